@@ -1,0 +1,33 @@
+"""What main.cf and master.cf say, and what is in effect.
+
+The ground floor: it imports neither `maps` nor `tlsproxy`. The names below are loaded when they are first used, since
+commands that answer in milliseconds import this package.
+"""
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .config import Config, Origin, ServiceView, View, load
+    from .editing import edit_main, edit_master
+    from .errors import ConfigError, Place
+
+__all__ = ["Config", "ConfigError", "Origin", "Place", "ServiceView", "View", "edit_main", "edit_master", "load"]
+
+_MODULES = {
+    "Config": "config",
+    "ConfigError": "errors",
+    "Origin": "config",
+    "Place": "errors",
+    "ServiceView": "config",
+    "View": "config",
+    "edit_main": "editing",
+    "edit_master": "editing",
+    "load": "config",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(f".{_MODULES[name]}", __name__), name)

@@ -1,0 +1,137 @@
+"""What tlsproxy-postconf takes beyond the options of postconf(1). All of it begins with two dashes.
+
+--postfix-version V   answer as this release
+--json                print parameters, or with -M and -P services, as JSON: values, and where they come from
+--origin              print for each name how it gets its value, through all references
+--service NAME/TYPE   with --json and --origin: as this service of master.cf sees it
+--completion SHELL    print a completion script for bash, zsh or fish
+"""
+
+from __future__ import annotations
+
+from .errors import ConfigError
+from .patterns import ANY, matches, parse_pattern
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .config import Config, ServiceView
+    from .usage import Usage
+
+_FLAGS = ("json", "origin")
+_WITH_VALUE = ("postfix-version", "service", "completion")
+
+
+def take(arguments: list[str]) -> tuple[dict[str, str], list[str]]:
+    """Take our own options out of the arguments; return them (a flag's value is its name) and the others.
+
+    Raise `ConfigError` for one that misses its value.
+    """
+    taken: dict[str, str] = {}
+    rest: list[str] = []
+    todo = list(reversed(arguments))
+    while todo:
+        argument = todo.pop()
+        if argument == "--":
+            return taken, [*rest, argument, *reversed(todo)]
+        name, has_value, value = argument.removeprefix("--").partition("=")
+        if not argument.startswith("--") or (has_value and name not in _WITH_VALUE):
+            rest.append(argument)
+        elif name in _WITH_VALUE:
+            if not has_value and not todo:
+                raise ConfigError(f"option --{name} requires an argument")
+            taken[name] = value if has_value else todo.pop()
+        elif name in _FLAGS:
+            taken[name] = name
+        else:
+            rest.append(argument)
+    return taken, rest
+
+
+def check(options: dict[str, str], usage: Usage) -> None:
+    """Raise `ConfigError` for options of postconf(1) that don't go with --json or --origin."""
+    option, excess = ("--json", "deXfFhHmtbx#") if "json" in options else ("--origin", "deXfFhHmtbx#MP")
+    given = [f"-{flag}" for flag in excess if flag in usage]
+    if given:
+        raise ConfigError(f"with option {option}, do not specify {' '.join(given)}")
+
+
+def report(
+    options: dict[str, str],
+    usage: Usage,
+    config: Config,
+    *,
+    listed: list[str],
+    is_known: Callable[[str], bool],
+    warn: Callable[[str], None],
+) -> list[str]:
+    """The lines that --json or --origin print; `listed` are the names that a listing without names would show.
+
+    Raise `ConfigError` for a service that does not exist.
+    """
+    if usage.flags & set("MP"):
+        from . import reports
+
+        return [reports.text(reports.services(_matching(usage, config, warn)))]
+    view = _service(config, options["service"]) if "service" in options else config
+    names = list(usage.operands)
+    for name in usage.operands:
+        if not is_known(name) and name not in view:
+            warn(f"{name}: unknown parameter")
+            names.remove(name)
+    if not usage.operands:
+        names = _read_by(_service(config, options["service"])) if "service" in options else listed
+        names = [name for name in names if "n" not in usage or view.origin(name).place]
+    if "origin" in options:
+        from . import origins
+
+        return [line for name in names for line in origins.lines(view, name)]
+    from . import reports
+
+    return [reports.text(reports.parameters(view, names))]
+
+
+def _matching(usage: Usage, config: Config, warn: Callable[[str], None]) -> list[ServiceView]:
+    """The services that the operands select, in the order of master.cf."""
+    patterns = {}
+    for text in usage.operands or [ANY]:
+        pattern = parse_pattern(text, 1, 2)
+        if pattern is None:
+            raise ConfigError("--json with -M or -P requires service_name[/type]")
+        patterns[text] = pattern
+    found: dict[str, list[ServiceView]] = {
+        text: [
+            view for view in config.services() if matches(name, view.service.name) and matches(type, view.service.type)
+        ]
+        for text, (name, type) in patterns.items()
+    }
+    for text in usage.operands:
+        if not found[text]:
+            warn(f'unmatched request: "{text}"')
+    chosen = {view.service.line.number: view for views in found.values() for view in views}
+    return [chosen[number] for number in sorted(chosen)]
+
+
+def _service(config: Config, text: str) -> ServiceView:
+    pattern = parse_pattern(text, 2, 2)
+    if pattern is None or ANY in pattern:
+        raise ConfigError("--service requires service_name/type")
+    try:
+        return config.service(*pattern)
+    except KeyError:
+        raise ConfigError(f"no service {text} in {config.master.path}") from None
+
+
+def _read_by(view: ServiceView) -> list[str]:
+    """What the service's program reads, by the catalogue, and what is set for it in master.cf."""
+    release, service = view.release, view.service
+    program = service.command.rpartition("/")[2]
+    settings = view.config.master.settings.get(service.key, {})
+    read = [
+        name
+        for name in release.defaults
+        if program in (parameter := release.parameter(name)).programs
+        or (program == "tlsproxy" and parameter.role not in ("", "compat"))
+    ]
+    return sorted({*read, *settings})

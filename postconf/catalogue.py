@@ -1,0 +1,177 @@
+"""Every built-in parameter of every catalogued Postfix release: default, kind, limits, and who reads it.
+
+The facts are the tab-separated tables in `data/`, made by tools/make_catalogue.py. A new release is new rows there;
+nothing here or elsewhere asks for a release by name. Values are not looked at: `Config` says which are in effect,
+`values` what they mean.
+
+Reading the catalogue takes a millisecond or two and imports nothing, since commands do it at each start.
+"""
+
+from __future__ import annotations
+
+from itertools import compress
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+DEFAULT = "3.7"
+"""The release that is assumed where no Postfix is installed."""
+
+COMPUTED = "computed"  # myhostname, mydomain, mynetworks: the default depends on the machine
+ADHOC = "adhoc"  # process_name, process_id, service_name: set by the running process, read-only
+RAW = "raw"  # never expanded
+
+
+class UnknownRelease(ValueError):
+    """A Postfix version of which the catalogue has no branch."""
+
+
+class Parameter:
+    """What Postfix's own tables say about one parameter.
+
+    `minimum` and `maximum` bound a number or a time in seconds, or the length of a string; 0 is no limit. `unit` is
+    the one that a bare number of kind `time` has. `programs` are those whose tables hold the parameter (`lib…`: read
+    by several). `role` is the section of tlsproxy(8) that names it, or `compat` for the smtp(d)_ name behind one.
+    """
+
+    __slots__ = ("default", "kind", "maximum", "minimum", "name", "programs", "role", "unit")
+
+    COLUMNS = ("name", "kind", "first", "last", "min", "max", "unit", "role", "programs", "default")
+
+    def __init__(self, cells: list[str], default: str) -> None:
+        """`cells` are one row of the table; `default` is that of the build."""
+        self.name, self.kind, _, _, minimum, maximum, self.unit, self.role, programs, _ = cells
+        self.default = default
+        self.minimum = int(minimum or 0)
+        self.maximum = int(maximum or 0)
+        self.programs = tuple(programs.split())
+
+
+class Release:
+    """The parameters of one release. Made by `release()`.
+
+    `defaults` has the text of each default as Postfix's source has it (blanks squeezed, empty for the kinds COMPUTED
+    and ADHOC), `kinds` its kind: str, raw, int, long, nint, bool, nbool, time, computed or adhoc. An n-kind's default
+    is an expression.
+    """
+
+    def __init__(self, name: str, table: str) -> None:
+        """`table` is the catalogued upstream release that `name` has its parameters from."""
+        self.name = name
+        self.version = _numbers(name)
+        self._table = table
+        # The whole table at once, column by column: row by row takes three times as long.
+        width = len(Parameter.COLUMNS)
+        cells = "\t".join(_rows("parameters")).split("\t")
+        covers = _covering(table)
+        selected = [
+            not (first or last) or covers(first, last)
+            for first, last in zip(cells[2::width], cells[3::width], strict=True)
+        ]
+        names = list(compress(cells[::width], selected))
+        self.kinds = dict(zip(names, compress(cells[1::width], selected), strict=True))
+        self.defaults = defaults = dict(zip(names, compress(cells[width - 1 :: width], selected), strict=True))
+        self._rows = dict(zip(names, compress(range(0, len(cells), width), selected), strict=True))
+        self._cells = cells
+        defaults["mail_version"] = name.partition("-debian")[0]
+        defaults.update((parameter, default) for build, parameter, default in _columns("builds") if build == name)
+
+    def since(self, *firsts: str) -> bool:
+        """Is this release one of, or later than, those named: the first of each branch to have a change?"""
+        branches = sorted(_numbers(first) for first in firsts)
+        same = [first for first in branches if first[:2] == self.version[:2]]
+        return self.version >= (same or branches[-1:])[0]
+
+    def parameter(self, name: str) -> Parameter:
+        """Everything about one parameter; KeyError for a name that is not built in."""
+        start = self._rows[name]
+        return Parameter(self._cells[start : start + len(Parameter.COLUMNS)], self.defaults[name])
+
+    def service_parameters(self, program: str) -> list[tuple[str, str]]:
+        """(suffix, default) of the parameters that each master.cf service with this command has."""
+        rows = _columns("service")
+        return [(suffix, default) for suffix, default, programs in rows if program in programs.split()]
+
+    def dbms_suffixes(self) -> dict[str, frozenset[str]]:
+        """Database type → the keys of its client configuration (`NAME_key` in main.cf)."""
+        covers = _covering(self._table)
+        rows = _columns("suffixes")
+        return {dbms: frozenset(keys.split()) for dbms, first, last, keys in rows if covers(first, last)}
+
+    def legacy(self) -> frozenset[str]:
+        """Old names that are valid when set, have no default and are not listed."""
+        return frozenset(
+            name for name, since in _columns("legacy") if self.version >= _numbers(since) and name not in self.defaults
+        )
+
+    def deprecated(self) -> dict[str, str]:
+        """Name → what postconf(1) advises instead, for each name that it warns about."""
+        return {name: advice for name, since, advice in _columns("deprecated") if self.version >= _numbers(since)}
+
+
+def release(version: str = DEFAULT, build: str = "") -> Release:
+    """The catalogue of a release: `3.7.11`, its branch `3.7`, or a build such as `3.7.11-debian12`.
+
+    A patch release that is not catalogued has the parameters of the nearest one before it. `build` (`debian`) selects
+    that distribution's build of the same branch, if there is one.
+    """
+    made_from = dict(_columns("releases"))
+    numbers = _numbers(version)
+    branch = [name for name in made_from if _numbers(name)[:2] == numbers[:2]]
+    if not branch:
+        known = ", ".join(dict.fromkeys(".".join(name.split(".")[:2]) for name in upstream_releases()))
+        raise UnknownRelease(f"Postfix {version} is not in the catalogue, which has {known}")
+    if build:
+        version = next((name for name in branch if f"-{build}" in name), version)
+    if version in made_from:
+        return Release(version, made_from[version] or version)
+    upstream = [name for name in branch if not made_from[name]]
+    if len(numbers) == 2:
+        return Release(upstream[0], upstream[0])
+    earlier = [name for name in upstream if _numbers(name) <= numbers]
+    return Release(version, (earlier or upstream[:1])[-1])
+
+
+def releases() -> list[str]:
+    """The names of all catalogued releases and builds: upstream's, the oldest first, then those of distributions."""
+    return [name for name, _ in _columns("releases")]
+
+
+def upstream_releases() -> list[str]:
+    """The names of the releases themselves, the oldest first."""
+    return [name for name, made_from in _columns("releases") if not made_from]
+
+
+def general_parameters() -> list[str]:
+    """The parameters that every program evaluates at its start, of all releases, in the order of evaluation."""
+    return _rows("general")
+
+
+def _covering(table: str) -> Callable[[str, str], bool]:
+    """Does the range `first` to `last` of catalogued releases cover `table`? An empty end is open."""
+    order = upstream_releases()
+    position = order.index(table)
+
+    def covers(first: str, last: str) -> bool:
+        return (not first or order.index(first) <= position) and (not last or position <= order.index(last))
+
+    return covers
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    """3.7.11-debian12 → (3, 7, 11)."""
+    numbers = version.partition("-")[0].split(".")
+    if len(numbers) < 2 or not all(number.isascii() and number.isdigit() for number in numbers):
+        raise UnknownRelease(f"{version!r} is not a Postfix version such as 3.7 or 3.7.11")
+    return tuple(map(int, numbers))
+
+
+def _columns(table: str) -> list[list[str]]:
+    return [row.split("\t") for row in _rows(table)]
+
+
+def _rows(table: str) -> list[str]:
+    # A plain open: pathlib and importlib.resources cost more than reading.
+    with open(f"{__file__.rpartition('/')[0]}/data/{table}.tsv", encoding="utf-8") as file:  # noqa: PTH123
+        return file.read().splitlines()[1:]

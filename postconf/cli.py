@@ -1,0 +1,252 @@
+"""tlsproxy-postconf: postconf(1) for machines without Postfix. Here its parts are put together."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from .beyond import check, report, take
+from .config import DEFAULT_DIRECTORY, Config, apply_overrides
+from .errors import ConfigError
+from .installed import installed_release
+from .lines import encode, read_file
+from .listing import Listing, selected
+from .maincf import Setting, add_settings
+from .mastercf import Master, read_services
+from .names import Names
+from .options import BadOption
+from .usage import Usage, parse, usage_text
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .catalogue import Release
+    from .host import Host
+
+LOCK_TYPES = ("flock", "fcntl", "dotlock")
+SERVER_SASL_TYPES = ("cyrus", "dovecot")
+CLIENT_SASL_TYPES = ("cyrus",)
+PUBLIC_KEY_ALGORITHMS = ("dsa", "ecdsa", "rsa")
+TABLE_TYPES = (
+    *("btree", "cdb", "cidr", "environ", "fail", "hash", "inline", "internal", "ldap", "lmdb", "memcache", "mysql"),
+    *("pcre", "pgsql", "pipemap", "proxy", "randmap", "regexp", "socketmap", "sqlite", "static", "tcp", "texthash"),
+    *("unionmap", "unix"),
+)
+"""What the package `maps` has drivers for, which is above this one."""
+
+
+class Command:
+    """One run of the command: its output, its diagnostics."""
+
+    def __init__(self, program: str, arguments: list[str], host: Host | None = None) -> None:
+        """`program` is what diagnostics begin with; `host` stands for the machine."""
+        self.program = program
+        self.arguments = arguments
+        self.host = host
+        self.release: Release | None = None
+        self.output: list[str] = []
+
+    def run(self) -> int:
+        """Do what the arguments say; return the exit status."""
+        try:
+            return self._run()
+        except BadOption as error:
+            if str(error):
+                self._say(str(error))
+            self._say(f"fatal: {usage_text(self.program, self.release or _release(''))}")
+        except ConfigError as error:
+            self._say(f"fatal: {error.message}")
+        return 1
+
+    def print(self, line: str) -> None:
+        """Print a line; all of them are written when the command ends."""
+        self.output.append(line)
+
+    def warn(self, text: str) -> None:
+        """Warn at once."""
+        self._say(f"warning: {text}")
+
+    def _say(self, text: str) -> None:
+        """Write a diagnostic, unprintable bytes as question marks."""
+        data = encode(f"{self.program}: {text}")
+        self.diagnose(bytes(byte if 32 <= byte < 127 else 63 for byte in data) + b"\n")
+
+    def diagnose(self, line: bytes) -> None:
+        """Write a line of diagnostics."""
+        sys.stderr.buffer.write(line)
+        sys.stderr.buffer.flush()
+
+    def _run(self) -> int:
+        options, arguments = take(self.arguments)
+        version = options.get("postfix-version", "")
+        if "completion" in options:
+            from .completion import script
+
+            self.print(script(options["completion"], _release(version)))
+            return 0
+        self.release = _release(version)
+        usage = parse(arguments, self.release)
+        if options.keys() & {"json", "origin"}:
+            self._report(usage, options, version)
+        elif usage.flags & {"b", "t"}:
+            self._run_bounce(usage, version)
+        elif "m" in usage:
+            from .general import evaluate
+
+            evaluate(self._load_main(usage, version))
+            self.output += TABLE_TYPES
+        elif "l" in usage:
+            self.output += LOCK_TYPES
+        elif "a" in usage:
+            self.output += SERVER_SASL_TYPES
+        elif "A" in usage:
+            self.output += CLIENT_SASL_TYPES
+        elif "T" in usage:
+            return self._show_library(usage.tls_mode)
+        elif usage.flags & set("eX#"):
+            self._edit(usage, version)
+        elif usage.flags & set("MFP"):
+            self._list(usage, self._load(usage, version, master_first=True)).services()
+        else:
+            self._list(usage, self._load(usage, version, master_first=False)).parameters()
+        return 0
+
+    def _list(self, usage: Usage, config: Config) -> Listing:
+        return Listing(usage, config, self.print, self.warn)
+
+    def _run_bounce(self, usage: Usage, version: str) -> None:
+        """Let bounce(8) answer -b and -t: it has the templates."""
+        from .general import evaluate
+
+        if len(usage.operands) > 1:
+            raise ConfigError("options -b and -t require at most one template file")
+        directory = evaluate(self._load_main(usage, version))["daemon_directory"]
+        arguments = ["bounce", "-SVnexpand_templates" if "b" in usage else "-SVndump_templates"]
+        for name in usage.operands:
+            arguments += ["-o", f"bounce_template_file={name}"]
+        path = f"{directory}/bounce"
+        if usage.directory is not None:
+            os.environ["MAIL_CONFIG"] = usage.directory
+        try:
+            os.execv(path, [*arguments, "-o", "queue_directory=."])  # noqa: S606  as postconf(1) does
+        except OSError as error:
+            raise ConfigError(f"execv {path}: {error.strerror}") from None
+
+    def _show_library(self, mode: str) -> int:
+        if mode == "public-key-algorithms":
+            self.output += PUBLIC_KEY_ALGORITHMS
+        elif mode in ("compile-version", "run-version"):
+            from cryptography.hazmat.backends.openssl import backend
+
+            self.print(backend.openssl_version_text())
+        else:
+            self.warn(f"unknown 'postconf -T' mode: {mode}")
+            return 1
+        return 0
+
+    def _edit(self, usage: Usage, version: str) -> None:
+        from . import editing
+
+        if not usage.operands:
+            raise ConfigError("missing service argument")
+        directory = _directory(usage)
+        editing.run(
+            next(letter for letter in "eX#" if letter in usage),
+            usage.operands,
+            subject=next((letter for letter in "MFP" if letter in usage), ""),
+            directory=DEFAULT_DIRECTORY if directory is None else directory,
+            release=_release(version),
+            warn=self.warn,
+        )
+
+    def _report(self, usage: Usage, options: dict[str, str], version: str) -> None:
+        check(options, usage)
+        config = self._load(usage, version, master_first=False)
+        names = Names(config, self.warn)
+        names.register_user_names()
+        listed = selected(names, usage)
+        self.output += report(options, usage, config, listed=listed, is_known=names.is_known, warn=self.warn)
+
+    def _load(self, usage: Usage, version: str, *, master_first: bool) -> Config:
+        """Read the files in the order in which the mode has them, and what is missing as the mode takes it."""
+        directory = _directory(usage)
+        path = DEFAULT_DIRECTORY if directory is None else directory
+        master = self._read_master(path, required=True) if master_first else None
+        main = {} if "d" in usage else self._read_main(path, usage)
+        if master is None:
+            master = self._read_master(path, required=False)
+        return self._config(path, version, main, master)
+
+    def _load_main(self, usage: Usage, version: str) -> Config:
+        """Read main.cf alone."""
+        directory = _directory(usage)
+        path = DEFAULT_DIRECTORY if directory is None else directory
+        return self._config(path, version, self._read_main(path, usage), Master(f"{path}/master.cf", []))
+
+    def _read_main(self, directory: str, usage: Usage) -> dict[str, Setting]:
+        main: dict[str, Setting] = {}
+        if _directory(usage) is not None:
+            main["config_directory"] = Setting("config_directory", directory, None)
+        path = f"{directory}/main.cf"
+        try:
+            text = read_file(path)
+        except IsADirectoryError as error:
+            raise ConfigError(f"read {path}: {error.strerror}") from None
+        except OSError as error:
+            raise ConfigError(f"open {path}: {error.strerror}") from None
+        add_settings(main, text, path, self.warn, warn_of_nul=self._warns_of_nul)
+        apply_overrides(main, usage.overrides)
+        return main
+
+    @property
+    def _warns_of_nul(self) -> bool:
+        return self.release is not None and self.release.since("3.9")
+
+    def _config(self, directory: str, version: str, main: dict[str, Setting], master: Master) -> Config:
+        config = Config(directory, _release(version), main, master, host=self.host)
+        config.warn = self.warn
+        config.process["process_name"] = "postconf"  # whose answers these are
+        return config
+
+    def _read_master(self, directory: str, *, required: bool) -> Master:
+        path = f"{directory}/master.cf"
+        try:
+            text = read_file(path)
+        except IsADirectoryError:
+            text = ""
+        except OSError as error:
+            if required:
+                raise ConfigError(f"open {path}: {error.strerror}") from None
+            self.warn(f"open {path}: {error.strerror}")
+            text = ""
+        return read_services(text, path, self.warn, warn_of_nul=self._warns_of_nul)
+
+
+def _directory(usage: Usage) -> str | None:
+    """The configuration directory that was asked for."""
+    return os.environ.get("MAIL_CONFIG") if usage.directory is None else usage.directory
+
+
+def _release(version: str) -> Release:
+    if not version:
+        return installed_release()
+    from .catalogue import UnknownRelease, release
+
+    try:
+        return release(version)
+    except UnknownRelease as error:
+        raise ConfigError(str(error)) from None
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command; return its exit status."""
+    os.umask(0o022)
+    command = Command(sys.argv[0], sys.argv[1:] if arguments is None else arguments)
+    status = command.run()
+    if command.output:
+        try:
+            sys.stdout.buffer.write(encode("\n".join(command.output) + "\n"))
+            sys.stdout.buffer.flush()
+        except OSError as error:
+            command.warn(f"write error: {error.strerror}")
+            return 1
+    return status

@@ -1,0 +1,293 @@
+"""What is in effect: main.cf, master.cf, command-line overrides and built-in defaults, put together.
+
+    config = postconf.load("/etc/postfix")
+    config["smtpd_tls_protocols"]                  # as smtpd(8) sees it without -o settings
+    config.service("tlsproxy", "unix")["..."]      # with the -o settings of that service
+    config.origin("tlsproxy_tls_protocols")        # where that value comes from
+
+Only syntax is checked here; what values mean is the business of `values` and `models`.
+"""
+
+from __future__ import annotations
+
+import os
+
+from . import host as hosts
+from .catalogue import ADHOC, COMPUTED, RAW, Release, release
+from .errors import ConfigError, Place
+from .expressions import ExpressionError, OperandError, expand, visit_names
+from .host import Host
+from .lines import read_file
+from .maincf import AssignmentError, Setting, add_settings, split_assignment
+from .mastercf import Master, Service, read_services
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+DEFAULT_DIRECTORY = "/etc/postfix"
+
+
+class Origin:
+    """Where the value of a parameter comes from.
+
+    `kind` is `main.cf`, `master.cf` (an -o setting), `override` (of this run), `default`, `computed` (a default that
+    depends on the machine) or `process` (read-only). `text` is the value as it stands there; `references` are the names
+    that it refers to, whose origins can be asked for in turn.
+    """
+
+    __slots__ = ("kind", "name", "place", "references", "text")
+
+    def __init__(self, name: str, kind: str, text: str, place: Place | None = None) -> None:
+        self.name = name
+        self.kind = kind
+        self.text = text
+        self.place = place
+        self.references: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"Origin({self.name!r}, {self.kind!r}, {self.text!r}, {self.place!r})"
+
+
+class View:
+    """Effective values, by name. `Config` is the view of no service in particular."""
+
+    config: Config
+
+    def __getitem__(self, name: str) -> str:
+        """The expanded value; KeyError for a name that nobody knows, `ConfigError` for one that can't be expanded."""
+        text = self.raw(name)
+        if self.config.release.kinds.get(name) == RAW:
+            return text
+        warnings: list[str] = []
+        try:
+            return self.config.expand(text, self.lookup, warnings.append)
+        except (ExpressionError, OperandError) as error:
+            message = warnings[0] if warnings else str(error)
+            raise ConfigError(message, self.origin(name).place, f"correct the value of {name}: {text}") from None
+
+    def __contains__(self, name: str) -> bool:
+        return self.lookup(name) is not None
+
+    def get(self, name: str, default: str | None = None) -> str | None:
+        """The expanded value, or `default` for a name that nobody knows."""
+        return self[name] if name in self else default  # noqa: SIM401  this is what SIM401 wants to be called
+
+    def raw(self, name: str) -> str:
+        """The value as written, or the default as written; KeyError for a name that nobody knows."""
+        return self._find(name).text
+
+    def origin(self, name: str) -> Origin:
+        """Where the value comes from; KeyError for a name that nobody knows."""
+        origin = self._find(name)
+        if self.config.release.kinds.get(name) != RAW:
+            names: list[str] = []
+            self.config.visit_names(origin.text, names.append, _ignore)
+            origin.references = tuple(dict.fromkeys(names))
+        return origin
+
+    def lookup(self, name: str) -> str | None:
+        """The unexpanded value, or None."""
+        try:
+            return self._find(name).text
+        except KeyError:
+            return None
+
+    def _find(self, name: str) -> Origin:
+        raise NotImplementedError
+
+
+class Config(View):
+    """A whole configuration."""
+
+    def __init__(
+        self,
+        directory: str,
+        release: Release,
+        main: dict[str, Setting],
+        master: Master,
+        *,
+        host: Host | None = None,
+        warnings: Iterable[str] = (),
+    ) -> None:
+        """Use `load` to read one from files. `main` is changed by overrides before, never after."""
+        self.config = self
+        self.directory = directory
+        self.release = release
+        self.main = main
+        self.master = master
+        self.host = host or Host()
+        self.warnings = list(warnings)
+        """What Postfix would have said about the files, without `warning: `."""
+        self.warn: Callable[[str], None] = self.warnings.append
+        """Takes what else there is to say."""
+        self.process = {"process_id": str(os.getpid())}
+        """The read-only parameters; which process is asking is for the program to say."""
+        self._calls = release.since("3.11")
+        self._service_defaults: dict[str, str] | None = None
+        self._computed: dict[str, str] = {}
+
+    def __iter__(self) -> Iterator[str]:
+        """All names that have a value: set in main.cf, or built in."""
+        return iter(dict.fromkeys([*self.main, *self.release.defaults, *self.service_defaults()]))
+
+    def service(self, name: str, type: str) -> ServiceView:
+        """The view of a service of master.cf; KeyError if there is none."""
+        for service in self.master.services:
+            if (service.name, service.type) == (name, type):
+                return ServiceView(self, service)
+        raise KeyError(f"{name}/{type}")
+
+    def services(self) -> list[ServiceView]:
+        """The views of all services, in the order of master.cf."""
+        return [ServiceView(self, service) for service in self.master.services]
+
+    def service_defaults(self) -> dict[str, str]:
+        """The defaults of parameters that exist because of services, such as smtp_destination_recipient_limit."""
+        if self._service_defaults is None:
+            defaults: dict[str, str] = {}
+            for service in self.master.services:
+                for suffix, default in self.release.service_parameters(service.command):
+                    defaults.setdefault(service.name + suffix, default)
+            # A built-in parameter keeps its own default; it only counts as the service's.
+            self._service_defaults = defaults | {
+                name: self.release.defaults[name] for name in defaults if name in self.release.defaults
+            }
+        return self._service_defaults
+
+    def expand(
+        self,
+        text: str,
+        lookup: Callable[[str], str | None],
+        warn: Callable[[str], None],
+        *,
+        is_verbatim: Callable[[str], bool] | None = None,
+    ) -> str:
+        """Expand a value as this release does (`expressions.expand`)."""
+        return expand(text, lookup, warn, calls=self._calls, is_verbatim=is_verbatim)
+
+    def visit_names(self, text: str, visit: Callable[[str], None], warn: Callable[[str], None]) -> None:
+        """Find the names in a value as this release does (`expressions.visit_names`)."""
+        visit_names(text, visit, warn, calls=self._calls)
+
+    def default(self, name: str) -> str | None:
+        """The default as postconf(1) shows it; None for a name that is not built in."""
+        kind = self.release.kinds.get(name)
+        if kind == COMPUTED:
+            return self._compute(name)
+        if kind == ADHOC:
+            return self.process.get(name, "")
+        if kind is not None:
+            return self.release.defaults[name]
+        return self.service_defaults().get(name)
+
+    def explicit(self, name: str) -> str | None:
+        """A setting of main.cf, expanded with nothing but the settings of main.cf; None if it is not set."""
+        if name not in self.main:
+            return None
+        warnings: list[str] = []
+
+        def lookup(other: str) -> str | None:
+            return self.main[other].value if other in self.main else None
+
+        try:
+            return self.expand(self.main[name].value, lookup, warnings.append)
+        except ExpressionError:
+            for warning in warnings:
+                self.warn(warning)
+            raise ConfigError("dictionary mail_dict: macro processing error", self.main[name].place) from None
+
+    def _find(self, name: str) -> Origin:
+        setting = self.main.get(name)
+        if setting is not None and self.release.kinds.get(name) != ADHOC:
+            return Origin(name, "main.cf" if setting.place else "override", setting.value, setting.place)
+        default = self.default(name)
+        if default is None:
+            raise KeyError(name)
+        return Origin(name, "computed" if self.release.kinds.get(name) == COMPUTED else "default", default)
+
+    def _compute(self, name: str) -> str:
+        if name not in self._computed:
+            if name == "myhostname":
+                value = hosts.myhostname(self.host, self.explicit("mydomain"))
+            elif name == "mydomain":
+                explicit = self.explicit("myhostname")
+                value = hosts.mydomain(self._compute("myhostname") if explicit is None else explicit)
+            else:
+                inputs = [
+                    self._explicit_or_default(each)
+                    for each in ("inet_interfaces", "mynetworks_style", "inet_protocols")
+                ]
+                value = hosts.mynetworks(self.host, *inputs)
+            self._computed[name] = value
+        return self._computed[name]
+
+    def _explicit_or_default(self, name: str) -> str:
+        explicit = self.explicit(name)
+        if explicit is not None:
+            return explicit
+        try:
+            return self.expand(self.release.defaults[name], self.lookup, self.warn)
+        except ExpressionError as error:
+            raise ConfigError(str(error), None, "correct what its default refers to") from None
+
+
+class ServiceView(View):
+    """What one service of master.cf sees: its read-only parameters and -o settings over everything else."""
+
+    def __init__(self, config: Config, service: Service) -> None:
+        self.config = config
+        self.service = service
+        self.release = config.release
+
+    def _find(self, name: str) -> Origin:
+        if name == "process_name":
+            return Origin(name, "process", self.service.command.rpartition("/")[2], self.service.line.place(0))
+        if name == "service_name":
+            return Origin(name, "process", self.service.name, self.service.line.place(0))
+        setting = self.service.shared.get(name)
+        if setting is not None:
+            return Origin(name, "master.cf", setting.value, setting.place)
+        return self.config._find(name)
+
+
+def load(
+    directory: str | os.PathLike[str] = DEFAULT_DIRECTORY,
+    *,
+    version: str | None = None,
+    overrides: Iterable[str] = (),
+    host: Host | None = None,
+) -> Config:
+    """Read main.cf and master.cf of a directory; a missing master.cf has no services.
+
+    `version` is a Postfix release such as 3.10; `overrides` are `name=value` settings over main.cf, as `-o` of
+    postconf(1). Raises `ConfigError` with the place of the first mistake, OSError if main.cf can't be read.
+    """
+    path = os.fspath(directory)
+    warnings: list[str] = []
+    main = {} if path == DEFAULT_DIRECTORY else {"config_directory": Setting("config_directory", path, None)}
+    known = release(version) if version else release()
+    warn_of_nul = known.since("3.9")
+    main_cf, master_cf = f"{path}/main.cf", f"{path}/master.cf"
+    add_settings(main, read_file(main_cf), main_cf, warnings.append, warn_of_nul=warn_of_nul)
+    apply_overrides(main, overrides)
+    try:
+        text = read_file(master_cf)
+    except FileNotFoundError:
+        text = ""
+    master = read_services(text, master_cf, warnings.append, warn_of_nul=warn_of_nul)
+    return Config(path, known, main, master, host=host, warnings=warnings)
+
+
+def apply_overrides(main: dict[str, Setting], overrides: Iterable[str]) -> None:
+    """Put `name=value` texts over the settings of main.cf; raise `ConfigError`."""
+    for override in overrides:
+        try:
+            name, value, _ = split_assignment(override)
+        except AssignmentError as error:
+            raise ConfigError(f"invalid parameter override: {override}: {error}", None, "write name=value") from None
+        main[name] = Setting(name, value, None)
+
+
+def _ignore(_warning: str) -> None:
+    """Take a warning that is given elsewhere."""

@@ -1,0 +1,99 @@
+"""Which tables a value names, and the parameters that configure them: `ldap:NAME` has NAME_server_host and so on.
+
+Like postconf(1), this does not know whether a text is a list of tables; it takes what looks like one.
+"""
+
+from __future__ import annotations
+
+from .hashing import table_order
+from .lines import BLANK, cut, read_file
+from .maincf import read_settings
+from .mastercf import closing_brace, split_words
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .catalogue import Release
+
+SEPARATORS = BLANK + ","
+_PATTERN_TYPES = ("pcre", "regexp")
+
+
+class Databases:
+    """Looks for tables, and reads the configuration files of those that have one, each file once."""
+
+    def __init__(self, release: Release, warn: Callable[[str], None], *, quiet: bool) -> None:
+        """`quiet`: unused names in configuration files don't matter."""
+        self._suffixes = release.dbms_suffixes()
+        self._adapters = ("proxy", "debug") if release.since("3.11") else ("proxy",)
+        self._has_comments = release.since("3.8")
+        self._warn_of_nul = release.since("3.9")
+        self._warn = warn
+        self._quiet = quiet
+        self._read: set[str] = set()
+
+    def scan(self, text: str, path: str, service: str, found: Callable[[str], None], *, nested: bool = True) -> None:
+        """Call `found` with each parameter that configures a table of a list, whether it is set or not.
+
+        `path` and `service`, if there is one, are where the list stands; `nested` is whether to look into inner braces.
+        """
+        where = f"{path}:{service}" if service else path
+        for word, offset in split_words(text, SEPARATORS):
+            if word.startswith("#") and self._has_comments:
+                rest = cut(text[offset + len(word) + 1 :], 20)[0]
+                self._warn(f"{path}: #comment after other text is not allowed: {word} {rest}...")
+                return
+            if word.startswith("{"):
+                inside = self._inside(word, where)
+                if nested:
+                    self.scan(inside, path, service, found)
+                continue
+            kind, colon, rest = word.partition(":")
+            while colon and kind in self._adapters:
+                kind, colon, rest = rest.partition(":")
+            if not colon:
+                continue
+            if rest.startswith("/"):
+                if kind in self._suffixes:
+                    self._check_client(kind, rest)
+            elif rest.startswith("{"):
+                deeper = nested and not (self._has_comments and kind in _PATTERN_TYPES)
+                self.scan(self._inside(rest, where), path, service, found, nested=deeper)
+            elif kind in self._suffixes and not rest.startswith("."):
+                for suffix in self._suffixes[kind]:
+                    found(f"{rest}_{suffix}")
+
+    def _inside(self, text: str, where: str) -> str:
+        end = closing_brace(text, 0)
+        if end < 0:
+            self._warn(f"{where}: missing '}}' in \"{text}\"")
+            return text[1:]
+        if end != len(text) - 1:
+            self._warn(f"{where}: syntax error after '}}' in \"{text}\"")
+        return text[1:end]
+
+    def _check_client(self, kind: str, path: str) -> None:
+        """Read a configuration file and name the settings that its type does not have."""
+        if f"{kind}:{path}" in self._read:
+            return
+        self._read.add(f"{kind}:{path}")
+        import os
+        import stat
+
+        try:
+            if not stat.S_ISREG(os.stat(path).st_mode):  # noqa: PTH116  commands must start fast
+                self._warn(f'open "{kind}" configuration "{path}": not a regular file')
+                return
+            text = read_file(path)
+        except PermissionError:
+            return
+        except OSError as error:
+            self._warn(f'open "{kind}" configuration "{path}": {error.strerror}')
+            return
+        settings = read_settings(text, path, self._warn, warn_of_nul=self._warn_of_nul)
+        if self._quiet:
+            return
+        for name in table_order(settings):
+            if name not in self._suffixes[kind]:
+                self._warn(f"{kind}:{path}: unused parameter: {name}={settings[name].value}")

@@ -1,0 +1,158 @@
+"""One entry of master.cf to be changed and written back, with all that the command will be given.
+
+Postfix's own reading of arguments (`mastercf.normalise`) may cut an option at the wrong place, and forgets braces. That
+is what postconf(1) shows, but master(8) passes arguments on as they are written; so an entry that is written back keeps
+what they mean to the command: `-ofoo=bar` is `-o foo=bar`, and `{a b}` one argument wherever it stands.
+"""
+
+from __future__ import annotations
+
+from .display import columns, width
+from .lines import BLANK, SPACE
+from .maincf import AssignmentError, split_assignment
+from .mastercf import closing_brace, split_words
+
+_END_OF_BUNDLE = "imnrst-"
+"""What follows these letters in a bundle is no option: options of Postfix daemons that take a value, and nonsense."""
+_LINE_LENGTH = 80
+_INDENT = 4
+_NEW_LINE = "\n" + " " * _INDENT
+
+
+class Option:
+    """An option of the command; `text` is the value of -o as it is written, `name` the parameter that it sets."""
+
+    __slots__ = ("letters", "name", "text")
+
+    def __init__(self, letters: str, text: str | None = None, name: str = "") -> None:
+        self.letters = letters
+        self.text = text
+        self.name = name
+
+
+class Entry:
+    """Fields, options and further arguments."""
+
+    def __init__(self, text: str) -> None:
+        """`text` is a logical line with at least eight words."""
+        words = _words(text)
+        self.fields = words[:7]
+        self._set_command(words[7:])
+
+    def set_command(self, text: str) -> None:
+        """Replace the command and its arguments."""
+        self._set_command(_words(text))
+
+    def _set_command(self, words: list[str]) -> None:
+        self.fields[7:] = words[:1]
+        self.options, rest = _options(words[1:])
+        self.arguments = [_argument(word, is_first=index == 0) for index, word in enumerate(rest)]
+
+    def set_parameter(self, name: str, value: str) -> None:
+        """Change each -o setting of this parameter, or add one behind the other options."""
+        found = [option for option in self.options if option.name == name]
+        if not found:
+            found = [Option("-o")]
+            self.options += found
+        for option in found:
+            option.name = name
+            option.text = _braced(f"{name}={value}")
+
+    def remove_parameter(self, name: str) -> None:
+        """Remove all -o settings of this parameter."""
+        self.options = [option for option in self.options if option.name != name]
+
+    def text(self) -> str:
+        """The entry in columns, each -o on a line of its own, as `postconf -Mf` prints it."""
+        line = columns(self.fields)
+        column = width(line)
+        parts = [line]
+        for option in self.options:
+            if option.text is not None:
+                parts.append(f"{_NEW_LINE}{option.letters} {option.text}")
+                column = _LINE_LENGTH
+            else:
+                column = _append(parts, option.letters, column)
+        for argument in self.arguments:
+            column = _append(parts, argument, column)
+        return "".join(parts) + "\n"
+
+
+def _append(parts: list[str], text: str, column: int) -> int:
+    """Add an argument to the line, or begin a new one; return the column behind it."""
+    # Postfix does not count the braces that it adds.
+    needed = width(text.removeprefix("{").removesuffix("}") if text.startswith("{") else text)
+    if column + 1 + needed < _LINE_LENGTH:
+        parts.append(f" {text}")
+        return column + 1 + width(text)
+    parts.append(f"{_NEW_LINE}{text}")
+    return _INDENT + width(text)
+
+
+def _words(text: str) -> list[str]:
+    return [word for word, _ in split_words(text.rstrip(BLANK))]
+
+
+def _options(words: list[str]) -> tuple[list[Option], list[str]]:
+    """Split words into options and further arguments."""
+    options: list[Option] = []
+    rest = list(words)
+    while rest and rest[0].startswith("-") and rest[0] != "--":
+        word = rest.pop(0)
+        index = _index_of_o(word)
+        if index is None:
+            options.append(Option(word))
+            continue
+        if index > 1:
+            options.append(Option(word[:index]))
+        value = word[index + 1 :] or (rest.pop(0) if rest else None)
+        options.append(_setting(value) if value is not None else Option("-o"))
+    return options, rest
+
+
+def _index_of_o(word: str) -> int | None:
+    """Where -o is in a bundle of options, as getopt(3) reads it."""
+    for index, letter in enumerate(word[1:], 1):
+        if letter == "o":
+            return index
+        if letter in _END_OF_BUNDLE:
+            break
+    return None
+
+
+def _setting(value: str) -> Option:
+    inner, garbage = _inside_braces(value)
+    text = value if inner is None else inner
+    try:
+        name, assigned, _ = split_assignment(text)
+    except AssignmentError:
+        name = ""
+    else:
+        text = text if inner is None else f"{name}={assigned}"
+    return Option("-o", value if garbage else _braced(text), name)
+
+
+def _argument(word: str, *, is_first: bool) -> str:
+    inner, garbage = _inside_braces(word)
+    if garbage:
+        return word
+    if inner is not None:
+        return _braced(inner)
+    return word if is_first else _braced(word)
+
+
+def _inside_braces(word: str) -> tuple[str | None, str]:
+    """What braces around a word hold, and what stands behind them; None without braces."""
+    if not word.startswith("{"):
+        return None, ""
+    end = closing_brace(word, 0)
+    if end < 0:
+        return word[1:].strip(SPACE), ""
+    return word[1:end].strip(SPACE), word[end + 1 :]
+
+
+def _braced(text: str) -> str:
+    """Put braces around text that would not be read as one word, or whose own ones would be taken off."""
+    needs_braces = not text or text.startswith("{") or any(blank in text for blank in BLANK)
+    braced = f"{{{text}}}"
+    return braced if needs_braces and _words(braced) == [braced] else text

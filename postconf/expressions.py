@@ -1,0 +1,333 @@
+"""`$name` and its relatives in values: expansion, and which names a value refers to (mac_expand(3), mac_parse(3)).
+
+    $name  ${name}  $(name)      the value of name, itself expanded
+    ${name?text}  ${name:text}   text if name has a non-empty value / if it has none
+    ${name?{text}:{text}}        both
+    ${{a} == {b}?{text}:{text}}  the same for a comparison: == != < <= > >=, each perhaps followed by `level`
+    ${function{text}}            what the function makes of text (`functions`, since Postfix 3.11)
+    $$                           a dollar sign
+
+What stands inside ${…} and is more than a name is parsed in `references`. Warnings and their repetitions are those of
+Postfix: text around an error is still walked.
+"""
+
+from __future__ import annotations
+
+from .errors import ConfigError
+from .lines import BLANK
+from .mastercf import closing_brace
+from .references import NAME, Reference, parse_reference
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_MAX_LEVEL = 100
+_MAX_NESTED_OPERANDS = 20
+"""Postfix has no limit for a loop through an operand, and crashes in one."""
+_INT64_MAX = 9223372036854775807
+_MAX_MAJOR = 8796093022207
+_MAX_MINOR = 1023
+
+
+class ExpressionError(ValueError):
+    """A value that can't be expanded; the reasons have gone to `warn`."""
+
+
+class OperandError(ConfigError):
+    """A comparison that ends the program in Postfix at once; the text is its fatal error."""
+
+
+def expand(
+    text: str,
+    lookup: Callable[[str], str | None],
+    warn: Callable[[str], None],
+    *,
+    calls: bool = False,
+    is_verbatim: Callable[[str], bool] | None = None,
+) -> str:
+    """Expand a value. `lookup` gives the unexpanded value of a name, or None. Raise errors of this module.
+
+    `calls`: whether functions can be called. `is_verbatim`: of which names the value is not expanded in turn.
+    """
+    if "$" not in text:
+        return text
+    walk = _Expansion(lookup, warn, calls=calls, is_verbatim=is_verbatim)
+    if walk.parse(text):
+        raise ExpressionError("macro processing error")
+    return "".join(walk.output)
+
+
+def visit_names(text: str, visit: Callable[[str], None], warn: Callable[[str], None], *, calls: bool = False) -> None:
+    """Call `visit` with each name that a value refers to, in both branches of conditions; values are not looked at."""
+    if "$" in text:
+        _Scan(visit, warn, calls=calls).parse(text)
+
+
+class _Walk:
+    """One walk over a value, with its error state and its level of nesting."""
+
+    def __init__(self, warn: Callable[[str], None], *, calls: bool, nested: int = 0) -> None:
+        self.warn = warn
+        self.calls = calls
+        self.nested = nested
+        self.level = 0
+        self.error = False
+
+    def parse(self, text: str) -> bool:
+        """Walk over text; say whether there was an error in it."""
+        bad = False
+        literal = ""
+        position = 0
+        while True:
+            dollar = text.find("$", position)
+            if dollar < 0:
+                literal += text[position:]
+                break
+            literal += text[position:dollar]
+            after = text[dollar + 1 : dollar + 2]
+            if after == "$":
+                literal += "$"
+                position = dollar + 2
+                continue
+            if literal:
+                bad |= self._enter(literal, self.literal)
+                literal = ""
+            if after in ("{", "("):
+                end = closing_brace(text, dollar + 1, after, "}" if after == "{" else ")")
+                if end < 0:
+                    self.warn(f'truncated macro reference: "{text}"')
+                    return True
+                content = text[dollar + 2 : end]
+                position = end + 1
+                if bad:
+                    return bad
+            else:
+                position = dollar + 1
+                while position < len(text) and text[position] in NAME:
+                    position += 1
+                content = text[dollar + 1 : position]
+            if not content:
+                self.warn(f'empty macro name: "{text}"')
+                return True
+            bad |= self._enter(content, self._reference)
+        if literal and not bad:
+            bad |= self._enter(literal, self.literal)
+        return bad
+
+    def _enter(self, piece: str, action: Callable[[str], bool]) -> bool:
+        level = self.level
+        self.level += 1
+        if level > _MAX_LEVEL:
+            self.warn(f'unreasonable macro call nesting: "{piece}"')
+            self.error = True
+        # A piece that is given up halfway, or not even begun, counts as entered ever after.
+        if not self.error and action(piece):
+            self.level -= 1
+        return self.error
+
+    # The following say whether a piece was gone through to its end, even if there were errors further down.
+
+    def literal(self, text: str) -> bool:
+        """Take text that is no reference."""
+        raise NotImplementedError
+
+    def _reference(self, content: str) -> bool:
+        name = content.strip(BLANK)
+        if NAME.issuperset(name):
+            return self.name(name)
+        condition = parse_reference(content, calls=self.calls)
+        if condition.problem:
+            return self.fail(condition.problem)
+        if condition.argument is not None:
+            self._call(condition.name, condition.argument)
+            return False
+        return self.condition(condition)
+
+    def _call(self, name: str, argument: str) -> None:
+        from .functions import FUNCTIONS
+
+        if name in FUNCTIONS:
+            self.call(name, argument)
+        else:
+            self.fail(f'unknown function "{name}" at"...>>>{name}{{{argument}}}"')
+
+    def fail(self, problem: str) -> bool:
+        """Report a syntax error."""
+        self.warn(problem)
+        self.error = True
+        return False
+
+    def branch(self, text: str) -> None:
+        """Walk over a branch as a part of this walk."""
+        if self.parse(text):
+            self.error = True
+
+    def name(self, name: str) -> bool:
+        """Take a plain reference."""
+        raise NotImplementedError
+
+    def condition(self, condition: Reference) -> bool:
+        """Take a conditional reference."""
+        raise NotImplementedError
+
+    def call(self, name: str, argument: str) -> None:
+        """Take a call of a function that exists."""
+        raise NotImplementedError
+
+
+class _Expansion(_Walk):
+    def __init__(
+        self,
+        lookup: Callable[[str], str | None],
+        warn: Callable[[str], None],
+        *,
+        calls: bool,
+        is_verbatim: Callable[[str], bool] | None = None,
+        nested: int = 0,
+    ) -> None:
+        super().__init__(warn, calls=calls, nested=nested)
+        self.lookup = lookup
+        self.is_verbatim = is_verbatim
+        self.output: list[str] = []
+
+    def literal(self, text: str) -> bool:
+        self.output.append(text)
+        return True
+
+    def name(self, name: str) -> bool:
+        self._value_of(name, self.lookup(name) or "")
+        return True
+
+    def _value_of(self, name: str, value: str) -> None:
+        if value and self.is_verbatim is not None and self.is_verbatim(name):
+            self.output.append(value)
+        elif value:
+            self.branch(value)
+
+    def condition(self, condition: Reference) -> bool:
+        value = self._value(condition)
+        if self.error:
+            return False
+        if not condition.branches:
+            self._value_of(condition.name, value)
+        elif value and condition.then is not None:
+            self.branch(condition.then)
+        elif not value and condition.otherwise is not None:
+            self.branch(condition.otherwise)
+        return not condition.trailing or self.fail(condition.trailing)
+
+    def _value(self, condition: Reference) -> str:
+        if condition.comparison is None:
+            return self.lookup(condition.name) or ""
+        left, operator, suffix, right = condition.comparison
+        # What is left of an operand that is in error is compared all the same; there may be more to say.
+        result = self._compare(self._operand(left), operator, suffix, self._operand(right))
+        return "true" if result and not self.error else ""
+
+    def _operand(self, text: str) -> str:
+        if self.nested >= _MAX_NESTED_OPERANDS:
+            self.fail(f'unreasonable macro call nesting: "{text}"')
+            return ""
+        walk = _Expansion(self.lookup, self.warn, calls=self.calls, nested=self.nested + 1)
+        if walk.parse(text):
+            self.error = True
+        return "".join(walk.output)
+
+    def call(self, name: str, argument: str) -> None:
+        from .functions import FUNCTIONS, BadArgument
+
+        text = self._operand(argument)
+        if self.error:
+            return
+        try:
+            self.output.append(FUNCTIONS[name](text))
+        except BadArgument as error:
+            self.warn(str(error))
+            self.fail(f"bad domain argument in: '{name}{{{text}}}'")
+
+    def _compare(self, left: str, operator: str, suffix: str, right: str) -> bool:
+        a: object
+        b: object
+        if suffix:
+            a = self._level(left)
+            b = self._level(right) if a is not None else None
+            if b is None:
+                self.error = True
+                return False
+        elif _is_number(left) and _is_number(right):
+            a, b = _number(left), _number(right)
+        else:
+            a, b = left.encode("utf-8", "surrogateescape"), right.encode("utf-8", "surrogateescape")
+        order = (a > b) - (a < b)  # type: ignore[operator]  # both are of one type
+        return {"==": order == 0, "!=": order != 0, "<": order < 0, "<=": order <= 0, ">": order > 0, ">=": order >= 0}[
+            operator
+        ]
+
+    def _level(self, text: str) -> tuple[int, ...] | None:
+        level = compatibility_level(text)
+        if level is None:
+            self.warn(f'malformed compatibility level syntax: "{text}"')
+        return level
+
+
+class _Scan(_Walk):
+    def __init__(
+        self, visit: Callable[[str], None], warn: Callable[[str], None], *, calls: bool, nested: int = 0
+    ) -> None:
+        super().__init__(warn, calls=calls, nested=nested)
+        self.visit = visit
+
+    def literal(self, text: str) -> bool:  # noqa: ARG002  it refers to nothing
+        return True
+
+    def name(self, name: str) -> bool:
+        self.visit(name)
+        return True
+
+    def condition(self, condition: Reference) -> bool:
+        if condition.comparison is None:
+            self.visit(condition.name)
+        else:
+            for operand in (condition.comparison[0], condition.comparison[3]):
+                self._operand(operand)
+            if self.error:
+                return False
+        for branch in (condition.then, condition.otherwise):
+            if branch is not None:
+                self.branch(branch)
+        return not condition.trailing or self.fail(condition.trailing)
+
+    def call(self, name: str, argument: str) -> None:  # noqa: ARG002  functions are no parameters
+        self._operand(argument)
+
+    def _operand(self, text: str) -> None:
+        if _Scan(self.visit, self.warn, calls=self.calls, nested=self.nested + 1).parse(text):
+            self.error = True
+
+
+def compatibility_level(text: str) -> tuple[int, int, int] | None:
+    """Read MAJOR[.MINOR[.PATCH]] (compat_level(3)); None for anything else."""
+    parts = text.split(".")
+    if not 1 <= len(parts) <= 3:
+        return None
+    numbers = [0, 0, 0]
+    for index, part in enumerate(parts):
+        digits = part.lstrip(" \t\n\v\f\r").removeprefix("+")
+        if not _is_number(digits) or len(digits.lstrip("0")) > 19:
+            return None
+        numbers[index] = int(digits)
+    if numbers[0] > _MAX_MAJOR or numbers[1] > _MAX_MINOR or numbers[2] > _MAX_MINOR:
+        return None
+    return numbers[0], numbers[1], numbers[2]
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit()
+
+
+def _number(text: str) -> int:
+    digits = text.lstrip("0") or "0"
+    if len(digits) > 19 or int(digits) > _INT64_MAX:
+        raise OperandError(f"mac_exp_eval: bad conversion: {text}", None, f"compare numbers up to {_INT64_MAX}")
+    return int(digits)

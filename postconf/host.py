@@ -1,0 +1,194 @@
+"""The defaults that depend on the machine: myhostname, mydomain and mynetworks (mail_params(3), own_inet_addr(3)).
+
+`Host` tells what the machine is; a test, or a checker that works on another machine's files, gives its own.
+"""
+
+from __future__ import annotations
+
+from .errors import ConfigError
+
+LOCAL_DOMAIN = "localdomain"
+
+
+class Interface:
+    """A network address of the machine, with the length of its network's prefix."""
+
+    __slots__ = ("address", "family", "prefix")
+
+    def __init__(self, family: str, address: bytes, prefix: int) -> None:
+        """`family` is ipv4 or ipv6, `address` its 4 or 16 bytes."""
+        self.family = family
+        self.address = address
+        self.prefix = prefix
+
+
+class Host:
+    """The machine itself: asked only when a value is needed."""
+
+    def name(self) -> str:
+        """The host name, as gethostname(2) gives it."""
+        import os
+
+        return os.uname().nodename
+
+    def interfaces(self) -> list[Interface]:
+        """All addresses, those of IPv4 first, in the kernel's order."""
+        try:
+            from .netlink import addresses
+
+            found = addresses()
+        except (OSError, AttributeError):  # a jail, or another system than Linux
+            return []
+        interfaces = [Interface("ipv4" if len(each[1]) == 4 else "ipv6", *each[1:]) for each in found]
+        return sorted(interfaces, key=lambda each: each.family)
+
+    def resolve(self, name: str) -> list[tuple[str, bytes]]:
+        """The addresses of a host name or the text of an address, as (family, bytes); empty if there are none."""
+        import socket
+
+        try:
+            found = socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)
+        except (OSError, UnicodeError):
+            return []
+        families = {socket.AF_INET: "ipv4", socket.AF_INET6: "ipv6"}
+        return [
+            (families[family], socket.inet_pton(family, str(address[0]).partition("%")[0]))
+            for family, _, _, _, address in found
+            if family in families
+        ]
+
+
+class FixedHost(Host):
+    """A machine that is given instead of asked: its name, the loopback interfaces only, and no DNS."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def name(self) -> str:
+        """The given name."""
+        return self._name
+
+    def interfaces(self) -> list[Interface]:
+        """The loopback addresses of both families."""
+        return [Interface("ipv4", b"\x7f\0\0\1", 8), Interface("ipv6", b"\0" * 15 + b"\1", 128)]
+
+    def resolve(self, name: str) -> list[tuple[str, bytes]]:
+        """The addresses of localhost, or what the text of an address says."""
+        if name == "localhost":
+            return [(interface.family, interface.address) for interface in self.interfaces()]
+        return super().resolve(name) if _is_address(name) else []
+
+
+def myhostname(host: Host, explicit_mydomain: str | None) -> str:
+    """The default of myhostname; `explicit_mydomain` is mydomain as set, if it is."""
+    name = host.name()
+    if "." not in name:
+        name = f"{name}.{explicit_mydomain or LOCAL_DOMAIN}"
+    return name
+
+
+def mydomain(hostname: str) -> str:
+    """The default of mydomain, from myhostname."""
+    return hostname.partition(".")[2] if "." in hostname else LOCAL_DOMAIN
+
+
+def mynetworks(host: Host, inet_interfaces: str, style: str, inet_protocols: str) -> str:
+    """The default of mynetworks, from the values of three other parameters; raise `ConfigError`."""
+    families = protocol_families(inet_protocols)
+    if not families:
+        return ""
+    styles = _words(style)
+    for word in styles:
+        if word not in ("class", "subnet", "host"):
+            raise ConfigError(f'unknown mynetworks mask style value "{word}" in "{style}"')
+    if len(styles) != 1:
+        raise ConfigError(f"bad mynetworks_style value: {style}; specify exactly one value")
+    networks: list[str] = []
+    for interface in _chosen(host, inet_interfaces, families):
+        network = _network(interface, styles[0])
+        if network not in networks:
+            networks.append(network)
+    return "".join(f"{network} " for network in networks)
+
+
+def own_addresses(host: Host, inet_interfaces: str, inet_protocols: str) -> list[Interface]:
+    """The interfaces that Postfix listens on; raise `ConfigError` for what is not here."""
+    families = protocol_families(inet_protocols)
+    return _chosen(host, inet_interfaces, families) if families else []
+
+
+def protocol_families(inet_protocols: str) -> list[str]:
+    """Which of ipv4 and ipv6 are used; raise `ConfigError` for other words."""
+    families: list[str] = []
+    for word in _words(inet_protocols):
+        if word.lower() not in ("all", "ipv4", "ipv6"):
+            raise ConfigError(f'unknown inet_protocols value "{word}" in "{inet_protocols}"')
+        families += ["ipv4", "ipv6"] if word.lower() == "all" else [word.lower()]
+    return families
+
+
+def _chosen(host: Host, inet_interfaces: str, families: list[str]) -> list[Interface]:
+    """The interfaces that inet_interfaces names, one for each address."""
+    local = [interface for interface in host.interfaces() if interface.family in families]
+    addresses: list[tuple[str, bytes]] = []
+    for word in _words(inet_interfaces):
+        if word == "all":
+            addresses += [(interface.family, interface.address) for interface in local]
+        elif word == "loopback-only":
+            addresses += [(each.family, each.address) for each in local if _is_loopback(each)]
+        else:
+            found = [each for each in host.resolve(word.strip("[]")) if each[0] in families]
+            if not found:
+                raise ConfigError(f"config variable inet_interfaces: host not found: {word}")
+            addresses += found
+    if not set(_words(inet_interfaces)) <= {"all", "loopback-only"}:
+        addresses = sorted(set(addresses))
+    chosen = []
+    for family, address in dict.fromkeys(addresses):
+        interface = next((each for each in local if (each.family, each.address) == (family, address)), None)
+        if interface is None:
+            raise ConfigError(f"parameter inet_interfaces: no local interface found for {_text(family, address)}")
+        chosen.append(interface)
+    return chosen
+
+
+def _network(interface: Interface, style: str) -> str:
+    bits = len(interface.address) * 8
+    prefix = interface.prefix
+    if style == "host":
+        prefix = bits
+    elif style == "class" and interface.family == "ipv4":
+        first = interface.address[0]
+        prefix = 8 if first < 128 else 16 if first < 192 else 24 if first < 224 else 4
+    mask = ((1 << prefix) - 1) << (bits - prefix)
+    network = (int.from_bytes(interface.address, "big") & mask).to_bytes(bits // 8, "big")
+    text = _text(interface.family, network)
+    return f"[{text}]/{prefix}" if interface.family == "ipv6" else f"{text}/{prefix}"
+
+
+def _is_address(text: str) -> bool:
+    import socket
+
+    for family in (socket.AF_INET, socket.AF_INET6):
+        try:
+            socket.inet_pton(family, text)
+        except (OSError, ValueError):
+            continue
+        return True
+    return False
+
+
+def _is_loopback(interface: Interface) -> bool:
+    return interface.address == b"\0" * 15 + b"\1" or (interface.family == "ipv4" and interface.address[0] == 127)
+
+
+def _words(text: str) -> list[str]:
+    for separator in "\t\r\n,":
+        text = text.replace(separator, " ")
+    return [word for word in text.split(" ") if word]
+
+
+def _text(family: str, address: bytes) -> str:
+    import socket
+
+    return socket.inet_ntop(socket.AF_INET if family == "ipv4" else socket.AF_INET6, address)

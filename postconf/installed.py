@@ -1,0 +1,26 @@
+"""Which Postfix is installed here, found out without running it."""
+
+from __future__ import annotations
+
+from .catalogue import DEFAULT, Release, UnknownRelease, release
+
+_PROGRAMS = ("/usr/sbin/postconf", "/usr/local/sbin/postconf")
+_STAMP = b"mail_version="
+_DEBIAN_DIRECTORY = b"/usr/lib/postfix/sbin"
+
+
+def installed_release() -> Release:
+    """The catalogue of the installed release and build; that of `DEFAULT` where there is none, or an unknown one."""
+    for program in _PROGRAMS:
+        try:
+            with open(program, "rb") as file:  # noqa: PTH123  commands must start fast
+                data = file.read()
+        except OSError:
+            continue
+        # Every program of Postfix carries the version it was built from.
+        version = data.partition(_STAMP)[2].partition(b"\0")[0].decode("ascii", "replace")
+        try:
+            return release(version, "debian" if _DEBIAN_DIRECTORY in data else "")
+        except UnknownRelease:
+            continue
+    return release(DEFAULT)

@@ -1,0 +1,86 @@
+"""Assignments: the syntax of `name = value` (split_nameval(3)), and main.cf as a list of them."""
+
+from __future__ import annotations
+
+from .errors import ConfigError, Place
+from .lines import SPACE, LogicalLine, logical_lines
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class Setting:
+    """One `name = value`, in a file or on a command line, and where its value stands."""
+
+    __slots__ = ("_offset", "_source", "name", "value")
+
+    def __init__(self, name: str, value: str, source: LogicalLine | Place | None, offset: int = 0) -> None:
+        """`offset` is where the value begins in `source`, if that is a line."""
+        self.name = name
+        self.value = value
+        self._source = source
+        self._offset = offset
+
+    @property
+    def place(self) -> Place | None:
+        """Where the value begins; None for a command line."""
+        return self.place_at(0)
+
+    def place_at(self, index: int) -> Place | None:
+        """Where the value's character number `index` stands."""
+        if isinstance(self._source, LogicalLine):
+            return self._source.place(self._offset + index)
+        return self._source
+
+
+class AssignmentError(ValueError):
+    """Text that is no assignment; the message is split_nameval(3)'s. `offset` is where it goes wrong."""
+
+    def __init__(self, message: str, offset: int) -> None:
+        super().__init__(message)
+        self.offset = offset
+
+
+def split_assignment(text: str) -> tuple[str, str, int]:
+    """Split `name = value`; return both and the offset of the value. Raise `AssignmentError`."""
+    start = len(text) - len(text.lstrip(SPACE))
+    end = start
+    while end < len(text) and text[end] not in SPACE and text[end] != "=":
+        end += 1
+    if end == start:
+        raise AssignmentError("missing attribute name", start)
+    rest = text[end:].lstrip(SPACE)
+    equals = len(text) - len(rest)
+    if not rest.startswith("="):
+        raise AssignmentError("missing '=' after attribute name", equals)
+    value = rest[1:].lstrip(SPACE)
+    return text[start:end], value.rstrip(SPACE), len(text) - len(value)
+
+
+def read_settings(
+    text: str, path: str, warn: Callable[[str], None], *, warn_of_nul: bool = False
+) -> dict[str, Setting]:
+    """Read main.cf, or any file of its form; the last assignment to a name wins. Raise `ConfigError`."""
+    settings: dict[str, Setting] = {}
+    add_settings(settings, text, path, warn, warn_of_nul=warn_of_nul)
+    return settings
+
+
+def add_settings(
+    settings: dict[str, Setting], text: str, path: str, warn: Callable[[str], None], *, warn_of_nul: bool = False
+) -> None:
+    """Read a file as `read_settings` does, into a dictionary that may hold settings already."""
+    for line in logical_lines(text, path, warn, warn_of_nul=warn_of_nul):
+        try:
+            name, value, offset = split_assignment(line.text)
+        except AssignmentError as error:
+            raise ConfigError(
+                f'{path}, line {line.number}: {error}: "{line.text}"',
+                line.place(error.offset),
+                "write NAME = VALUE, or # in front of a comment",
+            ) from None
+        earlier = settings.get(name)
+        if earlier is not None and earlier.value != value:
+            warn(f"{path}, line {line.number}: overriding earlier entry: {name}={earlier.value}")
+        settings[name] = Setting(name, value, line, offset)

@@ -1,0 +1,153 @@
+"""From a configuration to typed settings, with everything that is wrong said at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TypeVar
+
+from pydantic import ValidationError
+
+from .. import values
+from ..catalogue import Release
+from ..config import Origin, View
+from ..errors import ConfigError
+from ..origins import place_of
+from ..values import BadValue
+from .client import TlsClient
+from .library import TlsGlobals
+from .server import TlsServer
+from .service import Service
+from .types import Settings
+
+Model = TypeVar("Model", bound=Settings)
+
+OLD_NAMES = {
+    # In Postfix 3.4 to 3.6; the new name's default refers to the old one since.
+    "tlsproxy_client_security_level": "tlsproxy_client_level",
+    "tlsproxy_client_policy_maps": "tlsproxy_client_policy",
+}
+
+
+class InvalidSettings(ConfigError):
+    """Settings that Postfix's daemon dies of. The first of `problems`, which Postfix finds first, speaks for all."""
+
+    def __init__(self, problems: list[ConfigError]) -> None:
+        first = problems[0]
+        super().__init__(first.message, first.place, first.remedy)
+        self.problems = tuple(problems)
+
+
+@dataclass(frozen=True, slots=True)
+class TlsSettings:
+    """Every control of tlsproxy(8), typed."""
+
+    globals: TlsGlobals
+    server: TlsServer
+    client: TlsClient
+    service: Service
+    view: View
+
+    def origin(self, name: str) -> Origin:
+        """Where the value of a setting comes from."""
+        return self.view.origin(name)
+
+
+def load(view: View) -> TlsSettings:
+    """The settings of a service, typically `config.service("tlsproxy", "unix")`.
+
+    Raises `InvalidSettings` with everything that Postfix's daemon would die of, had it come that far.
+    """
+    problems = _Problems(view)
+    for name in _behind(view.config.release):
+        problems.check(name)
+    service = problems.load(Service)
+    server = problems.load(TlsServer)
+    client = problems.load(TlsClient)
+    library = problems.load(TlsGlobals)
+    if service and service.syslog_facility.lower() not in values.SYSLOG_FACILITIES:
+        message = f"file {service.config_directory}/main.cf: parameter syslog_facility: unrecognized value: "
+        problems.add("syslog_facility", BadValue(message + service.syslog_facility, "specify, for example, mail"))
+    if problems.found or not (service and server and client and library):
+        raise InvalidSettings(problems.in_order())
+    return TlsSettings(library, server, client, service, view)
+
+
+class _Problems:
+    """Reads values from a configuration and collects what is wrong with them, one problem for each name."""
+
+    def __init__(self, view: View) -> None:
+        self.view = view
+        self.release = view.config.release
+        self.found: dict[str, ConfigError] = {}
+
+    def load(self, model: type[Model]) -> Model | None:
+        """The settings of a model, or None if there is a problem with one."""
+        texts = {}
+        for name in model.model_fields:
+            known = name in self.release.defaults or name not in OLD_NAMES
+            with suppress(KeyError):  # a name of other releases
+                if (text := self._text(name if known else OLD_NAMES[name])) is not None:
+                    texts[name] = text
+        try:
+            return model.model_validate(texts, context=self.release)
+        except ValidationError as error:
+            for problem in error.errors(include_url=False):
+                name = str(problem["loc"][0])
+                if problem["type"] == "value_error":
+                    self.add(name, problem["ctx"]["error"])
+                elif name not in self.found:
+                    raise
+        return None
+
+    def check(self, name: str) -> None:
+        """Look for a problem in a setting that no model has."""
+        text = self._text(name)
+        if text is not None:
+            try:
+                values.parse(self.release.parameter(name), text)
+            except BadValue as error:
+                self.add(name, error)
+
+    def _text(self, name: str) -> str | None:
+        try:
+            return self.view[name]
+        except ConfigError as error:
+            self.found[name] = error
+            return None
+
+    def add(self, name: str, error: BadValue) -> None:
+        # A value that is only inherited has been complained about under the name that has it.
+        default = self.release.defaults.get(name, "")
+        if default.removeprefix("$") not in self.found or self.view.origin(name).place is not None:
+            self.found[name] = ConfigError(error.message, place_of(self.view, name), error.remedy)
+
+    def in_order(self) -> list[ConfigError]:
+        """The problems, the one that Postfix finds first before the others."""
+        order = _evaluation_order(self.release)
+        return [self.found[name] for name in sorted(self.found, key=order.index)]
+
+
+def _behind(release: Release) -> list[str]:
+    """The smtpd(8) and smtp(8) settings that those of the roles default to: Postfix evaluates them, too."""
+    defaults = [release.defaults.get(name, "") for name in (*TlsServer.model_fields, *TlsClient.model_fields)]
+    return [default[1:] for default in defaults if default[1:] in release.defaults and default.startswith("$")]
+
+
+def _evaluation_order(release: Release) -> list[str]:
+    """Names in the order in which the daemon looks at them: kind by kind, level words after all tables."""
+
+    def by_kind(names: Iterable[str], *kinds: str) -> list[str]:
+        return [name for kind in kinds for name in names if release.kinds.get(name, "str") == kind]
+
+    levels = ["tlsproxy_tls_security_level", "tlsproxy_client_security_level"]
+    general = [name for name in Service.model_fields if name != "tlsproxy_watchdog_timeout"]
+    roles = [*_behind(release), *TlsServer.model_fields, *TlsClient.model_fields, "tlsproxy_watchdog_timeout"]
+    tables = [name for name in roles if name not in levels]
+    return [
+        *general,
+        *by_kind(tables, "int", "nint", "str", "bool", "nbool", "time"),
+        *levels,
+        *by_kind(TlsGlobals.model_fields, "str", "int", "bool"),
+    ]

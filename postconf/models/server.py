@@ -1,0 +1,54 @@
+"""The server role: we are the TLS server of a remote SMTP client, on behalf of postscreen(8)."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from .types import Boolean, CipherExclusions, FileNames, Integer, ServerLevel, Settings, Text
+
+
+class TlsServer(Settings):
+    """tlsproxy(8), "STARTTLS SERVER CONTROLS"; each defaults to the smtpd(8) setting of the same name."""
+
+    tlsproxy_tls_ccert_verifydepth: Integer = Field(
+        description="How many intermediate certificates a client's chain may have."
+    )
+    tlsproxy_tls_chain_files: FileNames = Field(
+        description="Files with keys, each followed by its chain of certificates. Instead of the six files below."
+    )
+    tlsproxy_tls_cert_file: Text = Field(description='RSA certificate and its issuers; "none" for no certificate.')
+    tlsproxy_tls_key_file: Text = Field(description="RSA private key, not encrypted.")
+    tlsproxy_tls_dcert_file: Text = Field(description="DSA certificate and its issuers.")
+    tlsproxy_tls_dkey_file: Text = Field(description="DSA private key, not encrypted.")
+    tlsproxy_tls_eccert_file: Text = Field(description="ECDSA certificate and its issuers.")
+    tlsproxy_tls_eckey_file: Text = Field(description="ECDSA private key, not encrypted.")
+    tlsproxy_tls_CAfile: Text = Field(
+        description="Certification authorities that client certificates are checked against, and that clients are told."
+    )
+    tlsproxy_tls_CApath: Text = Field(description="Directory of such certificates, by hash of their subject.")
+    tlsproxy_tls_ciphers: Text = Field(description="The lowest grade of ciphers where TLS is optional.")
+    tlsproxy_tls_mandatory_ciphers: Text = Field(description="The lowest grade of ciphers where TLS is required.")
+    tlsproxy_tls_exclude_ciphers: CipherExclusions = Field(description="Ciphers never to use.")
+    tlsproxy_tls_mandatory_exclude_ciphers: CipherExclusions = Field(
+        description="Further ciphers not to use where TLS is required."
+    )
+    tlsproxy_tls_protocols: Text = Field(description="Protocol versions where TLS is optional.")
+    tlsproxy_tls_mandatory_protocols: Text = Field(description="Protocol versions where TLS is required.")
+    tlsproxy_tls_dh512_param_file: Text = Field(description="Without effect: export ciphers are gone.")
+    tlsproxy_tls_dh1024_param_file: Text = Field(description='Parameters of finite-field Diffie-Hellman, or "auto".')
+    tlsproxy_tls_eecdh_grade: Text = Field(description="Without effect: curves are negotiated.")
+    tlsproxy_tls_fingerprint_digest: Text = Field(description="Algorithm of client certificate fingerprints.")
+    tlsproxy_tls_loglevel: Text = Field(description="What to log of a session: a number, or words.")
+    tlsproxy_tls_security_level: ServerLevel = Field(
+        description="Whether TLS is offered or required; overrides tlsproxy_use_tls and tlsproxy_enforce_tls."
+    )
+    tlsproxy_use_tls: Boolean = Field(description="Obsolete: offer TLS.")
+    tlsproxy_enforce_tls: Boolean = Field(description="Obsolete: require TLS.")
+    tlsproxy_tls_ask_ccert: Boolean = Field(description="Ask clients for a certificate.")
+    tlsproxy_tls_req_ccert: Boolean = Field(description="Where TLS is required, require a trusted certificate.")
+    tlsproxy_tls_always_issue_session_ids: Boolean = Field(
+        description="Give sessions an id even when they can't be resumed."
+    )
+    tlsproxy_tls_enable_rpk: Boolean = Field(
+        default=False, description="Ask for raw public keys instead of certificates (Postfix 3.9 and later)."
+    )

@@ -1,0 +1,68 @@
+"""A configuration as data for other programs: values, and where each of them comes from (`--json`)."""
+
+from __future__ import annotations
+
+import json
+
+from . import origins
+from .errors import ConfigError
+from .mastercf import FIELDS, place_of_field
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from .config import Origin, ServiceView, View
+    from .errors import Place
+
+Json = dict[str, object]
+
+
+def parameters(view: View, names: Iterable[str]) -> Json:
+    """Name → its value, its text as written, and where that stands; the same for all that it refers to.
+
+    Raise KeyError for an unknown name.
+    """
+    return {name: _parameter(view, name) for name in names}
+
+
+def services(views: Iterable[ServiceView]) -> list[Json]:
+    """The entries of master.cf: fields, arguments and -o settings, with their places."""
+    return [_service(view) for view in views]
+
+
+def text(report: Json | list[Json]) -> str:
+    """The report as it is printed. Bytes that are not UTF-8 are lone surrogates, as in Python's own file names."""
+    return json.dumps(report, indent=2)
+
+
+def _parameter(view: View, name: str) -> Json:
+    (_, origin), *references = origins.chain(view, name)
+    report: Json = {}
+    try:
+        report["value"] = view[name]
+    except ConfigError as error:
+        report |= {"value": None, "error": error.message}
+    report |= _origin(origin)
+    if references:
+        report["references"] = {reference.name: _origin(reference) for _, reference in references}
+    return report
+
+
+def _origin(origin: Origin) -> Json:
+    return {"text": origin.text, "origin": origin.kind, **_place(origin.place)}
+
+
+def _service(view: ServiceView) -> Json:
+    service = view.service
+    settings = view.config.master.settings.get(service.key, {})
+    return {
+        **dict(zip(FIELDS, service.fields, strict=True)),
+        "arguments": service.arguments,
+        **_place(place_of_field(service, "service")),
+        "settings": parameters(view, settings),
+    }
+
+
+def _place(place: Place | None) -> Json:
+    return {"file": place.path, "line": place.line, "column": place.column} if place else {}

@@ -1,0 +1,158 @@
+"""Make the tables in postconf/data from a collection of facts about Postfix's parameters.
+
+    python tools/make_catalogue.py FACTS.json postconf/data
+
+FACTS.json describes every built-in parameter of a number of Postfix releases: kind, limits, default per range of
+releases, and who reads it. The tables are plain text, one record per line, so that a difference between two
+releases can be seen with grep and a change of the facts in a diff. `postconf/catalogue.py` says how they are read.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+Json = dict[str, Any]
+Row = tuple[str, ...]
+
+ADVICE = {
+    # Postfix says these in other words than its usual `specify "NAME"`.
+    "lmtp_enforce_tls": "lmtp_tls_security_level",
+    "smtpd_tls_dh1024_param_file": "do not specify (leave at default)",
+    "smtpd_tls_eecdh_grade": "do not specify (leave at default)",
+    "deleted-test-only": "do not specify",
+}
+UNLISTED_DEPRECATED = [{"name": "deleted-test-only", "warned_since": "3.9.0", "instead": []}]
+
+EARLIER_MINIMUM = {
+    # The facts have the limits of the newest release; before, and in the release named, these had to be non-empty.
+    "tls_low_cipherlist": "3.7.22",
+    "tls_export_cipherlist": "3.7.22",
+    "tls_eecdh_auto_curves": "3.7.11",
+    "tls_eecdh_strong_curve": "3.7.11",
+    "tls_eecdh_ultra_curve": "3.7.11",
+}
+
+ENVIRONMENT_KINDS = ("computed", "adhoc")
+"""Their recorded defaults are those of the machine that recorded them."""
+
+
+def branch(release: str) -> str:
+    """3.7.11 -> 3.7 and 3.12-20260821 -> 3.12."""
+    return ".".join(release.partition("-")[0].split(".")[:2])
+
+
+def in_ranges(ranges: list[Json], releases: list[str], field: str) -> dict[str, str]:
+    values: dict[str, str] = {}
+    for entry in ranges:
+        first, last = releases.index(entry["from"]), releases.index(entry["to"])
+        for release in releases[first : last + 1]:
+            values[release] = entry[field]
+    return values
+
+
+def parameter_rows(parameter: Json, releases: list[str]) -> list[Row]:
+    """One row for each run of releases in which kind, minimum and default are the same."""
+    defaults = in_ranges(parameter["default"], releases, "value")
+    kinds = in_ranges(parameter.get("kind_history", []), releases, "kind")
+    role = parameter.get("tlsproxy_role", "")
+    last_limited = EARLIER_MINIMUM.get(parameter["name"])
+    limited = releases[: releases.index(last_limited) + 1] if last_limited else []
+
+    def state(release: str) -> tuple[str, str, str] | None:
+        if release not in defaults:
+            return None
+        kind = str(kinds.get(release, parameter["kind"]))
+        minimum = "1" if release in limited else str(parameter.get("min") or "")
+        return kind, minimum, "" if kind in ENVIRONMENT_KINDS else defaults[release]
+
+    rows: list[Row] = []
+    for value, run in groupby(releases, key=state):
+        if value is None:
+            continue
+        members = list(run)
+        kind, minimum, default = value
+        rows.append(
+            (
+                parameter["name"],
+                kind,
+                "" if members[0] == releases[0] else members[0],
+                "" if members[-1] == releases[-1] else members[-1],
+                minimum,
+                str(parameter.get("max") or ""),
+                parameter.get("unit", ""),
+                role if isinstance(role, str) else " ".join(role),
+                " ".join(parameter.get("programs", [])),
+                default,
+            )
+        )
+    return rows
+
+
+def suffix_rows(facts: Json, releases: list[str]) -> list[Row]:
+    rows: list[Row] = []
+    for dbms, ranges in sorted(facts["dbms_suffixes"].items()):
+        for entry in ranges:
+            # LDAP was missing from the builds that were recorded, not from the releases.
+            if not entry["suffixes"]:
+                continue
+            first = "" if dbms == "ldap" or entry["from"] == releases[0] else entry["from"]
+            last = "" if entry["to"] == releases[-1] else entry["to"]
+            rows.append((dbms, first, last, " ".join(entry["suffixes"])))
+    return rows
+
+
+def deprecated_rows(facts: Json) -> list[Row]:
+    rows: list[Row] = []
+    for entry in sorted([*facts["deprecated_names"], *UNLISTED_DEPRECATED], key=lambda entry: str(entry["name"])):
+        name, instead = entry["name"], entry["instead"]
+        advice = f'specify "{instead[0]}"' if instead else "do not specify"
+        rows.append((name, branch(entry["warned_since"]), ADVICE.get(name, advice)))
+    return rows
+
+
+def release_rows(facts: Json) -> list[Row]:
+    """Upstream's releases, oldest first; then other builds of them, which differ in some defaults."""
+    upstream: list[Row] = [(entry["version"], "") for entry in facts["versions"]]
+    return upstream + [(build["version"], build["compared_with"]) for build in facts["debian"]]
+
+
+def build_rows(facts: Json) -> list[Row]:
+    return [
+        (build["version"], parameter, change["debian"])
+        for build in facts["debian"]
+        for parameter, change in sorted(build["differences"].items())
+    ]
+
+
+def main(facts_file: str, output: str) -> None:
+    facts: Json = json.loads(Path(facts_file).read_bytes())
+    releases = [entry["version"] for entry in facts["versions"]]
+    parameters = [
+        row
+        for parameter in sorted(facts["parameters"], key=lambda entry: str(entry["name"]))
+        for row in parameter_rows(parameter, releases)
+    ]
+    service: list[Row] = [
+        (entry["suffix"], entry["default"], " ".join(entry["programs"])) for entry in facts["service_parameters"]
+    ]
+    legacy: list[Row] = [(entry["name"], entry["since"]) for entry in facts["legacy_names"]]
+    tables: dict[str, tuple[str, list[Row]]] = {
+        "releases": ("name made_from", release_rows(facts)),
+        "builds": ("release name default", build_rows(facts)),
+        "parameters": ("name kind first last min max unit role programs default", parameters),
+        "service": ("suffix default programs", service),
+        "suffixes": ("type first last suffixes", suffix_rows(facts, releases)),
+        "legacy": ("name since", legacy),
+        "deprecated": ("name since advice", deprecated_rows(facts)),
+    }
+    for name, (header, rows) in tables.items():
+        lines = ["#" + "\t".join(header.split()), *("\t".join(row) for row in rows)]
+        Path(output, f"{name}.tsv").write_text("".join(line + "\n" for line in lines), encoding="ascii")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
