@@ -1,0 +1,44 @@
+"""Postfix lookup tables of every type.
+
+The middle floor: it imports `postconf` only. The names below are loaded when they are first used, since commands that
+answer in milliseconds import this package.
+"""
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .lists import TableList, open_list
+    from .registry import open_table
+    from .table import (
+        Access,
+        ConfigurationFailure,
+        Flags,
+        Mode,
+        OpenError,
+        Table,
+        TableError,
+        TemporaryFailure,
+    )
+
+__all__ = [
+    "Access",
+    "ConfigurationFailure",
+    "Flags",
+    "Mode",
+    "OpenError",
+    "Table",
+    "TableError",
+    "TableList",
+    "TemporaryFailure",
+    "open_list",
+    "open_table",
+]
+
+_MODULES = dict.fromkeys(__all__, "table") | {"TableList": "lists", "open_list": "lists", "open_table": "registry"}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(f".{_MODULES[name]}", __name__), name)

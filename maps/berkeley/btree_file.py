@@ -1,0 +1,213 @@
+"""Look up and list what a Berkeley DB btree file holds: keys in the order of their bytes, the leaves chained."""
+
+from __future__ import annotations
+
+import struct
+from bisect import bisect_right
+from itertools import pairwise
+
+from .pages import (
+    BTREE_INTERNAL,
+    BTREE_LEAF,
+    HEADER_SIZE,
+    KEYS_PER_PAGE,
+    NO_PAGE,
+    Damaged,
+    Meta,
+    Page,
+    Pages,
+    whole_file,
+)
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+# Item types.
+INLINE = 1
+OFF_PAGE = 3
+DELETED = 0x80
+"""Or-ed to the type of an entry that a cursor still points at."""
+
+ALIGNMENT = 4
+ITEM_HEAD = 3 + ALIGNMENT - 1
+"""Length and type of an item, and what rounds up to the next multiple of the alignment."""
+CACHED_BRANCHES = 4096
+LEAF_LEVEL = 1
+
+
+class BtreeFile:
+    """The entries of a btree file; keys and values are as they are stored, with a trailing NUL or without."""
+
+    def __init__(self, descriptor: int, meta: Meta) -> None:
+        self._pages = Pages(descriptor, meta)
+        (self._root,) = struct.unpack_from(f"{meta.order}I", meta.page, 88)
+        self._item = struct.Struct(f"{meta.order}HB")
+        self._long = struct.Struct(f"{meta.order}4xII")
+        self._child = struct.Struct(f"{meta.order}HBxI4x")
+        self._branches: dict[int, tuple[list[bytes], list[int], int]] = {}
+
+    def get(self, key: bytes) -> bytes | None:
+        """Return the value of `key`."""
+        return self._find(self._descend(key)[0], key)
+
+    def get_many(self, keys: Sequence[bytes]) -> list[bytes | None]:
+        """Return the values of `keys`; they are looked for in order, so that neighbours share the way to their page."""
+        if self._pages.meta.last_page * KEYS_PER_PAGE <= len(keys):
+            whole = whole_file(self.items())
+            if whole is not None:
+                return list(map(whole.get, keys))
+        values: list[bytes | None] = [None] * len(keys)
+        page = None
+        limit: bytes | None = None
+        for index in sorted(range(len(keys)), key=keys.__getitem__):
+            key = keys[index]
+            if page is None or (limit is not None and key >= limit):
+                page, limit = self._descend(key)
+            values[index] = self._find(page, key)
+        return values
+
+    def items(self) -> Iterator[list[tuple[bytes, bytes]]]:
+        """Yield all entries in order, one list for each page."""
+        page = self._descend(b"")[0]
+        for _ in range(self._pages.meta.last_page):
+            yield self._entries(page)
+            if page.next == NO_PAGE:
+                return
+            page = self._pages.read(page.next)
+            if page.kind != BTREE_LEAF:
+                raise Damaged("a leaf is followed by something else")
+        raise Damaged("the leaves form a ring")
+
+    def _descend(self, key: bytes) -> tuple[Page, bytes | None]:
+        """Return the leaf where `key` is, if it is there, and the key that is behind all that can be on it."""
+        number = self._root
+        level = None
+        limit = None
+        while True:
+            branch = self._branches.get(number)
+            if branch is None:
+                page = self._pages.read(number)
+                if page.kind == BTREE_LEAF and page.level == LEAF_LEVEL and level in (None, LEAF_LEVEL):
+                    return page, limit
+                branch = self._branch(page)
+            keys, children, level_here = branch
+            if level not in (None, level_here):
+                raise Damaged("a branch leads to another level")
+            level = level_here - 1
+            at = bisect_right(keys, key)
+            if at < len(keys):
+                limit = keys[at]
+            number = children[at]
+
+    def _find(self, page: Page, key: bytes) -> bytes | None:
+        if not page.checked:
+            self._check(page)
+        item = self._item.pack(len(key), INLINE) + key if len(key) <= self._pages.page_size else b""
+        at = page.data.find(item, page.free) if item else -1
+        while at >= 0:
+            index = self._pages.index_of(page, at)
+            if index >= 0 and index % 2 == 0:
+                return self._value(page, index + 1)
+            at = page.data.find(item, at + 1)
+        if len(key) > self._pages.page_size // 16:
+            for index in range(0, page.items, 2):
+                if self._length(page, index) == len(key) and self._value(page, index) == key:
+                    return self._value(page, index + 1)
+        return None
+
+    def _branch(self, page: Page) -> tuple[list[bytes], list[int], int]:
+        """Return the keys between the children of an internal page, the children, and its level."""
+        if page.kind != BTREE_INTERNAL or page.items == 0 or page.level <= LEAF_LEVEL:
+            raise Damaged("a branch leads to something else")
+        keys: list[bytes] = []
+        children: list[int] = []
+        for at in self._pages.offsets(page):
+            if not HEADER_SIZE < at <= self._pages.page_size - self._child.size:
+                raise Damaged("an item lies outside of its page")
+            length, kind, child = self._child.unpack_from(page.data, at)
+            key = page.data[at + self._child.size : at + self._child.size + length]
+            if len(key) != length:
+                raise Damaged("an item lies outside of its page")
+            if kind & ~DELETED == OFF_PAGE and children:
+                key = self._pages.overflow(*self._reference(key, 0))
+            keys.append(key)
+            children.append(child)
+        del keys[0]  # it stands for what is before all keys
+        if keys != sorted(keys):
+            raise Damaged("keys are not in order")
+        if len(self._branches) == CACHED_BRANCHES:
+            self._branches.clear()
+        self._branches[page.number] = branch = (keys, children, page.level)
+        return branch
+
+    def _reference(self, data: bytes, at: int) -> tuple[int, int]:
+        if len(data) < at + self._long.size:
+            raise Damaged("an item lies outside of its page")
+        number, length = self._long.unpack_from(data, at)
+        return number, length
+
+    def _length(self, page: Page, index: int) -> int:
+        """Return the length of item `index`."""
+        at = self._at(page, index)
+        length, kind = self._item.unpack_from(page.data, at)
+        return self._reference(page.data, at)[1] if kind == OFF_PAGE else int(length)
+
+    def _check(self, page: Page) -> None:
+        """Before a leaf is used: do its items fill what is not free, without gaps?"""
+        used = 0
+        offsets = self._pages.offsets(page)
+        for at in offsets:
+            if not page.free <= at <= self._pages.page_size - self._item.size:
+                raise Damaged("an item lies outside of its page, or in free space")
+            length, kind = self._item.unpack_from(page.data, at)
+            if kind & ~DELETED not in (INLINE, OFF_PAGE):
+                raise Damaged("an item of an unknown type")
+            used += (length + ITEM_HEAD) & -ALIGNMENT if kind & ~DELETED == INLINE else self._long.size
+        if used != self._pages.page_size - page.free or len(set(offsets)) != page.items:
+            raise Damaged("items overlap, or leave gaps")
+        page.checked = True
+
+    def _at(self, page: Page, index: int) -> int:
+        at = self._pages.offset(page, index)
+        if not HEADER_SIZE + 2 * page.items <= at <= self._pages.page_size - self._item.size:
+            raise Damaged("an item lies outside of its page")
+        return at
+
+    def _value(self, page: Page, index: int) -> bytes:
+        """Return item `index` of a leaf."""
+        at = self._at(page, index)
+        length, kind = self._item.unpack_from(page.data, at)
+        if kind == INLINE:
+            start = at + self._item.size
+            if start + length > self._pages.page_size:
+                raise Damaged("an item lies outside of its page")
+            return page.data[start : start + length]
+        if kind == OFF_PAGE:
+            return self._pages.overflow(*self._reference(page.data, at))
+        raise Damaged("an item of an unknown type")
+
+    def _entries(self, page: Page) -> list[tuple[bytes, bytes]]:
+        if page.items % 2:
+            raise Damaged("a key without a value")
+        entries = self._short_entries(page)
+        if entries is None:
+            present = [index for index in range(0, page.items, 2) if not page.data[self._at(page, index) + 2] & DELETED]
+            entries = [(self._value(page, index), self._value(page, index + 1)) for index in present]
+        if any(one[0] >= other[0] for one, other in pairwise(entries)):
+            raise Damaged("keys are not in order")
+        return entries
+
+    def _short_entries(self, page: Page) -> list[tuple[bytes, bytes]] | None:
+        """Return the entries of a page on which all items are of the usual kind; None if there are others."""
+        data, size = page.data, self._item.size
+        offsets = self._pages.offsets(page)
+        if not offsets or min(offsets) < HEADER_SIZE + 2 * page.items or max(offsets) > len(data) - size:
+            return None
+        heads = [self._item.unpack_from(data, at) for at in offsets]
+        if any(
+            kind != INLINE or at + size + length > len(data) for at, (length, kind) in zip(offsets, heads, strict=True)
+        ):
+            return None
+        items = [data[at + size : at + size + length] for at, (length, _) in zip(offsets, heads, strict=True)]
+        return list(zip(items[::2], items[1::2], strict=True))

@@ -1,0 +1,409 @@
+"""tlsproxy-postmap: postmap(1) for machines without Postfix. Here its parts are put together."""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+
+from postconf.config import DEFAULT_DIRECTORY, Config
+from postconf.errors import ConfigError
+from postconf.expressions import ExpressionError
+from postconf.installed import installed_release
+from postconf.lines import decode, encode, read_file
+from postconf.maincf import Setting, add_settings
+from postconf.mastercf import Master
+
+from .diagnostics import Diagnostics
+from .indexed import reason, text
+from .registry import open_table, prepare_to_build
+from .table import Access, ConfigurationFailure, Flags, Mode, Table, TableError, TemporaryFailure
+from .usage import EVERYTHING_FROM_STDIN, BadOption, Usage, parse, usage_text
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from .message import MessageKeys
+    from .source import Record
+    from .wrapping import WrappedTable
+
+_BATCH = 1 << 22
+"""Bytes of keys that are read at a time."""
+_FLUSH = 1 << 16
+
+
+class Command:
+    """One run of the command."""
+
+    def __init__(self, program: str, arguments: list[str]) -> None:
+        """`program` is what diagnostics begin with."""
+        self.program = program
+        self.arguments = arguments
+        self.diagnostics = Diagnostics(program)
+        self.warn = self.diagnostics.warn
+        self._output = bytearray()
+
+    def run(self) -> int:
+        """Do what the arguments say; return the exit status."""
+        try:
+            status = self._run()
+        except BadOption as error:
+            self.diagnostics.program, name = self.program, self.program
+            self.diagnostics.say(str(error))
+            self.diagnostics.say(f"fatal: {usage_text(name)}")
+            status = 1
+        except (ConfigError, ExpressionError, TableError) as error:
+            self.diagnostics.say(f"fatal: {error.message if isinstance(error, ConfigError) else error}")
+            status = 1
+        try:
+            self._flush()
+        except OSError as error:
+            self.diagnostics.say(f"fatal: write error: {reason(error)}")
+            return 1
+        return status
+
+    def _run(self) -> int:
+        usage = parse(self.arguments)
+        self._config = self._load(usage.directory)
+        self._default_type = self._config["default_database_type"]
+        self.diagnostics.utf8 = self._config["smtputf8_enable"].lower() == "yes"
+        self._import_environment()
+        warning = usage.check()
+        if warning:
+            self.warn(warning)
+        if usage.needs_table():
+            raise TableError(usage_text(self.program))
+        if usage.delete is not None:
+            return self._delete(usage, encode(usage.delete))
+        if usage.query == EVERYTHING_FROM_STDIN:
+            return self._query_stdin(usage)
+        if usage.query is not None:
+            return self._query(usage, encode(usage.query))
+        if "s" in usage:
+            return self._list(usage)
+        for operand in usage.operands:
+            self._make(usage, operand)
+        return 0
+
+    # What Postfix reads first
+
+    def _load(self, directory: str | None) -> Config:
+        """Read main.cf, of which few parameters matter here."""
+        if directory is not None:
+            os.environ["MAIL_CONFIG"] = directory
+        path = os.environ.get("MAIL_CONFIG", DEFAULT_DIRECTORY)
+        main: dict[str, Setting] = {}
+        if path != DEFAULT_DIRECTORY:
+            main["config_directory"] = Setting("config_directory", path, None)
+        try:
+            source = read_file(f"{path}/main.cf")
+        except OSError as error:
+            raise ConfigError(f"open {path}/main.cf: {reason(error)}") from None
+        add_settings(main, source, f"{path}/main.cf", self.warn)
+        config = Config(path, installed_release(), main, Master(f"{path}/master.cf", []))
+        config.warn = self.warn
+        return config
+
+    def _import_environment(self) -> None:
+        """Set what import_environment sets; a table of type environ shows it."""
+        for setting in self._config["import_environment"].replace(",", " ").split():
+            name, assigned, value = setting.partition("=")
+            if assigned:
+                os.environ[name] = value
+
+    # Tables
+
+    def _access(self, usage: Usage, mode: Mode) -> Access:
+        flags = usage.flags if mode in (Mode.BUILD, Mode.ADD) else usage.flags | Flags.LOCK
+        return Access(mode, flags, config=self._config, warn=self.warn)
+
+    def _full_name(self, operand: str) -> str:
+        return operand if ":" in operand else f"{self._default_type}:{operand}"
+
+    def _open(self, usage: Usage, operand: str, mode: Mode = Mode.READ) -> WrappedTable:
+        return open_table(self._full_name(operand), self._access(usage, mode))
+
+    def _lookup(self, table: Table, key: bytes, files: bool) -> bytes | None:
+        """Look a key up, and decode what stands for the content of files if the value does."""
+        name = f"table {table.type}:{table.name}"
+        try:
+            value = table.lookup(key)
+        except ConfigurationFailure:
+            raise TableError(f"{name}: query error") from None
+        except TemporaryFailure as error:
+            raise TableError(f"{name}: query error: {error}") from None
+        return self._decoded(table, key, value) if files and value is not None else value
+
+    def _decoded(self, table: Table, key: bytes, value: bytes) -> bytes:
+        from .files import BadFiles
+        from .files import decode as content
+
+        try:
+            return content(value)
+        except BadFiles as error:
+            name = f"table {table.type}:{table.name}"
+            self.warn(f"{name}: key {decode(key)}: {error}")
+            raise TableError(f"{name}: query error") from None
+
+    def _warn_if_empty(self, name: str, key: bytes, value: bytes) -> None:
+        if not value:
+            self.warn(f"table {name}: key {decode(key)}: empty string result is not allowed")
+            self.warn(f"table {name} should return NO RESULT in case of NOT FOUND")
+
+    # -q KEY, -s
+
+    def _query(self, usage: Usage, key: bytes) -> int:
+        for operand in usage.operands:
+            with self._open(usage, operand) as table:
+                value = self._lookup(table, key, "F" in usage)
+                if value is not None:
+                    self._warn_if_empty(self._full_name(operand), key, value)
+                    self._print(value)
+                    return 0
+        return 1
+
+    def _list(self, usage: Usage) -> int:
+        if not usage.operands:
+            return 1
+        name = self._full_name(usage.operands[0])
+        if name.startswith("proxy:"):
+            raise TableError("can't sequence maps via the proxy service")
+        with self._open(usage, name) as table:
+            try:
+                for key, value in table.entries():
+                    if not key:
+                        self.warn(f"table {name}: empty lookup key value is not allowed")
+                    else:
+                        self._warn_if_empty(name, key, value)
+                    self._print_entry(table, key, value, "F" in usage)
+            except TemporaryFailure as error:
+                raise TableError(f"table {table.type}:{table.name}: sequence error: {error}") from None
+        return 0
+
+    def _print_entry(self, table: Table, key: bytes, value: bytes, files: bool) -> None:
+        if files:
+            try:
+                value = self._decoded(table, key, value)
+            except TableError:
+                return  # that was a warning; here it is no more
+        self._print(key + b"\t" + value)
+
+    # -q -
+
+    def _query_stdin(self, usage: Usage) -> int:
+        queries = _Queries(self, usage)
+        if usage.letters & {"b", "h"}:
+            lines = (line for batch in _batches() for line in batch)
+            for key in self._message_keys(usage).of(lines):
+                queries.answer(key)
+        else:
+            for batch in _batches():
+                queries.answer_all(batch)
+        queries.close()
+        return 0 if queries.found else 1
+
+    def _message_keys(self, usage: Usage) -> MessageKeys:
+        from .message import Limits, MessageKeys
+
+        config = self._config
+        limits = Limits(
+            int(config["header_size_limit"]),
+            int(config["mime_nesting_limit"]),
+            int(config["mime_boundary_length_limit"]),
+        )
+        return MessageKeys(limits, headers="h" in usage, body="b" in usage, mime="m" in usage)
+
+    # -d
+
+    def _delete(self, usage: Usage, key: bytes) -> int:
+        if usage.delete != EVERYTHING_FROM_STDIN:
+            found = False
+            for operand in usage.operands:
+                with self._open(usage, operand, Mode.CHANGE) as table:
+                    found |= _delete(table, key)
+            return 0 if found else 1
+        tables = [self._open(usage, operand, Mode.CHANGE) for operand in usage.operands]
+        found = False
+        try:
+            for batch in _batches():
+                for line in batch:
+                    for table in tables:
+                        found |= _delete(table, line)
+        except BaseException:
+            for table in tables:
+                table.abandon()
+            raise
+        for table in tables:
+            table.close()
+        return 0 if found else 1
+
+    # Building, and -i
+
+    def _make(self, usage: Usage, operand: str) -> None:
+        from .source import blocks, records
+
+        if "F" in usage:
+            from . import files  # noqa: F401  now: later it may be beyond this process's reach
+        name = self._full_name(operand)
+        kind, _, path = name.partition(":")
+        adding = "i" in usage
+        if kind == "proxy" and not adding:
+            raise TableError("can't create maps via the proxy service")
+        descriptor, shown = (0, "stdin") if adding else (_open_source(path), path)
+        with os.fdopen(descriptor, "rb", closefd=not adding) as source:
+            access = self._access(usage, Mode.ADD if adding else Mode.BUILD)
+            prepare_to_build(name, access)
+            status = os.fstat(descriptor)
+            masked = "p" not in usage and stat.S_ISREG(status.st_mode)
+            saved = os.umask(0o22 | (~status.st_mode & 0o77)) if masked else None
+            if "o" not in usage and os.getuid() == 0:
+                _become(status.st_uid, status.st_gid)
+            with open_table(name, access) as table:
+                if saved is not None:
+                    os.umask(saved)
+                if stat.S_ISDIR(status.st_mode):
+                    pass  # an empty table
+                elif "F" in usage:
+                    found = records(source, shown, self.warn, utf8=access.utf8)
+                    self._fill(table, [self._resolved(found, access, shown)])
+                else:
+                    self._fill(table, blocks(source, shown, self.warn, utf8=access.utf8))
+
+    def _resolved(self, found: Iterable[Record], access: Access, shown: str) -> Iterator[tuple[bytes, bytes]]:
+        """Yield entries with the content of the files that their values name."""
+        from .files import BadFiles, resolve
+
+        for record in found:
+            try:
+                yield record.key, resolve(record.value, access)
+            except BadFiles as error:
+                self.warn(f"{shown}, line {record.line}: {error}: skipping this entry")
+
+    def _fill(self, table: Table, parts: Iterable[list[tuple[bytes, bytes]] | Iterator[tuple[bytes, bytes]]]) -> None:
+        try:
+            for part in parts:
+                if isinstance(part, list):
+                    table.update_many(part)
+                else:
+                    for key, value in part:
+                        table.update(key, value)
+        except TemporaryFailure as error:
+            raise TableError(f"table {table.type}:{table.name}: write error: {error}") from None
+
+    # Output
+
+    def _print(self, line: bytes) -> None:
+        self._output += line
+        self._output += b"\n"
+        if len(self._output) >= _FLUSH:
+            self._flush()
+
+    def _flush(self) -> None:
+        while self._output:
+            del self._output[: os.write(1, self._output)]
+
+
+class _Queries:
+    """Answers keys from standard input from the first table that has them; tables are opened when it comes to them."""
+
+    def __init__(self, command: Command, usage: Usage) -> None:
+        self.found = False
+        self._command = command
+        self._usage = usage
+        self._files = "F" in usage and not usage.letters & {"b", "h"}
+        self._tables: list[WrappedTable] = []
+
+    def answer_all(self, keys: Sequence[bytes]) -> None:
+        """Answer keys in their order; at once if one table that can do so has all of them, and nothing is amiss."""
+        values = None if self._files or len(self._usage.operands) > 1 else self._values(keys)
+        if values is None:
+            for key in keys:
+                self.answer(key)
+            return
+        if b"" in values:
+            for key, value in zip(keys, values, strict=True):
+                if value is not None:
+                    self._print(self._tables[0], key, value)
+            return
+        lines = [b"%b\t%b" % (key, value) for key, value in zip(keys, values, strict=True) if value is not None]
+        if lines:
+            self.found = True
+            self._command._print(b"\n".join(lines))
+
+    def answer(self, key: bytes) -> None:
+        """Answer one key."""
+        for index in range(len(self._usage.operands)):
+            table = self._table(index)
+            value = self._command._lookup(table, key, self._files)
+            if value is not None:
+                self._print(table, key, value)
+                return
+
+    def close(self) -> None:
+        """Close the tables."""
+        for table in self._tables:
+            table.close()
+
+    def _table(self, index: int) -> WrappedTable:
+        if index == len(self._tables):
+            self._tables.append(self._command._open(self._usage, self._usage.operands[index]))
+        return self._tables[index]
+
+    def _values(self, keys: Sequence[bytes]) -> list[bytes | None] | None:
+        """Return the values of keys in one table; None if they must be looked up one by one, with their warnings."""
+        table = self._table(0)
+        if not table.has_batches:
+            return None
+        self._command.diagnostics.hold()
+        try:
+            values = table.lookup_many(keys)
+        except TableError:
+            values = None
+        return None if self._command.diagnostics.held() else values
+
+    def _print(self, table: Table, key: bytes, value: bytes) -> None:
+        self._command._warn_if_empty(f"{table.type}:{table.name}", key, value)
+        self._command._print(key + b"\t" + value)
+        self.found = True
+
+
+def _delete(table: Table, key: bytes) -> bool:
+    try:
+        return table.delete(key)
+    except TemporaryFailure as error:
+        raise TableError(f"table {table.type}:{table.name}: delete error: {error}") from None
+
+
+def _batches() -> Iterator[list[bytes]]:
+    """Yield the lines of standard input, each up to its newline or a NUL, many at a time."""
+    with os.fdopen(0, "rb", closefd=False) as source:
+        while data := source.read(_BATCH):
+            if not data.endswith(b"\n"):
+                data += source.readline()
+            lines = data.removesuffix(b"\n").split(b"\n")
+            yield [text(line) for line in lines] if b"\0" in data else lines
+
+
+def _open_source(path: str) -> int:
+    try:
+        return os.open(encode(path), os.O_RDONLY | os.O_CLOEXEC)
+    except OSError as error:
+        raise TableError(f"open {path}: {reason(error)}") from None
+
+
+def _become(user: int, group: int) -> None:
+    """Go on as the owner of the source, so that the table becomes its owner's (set_eugid(3))."""
+    if os.geteuid() != 0:
+        os.seteuid(0)
+    os.setegid(group)
+    os.setgroups([group])
+    if user != 0:
+        os.seteuid(user)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command; return its exit status."""
+    os.umask(0o022)
+    program = sys.argv[0].rpartition("/")[2] or sys.argv[0]
+    return Command(program, sys.argv[1:] if arguments is None else arguments).run()

@@ -1,0 +1,41 @@
+"""Tables that are made of other tables, which they name in braces: `{ type:name, type:name }`."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+
+from .naming import braced_list
+from .registry import open_table
+from .table import Flags, OpenError, Table, require_reading
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .table import Access
+
+
+class CompoundTable(Table):
+    """Holds open tables; the first one decides whether keys are fixed or patterns."""
+
+    members_fold = True
+
+    def __init__(self, kind: str, name: str, access: Access) -> None:
+        require_reading(kind, name, access)
+        names = braced_list(name)
+        bad = OpenError(f'bad syntax: "{kind}:{name}"; need "{kind}:{{type:name...}}"')
+        if not names:
+            raise bad
+        self.tables: list[Table] = []
+        with ExitStack() as opened:
+            for each in names:
+                if ":" not in each:
+                    raise bad
+                self.tables.append(opened.enter_context(open_table(each, access)))
+            opened.pop_all()
+        super().__init__(kind, name, access.flags | self.tables[0].flags & (Flags.FIXED | Flags.PATTERN))
+
+    def changed(self) -> bool:
+        return any(table.changed() for table in self.tables)
+
+    def close(self) -> None:
+        for table in self.tables:
+            table.close()

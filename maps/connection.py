@@ -1,0 +1,93 @@
+"""A connection to a server that answers lookups. Everything that waits for it has a limit."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+
+from .table import TableError
+
+
+class Connection:
+    """A stream to a server. What is asked and answered within `begin` and the next one shares one limit of time."""
+
+    def __init__(self, server: str, seconds: float) -> None:
+        """Connect to `inet:host:port` or `unix:path`; raises OSError, or `TableError` for another form of name."""
+        self._seconds = seconds
+        self._data = bytearray()
+        self.begin()
+        transport, _, address = server.partition(":")
+        if transport == "unix":
+            self._socket = socket.socket(socket.AF_UNIX)
+            try:
+                self._socket.settimeout(seconds)
+                self._socket.connect(address)
+            except BaseException:
+                self._socket.close()
+                raise
+        elif transport == "inet":
+            host, _, port = address.rpartition(":")
+            self._socket = _connect(host.strip("[]"), port, seconds)
+        else:
+            raise TableError(f"invalid transport name: {transport} in service: {server}")
+
+    def begin(self) -> None:
+        """Begin a request."""
+        self._deadline = time.monotonic() + self._seconds
+
+    def send(self, data: bytes) -> None:
+        """Send all of `data`; raises OSError."""
+        self._limit()
+        self._socket.sendall(data)
+
+    def line(self, end: bytes, most: int) -> bytes:
+        """Receive up to `end`, which is left out; raises OSError, EOFError, and OverflowError beyond `most` bytes."""
+        while True:
+            found = self._data.find(end)
+            if found > most or (found < 0 and len(self._data) > most):
+                raise OverflowError
+            if found >= 0:
+                line = bytes(self._data[:found])
+                del self._data[: found + len(end)]
+                return line
+            self._receive()
+
+    def exactly(self, count: int) -> bytes:
+        """Receive `count` bytes; raises OSError and EOFError."""
+        while len(self._data) < count:
+            self._receive()
+        data = bytes(self._data[:count])
+        del self._data[:count]
+        return data
+
+    def close(self) -> None:
+        """Give the connection up."""
+        self._socket.close()
+
+    def _receive(self) -> None:
+        self._limit()
+        data = self._socket.recv(65536)
+        if not data:
+            raise EOFError
+        self._data += data
+
+    def _limit(self) -> None:
+        left = self._deadline - time.monotonic()
+        if left <= 0:
+            raise TimeoutError
+        self._socket.settimeout(left)
+
+
+def _connect(host: str, port: str, seconds: float) -> socket.socket:
+    try:
+        return socket.create_connection((host, port), seconds)
+    except socket.gaierror as error:
+        raise TableError(f"host or service {host}:{port} not found: {error.strerror}") from error
+
+
+def words(error: OSError | EOFError) -> str:
+    """Return strerror(3) of what went wrong."""
+    if isinstance(error, TimeoutError):
+        return "Connection timed out"
+    return os.strerror(error.errno or 0) if isinstance(error, OSError) else "Success"

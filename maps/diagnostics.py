@@ -1,0 +1,57 @@
+"""What a command says on standard error, in the form of Postfix's programs (msg_vstream(3))."""
+
+from __future__ import annotations
+
+import os
+
+from postconf.lines import encode
+
+_ASCII = bytes(byte if 32 <= byte < 127 else ord("?") for byte in range(256))
+_STDERR = 2
+
+
+class Diagnostics:
+    """Writes lines, each as soon as it is said; what can't be printed becomes question marks."""
+
+    def __init__(self, program: str) -> None:
+        self.program = program
+        self.utf8 = False
+        """Are characters beyond ASCII printed? That is for smtputf8_enable to say."""
+        self._held: list[str] | None = None
+
+    def warn(self, text: str) -> None:
+        """Say a warning, or hold it back."""
+        if self._held is None:
+            self.say(f"warning: {text}")
+        else:
+            self._held.append(text)
+
+    def hold(self) -> None:
+        """Keep warnings until they are asked for."""
+        self._held = []
+
+    def held(self) -> list[str]:
+        """Return the warnings that were held back, and hold no more."""
+        held, self._held = self._held or [], None
+        return held
+
+    def say(self, text: str) -> None:
+        """Say a line as it is."""
+        line = encode(f"{self.program}: {text}")
+        os.write(_STDERR, (_printable(line) if self.utf8 else line.translate(_ASCII)) + b"\n")
+
+
+def _printable(line: bytes) -> bytes:
+    """Replace what can't be printed; a byte that begins a character stays with all that may belong to it."""
+    if line.isascii():
+        return line.translate(_ASCII)
+    shown = bytearray()
+    whole = False
+    for position, byte in enumerate(line):
+        follows = line[position + 1 : position + 2]
+        if 194 <= byte <= 254 and follows and 128 <= follows[0] <= 191:
+            whole = True
+        elif not (whole and 128 <= byte <= 191):
+            whole = False
+        shown += line[position : position + 1] if whole else _ASCII[byte : byte + 1]
+    return bytes(shown)

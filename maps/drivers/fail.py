@@ -1,0 +1,41 @@
+"""fail: a table that always fails, for tests of what then happens."""
+
+from __future__ import annotations
+
+from ..table import Flags, Mode, Table, TemporaryFailure
+from ..wrapping import APPLICATION_ERROR
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ..table import Access
+
+
+def open_table(name: str, access: Access) -> Table:
+    """Return a table without anything; its name means nothing."""
+    return FailingTable(name, access)
+
+
+class FailingTable(Table):
+    """Each use of it fails."""
+
+    def __init__(self, name: str, access: Access) -> None:
+        super().__init__("fail", name, access.flags | Flags.PATTERN)
+        self._writable = access.mode is not Mode.READ
+
+    def lookup(self, key: bytes) -> bytes | None:  # noqa: ARG002
+        raise TemporaryFailure(APPLICATION_ERROR)
+
+    def update(self, key: bytes, value: bytes) -> bool:
+        if not self._writable:
+            return super().update(key, value)
+        raise TemporaryFailure(APPLICATION_ERROR)
+
+    def delete(self, key: bytes) -> bool:
+        if not self._writable:
+            return super().delete(key)
+        raise TemporaryFailure(APPLICATION_ERROR)
+
+    def entries(self) -> Iterator[tuple[bytes, bytes]]:
+        raise TemporaryFailure(APPLICATION_ERROR)

@@ -1,0 +1,64 @@
+"""inline: a table whose name lists its entries, `{ key=value, {key = value with blanks} }`."""
+
+from __future__ import annotations
+
+import re
+
+from postconf.lines import SPACE, encode
+
+from .. import files
+from ..memory import MemoryTable, stored_key
+from ..naming import BadBraces, braced_list, in_braces
+from ..source import SPACE as BLANK
+from ..table import Flags, OpenError, require_reading
+from ..wrapping import is_valid
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ..table import Access, Table
+
+_KEY = re.compile(rb'(?:[^\s="\\]++|\\.?|"(?:[^"\\]++|\\.?)*+")*+', re.DOTALL)
+"""Up to a blank or `=` outside double quotes; a backslash protects the next character."""
+
+
+def open_table(name: str, access: Access) -> Table:
+    """Read the entries; of equal keys the last one counts."""
+    require_reading("inline", name, access)
+    if access.utf8 and not is_valid(encode(name)):
+        raise _error("bad UTF-8 syntax", name)
+    elements = braced_list(name)
+    if elements is None:
+        raise _error("bad syntax", name)
+    table = MemoryTable("inline", name, access)
+    try:
+        for element in elements:
+            key, value = _split(encode(in_braces(element).strip(SPACE) if element.startswith("{") else element))
+            table.update(stored_key(key, access), files.resolve(value, access))
+        if not elements:
+            raise _BadEntry("empty table")
+    except (BadBraces, _BadEntry, files.BadFiles) as error:
+        raise _error(str(error), name, "filename" if access.flags & Flags.SRC_RHS_IS_FILE else "value") from error
+    return table
+
+
+class _BadEntry(ValueError):
+    """An element that is no entry; the message is Postfix's."""
+
+
+def _split(text: bytes) -> tuple[bytes, bytes]:
+    """Split `key = value` (split_qnameval(3)); the key keeps its quotes."""
+    text = text.lstrip(BLANK)
+    if not text:
+        raise _BadEntry("no key found; expected format: key = value")
+    match = _KEY.match(text)
+    length = match.end() if match else 0
+    if text[length : length + 1] == b'"':
+        raise _BadEntry("unbalanced '\"'")
+    rest = text[length:].lstrip(BLANK)
+    if not rest.startswith(b"="):
+        raise _BadEntry("missing '=' after attribute name")
+    return text[:length], rest[1:].strip(BLANK)
+
+
+def _error(problem: str, name: str, value: str = "value") -> OpenError:
+    return OpenError(f'{problem}: "inline:{name}"; need "inline:{{name={value}...}}"')

@@ -1,0 +1,125 @@
+"""pgsql: a query to a PostgreSQL server (pgsql_table(5)); needs psycopg."""
+
+from __future__ import annotations
+
+import select
+import time
+
+import psycopg
+from psycopg.conninfo import make_conninfo
+from psycopg.pq import DiagnosticField, Escaping, ExecStatus
+
+from postconf.lines import decode
+
+from ..database import Parameters, sql_query
+from ..naming import split_list
+from ..sql_servers import LIMIT, ServerFailure, Session, SqlServerTable
+from ..table import OpenError, Table, require_reading
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from psycopg.pq.abc import PGresult
+
+    from ..table import Access
+
+
+def open_table(name: str, access: Access) -> Table:
+    """Make a table that connects when it is first asked."""
+    require_reading("pgsql", name, access)
+    parameters = Parameters(name, access)
+    login = {key: parameters.text(key) for key in ("user", "password", "dbname")}
+    encoding = parameters.text("encoding", "UTF8", needed=True)
+    if not login["dbname"]:
+        for host in split_list(parameters.text("hosts")) or ["localhost"]:
+            if "://" not in host:
+                raise OpenError(f"pgsql:{name} host target '{_plain(host)}' requires dbname setting")
+
+    def connect(host: str) -> Session:
+        try:
+            target = host if "://" in host else make_conninfo("", **_given(login | _address(host)))
+            connection = psycopg.connect(target, connect_timeout=LIMIT, client_encoding=encoding)
+        except (psycopg.Error, ValueError) as error:
+            raise ServerFailure(str(error)) from error
+        return PgsqlSession(host, connection)
+
+    query = _query(parameters)
+    return SqlServerTable("pgsql", name, access, parameters=parameters, query=query, connect=connect)
+
+
+class PgsqlSession(Session):
+    """A connection to a server. Queries go through libpq as they are, as bytes: encodings are the server's business."""
+
+    def __init__(self, host: str, connection: psycopg.Connection) -> None:
+        self._host = host
+        self._owner = connection
+        self._connection = connection.pgconn
+        self._escaping = Escaping(connection.pgconn)
+
+    def quote(self, text: bytes) -> bytes:
+        try:
+            return bytes(self._escaping.escape_string(text))
+        except psycopg.Error as error:
+            raise ValueError(str(error)) from error
+
+    def run(self, query: bytes) -> list[bytes | None]:
+        try:
+            self._connection.send_query(query)
+            result = self._last_result()
+        except (psycopg.Error, OSError) as error:
+            raise self._failure(str(error)) from error
+        if result is None or result.status not in (ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK):
+            primary = result and result.error_field(DiagnosticField.MESSAGE_PRIMARY)
+            raise self._failure(decode(primary or self._connection.error_message))
+        cells = [result.get_value(row, column) for row in range(result.ntuples) for column in range(result.nfields)]
+        return [bytes(cell or b"") for cell in cells]
+
+    def close(self) -> None:
+        self._owner.close()
+
+    def _last_result(self) -> PGresult | None:
+        """Wait for the results of all commands in a query; return the first that failed, else the last one."""
+        deadline = time.monotonic() + LIMIT
+        result = None
+        while True:
+            self._wait(deadline)
+            following = self._connection.get_result()
+            if following is None:
+                return result
+            if result is None or result.status != ExecStatus.FATAL_ERROR:
+                result = following
+            if following.status not in (ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK, ExecStatus.FATAL_ERROR):
+                return following  # COPY and the like would wait for us
+
+    def _wait(self, deadline: float) -> None:
+        poll = select.poll()
+        while (unsent := self._connection.flush()) or self._connection.is_busy():
+            poll.register(self._connection.socket, select.POLLIN | (select.POLLOUT if unsent else 0))
+            if not poll.poll(max(0, deadline - time.monotonic()) * 1000):
+                raise TimeoutError(f"no answer within {LIMIT} seconds")
+            self._connection.consume_input()
+
+    def _failure(self, words: str) -> ServerFailure:
+        return ServerFailure(f"pgsql query failed: fatal error from host {self._host}: {words.strip()}")
+
+
+def _query(parameters: Parameters) -> str:
+    function = parameters.text("select_function")
+    if function and not parameters.text("query"):
+        return f"SELECT {function}('%s')"
+    return sql_query(parameters)
+
+
+def _plain(host: str) -> str:
+    return host.removeprefix("unix:").removeprefix("inet:")
+
+
+def _address(host: str) -> dict[str, str]:
+    host = _plain(host)
+    if host.startswith("/"):
+        return {"host": host}
+    name, _, port = host.rpartition(":") if ":" in host else (host, "", "")
+    return {"host": name, "port": port}
+
+
+def _given(options: dict[str, str]) -> dict[str, str]:
+    return {name: value for name, value in options.items() if value}

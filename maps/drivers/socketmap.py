@@ -1,0 +1,108 @@
+"""socketmap: a server that answers lookups in netstrings, as Sendmail's does (socketmap_table(5))."""
+
+from __future__ import annotations
+
+from postconf.lines import decode, encode
+
+from ..connection import Connection, words
+from ..table import ConfigurationFailure, Flags, OpenError, Table, TemporaryFailure, require_reading
+from ..wrapping import APPLICATION_ERROR
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ..table import Access
+
+LIMIT = 100.0
+"""Seconds that the server may take for a reply."""
+LONGEST = 100_000
+"""Bytes of a reply."""
+_LENGTH_DIGITS = 9
+_SHOWN = 200
+_CLASSES = {b"TEMP": "temporary", b"TIMEOUT": "timeout", b"PERM": "permanent"}
+
+
+def open_table(name: str, access: Access) -> Table:
+    """Make a table that connects to `server:map` when it is first asked."""
+    require_reading("socketmap", name, access)
+    if access.flags & Flags.NO_UNAUTH:
+        raise OpenError(f"socketmap:{name} map is not allowed for security-sensitive data")
+    if ":" not in name:
+        raise OpenError("socketmap requires server:socketmap argument")
+    return SocketmapTable(name, access)
+
+
+class SocketmapTable(Table):
+    """A server; a connection that it has closed meanwhile is replaced once."""
+
+    def __init__(self, name: str, access: Access) -> None:
+        super().__init__("socketmap", name, access.flags | Flags.PATTERN)
+        self._warn = access.warn
+        self._server, _, map_name = name.rpartition(":")
+        self._map = encode(map_name)
+        self._connection: Connection | None = None
+
+    def lookup(self, key: bytes) -> bytes | None:
+        status, blank, payload = self._ask(self._map + b" " + key).partition(b" ")
+        if status == b"OK" and blank:
+            return payload
+        if status in (b"OK", b"NOTFOUND"):
+            return None
+        why = bytes(byte if 32 <= byte < 127 else ord("?") for byte in payload.lstrip()[:_SHOWN])
+        kind = _CLASSES.get(status, "unknown")
+        reason = f": {decode(why)}" if why else ""
+        self._warn(f"socketmap:{self.name} socketmap server {kind} error{reason}")
+        if status == b"PERM":
+            raise ConfigurationFailure("the server says that this can't succeed")
+        raise TemporaryFailure(APPLICATION_ERROR)
+
+    def close(self) -> None:
+        if self._connection:
+            self._connection.close()
+            self._connection = None
+
+    def _ask(self, request: bytes) -> bytes:
+        try:
+            return self._exchange(request)
+        except (ConnectionError, EOFError):
+            self.close()  # the server has had enough of the old connection
+        try:
+            return self._exchange(request)
+        except (ConnectionError, EOFError) as error:
+            raise self._failure("unexpected disconnect", APPLICATION_ERROR) from error
+
+    def _exchange(self, request: bytes) -> bytes:
+        """Raises ConnectionError and EOFError when a connection broke, and what is said already."""
+        if self._connection is None:
+            try:
+                self._connection = Connection(self._server, LIMIT)
+            except OSError as error:
+                self._warn(f"connect to {self._server.partition(':')[2]}: {words(error)}")
+                raise self._failure(words(error), words(error)) from error
+        try:
+            return _exchange(self._connection, request)
+        except TimeoutError as error:
+            raise self._failure("time limit exceeded", APPLICATION_ERROR) from error
+        except OverflowError as error:
+            raise self._failure("input exceeds size limit", APPLICATION_ERROR) from error
+        except ValueError as error:
+            raise self._failure("input format error", APPLICATION_ERROR) from error
+
+    def _failure(self, said: str, reason: str) -> TemporaryFailure:
+        self.close()
+        self._warn(f"table socketmap:{self.name} lookup error: {said}")
+        return TemporaryFailure(reason)
+
+
+def _exchange(connection: Connection, request: bytes) -> bytes:
+    """Send a netstring and receive one; raises ValueError for something else, and what `Connection` raises."""
+    connection.begin()
+    connection.send(b"%d:%b," % (len(request), request))
+    length = connection.line(b":", _LENGTH_DIGITS)
+    if not length.isdigit():
+        raise ValueError(length)
+    if int(length) > LONGEST:
+        raise OverflowError
+    reply = connection.exactly(int(length) + 1)
+    if not reply.endswith(b","):
+        raise ValueError(reply)
+    return reply[:-1]

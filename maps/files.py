@@ -1,0 +1,59 @@
+"""Values that name files, and stand for what the files hold (`Flags.SRC_RHS_IS_FILE`, `postmap -F`).
+
+A table has the content in base64, since values are single lines.
+"""
+
+from __future__ import annotations
+
+import re
+from base64 import b64decode, b64encode
+
+from postconf.lines import decode as as_text
+
+from .indexed import reason, text
+from .reading import TextFile
+from .table import Flags
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .table import Access
+
+_SEPARATORS = re.compile(rb"[, \t\r\n]+")
+_DIGIT = rb"[A-Za-z0-9+/]"
+_BASE64 = re.compile(rb"((?:%b{4})*)(?:(%b{2,3})=.*)?" % (_DIGIT, _DIGIT), re.DOTALL)
+
+
+class BadFiles(ValueError):
+    """Files can't be read, or a value isn't what reading them gives; the message is Postfix's."""
+
+
+def encode(value: bytes) -> bytes:
+    """Return the content of the files in a list of paths, with a newline between two files, in base64."""
+    paths = [as_text(path) for path in _SEPARATORS.split(value) if path]
+    if not paths:
+        raise BadFiles(f"empty pathname list: >>{as_text(value)}<<'")
+    return b64encode(b"\n".join(_read(path) for path in paths))
+
+
+def resolve(value: bytes, access: Access) -> bytes:
+    """Return the value that a table has for what its source says: the content of files, if the access wants that."""
+    return encode(value) if access.flags & Flags.SRC_RHS_IS_FILE else value
+
+
+def decode(value: bytes) -> bytes:
+    """Return the content of the files: up to the first `=`, whatever follows, and as a C string."""
+    match = None if len(value) % 4 else _BASE64.fullmatch(value)
+    if match is None:
+        raise BadFiles(f"malformed BASE64 value: {as_text(value[:30])}")
+    whole, rest = match[1], match[2] or b""
+    return text(b64decode(whole + rest + b"=" * (-len(rest) % 4)))
+
+
+def _read(path: str) -> bytes:
+    try:
+        file = TextFile(path)
+    except OSError as error:
+        raise BadFiles(f"open {path}: {reason(error)}") from error
+    if file.error:
+        raise BadFiles(f"read {path}: {reason(file.error)}") from file.error
+    return file.data

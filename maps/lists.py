@@ -1,0 +1,93 @@
+"""Lists of tables, as parameters name them, and how they are searched (maps(3))."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+
+from postconf.lines import decode
+
+from . import files
+from .naming import split_list
+from .registry import open_table
+from .table import ConfigurationFailure, Table, TableError, TemporaryFailure
+from .wrapping import APPLICATION_ERROR
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from .table import Access, Flags
+
+
+class TableList:
+    """Tables that are asked one after the other, until one has an answer or fails."""
+
+    def __init__(self, title: str, tables: Sequence[Table], access: Access) -> None:
+        """`title` is what warnings call the list: the name of the parameter."""
+        self.title = title
+        self.tables = tables
+        self._access = access
+
+    def find(self, key: bytes, kind: Flags | None = None) -> bytes | None:
+        """Return the first value that a table has for `key`, or None.
+
+        With a `kind`, `Flags.FIXED` or `Flags.PATTERN`, only tables of that kind are asked: who looks for parts of a
+        key does not ask patterns. An empty key is never there. Raises `TemporaryFailure` or `ConfigurationFailure`,
+        and later tables are not asked then.
+        """
+        found = self._find(key, kind)
+        return found and found[1]
+
+    def find_file(self, key: bytes, kind: Flags | None = None) -> bytes | None:
+        """Like `find`, for tables that were opened with `Flags.SRC_RHS_IS_FILE`: return the content of the files."""
+        found = self._find(key, kind)
+        if found is None:
+            return None
+        table, value = found
+        try:
+            return files.decode(value)
+        except files.BadFiles as error:
+            self._access.warn(f"table {table.type}:{table.name}: key {decode(key)}: {error}")
+            raise ConfigurationFailure(str(error)) from error
+
+    def close(self) -> None:
+        """Close all tables."""
+        for table in self.tables:
+            table.close()
+
+    def _find(self, key: bytes, kind: Flags | None) -> tuple[Table, bytes] | None:
+        if not key:
+            return None
+        for table in self.tables:
+            if kind is not None and not table.flags & kind:
+                continue
+            value = self._ask(table, key)
+            if value == b"":
+                self._access.warn(f"{self.title} lookup of {decode(key)} returns an empty string result")
+                self._access.warn(f"{self.title} should return NO RESULT in case of NOT FOUND")
+                raise ConfigurationFailure("empty string result")
+            if value is not None:
+                return table, value
+        return None
+
+    def _ask(self, table: Table, key: bytes) -> bytes | None:
+        try:
+            return table.lookup(key)
+        except (TemporaryFailure, ConfigurationFailure):
+            self._warn_of_failure(table, key)
+            raise
+        except TableError as error:  # damage, of which a daemon of Postfix dies
+            self._access.warn(str(error))
+            self._warn_of_failure(table, key)
+            raise TemporaryFailure(APPLICATION_ERROR) from error
+
+    def _warn_of_failure(self, table: Table, key: bytes) -> None:
+        self._access.warn(f'{table.type}:{table.name} lookup error for "{decode(key)}"')
+
+
+def open_list(title: str, text: str, access: Access) -> TableList:
+    """Open all tables of the list `text`, the value of parameter `title`; raises what `open_table` does."""
+    with ExitStack() as opened:
+        tables = [opened.enter_context(open_table(name, access)) for name in split_list(text)]
+        opened.pop_all()
+    return TableList(title, tables, access)

@@ -1,0 +1,273 @@
+"""Look entries up in the file of a Lightning Memory-Mapped Database, and list them, without mapping it.
+
+The library trusts what it maps: a damaged or shortened file is the end of the process that reads it. So the reading
+that daemons do is done here, with pread(2) and checks; the library writes. Data format 1, in this machine's byte order.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+from bisect import bisect_right
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+MAGIC = 0xBEEFC0DE
+VERSION = 1
+HEADER_SIZE = 16
+NO_PAGE = 0xFFFFFFFFFFFFFFFF
+MAX_DEPTH = 32
+CACHED_PAGES = 1024
+KEYS_PER_PAGE = 10
+"""Looking for that many keys takes as long as reading all that is on a page."""
+
+META = struct.Struct("=16xII16xIHH40x4xHH32xQQQ")
+HEADER = struct.Struct("=Q2xHHH")
+NODE = struct.Struct("=HHHH")
+LONG_HEADER = struct.Struct("=Q2xHI")
+SHORT = struct.Struct("=H")
+PAGE_NUMBER = struct.Struct("=Q")
+
+BRANCH, LEAF, OVERFLOW, META_PAGE = 1, 2, 4, 8
+BIG_DATA = 1
+"""The flag of a node whose value is on overflow pages."""
+
+# The library's words (mdb_strerror).
+INVALID = "MDB_INVALID: File is not an LMDB file"
+VERSION_MISMATCH = "MDB_VERSION_MISMATCH: Database environment version mismatch"
+NOT_FOUND = "MDB_PAGE_NOTFOUND: Requested page not found"
+CORRUPTED = "MDB_CORRUPTED: Located page was wrong type"
+
+
+class Damaged(Exception):
+    """The file contradicts itself; the text is the library's."""
+
+
+class LmdbFile:
+    """The entries of an open file as of its last transaction; whoever uses it holds the lock of a reader."""
+
+    def __init__(self, descriptor: int) -> None:
+        """Raises `Damaged` when the file can't be one, and OSError."""
+        self._descriptor = descriptor
+        self._transaction = -1
+        self._leaves: dict[int, bytes] = {}
+        self._checked: set[int] = set()
+        self._branches: dict[int, tuple[list[bytes], list[int]]] = {}
+        self._page_size = 0
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Go on to the last transaction that was committed."""
+        size = os.fstat(self._descriptor).st_size
+        head = os.pread(self._descriptor, (self._page_size or 65536) + META.size, 0)
+        first = _meta(head, 0)
+        self._page_size = first[0]
+        if self._page_size < 512 or self._page_size & (self._page_size - 1):
+            raise Damaged(INVALID)
+        page_size, flags, depth, root, last, transaction = max(
+            first, _meta(head, self._page_size), key=lambda meta: meta[-1]
+        )
+        if page_size != self._page_size or flags or depth > MAX_DEPTH:
+            raise Damaged(INVALID)
+        if (last + 1) * page_size > size:
+            raise Damaged(NOT_FOUND)
+        if transaction != self._transaction:
+            self._leaves.clear()
+            self._checked.clear()
+            self._branches.clear()
+            self._root, self._depth, self._last, self._transaction = root, depth, last, transaction
+
+    def get(self, key: bytes) -> bytes | None:
+        """Return the value of `key`."""
+        if self._root == NO_PAGE:
+            return None
+        return self._find(self._descend(key)[0], key)
+
+    def get_many(self, keys: Sequence[bytes]) -> list[bytes | None]:
+        """Return the values of `keys`; they are looked for in order, so that neighbours share the way to their page."""
+        values: list[bytes | None] = [None] * len(keys)
+        if self._root == NO_PAGE:
+            return values
+        if self._last * KEYS_PER_PAGE <= len(keys):
+            whole = self._whole()
+            if whole is not None:
+                return list(map(whole.get, keys))
+        page = b""
+        limit: bytes | None = None
+        for index in sorted(range(len(keys)), key=keys.__getitem__):
+            key = keys[index]
+            if not page or (limit is not None and key >= limit):
+                page, limit = self._descend(key)
+            values[index] = self._find(page, key)
+        return values
+
+    def _whole(self) -> dict[bytes, bytes] | None:
+        """Return all entries; None if the file is damaged, perhaps where nobody looks."""
+        whole: dict[bytes, bytes] = {}
+        count = 0
+        try:
+            for page in self._walk(self._root, self._depth - 1, None):
+                whole.update(page)
+                count += len(page)
+        except Damaged:
+            return None
+        return whole if len(whole) == count else None  # no key is there twice
+
+    def _descend(self, key: bytes) -> tuple[bytes, bytes | None]:
+        """Return the leaf where `key` is, if it is there, and the key that is behind all that can be on it."""
+        number = self._root
+        limit = None
+        for _ in range(self._depth - 1):
+            keys, children = self._branch(number)
+            at = bisect_right(keys, key)
+            if at < len(keys):
+                limit = keys[at]
+            number = children[at]
+        return self._leaf(number), limit
+
+    def _find(self, page: bytes, key: bytes) -> bytes | None:
+        wanted = SHORT.pack(len(key)) + key if len(key) < len(page) else b"\0"
+        end = HEADER.unpack_from(page)[2]
+        at = page.find(wanted, end)
+        while at >= 0:
+            start = at - NODE.size + SHORT.size
+            pointer = page.find(SHORT.pack(start), HEADER_SIZE, end)
+            while pointer % 2 and pointer > 0:
+                pointer = page.find(SHORT.pack(start), pointer + 1, end)
+            if pointer > 0:
+                return self._entry(page, start)[1]
+            at = page.find(wanted, at + 1)
+        return None
+
+    def _check(self, page: bytes) -> None:
+        """Before a page is used: do its nodes fill what is not free, without gaps?"""
+        number, _, _, upper = HEADER.unpack_from(page)
+        if number in self._checked:
+            return
+        size = 0
+        nodes = self._nodes(page)
+        for start in nodes:
+            low, high, flags, key_length = NODE.unpack_from(page, start)
+            if flags not in (0, BIG_DATA):
+                raise Damaged(CORRUPTED)
+            data_length = PAGE_NUMBER.size if flags else low | high << 16
+            size += NODE.size + key_length + data_length + (key_length + data_length) % 2
+        if size != self._page_size - upper or len(set(nodes)) != len(nodes):
+            raise Damaged(CORRUPTED)
+        self._checked.add(number)
+
+    def next_entries(self, key: bytes | None) -> list[tuple[bytes, bytes]]:
+        """Return some entries that follow `key`, in order (None: the first ones); an empty list at the end."""
+        if self._root == NO_PAGE:
+            return []
+        return next(self._walk(self._root, self._depth - 1, key), [])
+
+    def _walk(self, number: int, levels: int, key: bytes | None) -> Iterator[list[tuple[bytes, bytes]]]:
+        if levels > 0:
+            keys, children = self._branch(number)
+            first = 0 if key is None else bisect_right(keys, key)
+            for child in children[first:]:
+                yield from self._walk(child, levels - 1, key)
+            return
+        page = self._leaf(number)
+        entries = self._entries(page)
+        found = [entry for entry in entries if key is None or entry[0] > key]
+        if found:
+            yield found
+
+    def _branch(self, number: int) -> tuple[list[bytes], list[int]]:
+        """Return the keys between the children of a branch page, and the children."""
+        branch = self._branches.get(number)
+        if branch is None:
+            page = self._read(number, BRANCH)
+            keys = []
+            children = []
+            for start in self._nodes(page):
+                low, middle, high, length = NODE.unpack_from(page, start)
+                if start + NODE.size + length > len(page):
+                    raise Damaged(CORRUPTED)
+                keys.append(page[start + NODE.size : start + NODE.size + length])
+                children.append(low | middle << 16 | high << 32)
+            del keys[:1]  # it stands for what is before all keys
+            if not children or keys != sorted(keys):
+                raise Damaged(CORRUPTED)
+            if len(self._branches) == CACHED_PAGES:
+                self._branches.clear()
+            self._branches[number] = branch = (keys, children)
+        return branch
+
+    def _leaf(self, number: int) -> bytes:
+        page = self._leaves.get(number)
+        if page is None:
+            page = self._read(number, LEAF)
+            self._check(page)
+            if len(self._leaves) == CACHED_PAGES:
+                self._leaves.clear()
+            self._leaves[number] = page
+        return page
+
+    def _read(self, number: int, kind: int) -> bytes:
+        page = self._bytes(number, self._page_size)
+        own, flags, lower, upper = HEADER.unpack_from(page)
+        if own != number or flags != kind or not HEADER_SIZE <= lower <= upper <= self._page_size or lower % 2:
+            raise Damaged(CORRUPTED)
+        return page
+
+    def _bytes(self, number: int, length: int) -> bytes:
+        if not 2 <= number <= self._last:
+            raise Damaged(NOT_FOUND)
+        data = os.pread(self._descriptor, length, number * self._page_size)
+        if len(data) != length:
+            raise Damaged(NOT_FOUND)
+        return data
+
+    def _nodes(self, page: bytes) -> tuple[int, ...]:
+        """Return where the nodes of a page are."""
+        _, _, lower, upper = HEADER.unpack_from(page)
+        starts = struct.unpack_from(f"={(lower - HEADER_SIZE) // 2}H", page, HEADER_SIZE)
+        if starts and not upper <= min(starts) <= max(starts) <= self._page_size - NODE.size:
+            raise Damaged(CORRUPTED)
+        return starts
+
+    def _entries(self, page: bytes) -> list[tuple[bytes, bytes]]:
+        starts = self._nodes(page)
+        nodes = [NODE.unpack_from(page, start) for start in starts]
+        places = [(start + NODE.size, length, low) for start, (low, _, _, length) in zip(starts, nodes, strict=True)]
+        usual = all(high == 0 == flags for _, high, flags, _ in nodes)
+        if usual and all(at + length + low <= len(page) for at, length, low in places):
+            return [(page[at : at + length], page[at + length : at + length + low]) for at, length, low in places]
+        return [self._entry(page, start) for start in starts]
+
+    def _entry(self, page: bytes, start: int) -> tuple[bytes, bytes]:
+        low, high, flags, key_length = NODE.unpack_from(page, start)
+        length = low | high << 16
+        at = start + NODE.size + key_length
+        key = page[start + NODE.size : at]
+        if flags == 0 and at + length <= len(page):
+            return key, page[at : at + length]
+        if flags == BIG_DATA and at + PAGE_NUMBER.size <= len(page):
+            return key, self._long(PAGE_NUMBER.unpack_from(page, at)[0], length)
+        raise Damaged(CORRUPTED)
+
+    def _long(self, number: int, length: int) -> bytes:
+        if number + (HEADER_SIZE + length - 1) // self._page_size > self._last:
+            raise Damaged(NOT_FOUND)
+        data = self._bytes(number, HEADER_SIZE + length)
+        own, flags, pages = LONG_HEADER.unpack_from(data)
+        if own != number or flags != OVERFLOW or pages * self._page_size < len(data):
+            raise Damaged(CORRUPTED)
+        return data[HEADER_SIZE:]
+
+
+def _meta(head: bytes, at: int) -> tuple[int, int, int, int, int, int]:
+    """Return a meta page's page size, and of the main database flags, depth, root, last page, and transaction."""
+    if len(head) < at + META.size:
+        raise Damaged(INVALID)
+    magic, version, page_size, _, _, flags, depth, root, last, transaction = META.unpack_from(head, at)
+    if magic != MAGIC or not SHORT.unpack_from(head, at + 10)[0] & META_PAGE:
+        raise Damaged(INVALID)
+    if version != VERSION:
+        raise Damaged(VERSION_MISMATCH)
+    return page_size, flags, depth, root, last, transaction

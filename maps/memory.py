@@ -1,0 +1,38 @@
+"""Tables in memory, for types that are read as a whole: entries under keys that are folded as lookups will be."""
+
+from __future__ import annotations
+
+from .table import Flags, Table
+from .wrapping import fold
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from .table import Access
+
+
+class MemoryTable(Table):
+    """Entries in a dictionary; storing one replaces the one that was there."""
+
+    def __init__(self, kind: str, name: str, access: Access) -> None:
+        super().__init__(kind, name, access.flags | Flags.FIXED)
+        self._values: dict[bytes, bytes] = {}
+
+    def lookup(self, key: bytes) -> bytes | None:
+        return self._values.get(key)
+
+    def update(self, key: bytes, value: bytes) -> bool:
+        self._values[key] = value
+        return True
+
+    def delete(self, key: bytes) -> bool:
+        return self._values.pop(key, None) is not None
+
+    def entries(self) -> Iterator[tuple[bytes, bytes]]:
+        yield from self._values.items()
+
+
+def stored_key(key: bytes, access: Access) -> bytes:
+    """Return a key as a table keeps it, when its driver reads keys of its own."""
+    return fold(key, access.utf8) if access.flags & Flags.FOLD_FIX else key

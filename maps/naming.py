@@ -1,0 +1,78 @@
+"""How tables are named: `type:name`, lists of those, and names that are the table itself, in braces.
+
+Texts are `str` as configuration is: any bytes, by surrogateescape. Braces know neither quotes nor escapes.
+"""
+
+from __future__ import annotations
+
+from postconf.lines import SPACE
+
+from .table import TableError
+
+SEPARATORS = ", \t\r\n"
+"""What separates the elements of a list (CHARS_COMMA_SP)."""
+
+
+class BadBraces(ValueError):
+    """A text in braces that is none; the message is Postfix's."""
+
+
+def split_name(text: str) -> tuple[str, str]:
+    """Split `type:name` at its first colon; raise `TableError`, which stops daemons too, if a half is missing."""
+    kind, _, name = text.partition(":")
+    if not kind or not name:
+        raise TableError(f'open dictionary: expecting "type:name" form instead of "{text}"')
+    return kind, name
+
+
+def split_list(text: str) -> list[str]:
+    """Split a list at commas and blanks outside braces; elements keep their braces."""
+    elements = []
+    start = level = 0
+    for index, character in enumerate(text):
+        if character == "{":
+            level += 1
+        elif character == "}":
+            level = max(level - 1, 0)
+        elif level == 0 and character in SEPARATORS:
+            elements.append(text[start:index])
+            start = index + 1
+    elements.append(text[start:])
+    return [element for element in elements if element]
+
+
+def braced_list(text: str) -> list[str] | None:
+    """Split what `{ one, two }` has in its braces; None if there is nothing at all, or the braces are wrong."""
+    return split_list(text[1:-1]) if len(text) > 2 and _closing(text) == len(text) else None
+
+
+def in_braces(text: str) -> str:
+    """Return what a text has in its braces; raise `BadBraces` unless they begin and end it."""
+    if not text.startswith("{"):
+        raise BadBraces(f"no '{{' at start of text in \"{text}\"")
+    end = _closing(text)
+    if end == 0:
+        raise BadBraces(f"missing '}}' in \"{text}\"")
+    if end < len(text):
+        raise BadBraces(f"syntax error after '}}' in \"{text}\"")
+    return text[1:-1]
+
+
+def inline_rules(text: str) -> list[str]:
+    """Return the rules of a table in its own name, `{ {rule}, {rule} }`; raise `BadBraces`."""
+    return [in_braces(element).strip(SPACE) for element in split_list(in_braces(text))]
+
+
+def _closing(text: str) -> int:
+    """Return the length of the `{...}` that a text begins with; 0 if it does not begin with a whole one."""
+    if not text.startswith("{"):
+        return 0
+    level = 0
+    for index, character in enumerate(text):
+        if character == "{":
+            level += 1
+        elif character == "}":
+            level -= 1
+            if level == 0:
+                return index + 1
+    return 0

@@ -1,0 +1,232 @@
+"""Tables of regular expressions: the rules of regexp and pcre (regexp_table(5), pcre_table(5)).
+
+What a pattern means is the engine's business, a library with a little around it: see `drivers.regexp` and
+`drivers.pcre`. Everything here is bytes, as it is for these libraries.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Protocol
+
+from postconf.lines import decode
+
+from . import files
+from .replacement import BadReplacement, Replacement
+from .rules import Rules, read_rules
+from .source import SPACE
+from .table import Flags, Table
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from .table import Access
+
+
+class BadPattern(ValueError):
+    """A pattern that does not compile; the message is the library's."""
+
+
+class MatchFailure(Exception):
+    """The library has given up on a key; the message is its own."""
+
+
+class Compiled(Protocol):
+    """A compiled pattern."""
+
+    groups: int
+    """How many groups it has."""
+
+    def match(self, key: bytes, groups: int) -> Sequence[bytes] | None:
+        """Return the first `groups` groups of a match, those that are not set as empty; None without a match."""
+
+
+class Engine(NamedTuple):
+    """How a type's patterns are written, and how they are compiled."""
+
+    kind: str
+    compile: Callable[[bytes, int, bool], Compiled]
+    """Takes a pattern, options, and whether groups are wanted. Raises `BadPattern`."""
+    default: int
+    """Options before flags toggle them."""
+    flags: Mapping[int, int]
+    """The options that flags toggle."""
+    obsolete: bytes = b""
+    """Flags that mean nothing any more."""
+    negations_follow: bool = False
+    """May a second, negated pattern follow the first one: /one/!/two/?"""
+    backslash_closes: bool = False
+    """Does a backslash at the end of a line stand for the closing delimiter?"""
+    unclosed: str = "skipping this rule"
+    """What follows from a missing delimiter."""
+    zero: str = "out of range"
+    """What the number 0 is."""
+
+
+class PatternTable(Table):
+    """Rules in the order of the file; keys are matched as they come."""
+
+    def __init__(self, engine: Engine, name: str, access: Access) -> None:
+        super().__init__(engine.kind, name, access.flags | Flags.PATTERN)
+        self._rules: Rules[bytes] = Rules()
+        for number, line in read_rules(engine.kind, name, access):
+            rule = line.rstrip(SPACE)
+            if rule:  # else it began with a NUL
+                _Reader(engine, name, number, access).read(rule, self._rules)
+        for number in self._rules.unfinished():
+            _Reader(engine, name, number, access).warn("IF has no matching ENDIF")
+
+    def lookup(self, key: bytes) -> bytes | None:
+        return self._rules.lookup(key)
+
+
+class _Skip(Exception):
+    """A rule that is left out, and why."""
+
+
+class _Pattern(NamedTuple):
+    text: bytes
+    options: int
+    positive: bool
+
+
+class _Condition(NamedTuple):
+    """A pattern that a key matches, or does not match if it is negated."""
+
+    compiled: Compiled
+    positive: bool
+    warn: Callable[[str], None]
+
+    def match(self, key: bytes, groups: int = 0) -> Sequence[bytes] | None:
+        """Return groups if the condition holds. When the library gives up it does not, be it negated or not."""
+        try:
+            found = self.compiled.match(key, groups)
+        except MatchFailure as failure:
+            self.warn(str(failure))
+            return None
+        if self.positive:
+            return found
+        return () if found is None else None
+
+    def holds(self, key: bytes) -> bool:
+        return self.match(key) is not None
+
+
+class _Reader:
+    """Reads one logical line."""
+
+    def __init__(self, engine: Engine, name: str, number: int, access: Access) -> None:
+        self._engine = engine
+        self._place = f"{engine.kind} map {name}, line {number}"
+        self._number = number
+        self._access = access
+
+    def warn(self, text: str) -> None:
+        self._access.warn(f"{self._place}: {text}")
+
+    def read(self, line: bytes, rules: Rules[bytes]) -> None:
+        try:
+            if not line[:1].isalnum():
+                rules.add(self._rule(line))
+            elif line[:2].lower() == b"if" and not line[2:3].isalnum():
+                rules.begin(self._number, self._if(line[2:]))
+            elif line[:5].lower() == b"endif" and not line[5:6].isalnum():
+                if not rules.end():
+                    raise _Skip("ignoring ENDIF without matching IF")
+                if line[5:].strip(SPACE):
+                    self.warn("ignoring extra text after ENDIF")
+            else:
+                raise _Skip("ignoring unrecognized request")
+        except _Skip as reason:
+            self.warn(str(reason))
+
+    def _rule(self, line: bytes) -> Callable[[bytes], bytes | None]:
+        pattern, rest = self._pattern(line)
+        second = None
+        if self._engine.negations_follow and rest.startswith(b"!"):
+            second, rest = self._pattern(rest)
+        replacement = self._replacement(rest.lstrip(SPACE))
+        wanted = replacement.highest
+        if wanted and not pattern.positive:
+            raise _Skip("$number found in negative match replacement text: skipping this rule")
+        if wanted and self._access.flags & Flags.NO_REGSUB:
+            raise _Skip("regular expression substitution is not allowed: skipping this rule")
+        first = self._compile(pattern, bool(wanted))
+        if wanted > first.compiled.groups:
+            shown = (wanted + 2**31) % 2**32 - 2**31
+            raise _Skip(f'out of range replacement index "{shown}": skipping this rule')
+        also = second and self._compile(second, False)
+
+        def rule(key: bytes) -> bytes | None:
+            groups = first.match(key, wanted)
+            if groups is None or (also and not also.holds(key)):
+                return None
+            return replacement.expand(groups)
+
+        return rule
+
+    def _if(self, text: bytes) -> Callable[[bytes], bool]:
+        pattern, rest = self._pattern(text)
+        extra = rest.lstrip(SPACE)
+        if extra:
+            self.warn(f'ignoring extra text after IF statement: "{decode(extra)}"')
+            self.warn("do not prepend whitespace to statements between IF and ENDIF")
+        return self._compile(pattern, True).holds
+
+    def _pattern(self, text: bytes) -> tuple[_Pattern, bytes]:
+        """Take the pattern that a text begins with, with its flags, and return the rest of the text."""
+        start = text.lstrip(SPACE + b"!")
+        positive = text[: len(text) - len(start)].count(b"!") % 2 == 0
+        if not start:
+            raise _Skip("no regexp: skipping this rule")
+        end = self._delimiter(start)
+        options = self._engine.default
+        position = end + 1
+        while position < len(start):
+            flag = start[position]
+            if flag in SPACE or (self._engine.negations_follow and flag == ord("!")):
+                break
+            shown = decode(bytes([flag]))
+            if flag in self._engine.obsolete:
+                self.warn(f'ignoring obsolete regexp option "{shown}"')
+            elif flag not in self._engine.flags:
+                raise _Skip(f'unknown regexp option "{shown}": skipping this rule')
+            else:
+                options ^= self._engine.flags[flag]
+            position += 1
+        return _Pattern(start[1:end], options, positive), start[position:]
+
+    def _delimiter(self, text: bytes) -> int:
+        """Return where the delimiter that a text begins with comes again, not protected by a backslash."""
+        position = 1
+        while position < len(text):
+            if text[position] == ord("\\"):
+                if position + 1 == len(text) and self._engine.backslash_closes:
+                    return position
+                position += 1
+            elif text[position] == text[0]:
+                return position
+            position += 1
+        raise _Skip(f'no closing regexp delimiter "{decode(text[:1])}": {self._engine.unclosed}')
+
+    def _replacement(self, text: bytes) -> Replacement:
+        if not text:
+            self.warn("no replacement text: using empty string")
+        try:
+            return Replacement(files.resolve(text, self._access), self._access.warn, self._warn_of_number)
+        except files.BadFiles as error:
+            raise _Skip(f"{error}: skipping this rule") from error
+        except BadReplacement:
+            raise _Skip("bad replacement syntax: skipping this rule") from None
+
+    def _warn_of_number(self, problem: str, number: str) -> None:
+        if problem == "out of range":
+            problem = self._engine.zero
+        self.warn(f'{problem} replacement index "{number}"')
+
+    def _compile(self, pattern: _Pattern, groups: bool) -> _Condition:
+        try:
+            compiled = self._engine.compile(pattern.text, pattern.options, groups)
+        except BadPattern as error:
+            raise _Skip(str(error)) from None
+        return _Condition(compiled, pattern.positive, self.warn)

@@ -1,0 +1,108 @@
+"""Which table types there are, what each needs, and how a table is opened by its name (dict_open(3)).
+
+A new type is a module in `drivers` with a function `open_table(name, access)`, and a line here. A driver whose library
+is missing raises ImportError when it is loaded.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+from .naming import split_name
+from .table import Access, Mode, OpenError, Table, TableError
+from .wrapping import Surrogate, WrappedTable
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import ModuleType
+
+TYPES = {
+    "btree": "",
+    "cdb": "",
+    "cidr": "",
+    "environ": "",
+    "fail": "",
+    "hash": "",
+    "inline": "",
+    "internal": "",
+    "ldap": "tlsproxy[ldap] (ldap3)",
+    "lmdb": "",
+    "memcache": "tlsproxy[memcache] (pymemcache)",
+    "mysql": "tlsproxy[mysql] (PyMySQL)",
+    "pcre": "the library libpcre2-8 (Debian: libpcre2-8-0)",
+    "pgsql": "tlsproxy[pgsql] (psycopg)",
+    "pipemap": "",
+    "proxy": "",
+    "randmap": "",
+    "regexp": "the GNU C library",
+    "socketmap": "",
+    "sqlite": "Python's sqlite3",
+    "static": "",
+    "tcp": "",
+    "texthash": "",
+    "unionmap": "",
+    "unix": "",
+}
+"""Each type, which is also the name of its driver's module, and what must be installed for it ("" is nothing)."""
+
+
+PROXIED = ("mongodb", "nis", "nisplus")
+"""Types of Postfix without a driver here."""
+
+BUILDABLE = ("btree", "cdb", "fail", "hash", "lmdb")
+"""The types of which postmap(1) makes tables."""
+
+WRITING_NEEDS = {"btree": "maps.berkeley.writing", "hash": "maps.berkeley.writing", "lmdb": "lmdb"}
+"""The modules that drivers load when they are to write."""
+
+
+def prepare_to_build(text: str, access: Access) -> None:
+    """Load what making a table needs, while this process may still read the files of Python's libraries.
+
+    Raises `TableError` for a type of which no tables are made.
+    """
+    kind, _ = split_name(text)
+    if kind not in BUILDABLE and not (kind == "proxy" and access.mode is Mode.ADD):
+        unsupported = f"unsupported dictionary type: {kind}"
+        if kind in TYPES:
+            raise TableError(f"{unsupported} does not support bulk-mode creation.")
+        raise TableError(f"{unsupported}. Is the postfix-{kind} package installed?")
+    load_driver(kind, access)
+    if kind in WRITING_NEEDS:
+        import_module(WRITING_NEEDS[kind])
+
+
+def open_table(text: str, access: Access) -> WrappedTable:
+    """Open the table `type:name`.
+
+    Raises `TableError` if it is not named like that. What else is wrong is an `OpenError`, unless the access has a
+    listener for errors, as daemons do: that one is told then, and a table is returned whose lookups fail.
+    """
+    kind, name = split_name(text)
+    try:
+        table = _open(kind, name, access)
+    except OpenError as error:
+        if access.error is None:
+            raise
+        access.error(str(error))
+        table = Surrogate(kind, name, access, str(error))
+    return WrappedTable(table, access)
+
+
+def load_driver(kind: str, access: Access) -> ModuleType:
+    """Return the driver of a type, with all that it needs to open tables; raise `OpenError` if there is none."""
+    unsupported = f"unsupported dictionary type: {kind}"
+    if kind not in TYPES:
+        if kind in PROXIED:
+            access.warn(f"{unsupported}. Postfix's proxymap service opens such tables: write proxy:{kind}:name")
+        raise OpenError(unsupported)
+    try:
+        return import_module(f".drivers.{kind}", __package__)
+    except ImportError as error:
+        access.warn(f"{unsupported}. Is {TYPES[kind]} installed?")
+        raise OpenError(unsupported) from error
+
+
+def _open(kind: str, name: str, access: Access) -> Table:
+    table: Table = load_driver(kind, access).open_table(name, access)
+    return table

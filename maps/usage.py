@@ -1,0 +1,89 @@
+"""The command line of postmap(1): its options, and what they make of table flags."""
+
+from __future__ import annotations
+
+from postconf.options import BadOption, options
+
+from .table import Flags, TableError
+
+_OPTIONS = "Nbc:d:fFhimnopq:rsuUvw"
+_USAGE = "usage: {} [-bfFhimnNoprsuUvw] [-c config_dir] [-d key] [-q key] [map_type:]file..."
+_DUPLICATES = Flags.DUP_WARN | Flags.DUP_IGNORE | Flags.DUP_REPLACE
+_NULS = Flags.TRY0NULL | Flags.TRY1NULL
+_SETS = {
+    "N": (_NULS, Flags.TRY1NULL),
+    "n": (_NULS, Flags.TRY0NULL),
+    "f": (Flags.FOLD_FIX, Flags(0)),
+    "F": (Flags(0), Flags.SRC_RHS_IS_FILE),
+    "r": (_DUPLICATES, Flags.DUP_REPLACE),
+    "w": (_DUPLICATES, Flags.DUP_IGNORE),
+    "u": (Flags.UTF8_REQUEST, Flags(0)),
+}
+"""Which flags an option takes away, and which it sets; the last one counts."""
+EVERYTHING_FROM_STDIN = "-"
+
+
+class Usage:
+    """A command line. `letters` are the options given, `operands` what follows them: tables."""
+
+    def __init__(self) -> None:
+        self.letters: set[str] = set()
+        self.directory: str | None = None
+        self.query: str | None = None
+        self.delete: str | None = None
+        self.flags = Flags.DUP_WARN | Flags.FOLD_FIX | Flags.UTF8_REQUEST
+        self.operands: list[str] = []
+
+    def __contains__(self, letter: str) -> bool:
+        return letter in self.letters
+
+    def check(self) -> str | None:
+        """Look at what only makes sense together: return a warning, or raise `TableError`."""
+        if not self.letters & set("bhm"):
+            return None
+        if self.query != EVERYTHING_FROM_STDIN:
+            raise TableError('specify -b -h or -m only with "-q -"')
+        if not self.letters & set("bh"):
+            return "ignoring -m option without -b or -h"
+        if "U" not in self:
+            self.flags &= ~Flags.UTF8_REQUEST
+        return None
+
+    def needs_table(self) -> bool:
+        """Would postmap(1) show its usage?"""
+        return not self.operands and ("s" not in self or self.delete is not None or self.query is not None)
+
+
+def usage_text(program: str) -> str:
+    """The text of a usage error."""
+    return _USAGE.format(program)
+
+
+def parse(arguments: list[str]) -> Usage:
+    """Read a command line; raise `BadOption`, or `TableError` for options that contradict each other."""
+    usage = Usage()
+    usage.operands = list(arguments)
+    for letter, value in options(usage.operands, _OPTIONS):
+        _take(usage, letter, value)
+    return usage
+
+
+def _take(usage: Usage, letter: str, value: str) -> None:
+    busy = usage.query is not None or usage.delete is not None
+    if letter in "dq" and (busy or "s" in usage):
+        raise TableError("specify only one of -s -q or -d")
+    if letter == "s" and busy:
+        raise TableError("specify only one of -s or -q or -d")
+    if letter == "c":
+        usage.directory = value
+    elif letter == "d":
+        usage.delete = value
+    elif letter == "q":
+        usage.query = value
+    elif letter in _SETS:
+        without, with_ = _SETS[letter]
+        usage.flags = usage.flags & ~without | with_
+    usage.letters.add(letter)
+
+
+__all__ = ["EVERYTHING_FROM_STDIN", "BadOption", "Usage", "parse", "usage_text"]
