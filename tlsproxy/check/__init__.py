@@ -1,0 +1,5 @@
+"""tlsproxy-check: says what is wrong with a Postfix configuration before Postfix has to.
+
+Reads, never writes unless asked to (`fixes`), and needs neither Postfix nor root nor network. A rule is one small class
+in `rules`; a report format one module in `reports`; `engine` brings them together.
+"""

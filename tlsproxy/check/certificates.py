@@ -1,0 +1,90 @@
+"""What the used PEM files hold: certificates, in their order, as `cryptography` reads them."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from hashlib import sha256
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from .context import Context
+from .files import CERTIFICATES, CHAINS, Used, used_files
+
+BEGIN = b"-----BEGIN "
+_CERTIFICATE = b"-----BEGIN CERTIFICATE-----"
+
+
+def certificates(context: Context, path: str) -> list[x509.Certificate]:
+    """The certificates of a file; none if it can't be read, which is for other rules to say."""
+    try:
+        data = context.files.read(path)
+    except (OSError, ValueError):
+        return []
+    found = []
+    for part in data.split(_CERTIFICATE)[1:]:
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                found.append(x509.load_pem_x509_certificate(_CERTIFICATE + part))
+        except ValueError:
+            continue
+    return found
+
+
+def holds_key(context: Context, path: str) -> bool:
+    """Is there a private key in a file?"""
+    try:
+        return b"PRIVATE KEY-----" in context.files.read(path)
+    except (OSError, ValueError):
+        return False
+
+
+def chains(context: Context) -> list[tuple[Used, list[x509.Certificate]]]:
+    """The used files with certificates of our own, and what they hold."""
+    return context.keep(_chains)
+
+
+def _chains(context: Context) -> list[tuple[Used, list[x509.Certificate]]]:
+    found = [
+        (used, certificates(context, used.path))
+        for used in used_files(context)
+        if used.suffix in (CHAINS, *CERTIFICATES)
+    ]
+    return [(used, chain) for used, chain in found if chain]
+
+
+def leaves(context: Context) -> Iterator[tuple[Used, x509.Certificate]]:
+    """The certificates of the servers themselves."""
+    for used, chain in chains(context):
+        if used.is_server:
+            yield used, chain[0]
+
+
+def is_self_signed(certificate: x509.Certificate) -> bool:
+    """Is it a root, or one that vouches for itself?"""
+    return certificate.issuer == certificate.subject
+
+
+def public_key_digest(certificate: x509.Certificate) -> str:
+    """What a TLSA record 3 1 1 has of it."""
+    return sha256(certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).hexdigest()
+
+
+def names_of(certificate: x509.Certificate) -> list[str]:
+    """The DNS names that it is for; the common name, if it has no others."""
+    try:
+        extension = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName)
+        found: list[str] = extension.value.get_values_for_type(x509.DNSName)
+    except (x509.ExtensionNotFound, ValueError):
+        found = []
+    common = certificate.subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME)
+    return found or [str(each.value) for each in common]
+
+
+def is_for(certificate: x509.Certificate, host: str) -> bool:
+    """Does it have the name of a host, perhaps with a wildcard?"""
+    host = host.lower().rstrip(".")
+    _, _, domain = host.partition(".")
+    return any(name.lower() in (host, f"*.{domain}") for name in names_of(certificate))

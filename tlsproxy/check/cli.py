@@ -1,0 +1,214 @@
+"""tlsproxy-check, the command. Exit status: 0 fine, 1 findings, 2 usage, 3 something can't be read or written."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from postconf import ConfigError
+from postconf.catalogue import Release, UnknownRelease, release
+from postconf.installed import installed_release
+
+from . import fixes, reports
+from .context import Options
+from .engine import Checked, check
+from .filesystem import FileSystem
+from .findings import Severity
+from .inputs import DEFAULT_DIRECTORY, Input, Unreadable, read_inputs
+from .project import BadProject, Project, find_project
+from .rule import Rule, all_rules
+from .sources import MainFile, MasterFile
+
+FINE, FOUND, USAGE, FAILED = range(4)
+_LEVELS = {each.word: each for each in Severity}
+_PASSES = 10
+"""Fixes can make room for others; more rounds than this are a mistake of a rule."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; return its exit status. `argv` is without the program's name."""
+    sys.stdout.reconfigure(errors="surrogateescape")  # type: ignore[union-attr]  # always a TextIOWrapper here
+    parser = _parser()
+    arguments = parser.parse_args(argv)
+    try:
+        project = find_project(Path.cwd())
+        return _Run(arguments, project).run()
+    except (BadProject, UnknownRelease, _Usage) as error:
+        parser.print_usage(sys.stderr)
+        print(f"tlsproxy-check: {error}", file=sys.stderr)
+        return USAGE
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
+    except (Unreadable, ConfigError) as error:
+        print(f"tlsproxy-check: {error}", file=sys.stderr)
+        return FAILED
+    except OSError as error:
+        print(f"tlsproxy-check: {error.filename}: {error.strerror}", file=sys.stderr)
+        return FAILED
+
+
+class _Usage(Exception):
+    """Arguments that don't mean anything."""
+
+
+class _Run:
+    """One run of the command."""
+
+    def __init__(self, arguments: argparse.Namespace, project: Project) -> None:
+        self.arguments = arguments
+        self.rules = _selected(all_rules(), arguments.select or project.select, [*arguments.ignore, *project.ignore])
+        self.fail_on = _LEVELS.get(arguments.fail_on or project.fail_on)
+        if self.fail_on is None and (arguments.fail_on or project.fail_on) != "never":
+            raise _Usage(f"unknown level {project.fail_on!r}")
+        version = arguments.postfix_version or project.postfix_version
+        self.release = _release(version)
+        days = project.expiry_days if arguments.expiry_days is None else arguments.expiry_days
+        self.options = Options(expiry_days=days, known=frozenset([*project.known, *arguments.known]))
+        self.files = FileSystem(arguments.root, enabled=not arguments.no_fs)
+
+    def run(self) -> int:
+        """Do what the arguments say."""
+        arguments = self.arguments
+        if arguments.list_rules:
+            for rule in self.rules:
+                print(f"{rule.id} {rule.name:28} {rule.severity.word:8} {rule.title()}")
+            return FINE
+        if arguments.explain:
+            return self._explain(arguments.explain)
+        targets = [reports.Target.parse(each) for each in arguments.format or ["text"]]
+        if any(target.format not in reports.FORMATS for target in targets):
+            raise _Usage(f"formats are {', '.join(reports.FORMATS)}")
+        directories = arguments.config_directory
+        if not directories and not arguments.files:
+            root = arguments.root.rstrip("/")
+            directories = [root + DEFAULT_DIRECTORY]
+        inputs = read_inputs(directories, arguments.files, arguments.root)
+        results = [self._check(each) for each in inputs]
+        if arguments.diff:
+            for result in results:
+                self._show_diff(result)
+        elif arguments.fix or arguments.unsafe_fixes:
+            results = [self._fix(each, result) for each, result in zip(inputs, results, strict=True)]
+        run = reports.Run(results, self.rules)
+        for target in targets:
+            if not (arguments.diff and not target.path):
+                target.write(reports.render(target.format, run, colour=target.wants_colour()))
+        return self._status(results)
+
+    def _check(self, each: Input) -> Checked:
+        files = self.files if each.directory else FileSystem(enabled=False)
+        return check(
+            each.main,
+            each.master,
+            self.rules,
+            self.release,
+            files,
+            options=replace(self.options, directory=each.directory),
+            pragmas=not self.arguments.disable_ignore_pragma,
+        )
+
+    def _status(self, results: list[Checked]) -> int:
+        level = self.fail_on
+        if level is None:
+            return FINE
+        failed = any(
+            finding.severity >= level and finding.suppressed is None
+            for result in results
+            for finding in result.findings
+        )
+        return FOUND if failed else FINE
+
+    def _show_diff(self, result: Checked) -> None:
+        edits = fixes.usable(result.findings, unsafe=self.arguments.unsafe_fixes)
+        for source in result.sources:
+            after = fixes.apply(source, edits)
+            if after != source.text:
+                print(fixes.diff(source, after), end="")
+
+    def _fix(self, each: Input, result: Checked) -> Checked:
+        """Fix what can be fixed, in rounds, since each fix is judged anew; then write, once for each file."""
+        if not each.directory:
+            raise _Usage("standard input can't be fixed; --diff shows what would change")
+        before = {source.path: source.text for source in result.sources}
+        for _ in range(_PASSES):
+            edits = fixes.usable(result.findings, unsafe=self.arguments.unsafe_fixes)
+            if not edits:
+                break
+            main = MainFile(each.main.path, fixes.apply(each.main, edits)) if each.main else None
+            master = MasterFile(each.master.path, fixes.apply(each.master, edits)) if each.master else None
+            each = Input(each.directory, main, master)
+            result = self._check(each)
+        for source in result.sources:
+            if source.text != before[source.path] and not fixes.write(source.path, before[source.path], source.text):
+                raise Unreadable(f"{source.path}: somebody else has changed it meanwhile; nothing was written")
+        return result
+
+    def _explain(self, name: str) -> int:
+        rule = next((each for each in all_rules() if name in (each.id, each.name)), None)
+        if rule is None:
+            raise _Usage(f"there is no rule {name}; --list-rules shows all")
+        print(rule.page(), end="")
+        return FINE
+
+
+def _release(version: str) -> Release:
+    return release(version) if version else installed_release()
+
+
+def _selected(rules: list[Rule], select: Sequence[str], ignore: Sequence[str]) -> list[Rule]:
+    """Rules by the beginnings of their ids."""
+    for prefix in (*select, *ignore):
+        if not any(rule.id.startswith(prefix) for rule in rules):
+            raise _Usage(f"no rule begins with {prefix}; --list-rules shows all")
+    return [
+        rule
+        for rule in rules
+        if (any(rule.id.startswith(each) for each in select) if select else not rule.optional)
+        and not any(rule.id.startswith(each) for each in ignore)
+    ]
+
+
+class _Words(argparse.Action):
+    """An option whose value is a list with commas, and that may be repeated."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,  # noqa: ARG002
+        namespace: argparse.Namespace,
+        values: object,
+        option_string: str | None = None,  # noqa: ARG002
+    ) -> None:
+        words = [word for word in str(values).replace(",", " ").split() if word]
+        setattr(namespace, self.dest, [*getattr(namespace, self.dest), *words])
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="tlsproxy-check",
+        description="Find mistakes in Postfix's main.cf and master.cf. Reads only, and needs no Postfix.",
+        epilog="Exit status: 0 nothing found, 1 findings, 2 usage, 3 something can't be read.",
+    )
+    add = parser.add_argument
+    add("files", nargs="*", metavar="FILE", help="main.cf, master.cf, a directory that has them, or - for stdin")
+    add("-c", dest="config_directory", action="append", default=[], metavar="DIR", help="default: /etc/postfix")
+    add("--postfix-version", default="", metavar="V", help="such as 3.10; default: the installed one, or 3.7")
+    add("--root", default="/", metavar="IMAGE", help="look for files below this directory")
+    add("--no-fs", action="store_true", help="don't look at certificates, tables and other files")
+    add("--select", action=_Words, default=[], metavar="RULES", help="only these rules: ids or beginnings of ids")
+    add("--ignore", action=_Words, default=[], metavar="RULES", help="not these rules")
+    add("--known", action=_Words, default=[], metavar="NAMES", help="parameters that other programs read")
+    add("--fail-on", default="", choices=[*_LEVELS, "never"], help="the least severity of status 1; default: error")
+    add("--format", action="append", default=[], metavar="FORMAT[:FILE]", help=", ".join(reports.FORMATS))
+    add("--expiry-days", type=int, metavar="N", help="warn of certificates that expire so soon; default: 21")
+    add("--diff", action="store_true", help="show what --fix would change, and change nothing")
+    add("--fix", action="store_true", help="change what can be changed without doubt")
+    add("--unsafe-fixes", action="store_true", help="change also what is most likely meant")
+    add("--disable-ignore-pragma", action="store_true", help="report also what comments say to ignore")
+    add("--explain", metavar="RULE", help="describe one rule")
+    add("--list-rules", action="store_true", help="list all rules")
+    return parser

@@ -1,0 +1,281 @@
+"""What rules look at: the files, what is in effect, and helpers to speak about both."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TypeVar, cast
+
+from postconf import Config, ConfigError, ServiceView, View
+from postconf.catalogue import RAW, Release
+from postconf.config import DEFAULT_DIRECTORY
+from postconf.expressions import ExpressionError
+from postconf.host import FixedHost
+from postconf.maincf import Setting
+from postconf.mastercf import Master, Service
+from postconf.origins import place_of
+
+from .filesystem import FileSystem
+from .findings import Span
+from .sources import Assignment, Entry, MainFile, MasterFile
+
+Kept = TypeVar("Kept")
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the user says about a run, as far as rules care."""
+
+    directory: str = ""
+    """What Postfix would call its config_directory; empty if the text comes from nowhere."""
+    expiry_days: int = 21
+    known: frozenset[str] = field(default_factory=frozenset)
+    """Parameters that other programs read from main.cf."""
+
+
+class Context:
+    """One configuration: main.cf, master.cf or both."""
+
+    def __init__(
+        self,
+        main: MainFile | None,
+        master: MasterFile | None,
+        release: Release,
+        files: FileSystem,
+        options: Options | None = None,
+    ) -> None:
+        self.has_main = main is not None
+        self.main = main or MainFile("main.cf", "")
+        self.master = master
+        """None if there is no master.cf to look at."""
+        self.release = release
+        self.files = files
+        self.options = options or Options()
+        directory = self.options.directory or DEFAULT_DIRECTORY
+        services = master.services if master else []
+        self.config = Config(
+            directory,
+            release,
+            {"config_directory": Setting("config_directory", directory, None), **self.main.settings},
+            Master(master.path if master else "master.cf", services),
+            host=FixedHost("mail.example.com"),
+        )
+        self._expanded: dict[tuple[int, str], str | None] = {}
+        self._kept: dict[object, object] = {}
+
+    def keep(self, make: Callable[[Context], Kept]) -> Kept:
+        """What a function finds out about this configuration, found out once."""
+        if make not in self._kept:
+            self._kept[make] = make(self)
+        return cast("Kept", self._kept[make])
+
+    # Settings
+
+    @cached_property
+    def overrides(self) -> list[Assignment]:
+        """All -o settings of master.cf."""
+        return [each for entry in self.entries for each in entry.assignments()]
+
+    @cached_property
+    def everywhere(self) -> list[Assignment]:
+        """All that is in effect: main.cf without what is overridden later, then -o settings."""
+        return [*self.main.effective.values(), *self.overrides]
+
+    def named(self, *names: str) -> list[Assignment]:
+        """The settings of some parameters, in main.cf and in master.cf."""
+        return [each for each in self.everywhere if each.name in names]
+
+    def view(self, assignment: Assignment) -> View:
+        """The name space that a setting is in."""
+        return ServiceView(self.config, assignment.service) if assignment.service else self.config
+
+    def expanded(self, assignment: Assignment) -> str | None:
+        """The value of a setting with all references replaced; None if that fails."""
+        if "$" not in assignment.value or self.release.kinds.get(assignment.name) == RAW:
+            return assignment.value
+        try:
+            return self.config.expand(assignment.value, self.view(assignment).lookup, _ignore)
+        except ExpressionError:
+            return None
+
+    def reference_problems(self, assignment: Assignment) -> list[str]:
+        """What is wrong with the references in a value, in Postfix's words."""
+        if "$" not in assignment.value or self.release.kinds.get(assignment.name) == RAW:
+            return []
+        problems: list[str] = []
+        self.config.visit_names(assignment.value, _ignore, problems.append)
+        return problems
+
+    def value(self, name: str, view: View | None = None) -> str:
+        """The effective value of a parameter; empty if this release has none, or it can't be expanded."""
+        view = view or self.config
+        key = (id(view.service) if isinstance(view, ServiceView) else 0, name)
+        if key not in self._expanded:
+            try:
+                self._expanded[key] = view.get(name)
+            except ConfigError:
+                self._expanded[key] = None
+        return self._expanded[key] or ""
+
+    def is_yes(self, name: str, view: View | None = None) -> bool:
+        """Is a boolean parameter on?"""
+        return self.value(name, view).lower() == "yes"
+
+    def is_set(self, name: str, view: View | None = None) -> bool:
+        """Is a parameter set by the administrator, here or in what its default refers to?"""
+        return self.setting(name, view) is not None
+
+    def setting(self, name: str, view: View | None = None) -> Assignment | None:
+        """The assignment that a parameter has its value from, through references of defaults."""
+        view = view or self.config
+        try:
+            place = place_of(view, name)
+        except (KeyError, ConfigError):
+            return None
+        if place is None:
+            return None
+        return next(
+            (
+                each
+                for each in self.everywhere
+                if each.span().line == place.line
+                and each.source.path == place.path
+                and each.span().column == place.column
+            ),
+            None,
+        )
+
+    def span(self, name: str, view: View | None = None) -> Span:
+        """Where to point for a parameter: its setting, else the service that it concerns, else main.cf."""
+        setting = self.setting(name, view)
+        if setting:
+            return setting.span()
+        if isinstance(view, ServiceView):
+            return self.service_span(view)
+        return Span(self.main.path)
+
+    # Services
+
+    @cached_property
+    def entries(self) -> list[Entry]:
+        """The services of master.cf, the last one of each name and type."""
+        entries = [entry for entry in self.master.entries if entry.service] if self.master else []
+        return list({entry.service.key: entry for entry in entries if entry.service}.values())
+
+    def services(self, *programs: str) -> list[ServiceView]:
+        """The services that run one of these programs."""
+        return [
+            ServiceView(self.config, entry.service)
+            for entry in self.entries
+            if entry.service and entry.service.command.rpartition("/")[2] in programs
+        ]
+
+    def views(self, *programs: str) -> list[View]:
+        """The same; without a master.cf, main.cf's view stands for them."""
+        return list(self.services(*programs)) if self.master else [self.config]
+
+    def service_view(self, entry: Entry) -> ServiceView:
+        """The name space of an entry that is a service."""
+        if entry.service is None:
+            raise ValueError("this entry is no service")
+        return ServiceView(self.config, entry.service)
+
+    def has_program(self, program: str) -> bool:
+        """Does some service run this program? Without a master.cf nobody can say, and it is denied."""
+        return bool(self.services(program))
+
+    def expanded_default(self, name: str) -> str:
+        """What a parameter has if it is not set; empty if this release has none, or it can't be expanded."""
+        try:
+            return self.config.expand(self.release.defaults.get(name, ""), self.config.lookup, _ignore)
+        except ExpressionError:
+            return ""
+
+    def has_service(self, name: str) -> bool:
+        """Is there a service of this name? Without a master.cf nobody can say, and it is assumed."""
+        return self.master is None or any(entry.service and entry.service.name == name for entry in self.entries)
+
+    def entry(self, service: Service) -> Entry:
+        """The entry of a service."""
+        return next(each for each in self.entries if each.service is service)
+
+    def service_span(self, view: ServiceView, field: int = 0) -> Span:
+        """A field of a service's entry."""
+        return self.entry(view.service).span(field)
+
+    def is_chrooted(self, view: View) -> bool:
+        """Does the service run in the queue directory as its root? Without a master.cf: no."""
+        if not isinstance(view, ServiceView):
+            return False
+        flag = view.service.fields[4]
+        return flag == "y" or (flag == "-" and self.chroot_by_default)
+
+    @cached_property
+    def compatibility_level(self) -> tuple[int, int, int]:
+        """The level that is set; 0 where it can't be read."""
+        from postconf.expressions import compatibility_level
+
+        return compatibility_level(self.value("compatibility_level")) or (0, 0, 0)
+
+    @cached_property
+    def chroot_by_default(self) -> bool:
+        """What `-` means in the chroot column (since Postfix 3.0)."""
+        return self.compatibility_level[0] < 1
+
+    # References
+
+    @cached_property
+    def service_names(self) -> frozenset[str]:
+        """Names that exist because of a service of master.cf."""
+        return frozenset(self.config.service_defaults())
+
+    def service_of(self, name: str) -> str:
+        """The service that would have to exist to make a name valid; empty if none would."""
+        suffixes = [suffix for program in ("smtp", "pipe") for suffix, _ in self.release.service_parameters(program)]
+        found = [name.removesuffix(suffix) for suffix in suffixes if name.endswith(suffix)]
+        return min(found, key=len, default="")
+
+    @cached_property
+    def references(self) -> frozenset[str]:
+        """All names that some value refers to, restriction classes, and settings of named tables (`mysql:NAME`)."""
+        found: set[str] = set()
+        suffixes = self.release.dbms_suffixes()
+        for each in [*self.main.assignments, *self.overrides]:
+            if self.release.kinds.get(each.name) == RAW:
+                continue
+            if "$" in each.value:
+                self.config.visit_names(each.value, found.add, _ignore)
+            for word in words_of((self.expanded(each) or each.value).replace("{", " ").replace("}", " ")):
+                kind, _, name = word.removeprefix("proxy:").partition(":")
+                if kind in suffixes and name:
+                    found.update(f"{name}_{suffix}" for suffix in suffixes[kind])
+        for each in self.named("smtpd_restriction_classes"):
+            found.update(words_of(self.expanded(each) or ""))
+        return frozenset(found)
+
+    def undefined(self, assignment: Assignment) -> list[str]:
+        """Names that a value refers to and that are set nowhere; those that a condition asks for don't count."""
+        if "$" not in assignment.value or self.release.kinds.get(assignment.name) == RAW:
+            return []
+        found: list[str] = []
+        self.config.visit_names(assignment.value, found.append, _ignore)
+        view = self.view(assignment)
+        tested = assignment.value
+        return [
+            name
+            for name in dict.fromkeys(found)
+            if name not in view
+            and name not in self.release.legacy()
+            and name not in {each.name for each in self.overrides}
+            and not any(f"{opening}{name}{sign}" in tested for opening in ("${", "$(") for sign in "?:")
+        ]
+
+
+def words_of(value: str) -> Iterator[str]:
+    """The elements of a list, without braces."""
+    yield from value.replace(",", " ").split()
+
+
+def _ignore(_warning: str) -> None:
+    """Take a warning that rules give in their own words."""

@@ -1,0 +1,147 @@
+"""Which files of keys and certificates are used: by the services that have TLS on, each with the setting behind it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from postconf import ServiceView, View
+
+from .context import Context
+from .sources import Assignment
+
+KEYS = ("key_file", "eckey_file", "dkey_file")
+CERTIFICATES = ("cert_file", "eccert_file", "dcert_file")
+CHAINS = "chain_files"
+AUTHORITIES = "CAfile"
+_SUFFIXES = (CHAINS, *CERTIFICATES, *KEYS, AUTHORITIES)
+ENFORCED = ("encrypt", "fingerprint", "verify", "secure", "dane", "dane-only")
+
+
+@dataclass(frozen=True)
+class Used:
+    """One file that a service reads."""
+
+    assignment: Assignment
+    suffix: str
+    """The end of the parameter's name, which says what the file is for."""
+    path: str
+    is_server: bool
+
+
+def server_level(context: Context, view: View) -> str:
+    """The level of an smtpd(8) service, also where older parameters say it: none, may or encrypt."""
+    level = context.value("smtpd_tls_security_level", view).lower()
+    if context.is_yes("smtpd_tls_wrappermode", view) or level in ENFORCED:
+        return "encrypt"
+    if level:
+        return level
+    if context.is_yes("smtpd_enforce_tls", view):
+        return "encrypt"
+    return "may" if context.is_yes("smtpd_use_tls", view) else "none"
+
+
+def client_level(context: Context, view: View) -> str:
+    """The level of an smtp(8) service, also where older parameters say it."""
+    level = context.value("smtp_tls_security_level", view).lower()
+    if level:
+        return level
+    if context.is_yes("smtp_enforce_tls", view):
+        return "encrypt"
+    return "may" if context.is_yes("smtp_use_tls", view) else "none"
+
+
+def servers(context: Context) -> list[View]:
+    """The views of smtpd(8) services that offer TLS."""
+    return [view for view in context.views("smtpd") if server_level(context, view) != "none"]
+
+
+def clients(context: Context) -> list[View]:
+    """The views of smtp(8) services that use TLS."""
+    return [view for view in context.views("smtp") if client_level(context, view) != "none"]
+
+
+def used_files(context: Context) -> list[Used]:
+    """All files that some service reads, each once."""
+    return context.keep(_used_files)
+
+
+def _used_files(context: Context) -> list[Used]:
+    found: dict[tuple[int, str], Used] = {}
+    for prefix, views in (("smtpd_tls_", servers(context)), ("smtp_tls_", clients(context))):
+        for view in _distinct(views):
+            for used in _of(context, view, prefix):
+                found.setdefault((id(used.assignment), used.path), used)
+    if servers(context) or clients(context):
+        for each in context.everywhere:
+            if each.name.startswith(("tlsproxy_tls_", "tlsproxy_client_")) and each.name.endswith(_SUFFIXES):
+                suffix = next(
+                    suffix for suffix in sorted(_SUFFIXES, key=len, reverse=True) if each.name.endswith(suffix)
+                )
+                for path in _paths(suffix, context.expanded(each) or ""):
+                    found.setdefault((id(each), path), Used(each, suffix, path, each.name.startswith("tlsproxy_tls_")))
+    return list(found.values())
+
+
+def _distinct(views: list[View]) -> list[View]:
+    """Services without -o settings for files see the same ones."""
+    found: dict[object, View] = {}
+    for view in views:
+        own = (
+            tuple(
+                (each.name, each.value)
+                for each in view.service.settings
+                if each.name.endswith(_SUFFIXES) or "$" in each.value
+            )
+            if isinstance(view, ServiceView)
+            else ()
+        )
+        found.setdefault(own, view)
+    return list(found.values())
+
+
+def _of(context: Context, view: View, prefix: str) -> Iterator[Used]:
+    has_chains = bool(context.value(prefix + CHAINS, view))
+    for suffix in _SUFFIXES:
+        if has_chains and suffix in (*CERTIFICATES, *KEYS):
+            continue
+        value = context.value(prefix + suffix, view)
+        if not value:
+            continue
+        assignment = context.setting(prefix + suffix, view)
+        if assignment is None or context.undefined(assignment):
+            continue
+        if suffix in KEYS and not context.value(prefix + suffix.replace("key", "cert"), view):
+            continue
+        for path in _paths(suffix, value):
+            yield Used(assignment, suffix, path, prefix == "smtpd_tls_")
+
+
+def _paths(suffix: str, value: str) -> list[str]:
+    if value.lower() in ("none", "auto"):
+        return []
+    paths = value.replace(",", " ").split() if suffix == CHAINS else [value]
+    return [path for path in paths if path.startswith("/")]
+
+
+def missing(context: Context, path: str) -> str:
+    """Why a file can't be read, in the system's words; empty if it can be, or if only this user can't."""
+    try:
+        with open(context.files.locate(path), "rb"):  # noqa: PTH123  names may have any bytes
+            return ""
+    except PermissionError:
+        return "Permission denied" if os.geteuid() == 0 else ""
+    except (OSError, ValueError) as error:
+        return (error.strerror if isinstance(error, OSError) else str(error)) or "can't be opened"
+
+
+def is_hidden(context: Context, path: str) -> bool:
+    """Is it there, but not for this user, so that nothing can be said of it?"""
+    try:
+        with open(context.files.locate(path), "rb"):  # noqa: PTH123
+            return False
+    except PermissionError:
+        return True
+    except (OSError, ValueError):
+        return False

@@ -1,0 +1,67 @@
+"""The files that a configuration names: on this machine, below the root of an image, or not looked at.
+
+Symbolic links are followed as a process sees them whose root directory is the image.
+"""
+
+from __future__ import annotations
+
+import os
+import posixpath
+from functools import cache
+
+_MAX_LINKS = 40
+
+
+class FileSystem:
+    """A view of files by the names that Postfix would use. Raises OSError as the system calls do."""
+
+    def __init__(self, root: str = "/", *, enabled: bool = True) -> None:
+        """`enabled`: without, rules must not ask for anything."""
+        self.root = os.path.abspath(root)  # noqa: PTH100  names may have any bytes
+        self.enabled = enabled
+        self.is_image = self.root != "/"
+        self.locate = cache(self._locate)
+
+    def _locate(self, path: str) -> str:
+        """The real name of a file, with all symbolic links resolved within the image."""
+        if not self.is_image:
+            return path
+        waiting = list(reversed(path.split("/")))
+        found: list[str] = []
+        links = 0
+        while waiting:
+            part = waiting.pop()
+            if part in ("", "."):
+                continue
+            if part == "..":
+                found = found[:-1]
+                continue
+            here = posixpath.join(self.root, *found, part)
+            if os.path.islink(here) and links < _MAX_LINKS:  # noqa: PTH114
+                links += 1
+                target = os.readlink(here)  # noqa: PTH115
+                if target.startswith("/"):
+                    found = []
+                waiting += reversed(target.split("/"))
+            else:
+                found.append(part)
+        return posixpath.join(self.root, *found)
+
+    def stat(self, path: str) -> os.stat_result:
+        """Facts about a file."""
+        return os.stat(self.locate(path))  # noqa: PTH116
+
+    def exists(self, path: str) -> bool:
+        """Is there such a file, as far as this user can see?"""
+        try:
+            self.stat(path)
+        except PermissionError:
+            return True
+        except (OSError, ValueError):
+            return False
+        return True
+
+    def read(self, path: str) -> bytes:
+        """The content of a file."""
+        with open(self.locate(path), "rb") as file:  # noqa: PTH123
+            return file.read()

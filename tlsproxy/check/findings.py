@@ -1,0 +1,84 @@
+"""What a rule reports: where, how bad, in which words, and how it could be fixed."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+
+from postconf import Place
+
+
+class Severity(enum.IntEnum):
+    """How bad it is."""
+
+    INFO = 1
+    """Worth knowing."""
+    WARNING = 2
+    """Not what was meant, most likely."""
+    ERROR = 3
+    """A service dies, TLS is off, or security is lost."""
+
+    @property
+    def word(self) -> str:
+        """As it is written on command lines and in reports."""
+        return self.name.lower()
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Characters of one line of a file. Lines and columns count from 1, line 0 is the whole file."""
+
+    path: str
+    line: int = 0
+    column: int = 0
+    end_column: int = 0
+
+    @classmethod
+    def at(cls, place: Place, length: int = 1) -> Span:
+        """So many characters from a place on."""
+        return cls(place.path, place.line, place.column, place.column + max(1, length) if place.column else 0)
+
+    def __str__(self) -> str:
+        return ":".join([self.path, *(str(number) for number in (self.line, self.column) if number)])
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """Replace the text from one place to another; a column behind the last line's end is its newline."""
+
+    path: str
+    line: int
+    column: int
+    end_line: int
+    end_column: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fix:
+    """Edits that belong together. `safe`: what is in effect afterwards is what was certainly meant."""
+
+    title: str
+    edits: tuple[Edit, ...]
+    safe: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that a rule has found."""
+
+    rule: str
+    name: str
+    severity: Severity
+    span: Span
+    message: str
+    help: str = ""
+    related: tuple[tuple[Span, str], ...] = ()
+    fix: Fix | None = None
+    suppressed: str | None = None
+    """The reason given in a comment that says to ignore it; empty if none was given, None if nothing says so."""
+
+    @property
+    def order(self) -> tuple[str, int, int, str, str]:
+        """Sorts findings as a reader meets them."""
+        return self.span.path, self.span.line, self.span.column, self.rule, self.message

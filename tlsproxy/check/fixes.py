@@ -1,0 +1,66 @@
+"""Fixes: as text, as a diff, in the file."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+from postconf.replacing import LockedFile
+
+from .findings import Edit, Finding
+from .sources import Source
+
+
+def usable(findings: Iterable[Finding], *, unsafe: bool) -> list[Edit]:
+    """The edits of all fixes that may be applied; of two that touch the same text the first one counts."""
+    chosen: list[Edit] = []
+    for finding in findings:
+        if finding.fix is None or finding.suppressed is not None or not (finding.fix.safe or unsafe):
+            continue
+        if not any(_touch(edit, other) for edit in finding.fix.edits for other in chosen):
+            chosen += finding.fix.edits
+    return chosen
+
+
+def apply(source: Source, edits: Iterable[Edit]) -> str:
+    """The text of a file after edits; those of other files don't count."""
+    starts = [0]
+    for line in source.lines:
+        starts.append(starts[-1] + len(line) + 1)
+
+    def offset(line: int, column: int) -> int:
+        return min(starts[min(line, len(starts)) - 1] + column - 1, len(source.text))
+
+    text = source.text
+    mine = [edit for edit in edits if edit.path == source.path]
+    for edit in sorted(mine, key=lambda edit: (edit.line, edit.column), reverse=True):
+        start, end = offset(edit.line, edit.column), offset(edit.end_line, edit.end_column)
+        text = text[:start] + edit.text + text[end:]
+    return text
+
+
+def diff(source: Source, text: str) -> str:
+    """What would change, as a unified diff."""
+    lines = difflib.unified_diff(
+        source.text.splitlines(keepends=True), text.splitlines(keepends=True), source.path, source.path
+    )
+    return "".join(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines)
+
+
+def write(path: str, before: str, after: str) -> bool:
+    """Replace a file atomically, under Postfix's own lock; False if somebody has changed it meanwhile."""
+    with LockedFile(path) as file:
+        if file.read() != before:
+            return False
+        file.replace(after)
+    return True
+
+
+def _touch(one: Edit, other: Edit) -> bool:
+    if one.path != other.path:
+        return False
+    start, end = (one.line, one.column), (one.end_line, one.end_column)
+    other_start, other_end = (other.line, other.column), (other.end_line, other.end_column)
+    if start == end and other_start == other_end:
+        return False  # two additions
+    return start <= other_end and other_start <= end and not (end == other_start or other_end == start)

@@ -1,0 +1,99 @@
+"""What is to be checked: directories, single files, standard input."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from postconf.lines import SPACE, decode, read_file
+from postconf.mastercf import TYPES
+
+from .sources import MainFile, MasterFile
+
+DEFAULT_DIRECTORY = "/etc/postfix"
+_LEAST_FIELDS = 8
+
+
+class Unreadable(Exception):
+    """Something that was named can't be read; the text says what and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """One configuration: the files that belong together."""
+
+    directory: str
+    """What Postfix would call its config_directory; empty for standard input."""
+    main: MainFile | None
+    master: MasterFile | None
+
+
+def read_inputs(directories: Iterable[str], files: Iterable[str], root: str) -> list[Input]:
+    """Read all that is named; raise `Unreadable`.
+
+    main.cf and master.cf stand for the directory that they are in, since one can't be judged without the other.
+    """
+    inputs = [_directory(each, root) for each in directories]
+    seen: set[str] = set()
+    for path in files:
+        if os.path.isdir(path):  # noqa: PTH112  names may have any bytes
+            inputs.append(_directory(path, root))
+        elif path.rpartition("/")[2] in ("main.cf", "master.cf"):
+            directory = path.rpartition("/")[0] or ("/" if path.startswith("/") else ".")
+            if directory not in seen:
+                seen.add(directory)
+                _read(path)  # names it, if it is not there
+                inputs.append(_directory(directory, root))
+        else:
+            inputs.append(_single(path))
+    return inputs
+
+
+def _directory(directory: str, root: str) -> Input:
+    prefix = "" if directory == "." else f"{directory.rstrip('/')}/"
+    texts = {}
+    for name in ("main.cf", "master.cf"):
+        if os.path.lexists(prefix + name):
+            texts[name] = _read(prefix + name)
+    if not texts:
+        raise Unreadable(f"{directory}: there is neither main.cf nor master.cf")
+    main = MainFile(f"{prefix}main.cf", texts["main.cf"]) if "main.cf" in texts else None
+    master = MasterFile(f"{prefix}master.cf", texts["master.cf"]) if "master.cf" in texts else None
+    return Input(_inside(directory, root), main, master)
+
+
+def _inside(directory: str, root: str) -> str:
+    """The directory as it is called in an image."""
+    absolute, root = os.path.abspath(directory), os.path.abspath(root)  # noqa: PTH100
+    if root == "/" or not f"{absolute}/".startswith(f"{root}/"):
+        return absolute
+    return absolute[len(root) :] or "/"
+
+
+def _single(path: str) -> Input:
+    if path == "-":
+        text, shown = decode(sys.stdin.buffer.read()), "<stdin>"
+    else:
+        text, shown = _read(path), path
+    directory = "" if path == "-" else os.path.dirname(os.path.abspath(path))  # noqa: PTH100, PTH120
+    if is_master(text):
+        return Input(directory, None, MasterFile(shown, text))
+    return Input(directory, MainFile(shown, text), None)
+
+
+def is_master(text: str) -> bool:
+    """Does a text look like master.cf? Its entries have a service type as their second word."""
+    for line in text.split("\n"):
+        if line[:1] and line[0] not in SPACE and line[0] != "#":
+            words = line.split()
+            return len(words) >= _LEAST_FIELDS and words[1] in TYPES and "=" not in words[:2]
+    return False
+
+
+def _read(path: str) -> str:
+    try:
+        return read_file(path)
+    except OSError as error:
+        raise Unreadable(f"{path}: {error.strerror}") from None

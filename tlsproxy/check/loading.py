@@ -1,0 +1,97 @@
+"""The daemon's own loader as a judge: what it says when it makes its server role of the settings of a service."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from postconf import ConfigError, ServiceView, View
+from postconf.config import Origin
+from postconf.models import load
+
+from .context import Context
+from .files import AUTHORITIES, CERTIFICATES, CHAINS, KEYS, is_hidden, missing, server_level, servers, used_files
+
+_FILES = tuple(f"tlsproxy_tls_{suffix}" for suffix in (CHAINS, *CERTIFICATES, *KEYS, AUTHORITIES, "CApath"))
+
+
+@dataclass
+class Verdict:
+    """What the loader says of a service."""
+
+    view: View
+    lines: list[str] = field(default_factory=list)
+    problem: str = ""
+    """Why there would be no TLS; empty if all is well."""
+
+    @property
+    def text(self) -> str:
+        """All that it says."""
+        return "\n".join([*self.lines, self.problem])
+
+    def info(self, text: str) -> None:
+        """Take a line of its log."""
+        self.lines.append(text)
+
+    warning = error = info
+
+
+class _AsProxy(View):
+    """The settings of an smtpd(8) service as those of tlsproxy(8), which default to them."""
+
+    def __init__(self, context: Context, view: View, fixed: Mapping[str, str]) -> None:
+        self.config = view.config
+        self._context = context
+        self._view = view
+        self._fixed = fixed
+
+    def _find(self, name: str) -> Origin:
+        if name in self._fixed:
+            return Origin(name, "override", self._fixed[name])
+        if name in _FILES and self._context.files.is_image:
+            value = self._context.value(name.replace("tlsproxy_tls_", "smtpd_tls_"), self._view)
+            words = [self._context.files.locate(word) if word.startswith("/") else word for word in value.split()]
+            return Origin(name, "override", " ".join(words))
+        if name.startswith("tlsproxy_tls_"):
+            default = self.config.default(name)
+            if default is None:
+                raise KeyError(name)
+            return Origin(name, "default", default)
+        origin: Origin = self._view._find(name)
+        return origin
+
+
+def verdicts(context: Context) -> list[Verdict]:
+    """What the loader says of each service that offers TLS, where all files that it needs can be read."""
+    return context.keep(_verdicts)
+
+
+def _verdicts(context: Context) -> list[Verdict]:
+    server_files = [used for used in used_files(context) if used.is_server]
+    if not server_files or any(missing(context, each.path) or is_hidden(context, each.path) for each in server_files):
+        return []
+    found: dict[object, View] = {}
+    for view in servers(context):
+        own = (
+            tuple((each.name, each.value) for each in view.service.settings if "tls" in each.name)
+            if isinstance(view, ServiceView)
+            else ()
+        )
+        found.setdefault((server_level(context, view), own), view)
+    judged = [_judge(context, view) for view in found.values()]
+    return [each for each in judged if each is not None]
+
+
+def _judge(context: Context, view: View) -> Verdict | None:
+    from ..tls.roles import RoleUnavailable
+    from ..tls.server import ServerRole
+
+    fixed = {"tlsproxy_tls_security_level": server_level(context, view), "tls_server_sni_maps": ""}
+    verdict = Verdict(view)
+    try:
+        ServerRole.load(load(_AsProxy(context, view, fixed)), verdict)
+    except ConfigError:
+        return None  # values that rules of their own report
+    except RoleUnavailable as error:
+        verdict.problem = str(error)
+    return verdict

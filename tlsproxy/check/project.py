@@ -1,0 +1,76 @@
+"""Settings of a project: `[tool.tlsproxy-check]` in pyproject.toml, or tlsproxy-check.toml.
+
+    select = ["S", "N"]            ignore = ["N004"]          known = ["my_milter_socket"]
+    fail-on = "warning"            postfix-version = "3.10"   expiry-days = 30
+
+The nearest file upwards from the working directory counts; the command line goes before it.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+
+
+class BadProject(Exception):
+    """A file with settings that mean nothing; the text says which."""
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """What a project has decided for all its runs."""
+
+    select: tuple[str, ...] = ()
+    ignore: tuple[str, ...] = ()
+    known: tuple[str, ...] = ()
+    fail_on: str = "error"
+    postfix_version: str = ""
+    expiry_days: int = 21
+
+
+_TYPES = {
+    "select": list,
+    "ignore": list,
+    "known": list,
+    "fail-on": str,
+    "postfix-version": str,
+    "expiry-days": int,
+}
+
+
+def find_project(start: Path) -> Project:
+    """The settings that hold in a directory; raise `BadProject`."""
+    for directory in (start, *start.parents):
+        for name, keys in (("tlsproxy-check.toml", ()), ("pyproject.toml", ("tool", "tlsproxy-check"))):
+            path = directory / name
+            if path.is_file():
+                table = _table(path, keys)
+                if table is not None:
+                    return _project(table, path)
+    return Project()
+
+
+def _table(path: Path, keys: tuple[str, ...]) -> dict[str, object] | None:
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise BadProject(f"{path}: {error}") from None
+    for key in keys:
+        table = table.get(key, {})
+    return table if table or not keys else None
+
+
+def _project(table: dict[str, object], path: Path) -> Project:
+    arguments: dict[str, object] = {}
+    for key, value in table.items():
+        if key not in _TYPES:
+            raise BadProject(f"{path}: unknown setting {key}; there are {', '.join(_TYPES)}")
+        strings = isinstance(value, list) and all(isinstance(each, str) for each in value)
+        if not isinstance(value, _TYPES[key]) or (isinstance(value, list) and not strings):
+            raise BadProject(f"{path}: {key} has to be {_WORDS[_TYPES[key]]}")
+        arguments[key.replace("-", "_")] = tuple(value) if isinstance(value, list) else value
+    return Project(**arguments)  # type: ignore[arg-type]  # each was compared with _TYPES
+
+
+_WORDS: dict[type, str] = {list: "a list of strings", str: "a string", int: "a number"}

@@ -1,0 +1,79 @@
+"""Formats in which findings are reported: one module each, with `render(run, colour)`."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+
+from ..engine import Checked
+from ..findings import Finding, Severity
+from ..rule import Rule
+from ..sources import Source
+
+FORMATS = {
+    "text": "text",
+    "concise": "concise",
+    "json": "as_json",
+    "jsonl": "jsonl",
+    "sarif": "sarif",
+    "github": "github",
+    "gitlab": "gitlab",
+    "junit": "junit",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """All that one run has to report."""
+
+    results: list[Checked]
+    rules: list[Rule]
+
+    @property
+    def findings(self) -> list[Finding]:
+        """What was found in all configurations, without what comments say to ignore."""
+        return [finding for result in self.results for finding in result.findings if finding.suppressed is None]
+
+    @property
+    def sources(self) -> list[Source]:
+        """All files."""
+        return [source for result in self.results for source in result.sources]
+
+    def count(self, severity: Severity) -> int:
+        """How many findings have a severity."""
+        return sum(result.count(severity) for result in self.results)
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A format, and the file that the report goes to; standard output if there is none."""
+
+    format: str
+    path: str = ""
+
+    @classmethod
+    def parse(cls, text: str) -> Target:
+        """Read FORMAT or FORMAT:FILE."""
+        name, _, path = text.partition(":")
+        return cls(name, path)
+
+    def wants_colour(self) -> bool:
+        """Is it read by a person who likes colour (https://no-color.org)?"""
+        return not self.path and sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+
+    def write(self, text: str) -> None:
+        """Write the report. Raise OSError."""
+        if self.path:
+            Path(self.path).write_text(text, encoding="utf-8", errors="surrogateescape")
+        else:
+            sys.stdout.write(text)
+            sys.stdout.flush()
+
+
+def render(format: str, run: Run, *, colour: bool = False) -> str:
+    """The report in one of the FORMATS."""
+    text: str = import_module(f".{FORMATS[format]}", __name__).render(run, colour=colour)
+    return text

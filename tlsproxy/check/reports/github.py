@@ -1,0 +1,30 @@
+"""Annotations of GitHub Actions: workflow commands on standard output."""
+
+from __future__ import annotations
+
+from ..findings import Severity
+from . import Run
+from .text import printable
+
+_COMMANDS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "notice"}
+
+
+def render(run: Run, *, colour: bool) -> str:  # noqa: ARG001
+    """One command for each finding."""
+    lines = []
+    for each in run.findings:
+        properties = {
+            "file": each.span.path,
+            "line": each.span.line,
+            "col": each.span.column,
+            "endColumn": each.span.end_column,
+            "title": f"{each.rule} {each.name}",
+        }
+        given = ",".join(f"{key}={_escape(str(value), ':,')}" for key, value in properties.items() if value)
+        text = f"{each.message}; {each.help}" if each.help else each.message
+        lines.append(f"::{_COMMANDS[each.severity]} {given}::{_escape(printable(text))}\n")
+    return "".join(lines)
+
+
+def _escape(text: str, more: str = "") -> str:
+    return "".join(f"%{ord(each):02X}" if each in "%\r\n" + more else each for each in text)

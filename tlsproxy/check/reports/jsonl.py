@@ -1,0 +1,13 @@
+"""JSON lines: one object for each finding, as in JSON."""
+
+from __future__ import annotations
+
+import json
+
+from . import Run
+from .as_json import finding_object
+
+
+def render(run: Run, *, colour: bool) -> str:  # noqa: ARG001
+    """One line for each finding."""
+    return "".join(json.dumps(finding_object(finding)) + "\n" for result in run.results for finding in result.findings)

@@ -1,0 +1,56 @@
+"""For people: the place, what is wrong, the line with a mark under it, and what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ..findings import Finding, Severity, Span
+from ..sources import Source
+from . import Run
+
+_COLOURS = {Severity.ERROR: "31", Severity.WARNING: "33", Severity.INFO: "36"}
+
+
+def render(run: Run, *, colour: bool) -> str:
+    """The report; empty if nothing was found."""
+    sources = {source.path: source for source in run.sources}
+    blocks = [_block(finding, sources, colour=colour) for finding in run.findings]
+    if not blocks:
+        return ""
+    counts = [(run.count(severity), severity.word) for severity in reversed(Severity)]
+    summary = ", ".join(
+        f"{number} {word}{'s' if number > 1 and word != 'info' else ''}" for number, word in counts if number
+    )
+    return "\n".join(blocks) + f"\n{summary}\n"
+
+
+def _block(finding: Finding, sources: dict[str, Source], *, colour: bool) -> str:
+    def paint(text: str, code: str) -> str:
+        return f"\033[{code}m{text}\033[0m" if colour else text
+
+    severity = paint(finding.severity.word, f"1;{_COLOURS[finding.severity]}")
+    lines = [
+        f"{paint(str(finding.span), '1')}: {severity} {finding.rule} [{finding.name}] {printable(finding.message)}"
+    ]
+    source = sources.get(finding.span.path)
+    if source and finding.span.line:
+        lines += [f"  {each}" for each in _excerpt(source, finding.span, lambda mark: paint(mark, "32"))]
+    lines += [f"  {span}: {printable(note)}" for span, note in finding.related]
+    if finding.help:
+        lines.append(f"  {paint('help', '1')}: {printable(finding.help)}")
+    return "\n".join(lines) + "\n"
+
+
+def _excerpt(source: Source, span: Span, paint: Callable[[str], str]) -> list[str]:
+    text = source.line(span.line)
+    if not span.column:
+        return [printable(text)]
+    before = printable(text[: span.column - 1])
+    marked = printable(text[span.column - 1 : span.end_column - 1])
+    mark = " " * len(before) + paint("^" + "~" * (len(marked) - 1))
+    return [printable(text), mark]
+
+
+def printable(text: str) -> str:
+    """Text that can't do anything to a terminal."""
+    return "".join(each if each.isprintable() else " " if each == "\t" else "?" for each in text)

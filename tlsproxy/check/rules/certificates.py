@@ -1,0 +1,585 @@
+"""Keys and certificates: whether they are there, fit together, and are worth something.
+
+What the daemon makes of them is not guessed: its own loader is asked (`check.loading`).
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterator
+
+from postconf import View
+
+from ..context import Context
+from ..files import (
+    AUTHORITIES,
+    CERTIFICATES,
+    CHAINS,
+    KEYS,
+    client_level,
+    missing,
+    servers,
+    used_files,
+)
+from ..findings import Finding, Fix, Severity, Span
+from ..rule import Rule
+
+_SYSTEM_AUTHORITIES = "/etc/ssl/certs/ca-certificates.crt"
+_NO_SIGNS = str.maketrans(':,"=', "    ")
+
+
+class _Missing(Rule):
+    """Reports used files of some kinds that can't be read."""
+
+    needs_files = True
+    suffixes: tuple[str, ...] = ()
+    consequence = ""
+
+    def check(self, context: Context) -> Iterator[Finding]:
+        """Yield what is found."""
+        for used in used_files(context):
+            if used.suffix in self.suffixes and (reason := missing(context, used.path)):
+                yield self.finding(
+                    used.assignment.word(used.path),
+                    f"{used.path}: {reason}: {self.consequence}",
+                    "correct the path, or put the file there",
+                )
+
+
+class CertificateMissing(_Missing):
+    """A certificate or key file that is not there, or can't be read."""
+
+    id = "K001"
+    name = "cert-missing"
+    effect = "454 from smtpd(8), status 0 from tlsproxy(8)."
+    suffixes = (*CERTIFICATES, *KEYS)
+    consequence = "TLS is turned off"
+    bad = "smtpd_tls_security_level = may\nsmtpd_tls_cert_file = /nonexistent.pem\n"
+    good = "smtpd_tls_security_level = may\nsmtpd_tls_cert_file = $config_directory/chain.pem\n"
+    lookalike = "smtpd_tls_security_level = none\nsmtpd_tls_cert_file = /nonexistent.pem\n"
+
+
+class ChainFileMissing(_Missing):
+    """A chain file that is not there, or can't be read: all certificates are lost, also those of other files."""
+
+    id = "K002"
+    name = "chain-file-missing"
+    effect = (
+        'smtpd(8) offers STARTTLS, and then fails with "no shared cipher"; only anonymous clients succeed. One missing '
+        "file loses all certificates."
+    )
+    suffixes = (CHAINS,)
+    consequence = "no certificate is loaded, also none of other files"
+    bad = "smtpd_tls_security_level = may\nsmtpd_tls_chain_files = $config_directory/chain.pem, /nonexistent.pem\n"
+    good = "smtpd_tls_security_level = may\nsmtpd_tls_chain_files = $config_directory/chain.pem\n"
+
+
+class AuthoritiesMissing(_Missing):
+    """A file of certification authorities that is not there, or can't be read."""
+
+    id = "K016"
+    name = "cafile-unreadable"
+    effect = "454 from smtpd(8)."
+    suffixes = (AUTHORITIES,)
+    consequence = "TLS is turned off"
+    bad = (
+        "smtpd_tls_security_level = may\nsmtpd_tls_cert_file = $config_directory/chain.pem\n"
+        "smtpd_tls_CAfile = /nonexistent.pem\n"
+    )
+    good = (
+        "smtpd_tls_security_level = may\nsmtpd_tls_cert_file = $config_directory/chain.pem\n"
+        "smtpd_tls_CAfile = $config_directory/root.pem\n"
+    )
+
+
+class _Judged(Rule):
+    """Reports what the daemon's loader says in certain words."""
+
+    needs_files = True
+    words: tuple[str, ...] = ()
+    unless: tuple[str, ...] = ()
+    """Words that another rule takes care of."""
+    suffixes: tuple[str, ...] = (CHAINS, *CERTIFICATES)
+    help = ""
+
+    def check(self, context: Context) -> Iterator[Finding]:
+        """Yield what is found."""
+        from ..loading import verdicts
+
+        told: set[str] = set()
+        for verdict in verdicts(context):
+            if not verdict.problem or any(word in verdict.text for word in self.unless):
+                continue
+            for line in [*verdict.lines, verdict.problem]:
+                if any(word in line for word in self.words) and line not in told:
+                    told.add(line)
+                    message = verdict.problem if "error:" in line else line
+                    yield self.finding(self._span(context, verdict.view, message), message, self.help)
+                    break
+
+    def _span(self, context: Context, view: View, line: str) -> Span:
+        files = [used for used in used_files(context) if used.is_server]
+        named = [used for used in files if f" {used.path} " in f"{line.translate(_NO_SIGNS)} "]
+        wanted = [used for used in named if used.suffix in self.suffixes] or named
+        if wanted:
+            return wanted[0].assignment.word(wanted[0].path)
+        parameter = "smtpd_tls_chain_files" if context.value("smtpd_tls_chain_files", view) else "smtpd_tls_cert_file"
+        return context.span(parameter, view)
+
+
+class KeyMismatch(_Judged):
+    """A key that does not belong to its certificate."""
+
+    id = "K003"
+    name = "key-cert-mismatch"
+    effect = '"does not match", and TLS is turned off.'
+    words = ("does not match", "key values mismatch")
+    suffixes = (*KEYS, CHAINS)
+    help = "put the certificate that was made with this key behind it"
+    bad = (
+        "smtpd_tls_security_level = may\nsmtpd_tls_cert_file = $config_directory/cert.pem\n"
+        "smtpd_tls_key_file = $config_directory/other-key.pem\n"
+    )
+    good = (
+        "smtpd_tls_security_level = may\nsmtpd_tls_cert_file = $config_directory/cert.pem\n"
+        "smtpd_tls_key_file = $config_directory/key.pem\n"
+    )
+
+
+class KeyNotFirst(_Judged):
+    """A chain file that does not begin with its key."""
+
+    id = "K004"
+    name = "key-not-first"
+    effect = '"key not first": 454 from smtpd(8), status 0 from tlsproxy(8).'
+    words = ("key not first",)
+    help = "put the key in front of its certificate"
+    bad = "smtpd_tls_security_level = may\nsmtpd_tls_chain_files = $config_directory/cert-first.pem\n"
+    good = "smtpd_tls_security_level = may\nsmtpd_tls_chain_files = $config_directory/chain.pem\n"
+    lookalike = "smtpd_tls_security_level = may\nsmtpd_tls_cert_file = $config_directory/cert-first.pem\n"
+
+
+class StrayPem(_Judged):
+    """PEM objects that don't belong there: a second key, an encrypted key, something else."""
+
+    id = "K005"
+    name = "stray-pem"
+    words = (
+        *(
+            "not followed by a certificate",
+            "more than one key of the same kind",
+            "No certs for key",
+            "ignoring 2nd key",
+        ),
+        *("error loading private key", "error loading certificate (", "No PEM data", "No private key", "cannot get "),
+        "PEM block without an end",
+    )
+    unless = KeyMismatch.words
+    help = "a file has a key that is not encrypted, its certificate, and the issuers"
+    bad = "smtpd_tls_security_level = may\nsmtpd_tls_chain_files = $config_directory/two-keys.pem\n"
+    good = "smtpd_tls_security_level = may\nsmtpd_tls_chain_files = $config_directory/chain.pem\n"
+    lookalike = "smtpd_tls_security_level = may\nsmtpd_tls_chain_files = $config_directory/ec-parameters.pem\n"
+
+
+class IncompleteChain(Rule):
+    """A certificate without the one that it was issued with: clients that verify can't build a chain."""
+
+    id = "K006"
+    name = "incomplete-chain"
+    severity = Severity.WARNING
+    needs_files = True
+    bad = "smtpd_tls_security_level = may\nsmtpd_tls_chain_files = $config_directory/leaf-only.pem\n"
+    good = "smtpd_tls_security_level = may\nsmtpd_tls_chain_files = $config_directory/full.pem\n"
+    lookalike = "smtpd_tls_security_level = may\nsmtpd_tls_chain_files = $config_directory/chain.pem\n"
+
+    def check(self, context: Context) -> Iterator[Finding]:
+        """Yield what is found."""
+        from ..certificates import certificates, chains, is_self_signed
+
+        for used, chain in chains(context):
+            leaf = chain[0]
+            if not used.is_server or is_self_signed(leaf) or any(each.subject == leaf.issuer for each in chain):
+                continue
+            others = [each.path for each in used_files(context) if each.suffix == AUTHORITIES]
+            known = [each for path in (*others, _SYSTEM_AUTHORITIES) for each in certificates(context, path)]
+            if not any(each.subject == leaf.issuer for each in known):
+                yield self.finding(
+                    used.assignment.word(used.path),
+                    f"{used.path} does not have the certificate of the issuer, {leaf.issuer.rfc4514_string()}",
+                    "append the certificates of the issuers, the nearest first; certbot's fullchain.pem has them",
+                )
+
+
+class Validity(Rule):
+    """A certificate that has expired, will soon, or is not valid yet.
+
+    How soon is for --expiry-days to say.
+    """
+
+    id = "K007"
+    name = "expired"
+    needs_files = True
+    bad = "smtpd_tls_security_level = may\nsmtpd_tls_chain_files = $config_directory/expired.pem\n"
+    good = "smtpd_tls_security_level = may\nsmtpd_tls_chain_files = $config_directory/chain.pem\n"
+
+    def check(self, context: Context) -> Iterator[Finding]:
+        """Yield what is found."""
+        from ..certificates import chains
+
+        now = datetime.datetime.now(datetime.UTC)
+        soon = now + datetime.timedelta(days=context.options.expiry_days)
+        for used, chain in chains(context):
+            for position, each in enumerate(chain):
+                which = "the certificate" if position == 0 else f"certificate {position + 1}"
+                severity = None
+                if each.not_valid_after_utc <= now:
+                    problem = f"has expired on {each.not_valid_after_utc:%Y-%m-%d}"
+                elif each.not_valid_before_utc > now:
+                    problem = f"is not valid before {each.not_valid_before_utc:%Y-%m-%d}"
+                elif each.not_valid_after_utc <= soon and position == 0:
+                    problem, severity = f"expires on {each.not_valid_after_utc:%Y-%m-%d}", Severity.WARNING
+                else:
+                    continue
+                yield self.finding(
+                    used.assignment.word(used.path),
+                    f"{which} in {used.path} {problem}",
+                    "renew it, and reload Postfix",
+                    severity=severity,
+                )
+                break
+
+
+class KeyTooOpen(Rule):
+    """A private key that all users of the machine can read."""
+
+    id = "K008"
+    name = "key-too-open"
+    severity = Severity.WARNING
+    needs_files = True
+    bad = "smtpd_tls_security_level = may\nsmtpd_tls_chain_files = $config_directory/open.pem\n"
+    good = "smtpd_tls_security_level = may\nsmtpd_tls_chain_files = $config_directory/chain.pem\n"
+
+    def check(self, context: Context) -> Iterator[Finding]:
+        """Yield what is found."""
+        from ..certificates import holds_key
+
+        told: set[str] = set()
+        for used in used_files(context):
+            if used.path in told or used.suffix not in (*KEYS, CHAINS, *CERTIFICATES):
+                continue
+            told.add(used.path)
+            try:
+                mode = context.files.stat(used.path).st_mode
+            except (OSError, ValueError):
+                continue
+            if mode & 0o007 and holds_key(context, used.path):
+                yield self.finding(
+                    used.assignment.word(used.path),
+                    f"everybody can read the private key in {used.path}",
+                    f"chmod 600 {used.path}",
+                )
+
+
+class KeyAfterDrop(Rule):
+    """A private key that tlsproxy(8) would have to read without privileges.
+
+    It reads the keys of its own tlsproxy_client_… settings at start. Those that a service of smtp(8) has for itself
+    come with each request, when only files of the user postfix can be read.
+    """
+
+    id = "K009"
+    name = "key-unreadable-after-drop"
+    severity = Severity.WARNING
+    needs_files = True
+    bad = (
+        "smtp_tls_security_level = may\nsmtp_tls_connection_reuse = yes\n--- master.cf\nsmtp unix - - y - - smtp\n"
+        "  -o smtp_tls_chain_files=$config_directory/chain.pem\ntlsproxy unix - - y - 0 tlsproxy\n"
+    )
+    good = (
+        "smtp_tls_security_level = may\nsmtp_tls_connection_reuse = yes\n"
+        "smtp_tls_chain_files = $config_directory/chain.pem\n--- master.cf\nsmtp unix - - y - - smtp\n"
+        "tlsproxy unix - - y - 0 tlsproxy\n"
+    )
+
+    def check(self, context: Context) -> Iterator[Finding]:
+        """Yield what is found."""
+        for proxy in context.services("tlsproxy"):
+            for view in context.services("smtp"):
+                if not context.is_yes("smtp_tls_connection_reuse", view) or client_level(context, view) == "none":
+                    continue
+                for suffix in (CHAINS, *KEYS):
+                    value = context.value(f"smtp_tls_{suffix}", view)
+                    if not value or value == context.value(f"tlsproxy_client_{suffix}", proxy):
+                        continue
+                    for path in value.replace(",", " ").split():
+                        if self._is_private(context, path):
+                            yield self.finding(
+                                context.span(f"smtp_tls_{suffix}", view),
+                                f"tlsproxy(8) can't read {path} when {view.service.name} asks for it",
+                                f"set tlsproxy_client_{suffix} for tlsproxy, too",
+                            )
+
+    @staticmethod
+    def _is_private(context: Context, path: str) -> bool:
+        try:
+            facts = context.files.stat(path)
+        except (OSError, ValueError):
+            return False
+        return not facts.st_mode & 0o004
+
+
+class NameNotInCertificate(Rule):
+    """A certificate for other names than that of this host: clients that verify it turn away."""
+
+    id = "K010"
+    name = "name-not-in-san"
+    severity = Severity.WARNING
+    needs_files = True
+    bad = (
+        "myhostname = mail.example.com\nsmtpd_tls_security_level = may\n"
+        "smtpd_tls_chain_files = $config_directory/elsewhere.pem\n"
+    )
+    good = (
+        "myhostname = mail.example.com\nsmtpd_tls_security_level = may\n"
+        "smtpd_tls_chain_files = $config_directory/chain.pem\n"
+    )
+    lookalike = "smtpd_tls_security_level = may\nsmtpd_tls_chain_files = $config_directory/elsewhere.pem\n"
+
+    def check(self, context: Context) -> Iterator[Finding]:
+        """Yield what is found."""
+        from ..certificates import is_for, leaves, names_of
+
+        host = context.main.effective.get("myhostname")
+        if host is None or not (name := context.expanded(host) or "") or context.undefined(host):
+            return
+        found = list(leaves(context))
+        if found and not any(is_for(leaf, name) for _, leaf in found):
+            used, leaf = found[0]
+            yield self.finding(
+                used.assignment.word(used.path),
+                f"this certificate is for {', '.join(names_of(leaf)) or 'nobody'}, and this host is {name}",
+                f"get one for {name}, or for the name in your MX record",
+                related=[(host.span(), "the name of this host")],
+            )
+
+
+class WeakKey(Rule):
+    """A key or signature that clients no longer accept."""
+
+    id = "K011"
+    name = "weak-key"
+    severity = Severity.WARNING
+    needs_files = True
+    bad = "smtpd_tls_security_level = may\nsmtpd_tls_chain_files = $config_directory/weak.pem\n"
+    good = "smtpd_tls_security_level = may\nsmtpd_tls_chain_files = $config_directory/chain.pem\n"
+
+    def check(self, context: Context) -> Iterator[Finding]:
+        """Yield what is found."""
+        from cryptography.exceptions import UnsupportedAlgorithm
+        from cryptography.hazmat.primitives.asymmetric import dsa, rsa
+
+        from ..certificates import chains, is_self_signed
+
+        for used, chain in chains(context):
+            leaf = chain[0]
+            try:
+                key = leaf.public_key()
+                digest = leaf.signature_hash_algorithm
+            except (ValueError, UnsupportedAlgorithm):
+                continue
+            problem = ""
+            if isinstance(key, rsa.RSAPublicKey) and key.key_size < 2048:
+                problem = f"the key in {used.path} has {key.key_size} bits only"
+            elif isinstance(key, dsa.DSAPublicKey):
+                problem = f"the key in {used.path} is DSA, which TLS 1.3 does not have"
+            elif digest is not None and digest.name in ("md5", "sha1") and not is_self_signed(leaf):
+                problem = f"the certificate in {used.path} is signed with {digest.name.upper()}"
+            if problem:
+                yield self.finding(used.assignment.word(used.path), problem, "use ECDSA P-256, or RSA with 2048 bits")
+
+
+class LegacyAndChainFiles(Rule):
+    """Chain files, and files of the older kind: those are ignored."""
+
+    id = "K012"
+    name = "legacy-and-chain-files"
+    severity = Severity.WARNING
+    effect = "a warning at start; the older settings are ignored."
+    bad = "smtpd_tls_chain_files = /etc/ssl/mail.pem\nsmtpd_tls_cert_file = /etc/ssl/old.pem\n"
+    good = "smtpd_tls_chain_files = /etc/ssl/mail.pem\nsmtp_tls_cert_file = /etc/ssl/client.pem\n"
+
+    def check(self, context: Context) -> Iterator[Finding]:
+        """Yield what is found."""
+        for side in ("smtpd_tls_", "smtp_tls_", "tlsproxy_tls_", "tlsproxy_client_"):
+            chains = context.main.effective.get(side + CHAINS)
+            if chains is None or not chains.value:
+                continue
+            for suffix in (*CERTIFICATES, *KEYS):
+                each = context.main.effective.get(side + suffix)
+                if each is None or not each.value or each.value.lower() == "none":
+                    continue
+                yield self.finding(
+                    each.name_span(),
+                    f"{chains.name} is set, and this is ignored",
+                    "remove it",
+                    related=[(chains.name_span(), "chain files")],
+                    fix=Fix("remove it", context.main.removal(each.line), safe=True),
+                )
+
+
+class CertificateOnClientSide(Rule):
+    """The server's certificate for mail that goes out: few servers ask for one, and some fail with it."""
+
+    id = "K013"
+    name = "cert-on-client-side"
+    severity = Severity.INFO
+    optional = True
+    bad = "smtpd_tls_cert_file = /etc/ssl/mail.pem\nsmtp_tls_cert_file = $smtpd_tls_cert_file\n"
+    good = "smtpd_tls_cert_file = /etc/ssl/mail.pem\n"
+
+    def check(self, context: Context) -> Iterator[Finding]:
+        """Yield what is found."""
+        for suffix in (CHAINS, *CERTIFICATES):
+            each = context.main.effective.get(f"smtp_tls_{suffix}")
+            if each and each.value and context.value(each.name) == context.value(f"smtpd_tls_{suffix}"):
+                yield self.finding(each.name_span(), "clients need no certificate, as a rule", "remove it")
+
+
+class LevelWithoutCertificate(Rule):
+    """A server that is to offer TLS, and has no certificate."""
+
+    id = "K015"
+    name = "level-without-certificate"
+    effect = "454 from smtpd(8), status 0 from tlsproxy(8)."
+    bad = "smtpd_tls_security_level = may\n"
+    good = "smtpd_tls_security_level = may\nsmtpd_tls_chain_files = /etc/ssl/mail.pem\n"
+    lookalike = "smtpd_tls_security_level = may\nsmtpd_tls_cert_file = none\n"
+
+    def check(self, context: Context) -> Iterator[Finding]:
+        """Yield what is found."""
+        if not context.has_main:
+            return
+        told: set[str] = set()
+        for view in servers(context):
+            if any(context.value(f"smtpd_tls_{suffix}", view) for suffix in (CHAINS, *CERTIFICATES)):
+                continue
+            parameter = next(
+                (
+                    name
+                    for name in (
+                        "smtpd_tls_security_level",
+                        "smtpd_tls_wrappermode",
+                        "smtpd_use_tls",
+                        "smtpd_enforce_tls",
+                    )
+                    if context.is_set(name, view)
+                ),
+                "smtpd_tls_security_level",
+            )
+            span = context.span(parameter, view)
+            given = context.setting("smtpd_tls_chain_files", view) or context.setting("smtpd_tls_cert_file", view)
+            if str(span) in told or (given and context.undefined(given)):
+                continue
+            told.add(str(span))
+            yield self.finding(
+                span,
+                "TLS is to be offered, and there is no certificate: clients get 454",
+                "set smtpd_tls_chain_files",
+                related=[(given.span(), "nothing is left of this")] if given else (),
+            )
+
+
+class AuthoritiesAreOwnChain(Rule):
+    """The server's own certificate as the authority that others are verified with."""
+
+    id = "L004"
+    name = "cafile-is-own-chain"
+    severity = Severity.WARNING
+    needs_files = True
+    bad = (
+        "smtpd_tls_security_level = may\nsmtpd_tls_chain_files = $config_directory/full.pem\n"
+        "smtp_tls_security_level = verify\nsmtp_tls_CAfile = $config_directory/full.pem\n"
+    )
+    good = "smtp_tls_security_level = verify\nsmtp_tls_CAfile = $config_directory/root.pem\n"
+
+    def check(self, context: Context) -> Iterator[Finding]:
+        """Yield what is found."""
+        from ..certificates import certificates, chains
+
+        for used in used_files(context):
+            if used.suffix != AUTHORITIES or used.is_server:
+                continue
+            trusted = certificates(context, used.path)
+            for server, chain in chains(context):
+                if server.is_server and chain[0] in trusted and all(each in chain for each in trusted):
+                    yield self.finding(
+                        used.assignment.span(),
+                        f"{used.path} has this server's own certificate, and no authority of others",
+                        f"use {_SYSTEM_AUTHORITIES}",
+                        related=[(server.assignment.span(), "the server's own")],
+                    )
+                    break
+
+
+class RoleUnavailable(_Judged):
+    """Something else keeps the daemon from offering TLS; the words are its own."""
+
+    id = "K017"
+    name = "no-tls"
+    needs_files = True
+    bad = (
+        "smtpd_tls_security_level = may\nsmtpd_tls_cert_file = $config_directory/chain.pem\n"
+        "smtpd_tls_CAfile = $config_directory/key.pem\n"
+    )
+    good = (
+        "smtpd_tls_security_level = may\nsmtpd_tls_cert_file = $config_directory/chain.pem\n"
+        "smtpd_tls_CAfile = $config_directory/root.pem\n"
+    )
+
+    _OTHERS = (
+        *KeyMismatch.words,
+        *KeyNotFirst.words,
+        *StrayPem.words,
+        *("Invalid TLS protocol list", "cipher grade", "Digest algorithm", "No server certs", "tls_config_file"),
+        "TLS server role is disabled",
+    )
+
+    def check(self, context: Context) -> Iterator[Finding]:
+        """Yield what is found."""
+        from ..loading import verdicts
+
+        for verdict in verdicts(context):
+            if verdict.problem and not any(word in verdict.text for word in self._OTHERS):
+                span = self._span(context, verdict.view, verdict.problem)
+                yield self.finding(span, verdict.problem, "see what the daemon's log would say")
+
+
+class NothingLeft(Rule):
+    """Lists of ciphers and exclusions that leave no cipher for TLS 1.2 and below."""
+
+    id = "P009"
+    name = "no-cipher-left"
+    severity = Severity.ERROR
+    needs_files = True
+    bad = (
+        "smtpd_tls_security_level = may\nsmtpd_tls_chain_files = $config_directory/chain.pem\n"
+        "smtpd_tls_exclude_ciphers = ALL\n"
+    )
+    good = (
+        "smtpd_tls_security_level = may\nsmtpd_tls_chain_files = $config_directory/chain.pem\n"
+        "smtpd_tls_exclude_ciphers = aNULL\n"
+    )
+
+    def check(self, context: Context) -> Iterator[Finding]:
+        """Yield what is found."""
+        from ..loading import verdicts
+
+        for verdict in verdicts(context):
+            excluded = context.value("smtpd_tls_exclude_ciphers", verdict.view)
+            signs = any(word[:1] in "!-+@" for word in excluded.replace(",", " ").replace(":", " ").split())
+            if "error setting cipher grade" in verdict.problem and not signs:
+                yield self.finding(
+                    context.span("smtpd_tls_exclude_ciphers", verdict.view),
+                    "no cipher is left, and every handshake fails",
+                    "exclude less",
+                )

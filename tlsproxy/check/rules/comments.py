@@ -1,0 +1,26 @@
+"""Comments that speak to the checker."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ..context import Context
+from ..findings import Finding, Severity
+from ..rule import Rule
+
+
+class UnusedIgnore(Rule):
+    """A comment that ignores what is not there.
+
+    It would hide the next mistake of that kind. The engine reports it, since only it knows what comments were good for.
+    """
+
+    id = "A001"
+    name = "unused-ignore"
+    severity = Severity.INFO
+    bad = "# tlsproxy-check: ignore=V001 -- once needed\nsmtpd_tls_auth_only = yes\n"
+    good = "# tlsproxy-check: ignore=V001 -- a template\nsmtpd_tls_auth_only = maybe\n"
+
+    def check(self, context: Context) -> Iterator[Finding]:  # noqa: ARG002
+        """Leave it to the engine."""
+        yield from ()

@@ -1,0 +1,370 @@
+"""Protocol lists, cipher grades and lists."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import pairwise
+
+from postconf.values import PROTOCOLS, Protocols, cipher_exclusions, cipher_grade, protocols
+
+from ..context import Context
+from ..findings import Edit, Finding, Fix, Severity
+from ..rule import Rule
+from ..sources import Assignment
+from ..spelling import did_you_mean
+from .syntax import comment_start
+
+_SIDES = ("smtpd_tls_", "smtp_tls_", "lmtp_tls_", "tlsproxy_tls_", "tlsproxy_client_")
+
+
+def protocol_settings(context: Context) -> Iterator[tuple[Assignment, str, Protocols | None]]:
+    """All protocol lists, expanded and read."""
+    for each in context.everywhere:
+        if each.name.endswith("_protocols") and each.name.startswith(_SIDES):
+            text = context.expanded(each)
+            if text is not None and not context.undefined(each) and comment_start(context, each) < 0:
+                yield each, text, protocols(text)
+
+
+def _allowed(found: Protocols) -> list[str]:
+    return [
+        name
+        for name, version in PROTOCOLS.items()
+        if name not in found.excluded and version >= found.minimum and (not found.maximum or version <= found.maximum)
+    ]
+
+
+class BadProtocolList(Rule):
+    """A protocol list that Postfix can't read: it turns TLS off."""
+
+    id = "P001"
+    name = "bad-protocol-list"
+    effect = '"Invalid TLS protocol list … disabling TLS support": 454 from smtpd(8), status 0 from tlsproxy(8).'
+    bad = "smtpd_tls_protocols = !SSLv2, !SSLv3, !TLSv1.O\n"
+    good = "smtpd_tls_protocols = !SSLv2, !SSLv3, !TLSv1\n"
+    lookalike = "smtpd_tls_protocols = >=TLSv1.2 : <=0304\n"
+
+    def check(self, context: Context) -> Iterator[Finding]:
+        """Yield what is found."""
+        for each, text, found in protocol_settings(context):
+            if found is not None:
+                continue
+            word = next(
+                (word for word in text.replace(",", " ").replace(":", " ").split() if protocols(word) is None), text
+            )
+            bare = word.lstrip("!<>=")
+            yield self.finding(
+                each.word(word),
+                f'"{word}" is no protocol: the list is invalid, and TLS is off',
+                did_you_mean(bare, ["SSLv2", *PROTOCOLS], 0.7) or f"protocols are {', '.join(PROTOCOLS)}",
+            )
+
+
+class IncludeListFreezes(Rule):
+    """A list of protocols to use: it leaves out all that are invented later, and often one that exists."""
+
+    id = "P002"
+    name = "include-list-freezes"
+    severity = Severity.WARNING
+    bad = "smtpd_tls_protocols = TLSv1.2\n"
+    good = "smtpd_tls_protocols = >=TLSv1.2\n"
+    lookalike = "smtpd_tls_protocols = !SSLv2, !SSLv3\n"
+
+    def check(self, context: Context) -> Iterator[Finding]:
+        """Yield what is found."""
+        for each, text, found in protocol_settings(context):
+            words = text.replace(",", " ").replace(":", " ").split()
+            listed = [word for word in words if word[0] not in "!<>="]
+            if found is None or not listed or any(word in (">=", "<=") for word in words):
+                continue
+            missing = [name for name in ("TLSv1.2", "TLSv1.3") if name not in _allowed(found)]
+            if not missing:
+                continue
+            lowest = _allowed(found)[:1]
+            modern = context.release.since("3.6")
+            fix = None
+            if modern and lowest and "$" not in each.value and len(listed) == len(words):
+                span, last = each.span(0, 1), each.span(len(each.value) - 1, 1)
+                edit = Edit(span.path, span.line, span.column, last.line, last.end_column, f">={lowest[0]}")
+                fix = Fix(f"write >={lowest[0]}", (edit,), safe=False)
+            yield self.finding(
+                each.span(),
+                f"this list leaves out {' and '.join(missing)}",
+                f"write >={lowest[0]}" if modern and lowest else "exclude what is too old: !SSLv2, !SSLv3",
+                fix=fix,
+            )
+
+
+class LegacyProtocols(Rule):
+    """Protocols that are broken or retired (RFC 8996) where TLS is required.
+
+    Where it is optional, an old protocol is still better than none.
+    """
+
+    id = "P003"
+    name = "legacy-protocols"
+    severity = Severity.WARNING
+    bad = "smtpd_tls_mandatory_protocols = !SSLv2\n"
+    good = "smtpd_tls_mandatory_protocols = >=TLSv1.2\n"
+    lookalike = "smtpd_tls_protocols = !SSLv2, !SSLv3\n"
+
+    def check(self, context: Context) -> Iterator[Finding]:
+        """Yield what is found."""
+        for each, _, found in protocol_settings(context):
+            old = [name for name in _allowed(found) if name in ("SSLv3", "TLSv1", "TLSv1.1")] if found else []
+            if "_mandatory_" in each.name and old:
+                yield self.finding(
+                    each.span(),
+                    f"{', '.join(old)} may be used",
+                    "write >=TLSv1.2" if context.release.since("3.6") else "write !SSLv2, !SSLv3, !TLSv1, !TLSv1.1",
+                )
+            elif "SSLv3" in old:
+                yield self.finding(each.span(), "SSLv3 may be used", "exclude it: !SSLv3", severity=Severity.INFO)
+
+
+class AllProtocolsExcluded(Rule):
+    """A list that leaves no protocol: no handshake can succeed."""
+
+    id = "P004"
+    name = "all-protocols-excluded"
+    bad = "smtpd_tls_protocols = >=TLSv1.3, !TLSv1.3\n"
+    good = "smtpd_tls_protocols = >=TLSv1.3\n"
+
+    def check(self, context: Context) -> Iterator[Finding]:
+        """Yield what is found."""
+        for each, _, found in protocol_settings(context):
+            if found is not None and not _allowed(found):
+                yield self.finding(each.span(), "no protocol is left", "allow at least TLSv1.2 and TLSv1.3")
+
+
+class MandatoryWithoutEffect(Rule):
+    """Settings for required TLS, and nothing that requires it.
+
+    smtpd_tls_mandatory_… counts from level encrypt on; at may, smtpd_tls_protocols and smtpd_tls_ciphers do.
+    """
+
+    id = "P005"
+    name = "mandatory-has-no-effect"
+    severity = Severity.WARNING
+    bad = (
+        "smtpd_tls_security_level = may\nsmtpd_tls_mandatory_protocols = >=TLSv1.2\n--- master.cf\n"
+        "smtp inet n - y - - smtpd\n"
+    )
+    good = "smtpd_tls_security_level = encrypt\nsmtpd_tls_mandatory_protocols = >=TLSv1.2\n"
+    lookalike = (
+        "smtpd_tls_mandatory_protocols = >=TLSv1.2\n--- master.cf\nsubmission inet n - y - - smtpd\n"
+        "  -o smtpd_tls_security_level=encrypt\n"
+    )
+
+    def check(self, context: Context) -> Iterator[Finding]:
+        """Yield what is found."""
+        if context.master is None:
+            return  # somewhere a service may require TLS
+        required = ("encrypt", "fingerprint", "dane", "dane-only", "verify", "secure")
+        for side in ("smtpd", "smtp"):
+            levels = {context.value(f"{side}_tls_security_level", view).lower() for view in context.views(side)}
+            levels.add(context.value(f"{side}_tls_security_level").lower())
+            enforced = any(
+                context.is_yes(f"{side}_enforce_tls", view) for view in (context.config, *context.views(side))
+            )
+            is_open = side == "smtp" and (
+                context.value("smtp_tls_policy_maps")
+                or context.value("smtp_tls_per_site")
+                or context.has_program("postscreen")
+            )
+            if enforced or is_open or levels.intersection(required):
+                continue
+            for each in context.named(f"{side}_tls_mandatory_protocols", f"{side}_tls_mandatory_ciphers"):
+                if each.value and (context.expanded(each) or "") != context.expanded_default(each.name):
+                    yield self.finding(
+                        each.name_span(),
+                        "this counts where TLS is required, and no service requires it",
+                        f"set {each.name.replace('_mandatory', '')}, too",
+                    )
+
+
+class BadCipherGrade(Rule):
+    """A cipher grade that does not exist."""
+
+    id = "P006"
+    name = "bad-cipher-grade"
+    effect = '`smtpd_tls_ciphers = strong`: 220, then the connection is dropped: "invalid cipher grade".'
+    bad = "smtpd_tls_ciphers = strong\n"
+    good = "smtpd_tls_ciphers = high\n"
+    lookalike = "smtpd_tls_ciphers = MEDIUM\n"
+
+    def check(self, context: Context) -> Iterator[Finding]:
+        """Yield what is found."""
+        for each in context.everywhere:
+            if not each.name.startswith(_SIDES) or not each.name.endswith(
+                ("_tls_ciphers", "_mandatory_ciphers", "_client_ciphers")
+            ):
+                continue
+            text = context.expanded(each)
+            if text is not None and not context.undefined(each) and cipher_grade(text) is None:
+                hint = did_you_mean(text, ("high", "medium", "null", "export", "low"), 0.6)
+                yield self.finding(each.span(), f'there is no cipher grade "{text}"', hint or "specify medium or high")
+
+
+class BadExclusion(Rule):
+    """A list of excluded ciphers with an item that is more than a name.
+
+    Postfix puts `!` in front of each item itself; what begins with a sign can't be read then.
+    """
+
+    id = "P007"
+    name = "bad-exclude-token"
+    effect = 'each handshake is dropped: "invalid unary … in cipher exclusion".'
+    bad = "smtpd_tls_exclude_ciphers = !aNULL, MD5\n"
+    good = "smtpd_tls_exclude_ciphers = aNULL, MD5\n"
+    lookalike = "smtpd_tls_exclude_ciphers = ECDHE-RSA-DES-CBC3-SHA, kRSA+AES, 3DES\n"
+
+    def check(self, context: Context) -> Iterator[Finding]:
+        """Yield what is found."""
+        for each in context.everywhere:
+            if not each.name.startswith(_SIDES) or not each.name.endswith("exclude_ciphers"):
+                continue
+            for word in cipher_exclusions(context.expanded(each) or ""):
+                if word[0] in "!-+@":
+                    yield self.finding(
+                        each.word(word),
+                        f'"{word}" can\'t be excluded: every handshake fails',
+                        f"write {word.lstrip('!-+@')}",
+                    )
+                elif word.startswith(("TLS_AES", "TLS_CHACHA")):
+                    yield self.finding(
+                        each.word(word),
+                        f"{word} is a suite of TLS 1.3, which lists of ciphers don't reach",
+                        "remove it",
+                        severity=Severity.WARNING,
+                    )
+
+
+class OverriddenCipherList(Rule):
+    """A cipher list of your own for a grade: it stays as it is when Postfix and OpenSSL learn."""
+
+    id = "P008"
+    name = "overridden-cipherlist"
+    severity = Severity.WARNING
+    bad = "tls_high_cipherlist = ECDHE-RSA-AES256-GCM-SHA384\n"
+    good = "smtpd_tls_ciphers = high\n"
+
+    def check(self, context: Context) -> Iterator[Finding]:
+        """Yield what is found."""
+        for each in context.named("tls_high_cipherlist", "tls_medium_cipherlist", "tls_low_cipherlist"):
+            if each.value != context.release.defaults.get(each.name):
+                yield self.finding(
+                    each.name_span(),
+                    f"{each.name} is not Postfix's own",
+                    "remove it; choose a grade, and exclude what you must",
+                )
+
+
+class Obsolete(Rule):
+    """Settings of key exchange that had a meaning once."""
+
+    id = "P010"
+    name = "obsolete-key-exchange"
+    severity = Severity.WARNING
+    bad = "smtpd_tls_dh512_param_file = /etc/postfix/dh512.pem\nsmtpd_tls_eecdh_grade = ultra\n"
+    good = "smtpd_tls_eecdh_grade = auto\n"
+    lookalike = "smtpd_tls_eecdh_grade = none\n"
+
+    def check(self, context: Context) -> Iterator[Finding]:
+        """Yield what is found."""
+        for each in context.named("smtpd_tls_dh512_param_file", "tlsproxy_tls_dh512_param_file"):
+            if each.value:
+                yield self.finding(each.name_span(), "export ciphers are gone, and with them this file", "remove it")
+        for each in context.named("smtpd_tls_eecdh_grade", "tlsproxy_tls_eecdh_grade"):
+            if each.value.lower() in ("strong", "ultra"):
+                yield self.finding(
+                    each.span(), f"{each.value} allows one curve only", "remove it, and let curves be negotiated"
+                )
+
+
+class BlankAfterOperator(Rule):
+    """A blank behind `>=`: the limit is lost, and what follows is the only protocol."""
+
+    id = "P012"
+    name = "blank-after-operator"
+    effect = "`>= TLSv1.2` is accepted without a word and means TLSv1.2 only."
+    bad = "smtpd_tls_protocols = >= TLSv1.2\n"
+    good = "smtpd_tls_protocols = >=TLSv1.2\n"
+    lookalike = "smtpd_tls_protocols = !SSLv3, >=TLSv1.2\n"
+
+    def check(self, context: Context) -> Iterator[Finding]:
+        """Yield what is found."""
+        for each, text, _ in protocol_settings(context):
+            words = text.replace(",", " ").replace(":", " ").split()
+            for sign, following in pairwise(words):
+                if sign not in (">=", "<="):
+                    continue
+                start = each.value.find(sign)
+                after = each.value.find(following, start)
+                fix = None
+                if start >= 0 and each.span(start, 1).line == each.span(after, 1).line:
+                    first, last = each.span(start, len(sign)), each.span(after, 1)
+                    edit = Edit(first.path, first.line, first.end_column, last.line, last.column, "")
+                    fix = Fix("remove the blank", (edit,), safe=True)
+                yield self.finding(
+                    each.word(sign), f"{sign} {following} means {following} only", f"write {sign}{following}", fix=fix
+                )
+
+
+class UnknownOption(Rule):
+    """A word that OpenSSL's options don't have."""
+
+    id = "P013"
+    name = "unknown-tls-option"
+    severity = Severity.WARNING
+    bad = "tls_ssl_options = NO_COMPRESION\n"
+    good = "tls_ssl_options = NO_COMPRESSION, NO_RENEGOTIATION\n"
+    lookalike = "tls_ssl_options = 0x40000000\n"
+
+    def check(self, context: Context) -> Iterator[Finding]:
+        """Yield what is found."""
+        from ...tls import options
+
+        for each in context.named("tls_ssl_options", "tls_disable_workarounds"):
+            known = options.WORDS if each.name == "tls_ssl_options" else options.WORKAROUNDS
+            for word in (context.expanded(each) or "").replace(",", " ").replace(":", " ").split():
+                if word.upper() not in known and not word.lower().startswith("0x"):
+                    yield self.finding(
+                        each.word(word), f'"{word}" is no option', did_you_mean(word.upper(), known) or "remove it"
+                    )
+
+
+class UnknownGroup(Rule):
+    """A curve or group for key exchange that OpenSSL does not know: it is skipped."""
+
+    id = "P011"
+    name = "unknown-group"
+    severity = Severity.WARNING
+    effect = 'a warning, "ignoring unknown ECDHE curve"; the others are used.'
+    bad = "tls_eecdh_auto_curves = X25519 prime256v2\n"
+    good = "tls_eecdh_auto_curves = X25519 prime256v1\n"
+    lookalike = "tls_eecdh_auto_curves =\n"
+
+    def check(self, context: Context) -> Iterator[Finding]:
+        """Yield what is found."""
+        for each in context.named("tls_eecdh_auto_curves", "tls_ffdhe_auto_groups"):
+            text = context.expanded(each) or ""
+            if (
+                each.name not in context.release.kinds
+                or context.undefined(each)
+                or each.value == self._default(context, each)
+            ):
+                continue
+            from ...tls.groups import usable_groups
+
+            words = text.replace(",", " ").replace(":", " ").split()
+            usable = usable_groups(words)
+            for word in words:
+                if word not in usable:
+                    yield self.finding(
+                        each.word(word), f'"{word}" is no group that OpenSSL has', "remove or correct it"
+                    )
+
+    @staticmethod
+    def _default(context: Context, each: Assignment) -> str:
+        return context.release.defaults.get(each.name, "")

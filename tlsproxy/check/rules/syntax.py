@@ -1,0 +1,387 @@
+"""How main.cf is written: lines, comments, quotes, dollar signs, duplicates."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from postconf.lines import SPACE
+from postconf.maincf import AssignmentError, split_assignment
+
+from ..context import Context
+from ..findings import Edit, Finding, Fix, Severity, Span
+from ..rule import Rule
+from ..sources import Assignment, Source
+
+_FREE_TEXT = ("banner", "text", "reply", "footer", "template", "filter", "command", "checks", "maps", "reject_reason")
+_PLAIN_KINDS = ("bool", "nbool", "int", "nint", "long", "time")
+
+
+def sources(context: Context) -> list[Source]:
+    """The files of a configuration."""
+    return [context.main, context.master] if context.master else [context.main]
+
+
+def comment_start(context: Context, assignment: Assignment) -> int:
+    """Where a value has a `#` that was meant to begin a comment; -1 if it has none."""
+    value = assignment.value
+    if "#" not in value or "{" in value or assignment.name not in context.release.kinds:
+        return -1
+    if any(part in assignment.name for part in _FREE_TEXT):
+        return -1
+    return next((at for at, char in enumerate(value) if char == "#" and (at == 0 or value[at - 1].isspace())), -1)
+
+
+class MissingEquals(Rule):
+    """A line of main.cf without `=`.
+
+    Every program of Postfix refuses to start with such a file.
+    """
+
+    id = "S001"
+    name = "missing-equals"
+    effect = "postconf(1) and every daemon: fatal, \"missing '=' after attribute name\"."
+    bad = "smtpd_tls_cert_file /etc/ssl/mail.pem\n"
+    good = "smtpd_tls_cert_file = /etc/ssl/mail.pem\n"
+    lookalike = "smtpd_tls_cert_file\n  = /etc/ssl/mail.pem\n"
+
+    def check(self, context: Context) -> Iterator[Finding]:
+        """Yield what is found."""
+        for line, error in context.main.broken:
+            span = Span.at(line.place(min(error.offset, max(0, len(line.text) - 1))))
+            yield self.finding(span, str(error), "write NAME = VALUE, or # in front of a comment")
+
+
+class InlineComment(Rule):
+    """A `#` behind a value: it starts no comment there.
+
+    Comments are whole lines. What stands behind `#` becomes part of the value, which then often means nothing, and a
+    protocol list that means nothing turns TLS off.
+    """
+
+    id = "S002"
+    name = "inline-comment"
+    effect = (
+        "`smtpd_tls_protocols = !SSLv2, !SSLv3 #, !TLSv1`: no STARTTLS, 454 from smtpd(8), status 0 from tlsproxy(8)."
+    )
+    bad = "smtpd_tls_protocols = !SSLv2, !SSLv3 #, !TLSv1\n"
+    good = "# not TLSv1\nsmtpd_tls_protocols = !SSLv2, !SSLv3\n"
+    lookalike = "smtpd_banner = $myhostname ESMTP #1 of 2\nheader_checks = regexp:{{/^X: #/ IGNORE}}\n"
+
+    def check(self, context: Context) -> Iterator[Finding]:
+        """Yield what is found."""
+        for each in context.everywhere:
+            start = comment_start(context, each)
+            if start >= 0:
+                yield self.finding(
+                    each.span(start),
+                    f'# starts no comment here, and "{each.value[start:]}" is part of the value',
+                    "put the comment on a line of its own",
+                    fix=self._fix(each, start),
+                )
+
+    def _fix(self, each: Assignment, start: int) -> Fix | None:
+        first, last = each.span(start, 1), each.span(len(each.value) - 1, 1)
+        if each.service or first.line != each.line.number or last.line != first.line:
+            return None
+        edits = (
+            Edit(first.path, first.line, 1, first.line, 1, each.value[start:] + "\n"),
+            Edit(
+                first.path,
+                first.line,
+                first.column - (len(each.value[:start]) - len(each.value[:start].rstrip(SPACE))),
+                last.line,
+                last.end_column,
+                "",
+            ),
+        )
+        return Fix("put the comment on a line of its own", edits, safe=False)
+
+
+class SwallowedAssignment(Rule):
+    """An indented line that sets a parameter: it goes on with the one before.
+
+    White space at the beginning of a line continues the line above, also across comments and blank lines.
+    """
+
+    id = "S003"
+    name = "swallowed-assignment"
+    effect = "`relayhost =` and an indented next line: relayhost has the value `smtpd_tls_security_level = may`."
+    bad = "relayhost =\n smtpd_tls_security_level = may\n"
+    good = "relayhost =\nsmtpd_tls_security_level = may\n"
+    lookalike = "smtpd_recipient_restrictions =\n  permit_mynetworks,\n  check_recipient_access inline:{ a=b }\n"
+
+    def check(self, context: Context) -> Iterator[Finding]:
+        """Yield what is found."""
+        for each in context.main.assignments:
+            for number in context.main.content(each.line)[1:]:
+                text = context.main.line(number)
+                try:
+                    name, _, _ = split_assignment(text)
+                except AssignmentError:
+                    continue
+                if name not in context.release.kinds:
+                    continue
+                indent = len(text) - len(text.lstrip(SPACE))
+                edit = Edit(context.main.path, number, 1, number, indent + 1, "")
+                yield self.finding(
+                    context.main.span(number, indent, indent + len(name)),
+                    f"this does not set {name}: it goes on with the value of {each.name}",
+                    f"if {name} is meant, remove the white space in front of it",
+                    related=[(each.name_span(), f"{each.name} begins here")],
+                    fix=Fix("remove the white space", (edit,), safe=False),
+                )
+
+
+class LeadingWhitespace(Rule):
+    """White space in front of the first line: there is nothing to go on with, and Postfix drops the line."""
+
+    id = "S004"
+    name = "leading-whitespace-first"
+    effect = "postconf(1) warns and ends with status 0; the setting is dropped."
+    bad = " smtpd_tls_security_level = may\n"
+    good = "smtpd_tls_security_level = may\n"
+    lookalike = " # a comment may be indented\n\nsmtpd_tls_security_level = may\n"
+
+    def check(self, context: Context) -> Iterator[Finding]:
+        """Yield what is found."""
+        for source in sources(context):
+            for number, text in enumerate(source.lines, 1):
+                stripped = text.strip(SPACE)
+                if not stripped or stripped.startswith("#"):
+                    continue
+                if text[0] in SPACE:
+                    indent = len(text) - len(text.lstrip(SPACE))
+                    edit = Edit(source.path, number, 1, number, indent + 1, "")
+                    yield self.finding(
+                        source.span(number),
+                        "this line is dropped: it goes on with a line that is not there",
+                        "remove the white space in front of it",
+                        fix=Fix("remove the white space", (edit,), safe=True),
+                    )
+                break
+
+
+class CommentedContinuation(Rule):
+    """A comment within a value: what is behind it still belongs to the value."""
+
+    id = "S005"
+    name = "commented-continuation"
+    severity = Severity.INFO
+    bad = "mynetworks = 127.0.0.0/8\n#  192.0.2.0/24\n  198.51.100.0/24\n"
+    good = "mynetworks = 127.0.0.0/8\n  198.51.100.0/24\n"
+    lookalike = "# local ones\nmynetworks = 127.0.0.0/8\n# more\nrelayhost =\n"
+    optional = True
+
+    def check(self, context: Context) -> Iterator[Finding]:
+        """Yield what is found."""
+        for source in sources(context):
+            for line in source.logical:
+                for number in range(line.number + 1, line.last_number):
+                    if source.line(number).lstrip(SPACE).startswith("#"):
+                        yield self.finding(
+                            source.span(number), "the lines behind this comment still go on with the value"
+                        )
+                        break
+
+
+class UnbalancedMacro(Rule):
+    """A reference without an end, or one that means nothing.
+
+    Postfix can't expand the value, and no program that needs it starts.
+    """
+
+    id = "S006"
+    name = "unbalanced-macro"
+    effect = 'postconf(1) and every daemon: fatal, "macro processing error".'
+    bad = "myorigin = ${mydomain\n"
+    good = "myorigin = ${mydomain}\n"
+    lookalike = "smtpd_banner = $myhostname costs 5$$\n"
+
+    def check(self, context: Context) -> Iterator[Finding]:
+        """Yield what is found."""
+        for each in context.everywhere:
+            for problem in context.reference_problems(each):
+                yield self.finding(
+                    each.span(max(0, each.value.find("$"))),
+                    problem.split(":")[0],
+                    "write $name or ${name}; $$ is a dollar sign",
+                )
+                break
+
+
+class QuotedValue(Rule):
+    """A value in quotes: they are part of it.
+
+    Postfix has no quotes in main.cf, except for a few values in braces.
+    """
+
+    id = "S007"
+    name = "quoted-value"
+    effect = '`smtpd_tls_chain_files = "/etc/x.pem"`: STARTTLS is offered, then there is no certificate.'
+    bad = 'smtpd_tls_cert_file = "/etc/ssl/mail.pem"\n'
+    good = "smtpd_tls_cert_file = /etc/ssl/mail.pem\n"
+    lookalike = 'mailbox_command = "/usr/bin/deliver"\n'
+
+    def check(self, context: Context) -> Iterator[Finding]:
+        """Yield what is found."""
+        for each in context.everywhere:
+            text = each.value
+            if len(text) < 2 or text[0] not in "\"'" or text[-1] != text[0] or each.name not in context.release.kinds:
+                continue
+            is_plain = context.release.kinds[each.name] in _PLAIN_KINDS
+            is_listed = each.name.endswith(
+                (
+                    "_file",
+                    "_files",
+                    "_path",
+                    "_directory",
+                    "_level",
+                    "_protocols",
+                    "_ciphers",
+                    "CAfile",
+                    "CApath",
+                    "_maps",
+                )
+            )
+            if not (
+                is_plain
+                or is_listed
+                or each.name in ("myhostname", "mydomain", "myorigin", "mydestination", "relayhost", "mynetworks")
+            ):
+                continue
+            first, last = each.span(0, 1), each.span(len(text) - 1, 1)
+            edits = tuple(
+                Edit(each.source.path, at.line, at.column, at.line, at.column + 1, "") for at in (first, last)
+            )
+            yield self.finding(
+                each.span(),
+                f"the quotes are part of the value of {each.name}",
+                "remove them",
+                fix=Fix("remove the quotes", edits, safe=True),
+            )
+
+
+class StrangeBytes(Rule):
+    """A carriage return, a NUL or a byte order mark: Postfix takes it for text, or cuts the line there."""
+
+    id = "S008"
+    name = "strange-bytes"
+    severity = Severity.WARNING
+    bad = "\ufeffmyhostname = mail.example.com\n"
+    good = "myhostname = mail.example.com\n"
+    lookalike = "smtpd_banner = $myhostname Grüße\r\n"
+
+    def check(self, context: Context) -> Iterator[Finding]:
+        """Yield what is found."""
+        for source in sources(context):
+            if source.text.startswith("\ufeff"):
+                edit = Edit(source.path, 1, 1, 1, 2, "")
+                yield self.finding(
+                    Span(source.path, 1, 1, 2),
+                    "a byte order mark becomes part of the first name",
+                    "save the file without one",
+                    severity=Severity.ERROR,
+                    fix=Fix("remove the byte order mark", (edit,), safe=True),
+                )
+            if "\0" not in source.text and "\r" not in source.text:
+                continue
+            for number, text in enumerate(source.lines, 1):
+                for character, word in (
+                    ("\0", "NUL: what is behind it is lost"),
+                    ("\r", "carriage return within a line"),
+                ):
+                    at = text.rstrip("\r").find(character)
+                    if at >= 0:
+                        yield self.finding(Span(source.path, number, at + 1, at + 2), word, "remove it")
+
+
+class NoFinalNewline(Rule):
+    """No newline at the end: what a script appends is glued to the last line."""
+
+    id = "S009"
+    name = "no-final-newline"
+    severity = Severity.WARNING
+    bad = "myhostname = mail.example.com"
+    good = "myhostname = mail.example.com\n"
+    lookalike = "myhostname = mail.example.com\n# the end\n"
+
+    def check(self, context: Context) -> Iterator[Finding]:
+        """Yield what is found."""
+        for source in sources(context):
+            if source.text and not source.text.endswith("\n"):
+                last, column = len(source.lines), len(source.lines[-1])
+                edit = Edit(source.path, last, column + 1, last, column + 1, "\n")
+                yield self.finding(
+                    Span(source.path, last, max(1, column), column + 1),
+                    "the last line does not end: what is appended becomes part of it",
+                    "end it",
+                    fix=Fix("end the last line", (edit,), safe=True),
+                )
+
+
+class DuplicateParameter(Rule):
+    """The same parameter twice: the last one counts."""
+
+    id = "S011"
+    name = "duplicate-parameter"
+    severity = Severity.WARNING
+    effect = "postconf(1) warns if the values differ, and ends with status 0; the last one wins."
+    bad = "smtpd_tls_security_level = may\nsmtpd_tls_security_level = encrypt\n"
+    good = "smtpd_tls_security_level = encrypt\n"
+    lookalike = "smtpd_tls_security_level = may\nsmtp_tls_security_level = may\n"
+
+    def check(self, context: Context) -> Iterator[Finding]:
+        """Yield what is found."""
+        first: dict[str, Assignment] = {}
+        for each in context.main.assignments:
+            earlier = first.get(each.name)
+            first[each.name] = each
+            if earlier is None:
+                continue
+            same = earlier.value == each.value
+            level = Severity.INFO if same else Severity.ERROR if "tls" in each.name else Severity.WARNING
+            yield self.finding(
+                each.name_span(),
+                f"{each.name} is set again{' to the same value' if same else ', and this one counts'}",
+                "keep one of them",
+                severity=level,
+                related=[(earlier.name_span(), "set before here")],
+                fix=Fix("remove the earlier one", context.main.removal(earlier.line), safe=True),
+            )
+
+
+class EmptyOverridesDefault(Rule):
+    """An empty value where Postfix needs one.
+
+    master(8) does not start, and postconf(1) says nothing.
+    """
+
+    id = "S012"
+    name = "empty-overrides-default"
+    effect = "`myhostname =`: master(8) is fatal at start."
+    bad = "myhostname =\n"
+    good = "myhostname = mail.example.com\n"
+    lookalike = "relayhost =\n"
+
+    def check(self, context: Context) -> Iterator[Finding]:
+        """Yield what is found."""
+        for each in context.everywhere:
+            if each.value or each.name not in context.release.kinds:
+                continue
+            parameter = context.release.parameter(each.name)
+            is_text = parameter.kind in ("str", "raw", "computed")
+            if (
+                is_text
+                and parameter.minimum > 0
+                and "libglobal" in parameter.programs
+                and not self._is_template(context)
+            ):
+                yield self.finding(
+                    each.name_span(), f"{each.name} must not be empty", "give a value, or remove the line"
+                )
+
+    @staticmethod
+    def _is_template(context: Context) -> bool:
+        """Is it the main.cf of the source distribution, whose gaps are filled when it is installed?"""
+        sendmail = context.main.effective.get("sendmail_path")
+        return sendmail is not None and not sendmail.value

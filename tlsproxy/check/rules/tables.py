@@ -1,0 +1,335 @@
+"""Lookup tables: their types, their files, and what is in them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from maps.files import BadFiles, decode
+from maps.source import Record, records
+from maps.table import Flags, TableError
+from tlsproxy.policy.entry import parse_entry
+from tlsproxy.policy.errors import PolicyError, Where
+from tlsproxy.policy.per_site import parse_site
+
+from ..context import Context
+from ..findings import Edit, Finding, Fix, Severity, Span
+from ..rule import Rule
+from ..spelling import did_you_mean, nearest
+from ..tables import FILES, TYPES, Named, named_tables, open_table, place_of_warning, source_of
+
+_PLUGINS = ("cdb", "ldap", "lmdb", "mongodb", "mysql", "pcre", "pgsql", "sdbm", "sqlite")
+_ALIASES = ("alias_maps", "alias_database")
+
+
+class UnknownType(Rule):
+    """A table of a type that Postfix does not have.
+
+    The table fails each time it is asked, and mail is deferred.
+    """
+
+    id = "T001"
+    name = "unknown-map-type"
+    effect = '`tls_server_sni_maps = hsh:…`: "unsupported dictionary type"; lookups fail.'
+    bad = "transport_maps = hsh:/etc/postfix/transport\nalias_maps = /etc/aliases\n"
+    good = "transport_maps = hash:/etc/postfix/transport\n"
+    lookalike = (
+        "transport_maps = proxy:unionmap:{static:x,inline:{a=b}}\n"
+        "local_recipient_maps = unix:passwd.byname $alias_maps\n"
+    )
+
+    def check(self, context: Context) -> Iterator[Finding]:
+        """Yield what is found."""
+        for table in named_tables(context):
+            if not table.name:
+                yield self.finding(
+                    table.span(), f'"{table.text}" has no type', "write type:name, for example hash:/etc/postfix/NAME"
+                )
+            elif table.kind not in TYPES:
+                meant = nearest(table.kind, TYPES)
+                fix = None
+                if meant and table.text in table.assignment.value:
+                    span = table.assignment.word(table.text)
+                    end = span.column + len(table.kind)
+                    if table.text.startswith(table.kind):
+                        edit = Edit(span.path, span.line, span.column, span.line, end, meant)
+                        fix = Fix(f"write {meant}", (edit,), safe=False)
+                hint = f'did you mean "{meant}"?' if meant else did_you_mean(table.kind, TYPES, 0.6)
+                yield self.finding(
+                    table.span(), f'there is no table type "{table.kind}"', hint or "postconf -m lists them", fix=fix
+                )
+
+
+class TypeNotAvailable(Rule):
+    """A table of a type that this build of Postfix does not have, or whose package is not installed."""
+
+    id = "T002"
+    name = "type-not-available"
+    needs_files = True
+    bad = (
+        "transport_maps = mysql:/etc/postfix/transport.cf\n--- dynamicmaps.cf\npcre postfix-pcre.so dict_pcre_open\n"
+        "--- makedefs.out\n# CCARGS=-DHAS_MYSQL\n# dynamicmaps=yes\n"
+    )
+    good = (
+        "header_checks = pcre:/etc/postfix/headers\n--- dynamicmaps.cf\npcre postfix-pcre.so dict_pcre_open\n"
+        "--- makedefs.out\n# CCARGS=-DHAS_MYSQL\n# dynamicmaps=yes\n"
+    )
+    lookalike = "transport_maps = mysql:/etc/postfix/transport.cf\n"
+
+    def check(self, context: Context) -> Iterator[Finding]:
+        """Yield what is found."""
+        directory = context.options.directory or "/etc/postfix"
+        build = self._read(context, f"{directory}/makedefs.out")
+        if not build:
+            return
+        plugins = {line.split()[0] for line in self._read(context, f"{directory}/dynamicmaps.cf").split("\n") if line}
+        for table in named_tables(context):
+            if table.kind in ("hash", "btree") and "-DNO_DB" in build:
+                yield self.finding(
+                    table.span(),
+                    f"this Postfix was built without Berkeley DB, and has no {table.kind}",
+                    f"use lmdb:{table.name}",
+                )
+            elif (
+                table.kind in _PLUGINS
+                and "# dynamicmaps=yes" in build
+                and f"-DHAS_{table.kind.upper()}" in build
+                and plugins
+                and table.kind not in plugins
+            ):
+                yield self.finding(
+                    table.span(),
+                    f"the part of Postfix for {table.kind} is not installed",
+                    f"install postfix-{table.kind}",
+                )
+
+    @staticmethod
+    def _read(context: Context, path: str) -> str:
+        try:
+            return context.files.read(path).decode("utf-8", "replace")
+        except OSError:
+            return ""
+
+
+class NotCompiled(Rule):
+    """A table whose file was not made, or is older than its source."""
+
+    id = "T003"
+    name = "not-compiled"
+    needs_files = True
+    bad = "transport_maps = hash:$config_directory/transport\n--- transport\nexample.com smtp:\n"
+    good = "transport_maps = texthash:$config_directory/transport\n--- transport\nexample.com smtp:\n"
+    lookalike = "smtp_tls_session_cache_database = btree:$data_directory/smtp_scache\n"
+
+    def check(self, context: Context) -> Iterator[Finding]:
+        """Yield what is found."""
+        told: set[str] = set()
+        for table in named_tables(context):
+            suffix = FILES.get(table.kind, "")
+            if not suffix or not table.name.startswith("/") or table.is_written_by_daemons or table.text in told:
+                continue
+            told.add(table.text)
+            is_alias = table.assignment.name in _ALIASES
+            command = "newaliases" if is_alias else f"postmap {table.kind}:{table.name}"
+            file = table.name + suffix
+            if not context.files.exists(file):
+                there = context.files.exists(table.name)
+                yield self.finding(
+                    table.span(),
+                    f"there is no {file}: lookups fail" + ("" if there else f", and no {table.name} to make it from"),
+                    f"run {command}" if there else f"write {table.name}, and run {command}",
+                )
+                continue
+            try:
+                made, changed = context.files.stat(file).st_mtime, context.files.stat(table.name).st_mtime
+            except OSError:
+                continue
+            if changed > made:
+                yield self.finding(
+                    table.span(),
+                    f"{table.name} was changed after {file} was made of it",
+                    f"run {command}",
+                    severity=Severity.WARNING,
+                )
+
+
+class NamesWithoutContent(Rule):
+    """A table of certificates by name that holds no certificates, or old ones.
+
+    The values of tls_server_sni_maps are names of files in the source, and the files' content in the table:
+    `postmap -F` copies it. A renewed certificate needs another `postmap -F`; a restart is not enough.
+    """
+
+    id = "T004"
+    name = "sni-map-not-f"
+    needs_files = True
+    bad = "tls_server_sni_maps = inline:{mail.example.com=/nonexistent.pem}\n"
+    good = "tls_server_sni_maps = texthash:$config_directory/sni\n--- sni\n"
+
+    def check(self, context: Context) -> Iterator[Finding]:
+        """Yield what is found."""
+        for table in named_tables(context):
+            if table.assignment.name != "tls_server_sni_maps":
+                continue
+            warnings: list[str] = []
+            flags = Flags.LOCK | Flags.FOLD_FIX | Flags.SRC_RHS_IS_FILE
+            with_files = table.kind not in FILES
+            opened = open_table(context, table, warnings, flags)
+            if opened is None:
+                if with_files and warnings:
+                    yield self.finding(table.span(), warnings[-1], "correct the table")
+                continue
+            if not with_files:
+                yield from self._compare(context, table, dict(opened.entries()))
+            opened.close()
+
+    def _compare(self, context: Context, table: Named, entries: dict[bytes, bytes]) -> Iterator[Finding]:
+        command = f"run postmap -F {table.kind}:{table.name}"
+        sources = {record.key.lower(): record for record in self._records(context, table)}
+        for key, value in entries.items():
+            name = key.decode("utf-8", "replace")
+            try:
+                content = decode(value)
+            except BadFiles:
+                content = b""
+            if b"PRIVATE KEY-----" not in content:
+                yield self.finding(table.span(), f"the value of {name} is no key with its certificate", command)
+                return
+            record = sources.get(key.lower())
+            if record is None:
+                continue
+            paths = record.value.decode("utf-8", "surrogateescape").replace(",", " ").split()
+            try:
+                current = b"\n".join(context.files.read(path) for path in paths)
+            except OSError:
+                continue
+            if current != content:
+                span = Span(table.name, record.line)
+                yield self.finding(span, f"the certificate of {name} was changed after the table was made", command)
+
+    @staticmethod
+    def _records(context: Context, table: Named) -> Iterator[Record]:
+        source = source_of(context, table) or b""
+        return records(source.split(b"\n"), table.name, lambda _: None, utf8=False)
+
+
+class BrokenTable(Rule):
+    """A table that can't be read, or has lines that mean nothing: Postfix skips those."""
+
+    id = "T006"
+    name = "table-error"
+    bad = "header_checks = regexp:{{/^Subject: (x/ REJECT}}\n"
+    good = "header_checks = regexp:{{/^Subject: (x)/ REJECT}}\n"
+    lookalike = "mynetworks = cidr:{{192.0.2.0/24 OK}}\nheader_checks = pcre:{{/^Subject: (?!x)/ IGNORE}}\n"
+
+    _KINDS = ("cidr", "inline", "pcre", "regexp", "static", "texthash")
+
+    def check(self, context: Context) -> Iterator[Finding]:
+        """Yield what is found."""
+        told: set[str] = set()
+        for table in named_tables(context):
+            if table.kind not in self._KINDS or table.text in told:
+                continue
+            if table.assignment.name == "tls_server_sni_maps":
+                continue  # T004
+            told.add(table.text)
+            if table.name.startswith("/") and context.files.enabled and not context.files.exists(table.name):
+                yield self.finding(table.span(), f"there is no {table.name}: lookups fail", "correct the name")
+                continue
+            warnings: list[str] = []
+            opened = open_table(context, table, warnings)
+            if opened:
+                opened.close()
+            for warning in warnings:
+                span, problem = place_of_warning(table, warning)
+                yield self.finding(span, problem, "correct it", related=[(table.span(), "the table is used here")])
+
+
+class DynamicMapsOwner(Rule):
+    """A list of plug-ins that Postfix does not trust, since it is not root's."""
+
+    id = "T007"
+    name = "dynamicmaps-ownership"
+    needs_files = True
+    effect = 'the file is skipped with a warning; its types are "unsupported dictionary type".'
+    bad = ""
+    good = ""
+
+    def check(self, context: Context) -> Iterator[Finding]:
+        """Yield what is found."""
+        path = "/etc/postfix/dynamicmaps.cf"
+        if context.options.directory != "/etc/postfix":
+            return
+        try:
+            owner = context.files.stat(path).st_uid
+        except OSError:
+            return
+        if owner != 0:
+            yield self.finding(
+                Span(context.main.path),
+                f"{path} does not belong to root: its table types are lost",
+                f"chown root {path}",
+            )
+
+
+class PolicyEntry(Rule):
+    """An entry of a TLS policy table that smtp(8) can't use: mail for that destination is deferred.
+
+    The daemon's own parser is the judge.
+    """
+
+    id = "L010"
+    name = "policy-entry-invalid"
+    bad = "smtp_tls_policy_maps = inline:{ {example.com = encrypt protocols=TLSv1.2,TLSv1.3 ciphers=strong} }\n"
+    good = "smtp_tls_policy_maps = inline:{ {example.com = encrypt protocols=TLSv1.2:TLSv1.3} }\n"
+    lookalike = "smtp_tls_policy_maps = inline:{ {example.com = secure match=.example.com:example.net} }\n"
+
+    def check(self, context: Context) -> Iterator[Finding]:
+        """Yield what is found."""
+        told: set[str] = set()
+        for table in named_tables(context):
+            parameter = table.assignment.name
+            if not parameter.endswith(("_tls_policy_maps", "_client_policy_maps", "_tls_per_site")):
+                continue
+            if table.text in told:
+                continue
+            told.add(table.text)
+            for key, value, line, column in self._entries(context, table):
+                where = Where(parameter, key.decode("utf-8", "replace"))
+                try:
+                    if parameter.endswith("_per_site"):
+                        parse_site(value, where)
+                    else:
+                        parse_entry(value, where, context.release)
+                except PolicyError as error:
+                    span = table.span()
+                    if line:
+                        at = column + max(error.column, 1) - 1
+                        span = Span(table.name, line, at, at + 1) if column else Span(table.name, line)
+                    yield self.finding(
+                        span,
+                        f"{where.key}: {error.message}: mail for it is deferred",
+                        "see TLS policies in postconf(5); lists of protocols have colons, not commas",
+                        related=[(table.span(), "the table is used here")] if line else (),
+                    )
+
+    @staticmethod
+    def _entries(context: Context, table: Named) -> Iterator[tuple[bytes, bytes, int, int]]:
+        source = source_of(context, table)
+        if source is not None:
+            lines = source.split(b"\n")
+            for record in records(lines, table.name, lambda _: None, utf8=False):
+                yield record.key, record.value, record.line, lines[record.line - 1].find(record.value) + 1
+            return
+        opened = open_table(context, table, [])
+        if opened is None:
+            return
+        try:
+            if table.kind == "static":
+                yield b"*", opened.lookup(b"*") or b"", 0, 0
+            else:
+                for key, value in opened.entries():
+                    yield key, value, 0, 0
+        except TableError:
+            return
+        finally:
+            opened.close()

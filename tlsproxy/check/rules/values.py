@@ -1,0 +1,270 @@
+"""What values mean: booleans, numbers, times, levels, paths."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from postconf import ConfigError
+from postconf.values import CLIENT_LEVELS, SERVER_LEVELS, SPACE, BadValue, parse, security_level
+
+from ..context import Context
+from ..findings import Finding, Severity
+from ..rule import Rule
+from ..sources import Assignment
+from ..spelling import did_you_mean
+from .syntax import comment_start
+
+_TYPED = {"bool": "boolean", "nbool": "boolean", "int": "number", "nint": "number", "long": "number", "time": "time"}
+_UNITS = {"s": "second", "m": "minute", "h": "hour", "d": "day", "w": "week"}
+_UNIT_WORDS = {
+    "s": ("s", "sec", "secs", "second", "seconds"),
+    "m": ("m", "min", "mins", "minute", "minutes"),
+    "h": ("h", "hour", "hours", "hr", "hrs"),
+    "d": ("d", "day", "days"),
+    "w": ("w", "week", "weeks"),
+}
+SERVER_LEVEL_NAMES = ("smtpd_tls_security_level", "tlsproxy_tls_security_level", "postscreen_tls_security_level")
+CLIENT_LEVEL_NAMES = ("smtp_tls_security_level", "lmtp_tls_security_level", "tlsproxy_client_security_level")
+
+
+def typed(context: Context, kind: str) -> Iterator[tuple[Assignment, str, BadValue | None]]:
+    """Settings of one kind of value, expanded, with what is wrong with them."""
+    for each in context.everywhere:
+        if _TYPED.get(context.release.kinds.get(each.name, "")) != kind:
+            continue
+        text = context.expanded(each)
+        if text is None or context.undefined(each) or comment_start(context, each) >= 0:
+            continue
+        try:
+            parse(context.release.parameter(each.name), text)
+        except BadValue as error:
+            yield each, text, error
+        else:
+            yield each, text, None
+
+
+class _Typed(Rule):
+    """Reports what Postfix's own reader refuses."""
+
+    kind = ""
+
+    def check(self, context: Context) -> Iterator[Finding]:
+        """Yield what is found."""
+        for each, _, error in typed(context, self.kind):
+            if error is not None:
+                yield self.finding(each.span(), error.message, error.remedy)
+
+
+class BadBoolean(_Typed):
+    """Neither yes nor no.
+
+    Each program that has the parameter dies of it when it starts, and master(8) starts it again every minute.
+    """
+
+    id = "V001"
+    name = "bad-boolean"
+    kind = "boolean"
+    effect = "`smtpd_tls_ask_ccert = maybe`: smtpd(8) and tlsproxy(8) are fatal."
+    bad = "smtpd_tls_ask_ccert = maybe\n"
+    good = "smtpd_tls_ask_ccert = yes\n"
+    lookalike = "my_choice = NO\nsmtpd_tls_ask_ccert = $my_choice\n"
+
+
+class BadInteger(_Typed):
+    """No number, or one that is out of range."""
+
+    id = "V002"
+    name = "bad-integer"
+    kind = "number"
+    effect = "The programs that have the parameter are fatal at start."
+    bad = "smtpd_tls_ccert_verifydepth = many\n"
+    good = "smtpd_tls_ccert_verifydepth = 9\n"
+    lookalike = (
+        "default_process_limit = 100\n"
+        "smtpd_client_connection_count_limit = ${{$default_process_limit} > {50} ? {20} : {5}}\n"
+    )
+
+
+class BadTime(Rule):
+    """A time that Postfix can't read, or reads as something else.
+
+    A time is a whole number and one letter: s, m, h, d or w. What is behind the letter is ignored: `500ms` are 500
+    minutes.
+    """
+
+    id = "V003"
+    name = "bad-time"
+    effect = (
+        "`smtpd_starttls_timeout = 10y`: smtpd(8) is fatal. `tlsproxy_watchdog_timeout = 1s`: tlsproxy(8) is fatal."
+    )
+    bad = "smtpd_starttls_timeout = 10y\nsmtp_starttls_timeout = 500ms\n"
+    good = "smtpd_starttls_timeout = 300s\n"
+    lookalike = "smtpd_starttls_timeout = ${stress?{10}:{300}}s\nmaximal_queue_lifetime = 5\n"
+
+    def check(self, context: Context) -> Iterator[Finding]:
+        """Yield what is found."""
+        for each, text, error in typed(context, "time"):
+            if error is not None:
+                yield self.finding(each.span(), error.message, error.remedy)
+                continue
+            number = text.lstrip(SPACE).lstrip("+").rstrip(" ")
+            rest = number.lstrip("0123456789")
+            if rest and rest.lower() not in _UNIT_WORDS.get(rest[0], ()):
+                digits = number[: len(number) - len(rest)]
+                unit = _UNITS[rest[0]]
+                yield self.finding(
+                    each.span(),
+                    f"{text} means {digits} {unit}{'' if digits == '1' else 's'}: only the first letter counts",
+                    "write a whole number and one of s, m, h, d, w",
+                    severity=Severity.WARNING,
+                )
+
+
+class BadLevel(Rule):
+    """A TLS security level that does not exist, or not on this side.
+
+    dane and the levels above it are for the client, which has a server to verify.
+    """
+
+    id = "V004"
+    name = "bad-level"
+    effect = (
+        '`smtpd_tls_security_level = mandatory` or `= dane`: fatal, "Invalid TLS level". `= '
+        "verify`: a warning, and encrypt."
+    )
+    bad = "smtpd_tls_security_level = mandatory\n"
+    good = "smtpd_tls_security_level = encrypt\n"
+    lookalike = "smtp_tls_security_level = dane\nsmtpd_tls_security_level =\n"
+
+    def check(self, context: Context) -> Iterator[Finding]:
+        """Yield what is found."""
+        for names, levels in ((SERVER_LEVEL_NAMES, SERVER_LEVELS), (CLIENT_LEVEL_NAMES, CLIENT_LEVELS)):
+            for each in context.named(*names):
+                text = context.expanded(each)
+                if text is None or context.undefined(each) or comment_start(context, each) >= 0:
+                    continue
+                try:
+                    security_level(text, levels)
+                except BadValue as error:
+                    hint = did_you_mean(text, levels, 0.6)
+                    yield self.finding(each.span(), error.message, hint or error.remedy)
+                    continue
+                if names is SERVER_LEVEL_NAMES and text.lower() in SERVER_LEVELS[3:]:
+                    yield self.finding(
+                        each.span(),
+                        f'{text} is for clients; a server takes it for "encrypt"',
+                        "write encrypt",
+                        severity=Severity.WARNING,
+                    )
+
+
+class BadLogLevel(Rule):
+    """A log level that means nothing, or that shows too much.
+
+    From 3 on, packets of the handshake are logged, from 4 on everything: mail and passwords.
+    """
+
+    id = "V005"
+    name = "bad-loglevel"
+    severity = Severity.WARNING
+    effect = "`smtpd_tls_loglevel = many`: a warning, TLS works."
+    bad = "smtpd_tls_loglevel = many\n"
+    good = "smtpd_tls_loglevel = 1\n"
+    lookalike = "smtpd_tls_loglevel = summary, untrusted\n"
+
+    _WORDS = (
+        *("none", "routine", "summary", "debug", "ssl-expert", "ssl-developer", "untrusted", "peercert", "certmatch"),
+        *("verbose", "cache", "dane", "trace", "ssl-debug", "ssl-handshake-packet-dump", "ssl-session-packet-dump"),
+    )
+
+    def check(self, context: Context) -> Iterator[Finding]:
+        """Yield what is found."""
+        for each in context.everywhere:
+            if not each.name.endswith("_tls_loglevel") and each.name != "tlsproxy_client_loglevel":
+                continue
+            text = context.expanded(each)
+            if not text or context.undefined(each):
+                continue
+            for word in text.replace(",", " ").split():
+                if word.isdigit():
+                    if int(word) > 2:
+                        yield self.finding(
+                            each.span(),
+                            f"level {word} logs what is sent, packet by packet",
+                            "1 is right for production",
+                        )
+                elif word.lower() not in self._WORDS:
+                    yield self.finding(
+                        each.word(word), f'"{word}" is no log level', "specify 0 to 4; 1 for one line a session"
+                    )
+
+
+class RelativePath(Rule):
+    """A file by a relative name: it is looked for in the queue directory."""
+
+    id = "V006"
+    name = "relative-path"
+    bad = "smtpd_tls_cert_file = ./fullchain.pem\n"
+    good = "smtpd_tls_cert_file = /etc/ssl/fullchain.pem\n"
+    lookalike = "smtpd_tls_cert_file = ${config_directory}/fullchain.pem\nsmtp_tls_cert_file = none\n"
+
+    _SUFFIXES = ("cert_file", "key_file", "chain_files", "CAfile", "CApath", "dcert_file", "dkey_file", "_param_file")
+
+    def check(self, context: Context) -> Iterator[Finding]:
+        """Yield what is found."""
+        for each in context.everywhere:
+            if "_tls_" not in each.name or not each.name.endswith(self._SUFFIXES):
+                continue
+            text = context.expanded(each)
+            if not text or context.undefined(each) or text.lower() in ("none", "auto"):
+                continue
+            for word in text.replace(",", " ").split() if each.name.endswith("chain_files") else [text]:
+                if not word.startswith(("/", '"', "'", "#")):
+                    yield self.finding(
+                        each.word(word), f"{word} is looked for in the queue directory", "write the full path"
+                    )
+                    break
+
+
+class CircularMacro(Rule):
+    """Values that refer to each other: they can't be expanded."""
+
+    id = "V007"
+    name = "circular-macro"
+    effect = 'postconf(1) and daemons: fatal, "unreasonable macro call nesting".'
+    bad = "mydestination = $mydomain\nmydomain = $mydestination\n"
+    good = "mydestination = $mydomain\nmydomain = example.com\n"
+
+    def check(self, context: Context) -> Iterator[Finding]:
+        """Yield what is found."""
+        for each in context.everywhere:
+            if "$" not in each.value or context.expanded(each) is not None or context.reference_problems(each):
+                continue
+            try:
+                context.view(each)[each.name]
+            except ConfigError as error:
+                if "nesting" in error.message:
+                    yield self.finding(
+                        each.span(),
+                        f"the value of {each.name} refers to itself, perhaps through others",
+                        "break the circle",
+                    )
+
+
+class EqualsDefault(Rule):
+    """A setting that is the default anyway."""
+
+    id = "V008"
+    name = "equals-default"
+    severity = Severity.INFO
+    optional = True
+    bad = "smtpd_tls_loglevel = 0\n"
+    good = "smtpd_tls_loglevel = 1\n"
+    lookalike = "smtpd_tls_security_level = may\n"
+
+    def check(self, context: Context) -> Iterator[Finding]:
+        """Yield what is found."""
+        for each in context.main.effective.values():
+            default = context.release.defaults.get(each.name)
+            if default is not None and each.value == default and context.release.kinds[each.name] != "computed":
+                yield self.finding(each.name_span(), f"this is the default of {each.name}", "the line can be removed")

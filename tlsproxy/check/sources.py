@@ -1,0 +1,172 @@
+"""main.cf and master.cf for a reader who wants all mistakes, not the first one.
+
+Postfix's own readers (`postconf.maincf`, `postconf.mastercf`) do the work line by line; what they refuse is kept beside
+what they accept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from postconf import ConfigError, Place
+from postconf.lines import SPACE, LogicalLine, logical_lines
+from postconf.maincf import AssignmentError, Setting, split_assignment
+from postconf.mastercf import Service, parse_service, split_words
+
+from .findings import Edit, Span
+
+
+class Source:
+    """The text of one file and its physical lines."""
+
+    def __init__(self, path: str, text: str) -> None:
+        """`path` is what reports call it."""
+        self.path = path
+        self.text = text
+        self.lines = text.split("\n")
+        self.logical = list(logical_lines(text, path, _ignore))
+
+    def line(self, number: int) -> str:
+        """A physical line, without its newline."""
+        return self.lines[number - 1] if 0 < number <= len(self.lines) else ""
+
+    def content(self, logical: LogicalLine) -> list[int]:
+        """The numbers of the physical lines that make a logical line."""
+        return [
+            number
+            for number in range(logical.number, logical.last_number + 1)
+            if self.line(number).lstrip(SPACE)[:1] not in ("", "#")
+        ]
+
+    def span(self, number: int, start: int | None = None, end: int | None = None) -> Span:
+        """Characters of a physical line, counted from 0; by default all but the white space around."""
+        text = self.line(number)
+        if start is None:
+            start = len(text) - len(text.lstrip(SPACE))
+        if end is None:
+            end = len(text.rstrip(SPACE))
+        return Span(self.path, number, start + 1, max(end, start + 1) + 1)
+
+    def removal(self, logical: LogicalLine) -> tuple[Edit, ...]:
+        """Edits that take a logical line out and leave the comments in it."""
+        return tuple(Edit(self.path, number, 1, number + 1, 1, "") for number in self.content(logical))
+
+    def addition(self, text: str) -> Edit:
+        """The edit that puts a line at the end."""
+        last = len(self.lines)
+        is_open = self.lines[-1] != ""
+        column = len(self.lines[-1]) + 1
+        return Edit(self.path, last, column, last, column, ("\n" if is_open else "") + text + "\n")
+
+
+class Assignment:
+    """One `name = value` of main.cf, or one -o setting of a service in master.cf."""
+
+    __slots__ = ("_place_at", "line", "name", "service", "source", "value")
+
+    def __init__(
+        self,
+        source: Source,
+        line: LogicalLine,
+        name: str,
+        value: str,
+        place_at: Callable[[int], Place | None],
+        *,
+        service: Service | None = None,
+    ) -> None:
+        self.source = source
+        self.line = line
+        self.name = name
+        self.value = value
+        self.service = service
+        self._place_at = place_at
+
+    def span(self, start: int = 0, length: int | None = None) -> Span:
+        """Characters of the value; all of it, or as much as is on the first line of it, by default."""
+        place = self._place_at(start) or Place(self.source.path, self.line.number)
+        if length is None:
+            length = max(1, len(self.value) - start)
+        room = len(self.source.line(place.line).rstrip(SPACE)) - place.column + 1
+        return Span.at(place, max(1, min(length, room)))
+
+    def word(self, word: str) -> Span:
+        """The first such word in the value; the value, if it comes from elsewhere."""
+        start = self.value.find(word)
+        return self.span(start, len(word)) if word and start >= 0 else self.span()
+
+    def name_span(self) -> Span:
+        """The parameter's name."""
+        if self.service is None:
+            start = len(self.line.text) - len(self.line.text.lstrip(SPACE))
+            return Span.at(self.line.place(start), len(self.name))
+        value = self.span()
+        start = self.source.line(value.line).rfind(self.name, 0, value.column - 1)
+        return Span(value.path, value.line, start + 1, start + 1 + len(self.name)) if start >= 0 else value
+
+
+class MainFile(Source):
+    """main.cf: assignments in their order, duplicates included, and the lines that are none."""
+
+    def __init__(self, path: str, text: str) -> None:
+        super().__init__(path, text)
+        self.assignments: list[Assignment] = []
+        self.broken: list[tuple[LogicalLine, AssignmentError]] = []
+        self.settings: dict[str, Setting] = {}
+        """What is in effect: the last assignment of each name."""
+        self.effective: dict[str, Assignment] = {}
+        for line in self.logical:
+            try:
+                name, value, offset = split_assignment(line.text)
+            except AssignmentError as error:
+                self.broken.append((line, error))
+                continue
+            setting = Setting(name, value, line, offset)
+            assignment = Assignment(self, line, name, value, setting.place_at)
+            self.assignments.append(assignment)
+            self.settings[name] = setting
+            self.effective[name] = assignment
+
+
+class Entry:
+    """A logical line of master.cf: a service, or why it is none."""
+
+    def __init__(self, source: Source, line: LogicalLine) -> None:
+        self.source = source
+        self.line = line
+        self.words = split_words(line.text)
+        self.service: Service | None = None
+        self.error: ConfigError | None = None
+        try:
+            self.service = parse_service(line, _ignore)
+        except ConfigError as error:
+            self.error = error
+
+    def span(self, field: int) -> Span:
+        """One of the words, from 0 on; the line's beginning, if there are fewer."""
+        word, offset = self.words[field] if field < len(self.words) else ("", 0)
+        return Span.at(self.line.place(offset), len(word))
+
+    def assignments(self) -> Iterator[Assignment]:
+        """The -o settings, in their order."""
+        if self.service:
+            for setting in self.service.settings:
+                yield Assignment(
+                    self.source, self.line, setting.name, setting.value, setting.place_at, service=self.service
+                )
+
+
+class MasterFile(Source):
+    """master.cf: its entries, good and bad."""
+
+    def __init__(self, path: str, text: str) -> None:
+        super().__init__(path, text)
+        self.entries = [Entry(self, line) for line in self.logical]
+
+    @property
+    def services(self) -> list[Service]:
+        """The entries that are right."""
+        return [entry.service for entry in self.entries if entry.service]
+
+
+def _ignore(_warning: str) -> None:
+    """Take a warning that rules give in their own words."""

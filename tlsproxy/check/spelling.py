@@ -1,0 +1,53 @@
+"""Which known name was meant by an unknown one."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+_SIMILAR = 0.84
+_SHORT = 8
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """The known name that a typing error of one or two letters makes another one; empty if there is none."""
+    folded = word.lower().replace("-", "_")
+    most = 2 if len(word) > _SHORT else 1
+    best, least = "", most + 1
+    for each in known:
+        if each == folded or each.lower() == folded:
+            return each
+        if abs(len(each) - len(word)) < least and (found := distance(word, each, least)) < least:
+            best, least = each, found
+    return best
+
+
+def distance(one: str, other: str, limit: int) -> int:
+    """How many letters have to be changed, added, removed or swapped with the next; `limit` if so many or more."""
+    while one and other and one[0] == other[0]:
+        one, other = one[1:], other[1:]
+    while one and other and one[-1] == other[-1]:
+        one, other = one[:-1], other[:-1]
+    if len(one) > 2 * limit and len(other) > 2 * limit:
+        return limit
+    before: list[int] = []
+    row = list(range(len(other) + 1))
+    for i, letter in enumerate(one, 1):
+        before, last, row = row, before, [i]
+        for j, each in enumerate(other, 1):
+            cost = min(before[j] + 1, row[j - 1] + 1, before[j - 1] + (letter != each))
+            if i > 1 and j > 1 and letter == other[j - 2] and one[i - 2] == each:
+                cost = min(cost, last[j - 2] + 1)
+            row.append(cost)
+    return min(row[-1], limit)
+
+
+def similar(word: str, known: Iterable[str]) -> str:
+    """A known name that looks like it, though more than a letter or two are different; empty if there is none."""
+    return next(iter(difflib.get_close_matches(word, known, n=1, cutoff=_SIMILAR)), "")
+
+
+def did_you_mean(word: str, known: Iterable[str], cutoff: float = _SIMILAR) -> str:
+    """A line of help with the word of a short list that was most likely meant; empty if there is none."""
+    found = next(iter(difflib.get_close_matches(word, known, n=1, cutoff=cutoff)), "")
+    return f'did you mean "{found}"?' if found else ""

@@ -1,0 +1,164 @@
+"""The lookup tables that a configuration names."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from maps.table import Access, Flags, TableError
+from maps.wrapping import WrappedTable
+from postconf.mastercf import split_words
+
+from .context import Context
+from .findings import Span
+from .sources import Assignment
+
+TYPES = frozenset(
+    [
+        "btree",
+        "cdb",
+        "cidr",
+        "dbm",
+        "debug",
+        "environ",
+        "fail",
+        "hash",
+        "inline",
+        "internal",
+        "ldap",
+        "lmdb",
+        "memcache",
+        "mongodb",
+        "mysql",
+        "netinfo",
+        "nis",
+        "nisplus",
+        "pcre",
+        "pgsql",
+        "pipemap",
+        "proxy",
+        "randmap",
+        "regexp",
+        "sdbm",
+        "socketmap",
+        "sqlite",
+        "static",
+        "tcp",
+        "texthash",
+        "thash",
+        "unionmap",
+        "unix",
+    ]
+)
+"""All types that some build of Postfix has."""
+FILES = {"btree": ".db", "hash": ".db", "cdb": ".cdb", "lmdb": ".lmdb", "dbm": ".pag", "sdbm": ".pag"}
+"""The types that postmap(1) makes files of, and how the names of those end."""
+_TABLE_PARAMETERS = re.compile(r"(_maps?|_checks|_database|_tls_per_site)$")
+_ACCESS = re.compile(r"check_\w+_(access|maps)$")
+_SEPARATORS = ", \t\r\n"
+_NOT_TABLES = ("proxy_read_maps", "proxy_write_maps")
+"""What is no table in these lists is ignored, and they refer to all kinds of values."""
+_IN_FILES = ("cidr", "pcre", "regexp", "texthash")
+_ADAPTERS = ("proxy", "debug")
+_LINE = re.compile(r" map (?P<name>.*), line (?P<line>\d+): (?P<problem>.*)", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Named:
+    """A table by its name in a value."""
+
+    assignment: Assignment
+    text: str
+    """As written, perhaps with an adapter in front."""
+    kind: str
+    name: str
+
+    @property
+    def is_written_by_daemons(self) -> bool:
+        """Is it a cache, which comes to be when it is needed?"""
+        parameter = self.assignment.name
+        return "cache" in parameter or parameter == "address_verify_map"
+
+    def span(self) -> Span:
+        """Where it is named."""
+        return self.assignment.word(self.text)
+
+
+def named_tables(context: Context) -> list[Named]:
+    """All tables of a configuration, in the order of their settings."""
+    return context.keep(_listed)
+
+
+def _listed(context: Context) -> list[Named]:
+    return list(_named_tables(context))
+
+
+def _named_tables(context: Context) -> Iterator[Named]:
+    for each in context.everywhere:
+        if each.name not in context.release.kinds:
+            continue
+        is_list = bool(_TABLE_PARAMETERS.search(each.name)) and each.name not in _NOT_TABLES
+        if not is_list and "check_" not in each.value:
+            continue
+        text = context.expanded(each)
+        if not text or context.undefined(each):
+            continue
+        expected = is_list
+        for word, _ in split_words(text, _SEPARATORS):
+            if expected:
+                yield from _split(each, word)
+            expected = is_list or bool(_ACCESS.match(word))
+
+
+def _split(assignment: Assignment, word: str) -> Iterator[Named]:
+    kind, colon, name = word.partition(":")
+    while kind in _ADAPTERS and colon:
+        kind, colon, name = name.partition(":")
+    if kind and not word.startswith("{"):
+        yield Named(assignment, word, kind, name if colon else "")
+
+
+def open_table(context: Context, named: Named, warnings: list[str], flags: Flags = Flags.LOCK) -> WrappedTable | None:
+    """Open a table as a daemon would; None if it can't be, and the reason is added to the warnings.
+
+    Nothing is said of types that can't be opened here: their servers or libraries may be elsewhere.
+    """
+    from maps.registry import TYPES as DRIVERS
+    from maps.registry import open_table as open_named
+
+    if named.kind not in DRIVERS or not named.name:
+        return None
+    name = named.name
+    if name.startswith("/"):
+        if not context.files.enabled or not context.files.exists(name):
+            return None
+        name = context.files.locate(name)
+    elif named.kind in (*_IN_FILES, *FILES) and not name.startswith("{"):
+        return None
+    try:
+        return open_named(f"{named.kind}:{name}", Access(flags=flags, warn=warnings.append))
+    except TableError as error:
+        if "unsupported dictionary type" not in str(error) and "Permission denied" not in str(error):
+            warnings.append(str(error).replace(name, named.name))
+    except OSError:
+        pass
+    return None
+
+
+def source_of(context: Context, named: Named) -> bytes | None:
+    """The text that a table is made from; None if there is none."""
+    if named.kind not in (*FILES, "texthash") or not named.name.startswith("/") or not context.files.enabled:
+        return None
+    try:
+        return context.files.read(named.name)
+    except (OSError, ValueError):
+        return None
+
+
+def place_of_warning(named: Named, warning: str) -> tuple[Span, str]:
+    """Where in a table's file a warning is about, and what it says; the setting, if the table is in the setting."""
+    found = _LINE.search(warning)
+    if found is None or not named.name.startswith("/"):
+        return named.span(), found["problem"] if found else warning
+    return Span(named.name, int(found["line"])), found["problem"]

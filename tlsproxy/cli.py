@@ -1,0 +1,23 @@
+"""tlsproxy(8), the command: a child of master(8) when called with master's options, else a daemon of its own."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command; return its exit status. `argv` is without the program's name."""
+    arguments = sys.argv[1:] if argv is None else argv
+    if _is_from_master(arguments):
+        from .daemon import master
+
+        return master.main(sys.argv[0], arguments, os.environ)
+    from .daemon import standalone
+
+    return standalone.main(arguments, os.environ)
+
+
+def _is_from_master(arguments: list[str]) -> bool:
+    """master(8) gives short options only, the transport type among them; people write --standalone, --status, …"""
+    return bool(arguments) and arguments != ["-h"] and not any(each.startswith("--") for each in arguments)

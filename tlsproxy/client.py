@@ -1,0 +1,311 @@
+"""STARTTLS for Python programs with a protocol of their own: hand a socket to the running proxy, get plaintext back.
+
+```python
+tls = await starttls(sock, role="client", policy=policy)
+tls.writer.write(b"EHLO …")  # asyncio streams
+print(tls.context.cipher_name, tls.context.peer_CN)
+```
+
+The program speaks its protocol up to the point where TLS begins, and never sees a key, a certificate or a TLS library:
+the proxy has the connection from then on, and the program has a UNIX socket with what is inside. As a client, it says
+by a `Policy` which servers will do, and gets no stream to another. As a server, the proxy's configuration decides.
+
+A socket that was handed over is closed here, and so is one whose TLS failed: nobody knows what its peer takes the next
+byte for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import time
+from collections.abc import Generator
+from dataclasses import dataclass
+
+from .client_request import Prepared, Proxy, Role, prepare
+from .policy import Policy
+from .wire.attributes import AttributeReader, ProtocolError
+from .wire.messages import TlsContext
+from .wire.requests import read_announcement, read_context, read_status
+
+__all__ = [
+    "HandshakeFailed",
+    "PeerNotVerified",
+    "PlaintextAhead",
+    "Proxy",
+    "ProxyUnavailable",
+    "StarttlsError",
+    "TlsSocket",
+    "TlsStreams",
+    "detach",
+    "starttls",
+    "starttls_blocking",
+]
+
+_PEEK = 4096
+_CLOSED = "the proxy has closed the connection"
+
+
+class StarttlsError(Exception):
+    """There is no TLS session, and the socket is closed. The text says why."""
+
+
+class ProxyUnavailable(StarttlsError):
+    """The proxy can't be reached, or does not have this role; its log says more."""
+
+
+class HandshakeFailed(StarttlsError):
+    """The peer and the proxy did not agree on TLS; the proxy's log says why."""
+
+
+class PeerNotVerified(StarttlsError):
+    """There was TLS, but not with a server that the policy admits. `context` tells what there was."""
+
+    def __init__(self, context: TlsContext) -> None:
+        super().__init__("Server certificate not verified")
+        self.context = context
+
+
+class PlaintextAhead(StarttlsError):
+    """The peer sent more before TLS than it was to; who put that there can't be known (CVE-2011-0411)."""
+
+
+@dataclass(frozen=True, slots=True)
+class TlsStreams:
+    """A session's plaintext as asyncio streams, and what is known of its TLS."""
+
+    reader: asyncio.StreamReader
+    writer: asyncio.StreamWriter
+    context: TlsContext
+
+
+@dataclass(frozen=True, slots=True)
+class TlsSocket:
+    """A session's plaintext as a blocking socket, and what is known of its TLS."""
+
+    socket: socket.socket
+    context: TlsContext
+
+
+async def starttls(
+    sock: socket.socket,
+    *,
+    role: Role,
+    policy: Policy | None = None,
+    proxy: Proxy | None = None,
+    timeout: float = 300,
+    idle_timeout: float = 600,
+    remote: str = "",
+    ehlo: str = "",
+) -> TlsStreams:
+    """Start TLS on a connected socket, from now until it ends; `detach` makes one of asyncio streams.
+
+    `policy` is for the role `client`, and required there. Without a `proxy` it is that of /etc/postfix. `timeout` is
+    for all of this, `idle_timeout` is how long the session may be silent; both in seconds. `remote` names the peer in
+    logs, by default as `[address]:port`; `ehlo` is how a server has called itself.
+
+    Raises `StarttlsError`, TimeoutError, and ValueError for a request that makes no sense.
+    """
+    with sock:
+        request = prepare(
+            sock,
+            proxy or Proxy.of(),
+            role=role,
+            policy=policy,
+            timeouts=(timeout, idle_timeout),
+            remote=remote,
+            ehlo=ehlo,
+        )
+        async with asyncio.timeout(timeout):
+            reader, writer, local = await _connect(request)
+            try:
+                context = await _converse(request, reader, writer, local, sock)
+            except BaseException:
+                writer.close()
+                raise
+    return TlsStreams(reader, writer, context)
+
+
+def starttls_blocking(
+    sock: socket.socket,
+    *,
+    role: Role,
+    policy: Policy | None = None,
+    proxy: Proxy | None = None,
+    timeout: float = 300,
+    idle_timeout: float = 600,
+    remote: str = "",
+    ehlo: str = "",
+) -> TlsSocket:
+    """Do the same as `starttls` for a program without asyncio; the socket that it returns has no time limit."""
+    with sock:
+        request = prepare(
+            sock,
+            proxy or Proxy.of(),
+            role=role,
+            policy=policy,
+            timeouts=(timeout, idle_timeout),
+            remote=remote,
+            ehlo=ehlo,
+        )
+        deadline = time.monotonic() + timeout
+        local = _connect_blocking(request, timeout)
+        try:
+            context = _converse_blocking(request, local, sock, deadline)
+        except BaseException:
+            local.close()
+            raise
+    local.settimeout(None)
+    return TlsSocket(local, context)
+
+
+async def detach(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> socket.socket:
+    """Take the socket out of asyncio streams, which are of no use afterwards.
+
+    A server does this *before* it tells its peer to go on, and says that with `loop.sock_sendall`: the answer would
+    otherwise be read into the streams. Raises `PlaintextAhead` if the peer has sent something that was not read.
+    """
+    transport = writer.transport
+    transport.set_write_buffer_limits(0)
+    await writer.drain()
+    transport.pause_reading()  # type: ignore[attr-defined]  # a writer's transport reads, too
+    sock: socket.socket = writer.get_extra_info("socket").dup()
+    sock.setblocking(False)
+    transport.abort()  # closes a descriptor, not the connection: there is another one now
+    if ahead := await reader.read():
+        sock.close()
+        raise PlaintextAhead(f"{len(ahead)} bytes came ahead of TLS")
+    return sock
+
+
+# The conversation, which is the same with and without asyncio.
+
+_HAND_OVER = b""
+_Conversation = Generator[bytes | None, None, TlsContext]
+
+
+def _conversation(request: Prepared, reader: AttributeReader) -> _Conversation:
+    """Yield what to do next: bytes to send, `_HAND_OVER` to pass the descriptor, or None to read up to a NUL byte.
+
+    What fails in doing that is thrown in here, since only here is known what it means.
+    """
+    try:
+        yield from read_announcement(reader)
+        yield request.data
+        available = yield from read_status(reader)
+        if available:
+            yield _HAND_OVER
+    except (OSError, EOFError, ProtocolError) as error:
+        raise ProxyUnavailable(f"{request.path}: {error}") from error
+    if not available:
+        raise ProxyUnavailable(f"{request.path}: the proxy does not have this role now; its log says why")
+    try:
+        context = yield from read_context(reader)
+    except (OSError, EOFError, ProtocolError) as error:
+        raise HandshakeFailed(f"no TLS session: {error}; the log of {request.path} says why") from error
+    if not request.admits(context):
+        raise PeerNotVerified(context)
+    return context
+
+
+def _advance(talk: _Conversation, failure: Exception | None) -> bytes | TlsContext | None:
+    try:
+        return next(talk) if failure is None else talk.throw(failure)
+    except StopIteration as finished:
+        context: TlsContext = finished.value
+        return context
+
+
+async def _connect(request: Prepared) -> tuple[asyncio.StreamReader, asyncio.StreamWriter, socket.socket]:
+    """Connect; the socket is returned, too, because asyncio has no way to pass a descriptor."""
+    local = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    local.setblocking(False)
+    try:
+        await asyncio.get_running_loop().sock_connect(local, str(request.path))
+        reader, writer = await asyncio.open_unix_connection(sock=local)
+    except OSError as error:
+        local.close()
+        raise ProxyUnavailable(f"{request.path}: {error.strerror or error}") from error
+    except BaseException:
+        local.close()
+        raise
+    return reader, writer, local
+
+
+def _connect_blocking(request: Prepared, timeout: float) -> socket.socket:
+    local = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        local.settimeout(timeout)
+        local.connect(str(request.path))
+    except TimeoutError:
+        local.close()
+        raise
+    except OSError as error:
+        local.close()
+        raise ProxyUnavailable(f"{request.path}: {error.strerror or error}") from error
+    return local
+
+
+async def _converse(
+    request: Prepared,
+    reader: asyncio.StreamReader,
+    writer: asyncio.StreamWriter,
+    local: socket.socket,
+    sock: socket.socket,
+) -> TlsContext:
+    attributes = AttributeReader("tlsproxy")
+    talk = _conversation(request, attributes)
+    failure: Exception | None = None
+    while not isinstance(step := _advance(talk, failure), TlsContext):
+        failure = None
+        try:
+            if step is None:
+                attributes.feed(await reader.readuntil(b"\0"))
+            elif step == _HAND_OVER:
+                socket.send_fds(local, [b"\0"], [sock.fileno()])
+            else:
+                writer.write(step)
+                await writer.drain()
+        except asyncio.IncompleteReadError:
+            failure = EOFError(_CLOSED)
+        except asyncio.LimitOverrunError:
+            failure = ProtocolError("an attribute without an end")
+        except (OSError, ProtocolError) as error:
+            failure = error
+    return step
+
+
+def _converse_blocking(request: Prepared, local: socket.socket, sock: socket.socket, deadline: float) -> TlsContext:
+    attributes = AttributeReader("tlsproxy")
+    talk = _conversation(request, attributes)
+    failure: Exception | None = None
+    while not isinstance(step := _advance(talk, failure), TlsContext):
+        failure = None
+        local.settimeout(_left(deadline))
+        try:
+            if step is None:
+                attributes.feed(_until_nul(local))
+            elif step == _HAND_OVER:
+                socket.send_fds(local, [b"\0"], [sock.fileno()])
+            else:
+                local.sendall(step)
+        except TimeoutError:
+            raise
+        except (OSError, EOFError, ProtocolError) as error:
+            failure = error
+    return step
+
+
+def _left(deadline: float) -> float:
+    left = deadline - time.monotonic()
+    if left <= 0:
+        raise TimeoutError("timed out")
+    return left
+
+
+def _until_nul(local: socket.socket) -> bytes:
+    """Read up to a NUL byte, or what there is: what follows the last list belongs to the session."""
+    ahead = local.recv(_PEEK, socket.MSG_PEEK)
+    if not ahead:
+        raise EOFError(_CLOSED)
+    return local.recv(ahead.find(0) + 1 or len(ahead))

@@ -1,0 +1,178 @@
+"""What a program asks a running proxy for: the request of smtp(8) or postscreen(8), made from a policy and main.cf.
+
+Used by `tlsproxy.client`, which does the talking.
+"""
+
+from __future__ import annotations
+
+import math
+import socket
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+import postconf
+from postconf import View
+from postconf.values import SecurityLevel
+
+from .log import StandardLog
+from .policy import Policy
+from .tls.behaviour import Behaviour
+from .wire.messages import (
+    ClientInit,
+    ClientSettings,
+    ClientStart,
+    Flag,
+    Generation,
+    PeerStatus,
+    Request,
+    TlsContext,
+)
+from .wire.requests import params, write_client_settings, write_request, write_server_settings
+
+Role = Literal["client", "server"]
+
+_MAY_FALL_BACK = (SecurityLevel.DANE, SecurityLevel.HALF_DANE)
+"""Levels at which a session without a usable TLSA record is good enough if it is encrypted (RFC 7672, section 2.2)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Proxy:
+    """A running tlsproxy: its socket, and the configuration from which its clients tell it what they want."""
+
+    path: Path
+    view: View
+    prefix: Literal["smtp", "lmtp"] = "smtp"
+    """Whose settings go into requests of the client role: `smtp_tls_CAfile` …"""
+    service: str = "smtp"
+    """What the proxy's log and its session cache call us."""
+
+    @classmethod
+    def of(cls, view: View | str = "/etc/postfix", path: Path | str | None = None) -> Proxy:
+        """The proxy of a configuration, or of a directory with one; raise `postconf.ConfigError` or OSError.
+
+        Its socket is where smtp(8) looks for it, unless there is a `path`.
+        """
+        if isinstance(view, str):
+            view = postconf.load(view)
+        own = Path(view["queue_directory"], "private", view["tlsproxy_service_name"])
+        return cls(own if path is None else Path(path), view)
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A request in bytes, and what its answer must be like."""
+
+    path: Path
+    data: bytes
+    policy: Policy | None
+
+    def admits(self, context: TlsContext) -> bool:
+        """Does a session satisfy the policy? Where a match is asked for, only the bit that says so counts."""
+        if self.policy is None:
+            return True
+        level = self.policy.level
+        if level in _MAY_FALL_BACK and context.level == SecurityLevel.ENCRYPT:
+            return True
+        return level <= SecurityLevel.ENCRYPT or bool(context.peer_status & PeerStatus.MATCHED)
+
+
+def prepare(
+    sock: socket.socket,
+    proxy: Proxy,
+    *,
+    role: Role,
+    policy: Policy | None,
+    timeouts: tuple[float, float],
+    remote: str,
+    ehlo: str,
+) -> Prepared:
+    """Make the request; raise ValueError for what can't be one."""
+    remote = remote or _endpoint(sock)
+    seconds = [max(1, math.ceil(each)) for each in timeouts]
+    generation = Behaviour.of(proxy.view.config.release).generation
+    if role == "server":
+        if policy is not None:
+            raise ValueError("a policy is for the role of a client; as a server, the proxy's settings decide")
+        request = Request(remote, Flag.SERVER | Flag.SEND_CONTEXT, seconds[0], seconds[1], proxy.service)
+        settings = _server_settings(proxy.view, remote, seconds[0]) if generation >= Generation.V3_12 else b""
+        return Prepared(proxy.path, write_request(request) + settings, None)
+    if role != "client":
+        raise ValueError(f'the role is "client" or "server", not {role!r}')
+    if policy is None or policy.level is SecurityLevel.NONE:
+        raise ValueError("a client needs a policy" + (" that wants TLS" if policy else ""))
+    request = Request(remote, Flag.CLIENT | Flag.SEND_CONTEXT, seconds[0], seconds[1], proxy.service)
+    init = _client_init(proxy)
+    start = _client_start(policy, proxy, mdalg=init.mdalg, remote=remote, timeout=seconds[0], ehlo=ehlo)
+    client = ClientSettings(generation, params(proxy.view, "client"), init, start)
+    return Prepared(proxy.path, write_request(request) + write_client_settings(client), policy)
+
+
+def _endpoint(sock: socket.socket) -> str:
+    peer = sock.getpeername()
+    if isinstance(peer, tuple):
+        return f"[{peer[0]}]:{peer[1]}"
+    return "[unix]:0"  # one end of a pair, or of a UNIX socket, has no name
+
+
+def _client_init(proxy: Proxy) -> ClientInit:
+    def setting(name: str) -> str:
+        return proxy.view[f"{proxy.prefix}_tls_{name}"]
+
+    return ClientInit(
+        log_param=f"{proxy.prefix}_tls_loglevel",
+        log_level=setting("loglevel"),
+        verifydepth=int(setting("scert_verifydepth")),
+        cache_type=proxy.prefix,
+        chain_files=setting("chain_files"),
+        cert_file=setting("cert_file"),
+        key_file=setting("key_file"),
+        dcert_file=setting("dcert_file"),
+        dkey_file=setting("dkey_file"),
+        eccert_file=setting("eccert_file"),
+        eckey_file=setting("eckey_file"),
+        CAfile=setting("CAfile"),
+        CApath=setting("CApath"),
+        mdalg=setting("fingerprint_digest"),
+    )
+
+
+def _client_start(policy: Policy, proxy: Proxy, *, mdalg: str, remote: str, timeout: int, ehlo: str) -> ClientStart:
+    destination = policy.destination
+    host = destination.host.name
+    namaddr = f"{host}{remote}"
+    return ClientStart(
+        timeout=timeout,
+        tls_level=policy.level,
+        nexthop=destination.domain,
+        host=host,
+        namaddr=namaddr,
+        sni=policy.servername,
+        serverid=f"{proxy.service}&{destination.nexthop}&{host}&{namaddr}&",
+        helo=ehlo,
+        protocols=policy.protocols,
+        cipher_grade=policy.ciphers,
+        cipher_exclusions=policy.exclusions,
+        matchargv=policy.match,
+        mdalg=mdalg,
+        dane=policy.dane,
+        enable_rpk=policy.enable_rpk,
+        forced_failure_type=policy.forced_failure,
+        log_param=f"{proxy.prefix}_tls_loglevel",
+        log_level=proxy.view[f"{proxy.prefix}_tls_loglevel"],
+    )
+
+
+def _server_settings(view: View, remote: str, timeout: int) -> bytes:
+    """What Postfix 3.12 wants to be told of a server's session: here, what the proxy's own settings are."""
+    from postconf.models import load
+
+    from .tls.roles import RoleUnavailable
+    from .tls.server import own_settings
+
+    try:
+        settings = own_settings(load(view), StandardLog("tlsproxy.client"))
+    except RoleUnavailable as error:
+        raise ValueError(f"the proxy's settings have no server role: {error}") from None
+    start = replace(settings.start, namaddr=remote, timeout=timeout)
+    return write_server_settings(replace(settings, params=params(view, "server"), start=start))

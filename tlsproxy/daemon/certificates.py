@@ -1,0 +1,42 @@
+"""What is told outside of our own certificates: in which file, whose, until when."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+from cryptography import x509
+
+from ..tls.roles import ServerRole
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """One certificate."""
+
+    file: str
+    subject: str
+    expires: float
+    """On the clock of time(2)."""
+
+    def shown(self) -> dict[str, object]:
+        """As JSON has it."""
+        date = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(self.expires))
+        left = self.expires - time.time()
+        return {"file": self.file, "subject": self.subject, "expires": date, "seconds_left": left}
+
+
+def described(role: ServerRole | None) -> list[Described]:
+    """The leaf certificates of a role."""
+    if role is None:
+        return []
+    found = []
+    for each in role.identities():
+        leaf = each.chain[0]
+        try:
+            certificate = x509.load_pem_x509_certificate(leaf.text)
+            subject = certificate.subject.rfc4514_string()
+            found.append(Described(leaf.source, subject, certificate.not_valid_after_utc.timestamp()))
+        except ValueError:  # OpenSSL takes what this parser does not
+            found.append(Described(leaf.source, "unknown", float("inf")))
+    return found

@@ -1,0 +1,181 @@
+"""Life as a child of master(8), from the end of the preparations: what it reports, and what ends it.
+
+One process serves everybody. master(8) counts a child as available from its start on and starts another only after it
+has heard of none; so we say "taken" only while we have no room, and once, for a moment, after the first session: a
+child that has never been taken is held to have failed at its start, whatever happens to it later.
+
+To leave, the process that master(8) knows must end at once, or nobody would watch the socket: a child of its own takes
+over the open sessions and ends with the last of them ("drain").
+
+What ends it:
+    max_idle   no session for that long
+    max_use    so many sessions served, none open, and max_idle old: a start costs as much as hundreds of sessions
+    drain      `postfix reload`, the death of master(8), retirement, SIGHUP
+    SIGTERM    at once, as `postfix stop` expects
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import struct
+from pathlib import Path
+
+from postconf.models import TlsSettings
+
+from ..loop import IN
+from .certificates import described
+from .configuration import number
+from .control import Control, control_path
+from .logging import PostfixLog
+from .metrics import BEGINNING, LOG_LOST, render
+from .renewal import FileWatch, files_of
+from .roles import renew_roles
+from .server import Server
+from .signals import on_signals
+from .status import WorkerStatus, report
+from .watchdog import Watchdog
+
+_TAKEN, _AVAILABLE = 0, 1
+_RETIREMENT = 18000
+
+
+class Child:
+    """A process that master(8) has started, from the end of its preparations to its own."""
+
+    def __init__(
+        self,
+        server: Server,
+        log: PostfixLog,
+        settings: TlsSettings,
+        status: int,
+        *,
+        generation: int,
+        retire_after: int,
+    ) -> None:
+        """`status` is how master(8) and we know of each other; `retire_after` is in seconds or 0."""
+        self._server = server
+        self._status = status
+        self._loop = server.loop
+        self._log = log
+        self._generation = generation
+        self._max_idle = number(settings.view, "max_idle")
+        self._max_use = number(settings.view, "max_use")
+        self._started = self._loop.now
+        self._retire_at = self._started + (retire_after or min(_RETIREMENT, self._max_idle * self._max_use))
+        self._control = Control(self._loop, log, {"/metrics": self._metrics, "/status": self._status_report})
+        try:
+            self._control.listen_at(control_path(Path("private", settings.service.service_name)))
+        except OSError as error:
+            log.warning(f"no control socket: {error}")
+        self._files = FileWatch(files_of(settings))
+        self._reported_full = False
+        self._reported_use = False
+        self._leaving = False
+        self._ended = False
+        self._drained = False
+        self._watchdog = Watchdog(log, settings.service.tlsproxy_watchdog_timeout)
+
+    def run(self) -> int:
+        """Serve until one of the reasons to end; return the exit status."""
+        loop = self._loop
+        loop.before_sleep = self._log.flush_when_due
+        loop.chores += [self._watchdog.rest, self._chores]
+        on_signals(loop, {signal.SIGTERM: self._end, signal.SIGHUP: self._leave})
+        loop.watch(self._status, IN, self._on_status)
+        self._server.listen()
+        self._watchdog.rest()
+        while not self._ended:
+            loop.run()
+            if self._leaving and not self._drained:
+                self._drain()
+        self._log.flush()
+        return 0
+
+    def _chores(self, now: float) -> None:
+        server = self._server
+        if self._drained:
+            if not server.sessions:
+                self._end()
+            return
+        if self._leaving or now >= self._retire_at:
+            self._leave()
+            return
+        if self._files.has_changed(now):
+            self._renew()
+        if server.full != self._reported_full:
+            self._reported_full = server.full
+            self._report(_TAKEN if server.full else _AVAILABLE)
+        used = bool(server.used or server.sessions)
+        if used and not self._reported_use and not server.full and not server.is_waited_for():
+            self._reported_use = True
+            self._report(_TAKEN, _AVAILABLE)
+        if server.sessions:
+            return
+        age = now - self._started
+        if now - server.idle_since >= self._max_idle or (server.used >= self._max_use and age >= self._max_idle):
+            self._end()
+
+    def _renew(self) -> None:
+        """Read new keys and certificates, where their files may be read without privileges."""
+        server = self._server
+        self._log.info("files with keys, certificates or tables have changed")
+        if renew_roles((server.server_role, server.client_role)) is None:
+            self._log.warning("if it is for want of privileges: `postfix reload` has them read by a new process")
+
+    def _metrics(self) -> str:
+        server = self._server
+        server.numbers[LOG_LOST] = self._log.lost
+        return render(server.numbers, described(server.server_role))
+
+    def _status_report(self) -> str:
+        server = self._server
+        beginning = server.numbers[BEGINNING]
+        here = WorkerStatus(os.getpid(), self._generation, self._drained, len(server.sessions), beginning)
+        roles = server.server_role, server.client_role
+        return report([here], roles, up=self._loop.now - self._started, generation=self._generation)
+
+    def _report(self, *availability: int) -> None:
+        message = b"".join(struct.pack("@iIi", os.getpid(), self._generation, each) for each in availability)
+        try:
+            os.write(self._status, message)
+        except OSError:  # master(8) has gone
+            self._leave()
+
+    def _on_status(self, _events: int) -> None:
+        """master(8) never writes: it has closed its end, to be rid of us or by its death."""
+        self._loop.watch(self._status, 0, self._on_status)
+        self._leave()
+
+    def _leave(self) -> None:
+        self._leaving = True
+        self._loop.stop()
+
+    def _end(self) -> None:
+        self._ended = True
+        self._control.close()
+        self._loop.stop()
+
+    def _drain(self) -> None:
+        """Let a child process go on with the sessions, and end. If there can be none, try again in a second."""
+        if not self._server.sessions:
+            self._end()
+            return
+        self._log.flush()
+        self._watchdog.stop()
+        try:
+            pid = os.fork()
+        except OSError as error:
+            self._log.warning(f"fork: {error.strerror}")
+            self._watchdog.rest()
+            return
+        if pid:
+            os._exit(0)
+        self._drained = True
+        self._loop.forked()
+        self._control.close(remove=False)  # it is the next process's
+        self._log.forked()
+        self._server.close_listener()
+        self._loop.watch(self._status, 0, self._on_status)
+        os.close(self._status)
+        self._watchdog.rest()

@@ -1,0 +1,61 @@
+"""The configuration as the daemon wants it: of the installed Postfix's release, with all that is wrong said at once."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterable
+
+import postconf
+from postconf.catalogue import UnknownRelease
+from postconf.models import InvalidSettings, TlsSettings
+from postconf.models import load as load_settings
+from postconf.values import BadValue, parse
+
+from ..log import Fatal
+
+
+def read_config(directory: str, *, version: str | None = None, overrides: Iterable[str] = ()) -> postconf.Config:
+    """Read main.cf and master.cf; raise `Fatal`. Without `version`, the release is that of the installed Postfix."""
+    overrides = list(overrides)
+    try:
+        config = postconf.load(directory, version=version, overrides=overrides)
+        installed = None if version else _installed_version(config["command_directory"])
+        if installed and installed != config.release.name:
+            config = postconf.load(directory, version=installed, overrides=overrides)
+    except UnknownRelease as error:
+        if version:
+            raise Fatal(str(error)) from None
+        # A release that is newer than the catalogue takes nothing away from what can be read.
+    except postconf.ConfigError as error:
+        raise Fatal(str(error)) from None
+    except OSError as error:
+        raise Fatal(f"open {error.filename}: {error.strerror}") from None
+    return config
+
+
+def _installed_version(command_directory: str) -> str:
+    """Ask Postfix itself which release it is; empty if it does not say."""
+    try:
+        command = [f"{command_directory}/postconf", "-dh", "mail_version"]
+        answer = subprocess.run(command, capture_output=True, timeout=5, check=True)  # noqa: S603  as main.cf says
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return answer.stdout.decode("ascii", "replace").strip()
+
+
+def read_settings(view: postconf.View) -> TlsSettings:
+    """The typed settings of a service; raise `Fatal` with all that is wrong."""
+    try:
+        return load_settings(view)
+    except InvalidSettings as error:
+        raise Fatal("\n".join(str(problem) for problem in error.problems)) from None
+    except postconf.ConfigError as error:
+        raise Fatal(str(error)) from None
+
+
+def number(view: postconf.View, name: str) -> int:
+    """A number or a time (in seconds) that no model has; raise `Fatal`."""
+    try:
+        return int(parse(view.config.release.parameter(name), view[name]))
+    except (BadValue, postconf.ConfigError) as error:
+        raise Fatal(str(error)) from None

@@ -1,0 +1,198 @@
+"""Log lines: their severity, their form, and how they get out without ever holding up the program.
+
+A line is stamped when it is made, and handed on in batches (a logger that is woken for each line costs more than making
+the line). What can't be handed on now is kept, up to a bound, and tried again each second; what is lost is counted and
+said. Forms are Postfix's own (msg_logger(3), syslog(3)) and JSON; `sinks` has the ways out.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import syslog
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from enum import IntEnum
+from typing import Protocol
+
+Sink = Callable[[list[bytes]], int]
+"""Hands on lines without waiting, and says how many of them, from the first, it has dealt with."""
+
+_MAX_TEXT = 2000
+_MAX_LINES = 10_000
+_MAX_DELAY = 0.02
+_RETRY_INTERVAL = 1.0
+_UNPRINTABLE = dict.fromkeys([*range(32), 127], "?")
+
+
+class Severity(IntEnum):
+    """Postfix's severities with the priorities they have in syslog(3)."""
+
+    FATAL = 2
+    ERROR = 3
+    WARNING = 4
+    INFO = 6
+
+    @property
+    def label(self) -> str:
+        """What stands before the text of a line."""
+        return "" if self is Severity.INFO else f"{self.name.lower()}: "
+
+
+class Form(Protocol):
+    """The form of a line."""
+
+    def line(self, severity: Severity, text: str) -> bytes:
+        """Make a line, without a newline."""
+
+    def forked(self) -> None:
+        """Notice that the process has another number."""
+
+
+class _StampedForm(ABC):
+    """A text behind a prefix, which is made once a second."""
+
+    def __init__(self, tag: str) -> None:
+        """`tag` is syslog_name/process_name."""
+        self._tag = tag
+        self._second = 0
+        self._prefixes: dict[Severity, str] = {}
+
+    def line(self, severity: Severity, text: str) -> bytes:
+        """Make a line, without a newline."""
+        now = int(time.time())
+        if now != self._second:
+            self._second = now
+            stamp = time.strftime("%b %d %H:%M:%S", time.localtime(now))
+            self._prefixes = {each: self._prefix(each, stamp, os.getpid()) + each.label for each in Severity}
+        return (self._prefixes[severity] + text.translate(_UNPRINTABLE)[:_MAX_TEXT]).encode("utf-8", "replace")
+
+    def forked(self) -> None:
+        """Notice that the process has another number."""
+        self._second = 0
+
+    @abstractmethod
+    def _prefix(self, severity: Severity, stamp: str, pid: int) -> str:
+        """Return what stands before severity and text."""
+
+
+class PostfixForm(_StampedForm):
+    """`Mon DD hh:mm:ss host tag[pid]: text`, as postlogd(8) writes it to maillog_file."""
+
+    def __init__(self, tag: str, hostname: str) -> None:
+        """Of `hostname` the first label is shown."""
+        super().__init__(tag)
+        self._host = hostname.partition(".")[0]
+
+    def _prefix(self, severity: Severity, stamp: str, pid: int) -> str:  # noqa: ARG002
+        return f"{stamp} {self._host} {self._tag}[{pid}]: "
+
+
+class SyslogForm(_StampedForm):
+    """What syslog(3) sends to /dev/log: the priority, and no host."""
+
+    def __init__(self, tag: str, facility: str) -> None:
+        """`facility` is a word as in syslog_facility."""
+        super().__init__(tag)
+        # Python names all facilities but ftp, which syslog(3) has as 11.
+        self._facility: int = getattr(syslog, f"LOG_{facility.upper()}", 11 << 3)
+
+    def _prefix(self, severity: Severity, stamp: str, pid: int) -> str:
+        return f"<{self._facility | severity}>{stamp} {self._tag}[{pid}]: "
+
+
+class JsonForm:
+    """One JSON object for each line, for collectors that want no parser for mail logs."""
+
+    def __init__(self, tag: str) -> None:
+        """`tag` is syslog_name/process_name."""
+        self._tag = tag
+
+    def line(self, severity: Severity, text: str) -> bytes:
+        """Make a line; the time is RFC 3339's, in UTC."""
+        now = time.time()
+        whole = int(now)
+        stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(whole))
+        fields = {
+            "time": f"{stamp}.{int((now - whole) * 1000):03d}Z",
+            "severity": severity.name.lower(),
+            "tag": self._tag,
+            "pid": os.getpid(),
+            "text": text[:_MAX_TEXT],
+        }
+        return json.dumps(fields).encode("ascii")
+
+    def forked(self) -> None:
+        """Do nothing: the number is asked for each time."""
+
+
+class PostfixLog:
+    """A `Log` that hands lines on in batches."""
+
+    def __init__(self, form: Form, sink: Sink) -> None:
+        self.form = form
+        self._sink = sink
+        self._lines: list[bytes] = []
+        self._lost = 0
+        self.lost = 0
+        """How many lines have been lost, ever."""
+        self._flush_at = 0.0
+        self._blocked = False
+
+    def info(self, text: str) -> None:
+        """Log an ordinary event."""
+        self._add(Severity.INFO, text)
+
+    def warning(self, text: str) -> None:
+        """Log something suspicious that the program survives."""
+        self._add(Severity.WARNING, text)
+
+    def error(self, text: str) -> None:
+        """Log a failure that ends one session or disables one role."""
+        self._add(Severity.ERROR, text)
+
+    def fatal(self, text: str) -> None:
+        """Log the reason why the program ends, at once."""
+        self._add(Severity.FATAL, text)
+        self.flush()
+
+    def change(self, form: Form, sink: Sink) -> None:
+        """Go on in another form and by another way, as the configuration says that has been read meanwhile."""
+        self.flush()
+        self.form = form
+        self._sink = sink
+
+    def flush(self) -> None:
+        """Hand on what has been collected, as far as that goes without waiting."""
+        if self._lost and len(self._lines) < _MAX_LINES:
+            lost, self._lost = self._lost, 0
+            self._add(Severity.WARNING, f"{lost} lines of this log were lost: it was not taken for too long")
+        if self._lines:
+            del self._lines[: self._sink(self._lines)]
+        self._blocked = bool(self._lines)
+
+    def flush_when_due(self, now: float) -> bool:
+        """Hand on lines that have waited long enough; say whether others wait. `now` is monotonic."""
+        if not self._lines:
+            self._flush_at = 0.0
+            return False
+        if not self._flush_at:
+            self._flush_at = now + _MAX_DELAY
+        elif now >= self._flush_at:
+            self.flush()
+            self._flush_at = now + _RETRY_INTERVAL if self._blocked else 0.0
+        return bool(self._lines) and not self._blocked
+
+    def forked(self) -> None:
+        """Become the log of a child process; what was not handed on is the parent's."""
+        self._lines.clear()
+        self._lost = 0
+        self.form.forked()
+
+    def _add(self, severity: Severity, text: str) -> None:
+        if len(self._lines) < _MAX_LINES:
+            self._lines.append(self.form.line(severity, text))
+        else:
+            self._lost += 1
+            self.lost += 1

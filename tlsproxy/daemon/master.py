@@ -1,0 +1,118 @@
+"""Started by master(8): its options, its descriptors, and the order of what is done before the first session.
+
+What Postfix does as root is done as root (reading keys and tables), and nothing after. A problem with TLS never ends
+the process (one role less is better than none); one with the configuration as a whole does, after it has been logged.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+import sys
+import time
+import traceback
+from collections.abc import Mapping, Sequence
+
+from ..log import Fatal
+from . import options as command_line
+from . import sinks
+from .logging import Form, PostfixForm, PostfixLog, Sink, SyslogForm
+from .mail_log import mail_log
+from .openssl_conf import load_openssl
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import postconf
+
+_FLOW_PIPE = 3, 4
+_STATUS = 5
+_LISTENER = 6
+_FATAL_PAUSE = 1.0
+"""What dies at its start is not started again at once."""
+
+
+def main(program: str, arguments: Sequence[str], environment: Mapping[str, str]) -> int:
+    """Be the service that master(8) asks for; return the exit status."""
+    process_name = os.path.basename(program)  # noqa: PTH119  as Postfix has it
+    log = PostfixLog(*_early_form(process_name, environment))
+    try:
+        return _main(process_name, arguments, environment, log)
+    except Fatal as error:
+        for line in str(error).splitlines():
+            log.fatal(line)
+    except Exception as error:  # a defect; but master(8) must not start us again at once
+        for line in traceback.format_exc().splitlines():
+            log.error(line)
+        log.fatal(f"{type(error).__name__}: {error}")
+    time.sleep(_FATAL_PAUSE)
+    log.flush()
+    return 1
+
+
+def _main(process_name: str, arguments: Sequence[str], environment: Mapping[str, str], log: PostfixLog) -> int:
+    options = command_line.parse(process_name, arguments)
+    if sys.stdin is not None and sys.stdin.isatty() and not options.by_hand:
+        raise Fatal("do not run this command by hand")
+    for descriptor in (*_FLOW_PIPE, _STATUS, _LISTENER):
+        _close_on_exec(descriptor)
+    from .configuration import read_config, read_settings
+
+    config = read_config(environment.get("MAIL_CONFIG", "/etc/postfix"), overrides=options.overrides)
+    config.process |= {"process_name": process_name, "service_name": options.service_name}
+    settings = read_settings(config)
+    load_openssl(settings.globals)
+    # All that is below needs OpenSSL, or takes long to load: nothing of it before there is a log to complain to.
+    from ..loop import Loop
+    from . import privileges
+    from .child import Child
+    from .roles import load_roles
+    from .server import Server, capacity
+
+    queue_directory = config["queue_directory"]
+    os.chdir(queue_directory)
+    form, sink = mail_log(settings)
+    log.change(form, sinks.also_to_stderr(sink) if options.log_to_stderr else sink)
+    if options.debug or "MAIL_DEBUG" in environment:
+        _debug(config)
+    server_role, client_role = load_roles(settings, log)
+    loop = Loop()
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, fileno=_LISTENER)
+    server = Server(
+        loop,
+        log,
+        listener,
+        server_role,
+        client_role,
+        server_settings_expected=config.release.since("3.12"),
+        max_sessions=capacity(),
+    )
+    owner = privileges.account(config["mail_owner"]) if options.unprivileged else None
+    privileges.drop(owner, jail=queue_directory if options.chroot else None)
+    generation = int(environment.get("GENERATION", "0"), 8)
+    return Child(server, log, settings, _STATUS, generation=generation, retire_after=options.retire_after).run()
+
+
+def _early_form(process_name: str, environment: Mapping[str, str]) -> tuple[Form, Sink]:
+    """Log as master(8) says it in the environment, before main.cf has been read."""
+    tag = f"{environment.get('MAIL_LOGTAG', 'postfix')}/{process_name}"
+    if environment.get("POSTLOG_SERVICE"):
+        sink = sinks.Datagrams(environment["POSTLOG_SERVICE"])
+        return PostfixForm(tag, environment.get("POSTLOG_HOSTNAME", "amnesiac")), sink
+    return SyslogForm(tag, "mail"), sinks.Datagrams(sinks.SYSLOG_SOCKET)
+
+
+def _debug(config: postconf.Config) -> None:
+    """Run debugger_command on this process, and give it the time to attach (debug_process(3))."""
+    import subprocess
+
+    subprocess.Popen(["/bin/sh", "-c", f"({config['debugger_command']}) &"])  # noqa: S603  that is its purpose
+    time.sleep(5)
+
+
+def _close_on_exec(descriptor: int) -> None:
+    try:
+        os.set_inheritable(descriptor, False)
+    except OSError as error:
+        if error.errno != errno.EBADF or descriptor in (_STATUS, _LISTENER):
+            raise Fatal(f"descriptor {descriptor}: {error.strerror}: is this run by master(8)?") from None

@@ -1,0 +1,86 @@
+"""The command line that master(8) gives to its services (master(5), "Command name + arguments"; getopt(3) syntax)."""
+
+from __future__ import annotations
+
+import getopt
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from ..log import Fatal
+
+_OPTIONS = "cdDi:lm:n:o:r:s:St:uvVz"
+_FLAGS = {
+    "-c": "chroot",
+    "-d": "by_hand",
+    "-D": "debug",
+    "-u": "unprivileged",
+    "-V": "log_to_stderr",
+    "-z": "unlimited",
+}
+
+
+@dataclass(slots=True)
+class MasterOptions:
+    """What the options say."""
+
+    service_name: str
+    transport: str = ""
+    overrides: list[str] = field(default_factory=list)
+    """`name=value` settings over main.cf: of `-o`, and of the options that stand for a setting."""
+    retire_after: int = 0
+    """In seconds; 0: as max_idle and max_use imply."""
+    chroot: bool = False
+    by_hand: bool = False
+    debug: bool = False
+    unprivileged: bool = False
+    log_to_stderr: bool = False
+    unlimited: bool = False
+
+
+def parse(process_name: str, arguments: Sequence[str]) -> MasterOptions:
+    """Understand the options of a service that knows no others, and serves any number of clients; raise `Fatal`."""
+    try:
+        found, rest = getopt.getopt(list(arguments), _OPTIONS)
+    except getopt.GetoptError as error:
+        raise Fatal(f"invalid option: {error.opt}") from None
+    options = MasterOptions(process_name)
+    for option, value in found:
+        if option in _FLAGS:
+            setattr(options, _FLAGS[option], True)
+        else:
+            _take(options, option, value)
+    if not options.unlimited:
+        raise Fatal(f"service {process_name} requires a process limit of 0")
+    if not options.transport:
+        raise Fatal("no transport type specified")
+    if options.transport != "unix":
+        raise Fatal(f"unsupported transport type: {options.transport}")
+    if rest:
+        raise Fatal(f"unexpected command-line argument: {rest[0]}")
+    return options
+
+
+def _take(options: MasterOptions, option: str, value: str) -> None:
+    if option == "-i":
+        options.overrides.append(f"max_idle={value}")
+    elif option == "-m":
+        options.overrides.append(f"max_use={value}")
+    elif option == "-n":
+        options.service_name = value
+    elif option == "-o":
+        if "=" not in value:
+            raise Fatal(f"invalid \"-o {value}\" option value: missing '=' after attribute name")
+        options.overrides.append(value)
+    elif option == "-r":
+        try:
+            options.retire_after = int(value)
+        except ValueError:
+            raise Fatal(f"invalid retirement time: {value}") from None
+    elif option == "-s":
+        if value != "1":
+            raise Fatal(f"invalid socket_count: {value}")
+    elif option == "-t":
+        options.transport = value
+    elif option == "-S":
+        raise Fatal("option -S: a session on standard input can't receive the descriptor of its remote peer")
+    # -l is contradicted by -z; -v asks for what tlsproxy_tls_loglevel says more aptly.

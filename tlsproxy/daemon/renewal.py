@@ -1,0 +1,69 @@
+"""Notices that files with keys, certificates or tables have been replaced.
+
+A change counts when it has been the same for two looks: renewals replace several files one after the other.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+
+from postconf.models import TlsClient, TlsServer, TlsSettings
+from postconf.values import words
+
+Stamp = tuple[int, int, int] | None
+
+INTERVAL = 5.0
+"""Seconds between two looks."""
+_FILES = (
+    *("cert_file", "key_file", "dcert_file", "dkey_file", "eccert_file", "eckey_file", "CAfile"),
+    *("dh1024_param_file", "dh512_param_file"),
+)
+_TABLE_SUFFIXES = ("", ".db", ".cdb", ".lmdb")
+
+
+def files_of(settings: TlsSettings) -> list[str]:
+    """The files that the contexts of both roles come from."""
+    return [each for each in _named(settings) if each and each != "none"]
+
+
+def _named(settings: TlsSettings) -> Iterator[str]:
+    view = settings.view
+    for prefix, model in ("tlsproxy_tls", TlsServer), ("tlsproxy_client", TlsClient):
+        yield from (view[f"{prefix}_{each}"] for each in _FILES if f"{prefix}_{each}" in model.model_fields)
+        yield from words(view[f"{prefix}_chain_files"])
+    for table in words(view["tls_server_sni_maps"]):
+        yield from (table.partition(":")[2] + suffix for suffix in _TABLE_SUFFIXES)
+
+
+class FileWatch:
+    """Remembers what files were like, and notices that they have been replaced."""
+
+    def __init__(self, files: Iterable[str]) -> None:
+        self._files = list(files)
+        self._known = self._seen = self._stamps()
+        self._look_at = 0.0
+
+    def has_changed(self, now: float) -> bool:
+        """Say, once, that files are others now, and have been for two looks; a look is due each `INTERVAL`."""
+        if now < self._look_at:
+            return False
+        self._look_at = now + INTERVAL
+        stamps = self._stamps()
+        settled = stamps == self._seen
+        self._seen = stamps
+        if not settled or stamps == self._known:
+            return False
+        self._known = stamps
+        return True
+
+    def _stamps(self) -> list[Stamp]:
+        return [_stamp(each) for each in self._files]
+
+
+def _stamp(path: str) -> Stamp:
+    try:
+        found = os.stat(os.fsencode(path))  # noqa: PTH116  names in main.cf may have any bytes
+    except OSError:
+        return None
+    return found.st_ino, found.st_size, found.st_mtime_ns

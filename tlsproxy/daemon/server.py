@@ -1,0 +1,205 @@
+"""Accepts local peers and keeps their sessions: one loop, one log, the two roles, and bounds to all of it.
+
+A session that is not established yet costs a peer nothing, so the number of those is bounded apart: when it is reached,
+who has had his time makes room. When there is no room, nobody is refused (smtp(8) would go on in plaintext): new local
+peers wait in the socket's queue.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import resource
+import select
+import socket
+import traceback
+from collections.abc import Callable
+from contextlib import suppress
+
+from ..log import Log
+from ..loop import IN, Loop
+from ..session.session import Session
+from ..tls.facts import brief
+from ..tls.openssl_peer import session_reused
+from ..tls.roles import ClientRole, Peer, ServerRole
+from ..wire.messages import TlsContext
+from .metrics import ACCEPTED, BEGINNING, ENDED, PAUSES, SESSIONS, Numbers, count_handshake, own_numbers
+
+_OUT_OF_RESOURCES = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
+_PAUSE = 1.0
+_PATIENCE = 2.0
+"""Seconds that each peer has for its handshake even when others wait for its place."""
+_MOST_SESSIONS = 20_000
+_RESERVE = 64
+"""Descriptors that are not for sessions: log, tables, channels."""
+
+
+def capacity() -> int:
+    """Raise the limit of open files as far as it goes; return how many sessions (two descriptors each) that allows."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY:
+        return _MOST_SESSIONS
+    return max(1, min((soft - _RESERVE) // 2, _MOST_SESSIONS))
+
+
+class Server:
+    """All sessions of one process. A session's failure is not seen by the others."""
+
+    def __init__(
+        self,
+        loop: Loop,
+        log: Log,
+        listener: socket.socket,
+        server_role: ServerRole | None,
+        client_role: ClientRole | None,
+        *,
+        server_settings_expected: bool = False,
+        max_sessions: int = _MOST_SESSIONS,
+        numbers: Numbers | None = None,
+        shared: bool = False,
+    ) -> None:
+        """Make one that does not listen yet.
+
+        `server_settings_expected`: the local peers are of Postfix 3.12 or later; `numbers`: what is counted here;
+        `shared`: other processes listen at the same socket.
+        """
+        self.loop = loop
+        self.log = log
+        self.server_role = server_role
+        self.client_role = client_role
+        if client_role is not None:
+            client_role.attach(loop)
+        self.server_settings_expected = server_settings_expected
+        self.sessions: set[Session] = set()
+        self.used = 0
+        """How many sessions have ended."""
+        self.idle_since = loop.now
+        """When the last session ended; of no meaning while there are any."""
+        self.full = False
+        """There is no room, and nobody is accepted."""
+        self._beginning: dict[Session, float] = {}  # in the order of their start
+        self._max_sessions = max_sessions
+        self._max_beginning = max(1, max_sessions // 2)
+        self.numbers = own_numbers() if numbers is None else numbers
+        self._listener = listener
+        self._listening = False
+        # One process is woken for a connection, not all.
+        self._listen_for = IN | (select.EPOLLEXCLUSIVE if shared else 0)
+        self._resume_at = 0.0
+        listener.setblocking(False)
+        loop.chores.append(self._chores)
+        loop.on_failure = self._on_failure
+
+    def listen(self) -> None:
+        """Serve the local peers that connect."""
+        self._listening = True
+        self.loop.watch(self._listener.fileno(), self._listen_for, self._on_connection)
+
+    def close_listener(self) -> None:
+        """Accept nobody any more; sessions go on."""
+        if self._listening:
+            self._listening = False
+            self.loop.watch(self._listener.fileno(), 0, self._on_connection)
+            self._listener.close()
+
+    def established(self, session: Session, peer: Peer, facts: TlsContext) -> None:
+        """Note that a session has done its handshake; called by itself."""
+        self._beginning.pop(session, None)
+        if not facts.cipher_protocol:  # nobody else wanted to know
+            facts = brief(peer.connection)
+        resumed = session_reused(peer.connection)
+        count_handshake(self.numbers, facts, server=session.role == "server", resumed=resumed)
+
+    def ended(self, session: Session) -> None:
+        """Forget a session; called by itself."""
+        self.sessions.discard(session)
+        self._beginning.pop(session, None)
+        self.numbers[ENDED[session.role, session.outcome]] += 1
+        self.used += 1
+        self.idle_since = self.loop.now
+        if self.full:
+            self.full = False
+            self._resume()
+
+    def is_waited_for(self) -> bool:
+        """Is there a local peer in the queue?"""
+        poll = select.poll()
+        poll.register(self._listener, select.POLLIN)
+        return bool(poll.poll(0))
+
+    def _on_connection(self, _events: int) -> None:
+        if not self._has_room():
+            self.full = True
+            self.numbers[PAUSES] += 1
+            self._pause()
+            return
+        try:
+            local, _address = self._listener.accept()
+        except BlockingIOError:
+            return
+        except OSError as error:
+            if error.errno in _OUT_OF_RESOURCES:
+                # The connection stays in the queue: asking again at once would only burn the CPU.
+                self.log.warning(f"accept connection: {os.strerror(error.errno or 0)}")
+                self._pause()
+            return  # otherwise that client is gone; the next one need not be
+        self.numbers[ACCEPTED] += 1
+        local.setblocking(False)
+        session = Session(self, local)
+        self.sessions.add(session)
+        self._beginning[session] = self.loop.now
+        try:
+            session.start()
+        except Exception:
+            self._on_failure(session.start)
+
+    def _has_room(self) -> bool:
+        """Say whether one more session may begin; if need be, by ending the oldest one that has not come to TLS."""
+        if self._is_below_limits():
+            return True
+        oldest = next(iter(self._beginning), None)
+        if oldest is None or self.loop.now - self._beginning[oldest] < _PATIENCE:
+            return False
+        oldest.time_out()
+        return True
+
+    def _is_below_limits(self) -> bool:
+        return len(self.sessions) < self._max_sessions and len(self._beginning) < self._max_beginning
+
+    def _pause(self) -> None:
+        self._resume_at = self.loop.now + _PAUSE
+        self.loop.watch(self._listener.fileno(), 0, self._on_connection)
+
+    def _resume(self) -> None:
+        self._resume_at = 0.0
+        if self._listening:
+            self.loop.watch(self._listener.fileno(), self._listen_for, self._on_connection)
+
+    def _on_failure(self, function: Callable[..., None]) -> None:
+        """A defect shows itself in one session: log it whole, end that session, and go on."""
+        session = getattr(function, "__self__", None)
+        try:
+            for line in traceback.format_exc().splitlines():
+                self.log.error(line)
+            if isinstance(session, Session):
+                session.abort()
+        except Exception as error:  # out of memory, perhaps: there is nothing more to be done for that one
+            self.log.error(f"{type(error).__name__}: {error}")
+            if isinstance(session, Session):
+                self.ended(session)
+
+    def _chores(self, now: float) -> None:
+        self.numbers[SESSIONS] = len(self.sessions)
+        self.numbers[BEGINNING] = len(self._beginning)
+        for session in list(self.sessions):
+            try:
+                session.check(now)
+            except Exception:
+                self._on_failure(session.check)
+        if self._resume_at and now >= self._resume_at:
+            self._resume()
+        if self.full and self._is_below_limits():
+            self.full = False

@@ -1,0 +1,313 @@
+"""The parent of the workers: makes the contexts, with privileges, and forks; serves no session itself.
+
+A generation of workers shares the contexts, and so the ticket keys, that there were when it was forked. A reload makes
+new contexts and a new generation; the workers of the one before end with their last session. What can't be reloaded
+changes nothing. A worker that dies is replaced: at once if it has lived for a while, else after longer and longer
+pauses.
+
+Signals: SIGHUP reloads; SIGTERM and SIGINT end all at once; SIGQUIT ends with the last session.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import time
+import traceback
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+
+from ..log import Fatal
+from ..loop import IN, Loop
+from . import metrics
+from .certificates import described
+from .logging import PostfixLog
+from .renewal import FileWatch, files_of
+from .signals import on_signals, restore_signals
+from .status import WorkerStatus, report
+from .systemd import Notifier
+from .worker import Duty, Worker
+
+_SOUND = 10.0
+"""Seconds that a worker has to live to be replaced at once."""
+_LONGEST_PAUSE = 60.0
+_GRACE = 5.0
+"""Seconds that workers have to end when they are told to."""
+_SIGNALS = {signal.SIGHUP, signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGCHLD}
+
+
+@dataclass(eq=False, slots=True)
+class _Child:
+    pid: int
+    channel: socket.socket
+    generation: int
+    place: int
+    since: float
+    leaving: bool = False
+
+
+class Supervisor:
+    """The parent process."""
+
+    def __init__(
+        self,
+        duty: Duty,
+        load: Callable[[Duty], Duty | None],
+        log: PostfixLog,
+        listener: socket.socket,
+        *,
+        workers: int,
+        notifier: Notifier,
+    ) -> None:
+        """`load` reads the configuration again, with all that it names; None if that is no good, which it has said."""
+        self.loop = Loop()
+        self._duty = duty
+        self._load = load
+        self._log = log
+        self._listener = listener
+        self._count = workers
+        self._notifier = notifier
+        self._shared = metrics.Shared(max(64, 4 * workers))
+        self._children: dict[int, _Child] = {}
+        self._hearing: set[_Child] = set()
+        """Workers that have been told to leave, and perhaps have not heard it yet."""
+        self._generation = 1
+        self._pause = 0.0
+        self._fork_at = 0.0
+        self._started = self.loop.now
+        self._outcome = ""
+        self._ending = False
+        self._kill_at = float("inf")
+        self._watch = FileWatch(files_of(duty.settings))
+
+    def run(self, announcement: str) -> None:
+        """Serve until a signal says to stop; `announcement` is logged when that has begun."""
+        loop = self.loop
+        loop.before_sleep = self._log.flush_when_due
+        loop.on_failure = self._on_failure
+        loop.chores += [self._chores, self._notifier.alive]
+        actions = {
+            signal.SIGHUP: self._reload,
+            signal.SIGTERM: self._stop,
+            signal.SIGINT: self._stop,
+            signal.SIGQUIT: self._leave,
+            signal.SIGCHLD: self._reap,
+        }
+        on_signals(loop, actions)
+        self._fork_workers()
+        self._log.info(announcement)
+        self._log.flush()
+        self._notifier.ready(f"serving, {self._count} workers")
+        loop.run()
+        self._log.flush()
+
+    # -- workers
+
+    def _fork_workers(self) -> None:
+        current = sum(not each.leaving for each in self._children.values())
+        for _ in range(self._count - current):
+            if not self._fork():
+                break
+
+    def _fork(self) -> bool:
+        ours, theirs = socket.socketpair()
+        place = self._shared.take()
+        self._log.flush()
+        # A signal must not come between the parent's handlers and the worker's.
+        signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+        try:
+            pid = os.fork()
+            if not pid:
+                ours.close()
+                self._become_worker(theirs.detach(), place)
+        except OSError as error:
+            self._log.warning(f"fork: {error.strerror}")
+            ours.close()
+            self._shared.give_back(place)
+            self._fork_at = self.loop.now + 1.0
+            return False
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+            theirs.close()
+        self._children[pid] = _Child(pid, ours, self._generation, place, self.loop.now)
+        return True
+
+    def _become_worker(self, channel: int, place: int) -> None:
+        """Never come back."""
+        status = 1
+        try:
+            restore_signals()
+            self.loop.abandon()
+            for each in self._children.values():
+                with suppress(OSError):  # some of them were watched
+                    os.close(each.channel.detach())
+            self._log.forked()
+            worker = Worker(self._duty, self._log, self._listener, channel, self._shared.numbers(place))
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+            status = worker.run()
+        except Fatal as error:
+            self._log.fatal(str(error))
+        except BaseException:
+            self._log_traceback()
+        finally:
+            self._log.flush()
+            os._exit(status)
+
+    def _reap(self) -> None:
+        """Take note of processes that have ended; as process 1, also of those that are none of ours."""
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                pid = 0
+            if not pid:
+                break
+            child = self._children.pop(pid, None)
+            if child is not None:
+                self._bury(child, status)
+        if self._ending and not self._children:
+            self.loop.stop()
+
+    def _bury(self, child: _Child, status: int) -> None:
+        self._has_left(child)
+        child.channel.close()
+        self._shared.give_back(child.place)
+        code = os.waitstatus_to_exitcode(status)
+        if code and not self._ending:
+            what = f"killed by signal {-code}" if code < 0 else f"exit status {code}"
+            self._log.warning(f"process {child.pid}: {what}")
+        if child.leaving or self._ending:
+            return
+        if self.loop.now - child.since >= _SOUND:
+            self._pause = 0.0
+        self._fork_at = self.loop.now + self._pause
+        if self._pause:
+            self._log.warning(f"workers end soon after their start: the next one starts in {self._pause:.0f} s")
+        self._pause = min(max(2 * self._pause, 1.0), _LONGEST_PAUSE)
+        if self._fork_at <= self.loop.now:
+            self._fork_workers()
+
+    # -- reload and end
+
+    def _reload(self) -> None:
+        """Read everything again; what is no good stays out."""
+        if self._ending:
+            return
+        self._notifier.reloading()
+        duty = None
+        try:
+            duty = self._load(self._duty)
+        except Exception:  # a defect is no reason to end what works
+            self._log_traceback()
+        stamp = time.strftime("%Y-%m-%d %H:%M:%S")
+        if duty is None:
+            self._outcome = f"reload failed at {stamp}, see the log"
+            self._log.warning("reload failed: what was in use before stays in use")
+        else:
+            self._duty = duty
+            self._outcome = f"reloaded at {stamp}"
+            self._replace_workers()
+        self._watch = FileWatch(files_of(self._duty.settings))
+        if duty is None:
+            self._notifier.ready(self._outcome)
+
+    def _replace_workers(self) -> None:
+        self._generation += 1
+        old = [each for each in self._children.values() if not each.leaving]
+        for each in old:
+            each.leaving = True
+        self._fork_workers()
+        if all(each.leaving for each in self._children.values()) and old:
+            # There is no room for a new process. Old certificates are better than none.
+            self._outcome = "reload failed for want of new processes, see the log"
+            self._log.warning("reload failed: workers of before go on")
+            for each in old:
+                each.leaving = False
+            self._notifier.ready(self._outcome)
+            return
+        for each in old:
+            self._tell_to_leave(each)
+
+    def _tell_to_leave(self, child: _Child) -> None:
+        """Let a worker begin no more sessions. It closes its end when it has heard that."""
+        child.leaving = True
+        self._hearing.add(child)
+        with suppress(OSError):  # it may have died just now
+            child.channel.shutdown(socket.SHUT_WR)
+        self.loop.watch(child.channel.fileno(), IN, lambda _events: self._has_left(child))
+
+    def _has_left(self, child: _Child) -> None:
+        if child not in self._hearing:
+            return
+        self._hearing.remove(child)
+        self.loop.watch(child.channel.fileno(), 0, _nothing)
+        if not self._hearing and not self._ending:
+            self._log.info(f"reloaded, generation {self._generation}")
+            self._notifier.ready(self._outcome)
+
+    def _stop(self) -> None:
+        """End all, sessions included."""
+        self._end()
+        self._kill_at = self.loop.now + _GRACE
+        for pid in self._children:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGTERM)
+
+    def _leave(self) -> None:
+        """Begin no more sessions, and end with the last one."""
+        self._end()
+        for each in self._children.values():
+            if not each.leaving:
+                self._tell_to_leave(each)
+
+    def _end(self) -> None:
+        self._ending = True
+        self._notifier.stopping()
+        if not self._children:
+            self.loop.stop()
+
+    def _chores(self, now: float) -> None:
+        if self._ending:
+            if now >= self._kill_at:
+                for pid in self._children:
+                    os.kill(pid, signal.SIGKILL)
+            return
+        if now >= self._fork_at:
+            self._fork_workers()
+        if self._watch.has_changed(now):
+            self._log.info("files with keys, certificates or tables have changed")
+            self._reload()
+        role = self._duty.server_role
+        if role is not None and time.time() >= role.expires and role.renew():
+            # All workers are to seal tickets with the same new keys.
+            self._replace_workers()
+
+    # -- seen from outside
+
+    def metrics(self) -> str:
+        """Everything that is counted, as Prometheus wants it."""
+        return metrics.render(self._shared.total(), described(self._duty.server_role))
+
+    def status(self) -> str:
+        """How things are, as JSON."""
+        workers = []
+        for each in self._children.values():
+            numbers = self._shared.numbers(each.place)
+            sessions, beginning = numbers[metrics.SESSIONS], numbers[metrics.BEGINNING]
+            workers.append(WorkerStatus(each.pid, each.generation, each.leaving, sessions, beginning))
+        roles = self._duty.server_role, self._duty.client_role
+        up = self.loop.now - self._started
+        return report(workers, roles, up=up, generation=self._generation, reload=self._outcome)
+
+    def _on_failure(self, _function: Callable[..., None]) -> None:
+        self._log_traceback()
+
+    def _log_traceback(self) -> None:
+        for line in traceback.format_exc().splitlines():
+            self._log.error(line)
+
+
+def _nothing(_events: int) -> None:
+    """Stand in for a handler that is not called any more."""

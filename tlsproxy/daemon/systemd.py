@@ -1,0 +1,69 @@
+"""What systemd wants to hear (sd_notify(3)), and the sockets that it gives (sd_listen_fds(3))."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from collections.abc import MutableMapping
+
+from ..log import Fatal
+
+_FIRST = 3
+
+
+class Notifier:
+    """Tells systemd how it is, where there is systemd."""
+
+    def __init__(self, environment: MutableMapping[str, str]) -> None:
+        """Take what is meant for this process out of the environment."""
+        path = environment.pop("NOTIFY_SOCKET", "")
+        self._address = f"\0{path[1:]}" if path.startswith("@") else path
+        interval = environment.pop("WATCHDOG_USEC", "")
+        meant_for = environment.pop("WATCHDOG_PID", "")
+        is_ours = interval.isdigit() and meant_for in ("", str(os.getpid()))
+        self._interval = int(interval) / 2e6 if is_ours else 0.0
+        self._next = 0.0
+
+    def ready(self, status: str) -> None:
+        """Say that a start or a reload is done."""
+        self._send(f"READY=1\nSTATUS={status}")
+
+    def reloading(self) -> None:
+        """Say that a reload has begun."""
+        self._send(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}")
+
+    def stopping(self) -> None:
+        """Say that the end has begun."""
+        self._send("STOPPING=1")
+
+    def alive(self, now: float) -> None:
+        """Be alive, as often as systemd wants to hear it; a chore."""
+        if self._interval and now >= self._next:
+            self._next = now + self._interval
+            self._send("WATCHDOG=1")
+
+    def _send(self, message: str) -> None:
+        if not self._address:
+            return
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
+            notify.setblocking(False)
+            try:
+                notify.sendto(message.encode(), self._address)
+            except OSError:  # it will ask by other means
+                return
+
+
+def activated_socket(environment: MutableMapping[str, str]) -> socket.socket | None:
+    """The listening socket that systemd has opened for us, if it has; raise `Fatal` if it is of no use."""
+    pid, count = environment.pop("LISTEN_PID", ""), environment.pop("LISTEN_FDS", "0")
+    environment.pop("LISTEN_FDNAMES", None)
+    if pid != str(os.getpid()):
+        return None
+    if count != "1":
+        raise Fatal(f"socket activation: {count} sockets instead of one")
+    os.set_inheritable(_FIRST, False)
+    listener = socket.socket(fileno=_FIRST)
+    if listener.family != socket.AF_UNIX or listener.type != socket.SOCK_STREAM:
+        raise Fatal("socket activation: not a UNIX stream socket (ListenStream= with a path)")
+    return listener

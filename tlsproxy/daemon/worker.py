@@ -1,0 +1,111 @@
+"""A process that serves sessions for a parent that is ours: what it gives up first, and what ends it.
+
+What ends it:
+    its channel is closed   no more sessions are begun; it ends with the last one (a reload, or the death of the parent)
+    SIGTERM, SIGINT         at once
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+import signal
+import socket
+from dataclasses import dataclass
+
+from postconf.models import TlsSettings
+
+from ..loop import IN, Loop
+from ..tls.roles import ClientRole, ServerRole
+from . import privileges
+from .logging import PostfixLog
+from .metrics import LOG_LOST, Numbers
+from .server import Server, capacity
+from .signals import on_signals
+from .watchdog import Watchdog
+
+
+@dataclass(frozen=True, slots=True)
+class Duty:
+    """What a worker is given: everything that is the same for all workers of a generation."""
+
+    settings: TlsSettings
+    server_role: ServerRole | None
+    client_role: ClientRole | None
+    user: pwd.struct_passwd | None
+    """Who to become; None: nobody else."""
+    jail: str | None
+    """The directory to be confined to; None: it is not."""
+
+
+class Worker:
+    """The process, from its fork to its end."""
+
+    def __init__(self, duty: Duty, log: PostfixLog, listener: socket.socket, channel: int, numbers: Numbers) -> None:
+        """`channel` is closed by the parent when this is to end; the listener is shared with other workers."""
+        self._duty = duty
+        self._log = log
+        self._numbers = numbers
+        self._channel = channel
+        self._loop = Loop()
+        self._leaving = False
+        self._server = Server(
+            self._loop,
+            log,
+            listener,
+            duty.server_role,
+            duty.client_role,
+            server_settings_expected=duty.settings.view.config.release.since("3.12"),
+            max_sessions=capacity(),
+            numbers=numbers,
+            shared=True,
+        )
+
+    def run(self) -> int:
+        """Serve until the end; return the exit status. Raise `Fatal`."""
+        duty, loop = self._duty, self._loop
+        _enter(duty.settings.view["queue_directory"])
+        privileges.drop(duty.user, jail=duty.jail)
+        watchdog = Watchdog(self._log, duty.settings.service.tlsproxy_watchdog_timeout)
+        loop.before_sleep = self._log.flush_when_due
+        loop.chores += [watchdog.rest, self._chores]
+        on_signals(
+            loop,
+            {
+                signal.SIGTERM: loop.stop,
+                signal.SIGINT: loop.stop,
+                signal.SIGHUP: _nothing,
+                signal.SIGQUIT: _nothing,
+            },
+        )
+        loop.watch(self._channel, IN, self._on_channel)
+        self._server.listen()
+        watchdog.rest()
+        loop.run()
+        self._log.flush()
+        return 0
+
+    def _on_channel(self, _events: int) -> None:
+        self._loop.watch(self._channel, 0, self._on_channel)
+        self._leaving = True
+        self._server.close_listener()
+        self._loop.close(self._channel)  # so the parent knows
+        if not self._server.sessions:
+            self._loop.stop()
+
+    def _chores(self, _now: float) -> None:
+        self._numbers[LOG_LOST] = self._log.lost
+        if self._leaving and not self._server.sessions:
+            self._loop.stop()
+
+
+def _enter(directory: str) -> None:
+    """Be where Postfix's daemons are, if there is such a place: names of other services are relative to it."""
+    try:
+        os.chdir(directory)
+    except OSError:
+        os.chdir("/")
+
+
+def _nothing() -> None:
+    """Signals of a terminal reach workers, too; these are for the parent."""

@@ -1,0 +1,41 @@
+"""What every part of the proxy needs of a log: three severities, one line each.
+
+Where lines go (stderr, syslog, postlogd) and how they are stamped is decided by `tlsproxy.daemon.logging`.
+"""
+
+from typing import Protocol
+
+
+class Log(Protocol):
+    """A sink for Postfix-style log lines; `text` holds no severity prefix and no newline."""
+
+    def info(self, text: str) -> None:
+        """Log an ordinary event."""
+
+    def warning(self, text: str) -> None:
+        """Log something suspicious that the program survives (msg_warn(3))."""
+
+    def error(self, text: str) -> None:
+        """Log a failure that ends one session or disables one role (msg_error(3))."""
+
+
+class StandardLog:
+    """Passes lines to a logger of the standard library: for programs that use us as a library."""
+
+    def __init__(self, name: str) -> None:
+        import logging
+
+        self._logger = logging.getLogger(name)
+
+    def info(self, text: str) -> None:
+        self._logger.info("%s", text)
+
+    def warning(self, text: str) -> None:
+        self._logger.warning("%s", text)
+
+    def error(self, text: str) -> None:
+        self._logger.error("%s", text)
+
+
+class Fatal(Exception):
+    """The program can't go on; it logs `fatal: text` and ends with status 1 (msg_fatal(3))."""

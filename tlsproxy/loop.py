@@ -1,0 +1,146 @@
+"""An event loop over epoll: handlers by descriptor, a coarse clock, queued jobs, and chores once a second.
+
+It knows nothing of TLS or of sessions. A handler is called with the event bits; what it raises goes to `on_failure`,
+and the loop goes on. Descriptors are closed at the end of a turn (`close`), so that an event that is already in hand
+can't reach whoever gets the same number next.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import time
+import traceback
+from collections import deque
+from collections.abc import Callable
+
+IN = select.EPOLLIN
+OUT = select.EPOLLOUT
+GONE = select.EPOLLHUP | select.EPOLLERR
+
+Handler = Callable[[int], None]
+Job = Callable[[], None]
+
+_CHORE_INTERVAL = 1.0
+_LOG_DELAY = 0.02
+_MAX_EVENTS = 256
+
+
+class Loop:
+    """One epoll object. `now` is the monotonic time, in seconds, at which the current turn began."""
+
+    def __init__(self) -> None:
+        self._epoll = select.epoll()
+        self._handlers: dict[int, Handler] = {}
+        self._masks: dict[int, int] = {}
+        self._closing: list[int] = []
+        self._jobs: deque[Job] = deque()
+        self._running = False
+        self.chores: list[Callable[[float], None]] = []
+        """Called about once a second with the time."""
+        self.before_sleep: Callable[[float], bool] | None = None
+        """Called with the time before each sleep; says by True that it wants to be called again soon."""
+        self.on_failure: Callable[[Callable[..., None]], None] = _print_failure
+        """Called inside the `except` block of a handler, job or chore that has raised, with that function."""
+        self.now = time.monotonic()
+
+    def watch(self, descriptor: int, events: int, handler: Handler) -> None:
+        """Call `handler` when one of `events` happens; `events` of 0 stops that, hang-ups included."""
+        old = self._masks.get(descriptor, 0)
+        if events:
+            self._handlers[descriptor] = handler
+        if events == old:
+            return
+        if not old:
+            self._epoll.register(descriptor, events)
+        elif events:
+            self._epoll.modify(descriptor, events)
+        else:
+            self._epoll.unregister(descriptor)
+            del self._handlers[descriptor]
+        self._masks[descriptor] = events
+
+    def close(self, descriptor: int, *, shared: bool = False) -> None:
+        """Forget a descriptor now and close it when this turn ends.
+
+        `shared`: another process may hold the same open file, so that the kernel would go on reporting its events.
+        """
+        if self._masks.pop(descriptor, 0) and shared:
+            self._epoll.unregister(descriptor)
+        self._handlers.pop(descriptor, None)
+        self._closing.append(descriptor)
+
+    def queue(self, job: Job) -> None:
+        """Do expensive work later: one job a turn while other descriptors have events."""
+        self._jobs.append(job)
+
+    def forked(self) -> None:
+        """Go on in a child process, outside `run`: an epoll object would stay the parent's, too."""
+        self._epoll.close()
+        self._epoll = select.epoll()
+        for descriptor, events in self._masks.items():
+            if events:
+                self._epoll.register(descriptor, events)
+
+    def abandon(self) -> None:
+        """Close everything that is watched, in a child process that has no use for it."""
+        self._epoll.close()
+        for descriptor, events in self._masks.items():
+            if events:
+                os.close(descriptor)
+        self._masks.clear()
+        self._handlers.clear()
+
+    def stop(self) -> None:
+        """Leave `run` at the end of this turn."""
+        self._running = False
+
+    def run(self) -> None:
+        """Turn until `stop`."""
+        self._running = True
+        wait = 0.0
+        next_chores = time.monotonic() + _CHORE_INTERVAL
+        handlers = self._handlers
+        jobs = self._jobs
+        poll = self._epoll.poll
+        monotonic = time.monotonic
+        while self._running:
+            events = poll(wait, _MAX_EVENTS)
+            self.now = now = monotonic()
+            for descriptor, event in events:
+                handler = handlers.get(descriptor)
+                if handler is not None:
+                    try:
+                        handler(event)
+                    except Exception:
+                        self.on_failure(handler)
+            if jobs:
+                job = jobs.popleft()
+                try:
+                    job()
+                except Exception:
+                    self.on_failure(job)
+            if now >= next_chores:
+                next_chores = now + _CHORE_INTERVAL
+                for chore in self.chores:
+                    try:
+                        chore(now)
+                    except Exception:
+                        self.on_failure(chore)
+            if self._closing:
+                self._close_all()
+            if jobs:
+                wait = 0.0
+            elif self.before_sleep is not None and self.before_sleep(now):
+                wait = _LOG_DELAY
+            else:
+                wait = next_chores - now
+
+    def _close_all(self) -> None:
+        for descriptor in self._closing:
+            os.close(descriptor)
+        self._closing.clear()
+
+
+def _print_failure(_function: Callable[..., None]) -> None:
+    traceback.print_exc()

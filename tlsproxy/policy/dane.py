@@ -1,0 +1,98 @@
+"""DANE for outgoing sessions: which TLSA records apply to a host, and what is left where there are none (RFC 7672).
+
+DNS is asked through a `Resolver`, of which `tlsproxy.policy.resolver` is one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Protocol
+
+from ..wire.messages import Dane, TlsaRecord
+from .destination import DnsName
+
+_DANE_TA, _DANE_EE = 2, 3
+_PRIVATE_MTYPE = 255
+
+
+class LookupFailure(Exception):
+    """DNS has no answer now, not even that there is none; the text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class TlsaAnswer:
+    """TLSA records as they came, and whether DNSSEC secures them. `canonical` is the name that has them."""
+
+    name: str
+    canonical: str
+    secure: bool
+    data: tuple[bytes, ...]
+
+
+class Resolver(Protocol):
+    """What is asked of DNS. Each method raises `LookupFailure`."""
+
+    def tlsa(self, name: str) -> TlsaAnswer | None:
+        """Look up TLSA records; None if there are none."""
+
+    def alias_is_secure(self, name: str) -> bool:
+        """Look up the CNAME record of a name; is it secured by DNSSEC?"""
+
+
+def find(resolver: Resolver, host: DnsName, port: int, *, force: bool, warn: Callable[[str], None]) -> Dane | None:
+    """Look up the TLSA records of a host; None if none apply, without records if none is usable (RFC 7672, 2.2.2).
+
+    The name at the end of the host's CNAME records comes first; the name itself has its turn if that one has no
+    records, or was not reached securely. `force` asks even where the host's addresses are not secure.
+    """
+    if not force and not host.secure and not (host.is_alias and _alias_is_secure(resolver, host.name, warn)):
+        return None
+    bases = [host.target] if host.secure else []
+    if host.is_alias or not bases:
+        bases.append(host.name)
+    for base in bases:
+        records = _records(resolver, f"_{port}._tcp.{base}", warn)
+        if records is not None:
+            return Dane(base, records)
+    return None
+
+
+def _alias_is_secure(resolver: Resolver, name: str, warn: Callable[[str], None]) -> bool:
+    try:
+        return resolver.alias_is_secure(name)
+    except LookupFailure as failure:
+        warn(f"DNSSEC status lookup error for {name}: {failure}")
+        raise
+
+
+def _records(resolver: Resolver, name: str, warn: Callable[[str], None]) -> tuple[TlsaRecord, ...] | None:
+    try:
+        answer = resolver.tlsa(name)
+    except LookupFailure as failure:
+        warn(f"DANE TLSA lookup problem: {failure}")
+        raise
+    if answer is None or not answer.secure:
+        return None
+    alias = answer.name.lower() != answer.canonical.lower()
+    shown = f"{answer.name} -> {answer.canonical}" if alias else answer.canonical
+    return tuple(reversed(list(_usable(answer.data, shown, warn))))
+
+
+def _usable(data: Iterable[bytes], name: str, warn: Callable[[str], None]) -> Iterable[TlsaRecord]:
+    """Those that mean something for SMTP: it has no use for usages 0 and 1."""
+    for each in data:
+        if len(each) < 3:
+            warn(f"{name}: truncated TLSA RR length == {len(each)}")
+            continue
+        record = TlsaRecord(each[0], each[1], each[2], each[3:])
+        if record.usage not in (_DANE_TA, _DANE_EE):
+            problem = "unsupported TLSA certificate usage"
+        elif record.mtype == _PRIVATE_MTYPE:
+            problem = "reserved private-use matching type"
+        else:
+            yield record
+            continue
+        from ..tls.dane import show
+
+        warn(f"{name} {problem}: {show(record)}")

@@ -1,0 +1,74 @@
+"""Where a session is to go: the next hop as configured, the host that was found for it, and how far DNS vouches for it.
+
+No I/O.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from postconf.values import SPACE
+
+_SERVICES = {"smtp": 25, "smtps": 465, "submission": 587, "submissions": 465, "lmtp": 24}
+SMTP_PORT = 25
+
+
+@dataclass(frozen=True, slots=True)
+class DnsName:
+    """A name that was looked up, its canonical form after CNAME records, and whether DNSSEC secured all of that."""
+
+    name: str
+    canonical: str = ""
+    secure: bool = False
+
+    @property
+    def target(self) -> str:
+        """The name at the end of the CNAME records."""
+        return self.canonical or self.name
+
+    @property
+    def is_alias(self) -> bool:
+        """Was there a CNAME record?"""
+        return self.target.lower() != self.name.lower()
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """What a policy is looked up for."""
+
+    nexthop: str
+    """As in transport(5): `example.com`, `[mail.example.com]:587`, or the path of a UNIX socket."""
+    domain: str
+    """The next hop without brackets and port: what `match=nexthop` means."""
+    host: DnsName
+    """The server: the next hop's mail exchanger, or itself."""
+    port: int = SMTP_PORT
+    """0 for a UNIX socket."""
+    mx: DnsName | None = None
+    """The name whose mail exchangers were looked up; None if none were."""
+    address: str = ""
+    """The IP address of the server, where it has been looked up."""
+
+    @classmethod
+    def parse(cls, nexthop: str, *, default_port: int = SMTP_PORT) -> Destination:
+        """Parse `host`, `[host]`, either with `:port`, a number or the name of a mail service; raise ValueError."""
+        text = nexthop.strip(SPACE)
+        if text.startswith("["):
+            domain, bracket, rest = text[1:].partition("]")
+            if not bracket or (rest and not rest.startswith(":")):
+                raise ValueError(f"garbage after brackets in {nexthop!r}" if bracket else f"missing ']' in {nexthop!r}")
+            port = rest[1:]
+        else:
+            domain, colon, port = text.partition(":")
+            rest = colon
+        if not domain or (rest and not port):
+            raise ValueError(f"missing {'port' if domain else 'host name'} in {nexthop!r}")
+        return cls(nexthop, domain, DnsName(domain), _port(port, nexthop) if port else default_port)
+
+
+def _port(text: str, nexthop: str) -> int:
+    if text in _SERVICES:
+        return _SERVICES[text]
+    if not (text.isascii() and text.isdigit() and len(text) <= 5 and 0 < int(text) <= 0xFFFF):
+        raise ValueError(f"bad port {text!r} in {nexthop!r}")
+    return int(text)

@@ -1,0 +1,1 @@
+"""One session: its states, and the bytes that pass between its two sides."""

@@ -1,0 +1,525 @@
+"""One TLS session, from the local peer's request to the end of both sides.
+
+The rules (tlsproxy(8), as real postscreen(8) and smtp(8) rely on them):
+
+- The local peer is told which protocol we speak. It sends its request; we answer whether its role is available; it
+  passes the remote peer's descriptor in a message of one byte. Nothing may be read beyond that byte.
+- During the handshake no plaintext is read or written.
+- Then bytes pass both ways. A side that can't be written stops the other side from being read.
+- When the local peer closes, the remote one gets close_notify; its own is not awaited.
+- When the remote peer closes or fails, what it sent before still reaches the local peer; close_notify is not answered.
+- Every state has a limit of inactivity. No input ends anything but this session.
+
+States, each a pair of handlers, in the order of a good session:
+
+    requesting → refused (waits for the local peer to close)
+               → receiving descriptor → handshaking → relaying → shutting down (close_notify is still to be sent)
+                                                               → draining      (only the local peer is still written)
+
+An object of this class does the I/O of its own two descriptors and never waits; the time is given to it.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from array import array
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from ..log import Log
+from ..loop import GONE, IN, OUT, Loop
+from ..tls.openssl import (
+    ERROR_SSL,
+    ERROR_WANT_READ,
+    ERROR_WANT_WRITE,
+    SSL_do_handshake,
+    SSL_get_error,
+    SSL_shutdown,
+    clear_errors,
+    log_errors,
+    pointer,
+)
+from ..tls.roles import ClientRole, Offer, Packets, Peer, RoleUnavailable, ServerRole, SessionRefused
+from ..wire.attributes import AttributeReader, ProtocolError, Reading
+from ..wire.messages import (
+    ANNOUNCEMENT,
+    ClientSettings,
+    Flag,
+    Request,
+    ServerSettings,
+    TlsContext,
+    read_client_settings,
+    read_request,
+    read_server_settings,
+    status_reply,
+)
+from .dump import PacketDump
+from .relay import End, Relay
+
+REQUEST_TIMEOUT = 100.0
+"""Seconds that a local peer has, all in all, until it has passed a descriptor."""
+_SESSION_GRACE = 10
+"""Seconds that are added to the client's session limit, which is the client's own business to enforce."""
+_MAX_TIMEOUT = 7 * 24 * 3600
+
+
+class Owner(Protocol):
+    """Where a session lives: what it shares with the others."""
+
+    loop: Loop
+    log: Log
+    server_role: ServerRole | None
+    client_role: ClientRole | None
+    server_settings_expected: bool
+
+    def established(self, session: Session, peer: Peer, facts: TlsContext) -> None:
+        """Note that a session has done its handshake."""
+
+    def ended(self, session: Session) -> None:
+        """Forget a session that is over."""
+
+
+class Session:
+    """A session in one of the states above."""
+
+    __slots__ = (
+        "_close_peer",
+        "_dump",
+        "_endpoint",
+        "_handshake_queued",
+        "_local",
+        "_loop",
+        "_offer",
+        "_owner",
+        "_peer",
+        "_reader",
+        "_reading",
+        "_relay",
+        "_remote",
+        "_request",
+        "_ssl",
+        "_tell_of_failure",
+        "_timed_out",
+        "_timeout",
+        "_touched",
+        "outcome",
+        "role",
+    )
+    # Known from the state that needs them on.
+    _request: Request
+    _offer: Offer
+    _peer: Peer
+    _ssl: Any
+    _relay: Relay
+
+    def __init__(self, owner: Owner, local: socket.socket) -> None:
+        """Take over `local`, a non-blocking UNIX stream."""
+        self._owner = owner
+        self._loop = owner.loop
+        self._local = local
+        self._remote = -1
+        self._dump: PacketDump | None = None
+        self._endpoint = ""
+        self._tell_of_failure: Callable[[], None] = _nothing
+        self._close_peer: Callable[[], None] = _nothing
+        self._handshake_queued = False
+        self._reader = AttributeReader()
+        self._reading = self._read_lists(self._reader)
+        self._touched = owner.loop.now
+        self._timeout = REQUEST_TIMEOUT
+        self._timed_out: Callable[[], None] = self._end
+        self.role = "none"
+        """Which one is asked for: server, client or none."""
+        self.outcome = "bad_request"
+        """How far it has come (`daemon.metrics.OUTCOMES`)."""
+
+    def start(self) -> None:
+        """Greet the local peer."""
+        if self._send(ANNOUNCEMENT):
+            self._watch_local(IN, self._on_request)
+
+    # -- requesting
+
+    def _read_lists(self, reader: AttributeReader) -> Reading[None]:
+        """Read the whole request and act on it."""
+        self._request = request = yield from read_request(reader)
+        self._endpoint = request.remote_endpoint
+        role = request.flags & (Flag.SERVER | Flag.CLIENT)
+        if role in (Flag.SERVER, Flag.CLIENT):
+            self.role = "server" if role is Flag.SERVER else "client"
+        direction = "from" if role & Flag.SERVER else "to" if role & Flag.CLIENT else "(bogus_direction)"
+        self._log.info(f"CONNECT {direction} {request.remote_endpoint}")
+        probe = bool(request.flags & Flag.PROBE_ONLY)
+        if role == Flag.CLIENT and probe:
+            self._refuse_or_probe(self._owner.client_role is not None)
+        elif role == Flag.CLIENT:
+            self._prepare_client((yield from read_client_settings(reader)))
+        elif role == Flag.SERVER and probe:
+            self._refuse_or_probe(self._owner.server_role is not None)
+        elif role == Flag.SERVER:
+            settings = (yield from read_server_settings(reader)) if self._owner.server_settings_expected else None
+            self._prepare_server(settings)
+        else:
+            self._log.warning(f"tlsp_get_request_event: bad request flags: {request.flags:#x}")
+            self._refuse_or_probe(available=False)
+
+    def _on_request(self, _events: int) -> None:
+        try:
+            data = self._local.recv(65536)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        try:
+            if not data:
+                raise self._reader.end_of_input()
+            self._reader.feed(data)
+            next(self._reading)
+        except StopIteration:
+            self._reading = _NOTHING_TO_READ
+        except ProtocolError as error:
+            part = "client TLS settings" if self._endpoint else "request attributes"
+            self._log.warning(f"tlsp_get_request_event: receive {part}: {error}")
+            self._end()
+
+    def _prepare_client(self, settings: ClientSettings) -> None:
+        role = self._owner.client_role
+        if role is None:
+            self._log.warning("TLS client role is disabled by configuration")
+            self._refuse_or_probe(available=False)
+            return
+        self._prepare(lambda: role.offer(self._request, settings))
+
+    def _prepare_server(self, settings: ServerSettings | None) -> None:
+        role = self._owner.server_role
+        if role is None:
+            self._refuse_or_probe(available=False)
+            return
+        self._prepare(lambda: role.offer(self._request, settings))
+
+    def _prepare(self, make_offer: Callable[[], Offer]) -> None:
+        try:
+            self._offer = make_offer()
+        except RoleUnavailable:
+            self._refuse_or_probe(available=False)
+            return
+        self._watch_local(IN, self._on_refused)  # nothing is to come before our answer
+        self._offer.when_ready(self._promise)
+
+    def _promise(self) -> None:
+        """Answer that the session will be served, unless the local peer has not waited for it."""
+        if self._local.fileno() < 0:
+            return
+        self.outcome = "no_descriptor"
+        if self._send(status_reply(available=True)):
+            self._watch_local(IN, self._on_descriptor)
+
+    def _refuse_or_probe(self, available: bool) -> None:
+        """Answer, and wait for the local peer to close."""
+        self.outcome = "refused"
+        if self._send(status_reply(available)):
+            self._watch_local(IN, self._on_refused)
+
+    def _on_refused(self, _events: int) -> None:
+        self._end()
+
+    # -- receiving the descriptor
+
+    def _on_descriptor(self, _events: int) -> None:
+        try:
+            # Exactly one byte, and room for one descriptor: the kernel closes any others.
+            data, ancillary, _flags, _address = self._local.recvmsg(1, socket.CMSG_LEN(4), socket.MSG_CMSG_CLOEXEC)
+        except BlockingIOError:
+            return
+        except OSError as error:
+            self._no_descriptor(error.strerror or str(error))
+            return
+        for level, kind, payload in ancillary:
+            if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS and len(payload) >= 4:
+                self._remote = array("i", payload[:4])[0]
+        if self._remote < 0:
+            self._no_descriptor("no descriptor came with it" if data else "end of input")
+            return
+        try:
+            os.set_blocking(self._remote, False)
+            if self._offer.packets is not Packets.NONE:
+                self._dump = PacketDump(self._loop, self._log, self._remote)
+                self._remote = self._dump.descriptor
+            if self._offer.hello_decides:
+                self._loop.watch(self._remote, IN, self._on_hello)
+            else:
+                self._start_tls()
+        except SessionRefused:
+            self._end()
+            return
+        except OSError as error:  # not a socket
+            self._no_descriptor(error.strerror or str(error))
+            return
+        self._touch()
+        self.outcome = "abandoned"
+        self._watch_local(IN, self._on_early_local)
+        request = self._request
+        self._timeout = _bounded(request.handshake_timeout)
+        self._timed_out = self._handshake_timed_out
+        if request.flags & Flag.CLIENT:  # we speak first
+            self._queue_handshake()
+
+    def _no_descriptor(self, reason: str) -> None:
+        self._log.warning(f"tlsp_get_fd_event: receive remote SMTP peer file descriptor: {reason}")
+        self._end()
+
+    # -- handshaking
+
+    def _on_hello(self, _events: int) -> None:
+        """Begin TLS now that the client has sent something to look at."""
+        self._touch()
+        try:
+            self._start_tls()
+        except SessionRefused:
+            self._end()
+            return
+        self._queue_handshake()
+
+    def _start_tls(self) -> None:
+        self._loop.watch(self._remote, IN, self._on_handshake)
+        self._peer = peer = self._offer.start(self._remote)
+        self._tell_of_failure = peer.failed
+        self._close_peer = peer.close
+        self._ssl = pointer(peer.connection)
+
+    def _on_early_local(self, _events: int) -> None:
+        """Leave early plaintext where it is; end for a local peer that has gone away."""
+        try:
+            gone = not self._local.recv(1, socket.MSG_PEEK)
+        except BlockingIOError:
+            return
+        except OSError:
+            gone = True
+        if gone:
+            self._log_failed_handshake()
+            self._end()
+        else:
+            self._watch_local(0)
+
+    def _on_handshake(self, _events: int) -> None:
+        self._touch()
+        self._queue_handshake()
+
+    def _queue_handshake(self) -> None:
+        """A private-key operation takes long: let sessions that only move data go first."""
+        if not self._handshake_queued:
+            self._handshake_queued = True
+            self._loop.queue(self._handshake)
+
+    def _handshake(self) -> None:
+        self._handshake_queued = False
+        if self._remote < 0:  # ended while it was waiting in the queue
+            return
+        clear_errors()
+        result = SSL_do_handshake(self._ssl)
+        if result == 1:
+            self._handshake_done()
+            return
+        error = SSL_get_error(self._ssl, result)
+        if error == ERROR_WANT_READ:
+            self._loop.watch(self._remote, IN, self._on_handshake)
+        elif error == ERROR_WANT_WRITE:
+            self._loop.watch(self._remote, OUT, self._on_handshake)
+        else:
+            self._handshake_failed()
+
+    def _handshake_timed_out(self) -> None:
+        self._log.warning(f"ciphertext read/write timeout for {self._endpoint}")
+        self._handshake_failed("handshake_timeout")
+
+    def _handshake_failed(self, outcome: str = "handshake_failed") -> None:
+        self.outcome = outcome
+        self._tell_of_failure()
+        self._log_failed_handshake()
+        self._end()
+
+    def _log_failed_handshake(self) -> None:
+        self._log.info(f"TLS handshake failed for service={self._request.serverid} peer={self._endpoint}")
+
+    def _handshake_done(self) -> None:
+        request = self._request
+        context = self._peer.complete()
+        if self._dump is not None:
+            self._dump.enabled = self._offer.packets is Packets.ALL
+        self.outcome = "established"
+        self._owner.established(self, self._peer, context)
+        self._relay = relay = Relay(self._local, self._ssl)
+        self._timeout = _bounded(request.session_timeout) + _SESSION_GRACE
+        self._timed_out = self._relay_timed_out
+        if request.flags & Flag.SEND_CONTEXT:
+            relay.up_pending = memoryview(context.encode(self._offer.generation))
+            if relay.write_local() is not None:
+                self._log.warning("cannot send TLS context: Broken pipe")
+                self._end()
+                return
+        self._set_interest(relay)
+
+    # -- relaying
+
+    def _on_local(self, events: int) -> None:
+        self._touched = self._loop.now
+        relay = self._relay
+        if relay.up_pending and events & (OUT | GONE):
+            self._write_local(relay)
+            if self._remote < 0:
+                return
+        if not relay.down_pending and events & (IN | GONE):
+            end = relay.read_local()
+            if end is not None:
+                self._after(end)
+                return
+            if not relay.down_pending and not relay.up_pending and not events & OUT:
+                return  # the steady state: nothing to change
+        self._set_interest(relay)
+
+    def _on_remote(self, events: int) -> None:
+        self._touched = self._loop.now
+        relay = self._relay
+        if not relay.down_pending and not events & OUT:  # the steady state
+            end = relay.read_remote()
+            if end is not None:
+                self._after(end)
+            elif relay.up_pending:
+                self._set_interest(relay)
+            return
+        if relay.down_pending:
+            end = relay.write_remote()
+            if end is not None:
+                self._after(end)
+                return
+        if not relay.up_pending and events & (IN | GONE):
+            self._read_remote(relay)
+        if self._remote >= 0:
+            self._set_interest(relay)
+
+    def _read_remote(self, relay: Relay) -> None:
+        end = relay.read_remote()
+        if end is not None:
+            self._after(end)
+
+    def _write_local(self, relay: Relay) -> None:
+        end = relay.write_local()
+        if end is not None:
+            self._after(end)
+
+    def _set_interest(self, relay: Relay) -> None:
+        self._watch_local((0 if relay.down_pending else IN) | (OUT if relay.up_pending else 0), self._on_local)
+        remote = (0 if relay.up_pending else IN) | (OUT if relay.down_pending else 0)
+        self._loop.watch(self._remote, remote, self._on_remote)
+
+    def _relay_timed_out(self) -> None:
+        relay = self._relay
+        if relay.up_pending:
+            self._log.warning(f"deadlock on plaintext stream for {self._endpoint}")
+        elif relay.down_pending:
+            self._log.warning(f"deadlock on ciphertext stream for {self._endpoint}")
+        else:
+            self._log.warning(f"ciphertext read/write timeout for {self._endpoint}")
+        self._end()
+
+    # -- ending
+
+    def _after(self, end: End) -> None:
+        """Leave the relaying state."""
+        relay = self._relay
+        if end is End.LOCAL_CLOSED:
+            self._watch_local(0)
+            self._shut_down(0)
+            return
+        if end is End.REMOTE_FAILED:
+            log_errors(self._log)
+        clear_errors()
+        if relay.up_pending:
+            self._loop.watch(self._remote, 0, self._on_remote)
+            self._watch_local(OUT, self._on_drain)
+        else:
+            self._end()
+
+    def _shut_down(self, _events: int) -> None:
+        """Send close_notify; what the remote peer says to it is not awaited."""
+        clear_errors()
+        result = SSL_shutdown(self._ssl)
+        if result < 0:
+            error = SSL_get_error(self._ssl, result)
+            if error in (ERROR_WANT_READ, ERROR_WANT_WRITE):
+                self._loop.watch(self._remote, OUT, self._shut_down)
+                return
+            if error == ERROR_SSL:
+                clear_errors()
+        self._end()
+
+    def _on_drain(self, _events: int) -> None:
+        """Write out what the remote peer sent before it left."""
+        self._touch()
+        relay = self._relay
+        if relay.write_local() is not None or not relay.up_pending:
+            self._end()
+
+    def _end(self) -> None:
+        """Close both sides; safe to call at any time, once."""
+        loop = self._loop
+        if self._remote >= 0:
+            loop.close(self._remote, shared=True)
+            self._remote = -1
+        self._close_peer()
+        loop.close(self._local.detach())
+        if self._endpoint:
+            self._log.info(f"DISCONNECT {self._endpoint}")
+        self._reading = _NOTHING_TO_READ  # which else refers to the session
+        self._timed_out = _nothing
+        self._owner.ended(self)
+
+    def abort(self) -> None:
+        """End at once, whatever the state: something unforeseen has happened."""
+        if self._local.fileno() >= 0:
+            self._end()
+
+    # -- common
+
+    @property
+    def _log(self) -> Log:
+        return self._owner.log
+
+    def check(self, now: float) -> None:
+        """Act on the limit of the present state, if it has passed."""
+        if now - self._touched >= self._timeout:
+            self._timed_out()
+
+    def time_out(self) -> None:
+        """Act as if the limit of the present state had passed."""
+        self._timed_out()
+
+    def _touch(self) -> None:
+        self._touched = self._loop.now
+
+    def _watch_local(self, events: int, handler: Callable[[int], None] | None = None) -> None:
+        self._loop.watch(self._local.fileno(), events, handler or self._on_local)
+
+    def _send(self, message: bytes) -> bool:
+        """Send a few bytes of the protocol; a local peer that can't take even those is gone."""
+        try:
+            sent = self._local.send(message)
+        except OSError:
+            sent = 0
+        if sent == len(message):
+            return True
+        self._end()
+        return False
+
+
+_NOTHING_TO_READ: Reading[None] = (None for _ in ())
+
+
+def _bounded(seconds: int) -> float:
+    """A limit that a peer asks for; nonsense (negative) means at once, as 0 does."""
+    return float(min(max(seconds, 0), _MAX_TIMEOUT))
+
+
+def _nothing() -> None:
+    """Stand in for an action that has no object."""

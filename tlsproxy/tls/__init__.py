@@ -1,0 +1,1 @@
+"""What the TLS controls mean, turned into OpenSSL contexts and verdicts."""

@@ -1,0 +1,65 @@
+"""Where the TLS library of one Postfix release behaves unlike that of another.
+
+The differences that values alone don't make (those are in the catalogue) are listed here, once, and asked for by name.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from postconf.catalogue import Release
+
+from ..wire.messages import Generation
+
+
+@dataclass(frozen=True, slots=True)
+class Behaviour:
+    """The habits of a release."""
+
+    generation: Generation
+    """The dialect of clients that don't show theirs: those of the server role until 3.11."""
+    group_names: bool
+    """A key exchange group is told by OpenSSL's name for it, not as a key type with a curve or a size."""
+    default_groups: str | None
+    """Groups are given to OpenSSL by any name it knows, and these ones if it knows none; None: curves only."""
+    signatures_when_resumed: bool
+    """The signatures of the certificates are told even of a resumed session, in which nobody signed."""
+    bare_key_fingerprints: bool
+    """tls_legacy_public_key_fingerprints has an effect."""
+    no_renegotiation: bool
+    """Renegotiation is refused without being told so."""
+    rare_ciphers: bool
+    """Cipher lists leave it to OpenSSL whether there are SEED and IDEA, which distributions don't build."""
+    settings_from_client: bool
+    """Clients of the server role send their settings; sessions are apart by their service."""
+    mismatch_yields: bool
+    """A wrong name hides no other error; alone, it leaves a server's certificate trusted."""
+    credential: str
+    """What a resumed session's certificate is called when it is not trusted."""
+    one_ticket_saved: bool
+    """Of the tickets that a server sends in a session, the first is kept, not the last."""
+    raw_keys: bool
+    """Sessions are kept apart by whether raw public keys were asked for."""
+
+    @classmethod
+    def of(cls, release: Release) -> Behaviour:
+        """Return the behaviour of a release."""
+        generations = (("3.12", Generation.V3_12), ("3.10", Generation.V3_10), ("3.9", Generation.V3_9))
+        return cls(
+            generation=next((each for first, each in generations if release.since(first)), Generation.V3_6),
+            group_names=release.since("3.10"),
+            default_groups=_default_groups(release) if release.since("3.8") else None,
+            signatures_when_resumed=not release.since("3.6.17", "3.7.13", "3.8.8", "3.9.2", "3.10"),
+            bare_key_fingerprints=not release.since("3.9"),
+            no_renegotiation=release.since("3.8"),
+            rare_ciphers=not release.since("3.8"),
+            settings_from_client=release.since("3.12"),
+            mismatch_yields=release.since("3.10.4"),
+            credential="peer credential" if release.since("3.9") else "certificate",
+            one_ticket_saved=release.since("3.11"),
+            raw_keys=release.since("3.9"),
+        )
+
+
+def _default_groups(release: Release) -> str:
+    return f"{release.defaults['tls_eecdh_auto_curves']} {release.defaults['tls_ffdhe_auto_groups']}"

@@ -1,0 +1,51 @@
+"""Which setting keeps a role from being served: parameter, file and line.
+
+Postfix's own warnings name a value at best. These lines come after them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from postconf.models import TlsSettings
+from postconf.origins import chain
+
+_PARAMETERS = {
+    "level": ("security_level",),
+    "certificates": ("chain_files", "cert_file", "dcert_file", "eccert_file"),
+    "mdalg": ("fingerprint_digest",),
+    "RSA": ("cert_file", "key_file"),
+    "DSA": ("dcert_file", "dkey_file"),
+    "ECDSA": ("eccert_file", "eckey_file"),
+}
+"""What is to blame, by other names than those of the parameters."""
+_OPTIONAL = {"protocols": "protocols", "cipher_grade": "ciphers", "cipher_exclusions": "exclude_ciphers"}
+"""What has a sibling that counts where TLS is required: instead of it or, for exclusions, besides."""
+
+
+def lines(settings: TlsSettings, setting: str, *, enforced: bool, prefix: str = "tlsproxy_tls_") -> Iterator[str]:
+    """Yield `file:line:column: name = value` for all that sets the blamed setting; `prefix` is that of the role."""
+    names = [name.replace("tlsproxy_tls_", prefix) for name in _names(setting, enforced=enforced)]
+    made = dict.fromkeys(
+        f"{origin.place}: {origin.name} = {origin.text}"
+        for name in names
+        for _, origin in chain(settings.view, name)
+        if origin.place is not None
+    )
+    yield from made or [f"not set: {', '.join(names)}"]
+
+
+def _names(setting: str, *, enforced: bool) -> Iterator[str]:
+    if setting in _OPTIONAL:
+        if enforced:
+            yield f"tlsproxy_tls_mandatory_{_OPTIONAL[setting]}"
+        if not enforced or setting == "cipher_exclusions":
+            yield f"tlsproxy_tls_{_OPTIONAL[setting]}"
+    elif setting in ("tls_config_file", "tls_server_sni_maps"):
+        yield setting
+    elif setting.startswith("tls_"):  # a list of ciphers, of which nothing may be left
+        yield setting
+        yield from _names("cipher_grade", enforced=enforced)
+        yield from _names("cipher_exclusions", enforced=enforced)
+    else:
+        yield from (f"tlsproxy_tls_{each}" for each in _PARAMETERS.get(setting, (setting,)))

@@ -1,0 +1,188 @@
+"""The client role: we are the TLS client of remote SMTP servers, on behalf of smtp(8).
+
+Each request brings its own settings: those of contexts (INIT), and those of the one session (START). `load` makes, with
+privileges, the contexts that our own configuration asks for; requests that ask for the same get these. smtp(8) trusts
+our word on the server's certificate: it is decided in `verify`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from postconf.models import TlsClient, TlsSettings
+from postconf.values import SecurityLevel, cipher_exclusions
+
+from ..log import Log
+from ..loop import Loop
+from ..tlsmgr import TlsManager
+from ..wire.messages import ClientInit, ClientSettings, Generation, Request
+from . import blame, openssl, openssl_peer
+from .behaviour import Behaviour
+from .ciphers import BadCiphers, cipher_list
+from .client_contexts import Cache, ClientContexts, Terms
+from .client_peer import ClientPeer, Setting
+from .client_policy import allowed_protocols, demand, level_of
+from .client_sessions import Place, cache_id
+from .contexts import BadContext, tell
+from .identities import BadIdentity
+from .loglevel import LogMask, log_mask, packets
+from .names import to_ascii
+from .roles import Offer, Packets, Peer, RoleUnavailable, SessionRefused
+from .settings_match import SettingsMatch
+
+DISABLED = "TLS client role is disabled by configuration"
+
+
+class ClientRole:
+    """Makes client-side sessions, by the settings that each request brings."""
+
+    def __init__(self, settings: TlsSettings, log: Log) -> None:
+        """Make the role. Where our own contexts can't be made, that is logged; requests with other settings may do."""
+        self._settings = settings
+        self._behaviour = Behaviour.of(settings.view.config.release)
+        self._log = log
+        self._match = SettingsMatch(settings, log)
+        self._contexts: Cache[ClientInit, ClientContexts] = Cache()
+        self._manager: TlsManager | None = None
+        self._loop: Loop | None = None
+        to_ascii("\u00e9.test")  # loads tables that could not be loaded in a jail
+        try:
+            self._contexts_of(self._match.init)
+        except (BadIdentity, BadContext) as error:
+            tell(error, log)
+            log.warning("TLS client initialization failed")
+            blamed = error.algorithm or "chain_files" if isinstance(error, BadIdentity) else error.setting
+            for line in blame.lines(settings, blamed, enforced=False, prefix="tlsproxy_client_"):
+                log.warning(line)
+
+    @classmethod
+    def load(cls, settings: TlsSettings, log: Log) -> ClientRole:
+        """Make the role; raise `RoleUnavailable` where the configuration has no use for it."""
+        if not is_configured(settings.client):
+            raise RoleUnavailable(DISABLED)
+        return cls(settings, log)
+
+    def attach(self, loop: Loop) -> None:
+        """Talk to tlsmgr(8) on this loop from now on."""
+        name = self._settings.globals.tlsmgr_service_name
+        # In a jail only the second one is there; it is relative to where master(8) has put us.
+        paths = f"{self._settings.view['queue_directory']}/private/{name}", f"private/{name}"
+        self._loop = loop
+        self._manager = TlsManager(loop, self._log, paths)
+
+    def offer(self, request: Request, settings: ClientSettings) -> Offer:  # noqa: ARG002
+        """Prepare a session, making a context where no session had these settings; raise `RoleUnavailable`."""
+        log, start = self._log, settings.start
+        new = self._match.key(settings.init) not in self._contexts
+        self._match.compare(settings.params, settings.init, new=new)
+        try:
+            contexts = self._contexts_of(settings.init)
+        except (BadIdentity, BadContext) as error:
+            tell(error, log)
+            raise RoleUnavailable(str(error)) from None
+        try:
+            return self._offer(contexts, settings)
+        except (SessionRefused, BadCiphers) as error:
+            # Postfix notices only when the session begins.
+            log.warning(f"{start.namaddr.lower()}: {error}" if isinstance(error, BadCiphers) else str(error))
+            openssl.log_errors(log)
+            return RefusingOffer(settings.generation, str(error))
+
+    def renew(self) -> bool:
+        """Read certificates and authorities again, for new sessions; sessions that there are go on.
+
+        If that can't be done, say why, keep the old ones, and return False.
+        """
+        try:
+            for each in self._contexts.values():
+                each.renew()
+        except (BadIdentity, BadContext) as error:
+            tell(error, self._log)
+            self._log.warning("the certificates that were read before stay in use")
+            return False
+        return True
+
+    def _contexts_of(self, init: ClientInit) -> ClientContexts:
+        """What there is for an INIT, or else is made now."""
+        library, behaviour, log = self._settings.globals, self._behaviour, self._log
+        return self._contexts.get_or_make(self._match.key(init), lambda: ClientContexts(library, init, behaviour, log))
+
+    def _offer(self, contexts: ClientContexts, settings: ClientSettings) -> ClientOffer:
+        """Prepare a session; raise `SessionRefused` or `BadCiphers`."""
+        log, start, library = self._log, settings.start, self._settings.globals
+        mask = contexts.mask
+        if settings.generation is Generation.V3_12:
+            mask = log_mask(start.log_param, start.log_level, log, traces=True)
+        if level_of(start) > SecurityLevel.ENCRYPT:
+            mask |= LogMask.UNTRUSTED
+        if mask & LogMask.VERBOSE:
+            log.info(f"setting up TLS connection to {start.namaddr}")
+        protocols = allowed_protocols(start)
+        ciphers = cipher_list(library, start.cipher_grade, cipher_exclusions(start.cipher_exclusions))
+        if mask & LogMask.VERBOSE:
+            log.info(f'{start.namaddr}: TLS cipher list "{ciphers}"')
+        depth, yields = contexts.init.verifydepth, self._behaviour.mismatch_yields
+        wanted = demand(start, contexts.digests, log, verifydepth=depth, mismatch_yields=yields)
+        policy = wanted.policy
+        context = contexts.get(Terms(ciphers, start.cipher_grade, protocols, policy.level > SecurityLevel.ENCRYPT))
+        for complaint in context.complaints:
+            log.warning(f"{start.namaddr.lower()}: {complaint}")
+        if wanted.sni and mask & LogMask.SSL_DEBUG:
+            log.info(f"{start.namaddr}: SNI hostname: {wanted.sni}")
+        place = None
+        if self._loop is not None and self._manager is not None:
+            init, raw_keys = contexts.init, self._behaviour.raw_keys
+            name = cache_id(init, start, policy, wanted.sni, ciphers, raw_keys=raw_keys)
+            told = log if mask & LogMask.CACHE else None
+            place = Place(self._manager, self._loop, init.cache_type, name, told)
+            self._manager.seed(library.tls_daemon_random_bytes, openssl_peer.add_entropy)
+        setting = Setting(contexts, context.context, start, wanted, mask, library, self._behaviour, log, place)
+        return ClientOffer(setting, settings.generation)
+
+
+class ClientOffer:
+    """One request that the role will serve."""
+
+    hello_decides = False
+
+    def __init__(self, setting: Setting, generation: Generation) -> None:
+        self._setting = setting
+        self.generation = generation
+        self.packets = packets(setting.mask)
+
+    def when_ready(self, go_on: Callable[[], None]) -> None:
+        """Go on when an old session has been looked for."""
+        if self._setting.place is None:
+            go_on()
+        else:
+            self._setting.place.find(go_on)
+
+    def start(self, descriptor: int) -> ClientPeer:
+        """Begin TLS on the remote peer's descriptor."""
+        return ClientPeer(self._setting, descriptor)
+
+
+class RefusingOffer:
+    """A request for a session that can't be, of which Postfix tells its client when the session begins."""
+
+    packets = Packets.NONE
+    hello_decides = False
+
+    def __init__(self, generation: Generation, problem: str) -> None:
+        self.generation = generation
+        self._problem = problem
+
+    def when_ready(self, go_on: Callable[[], None]) -> None:
+        """Go on at once."""
+        go_on()
+
+    def start(self, descriptor: int) -> Peer:  # noqa: ARG002
+        """Refuse; why has been logged."""
+        raise SessionRefused(self._problem)
+
+
+def is_configured(client: TlsClient) -> bool:
+    """Does the configuration have a use for the client role, as tlsproxy(8) sees it?"""
+    level = client.tlsproxy_client_security_level
+    by_level = client.tlsproxy_client_use_tls or client.tlsproxy_client_enforce_tls if level is None else level > 0
+    return bool(by_level or client.tlsproxy_client_per_site or client.tlsproxy_client_policy_maps)

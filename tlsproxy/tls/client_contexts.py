@@ -1,0 +1,133 @@
+"""SSL contexts of the client role.
+
+`ClientContexts` reads all that an INIT names: what sessions with the same settings have in common. pyOpenSSL has no
+setters for ciphers, protocols and security level of one connection, so there is a context for each combination of
+those that sessions ask for. All share the trusted authorities.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from OpenSSL import SSL
+
+from postconf.models import TlsGlobals
+from postconf.values import Protocols
+
+from ..log import Log
+from ..wire.messages import ClientInit
+from . import library_config, openssl, openssl_peer
+from .behaviour import Behaviour
+from .contexts import BadContext, bare_context, limit_protocols, trusting_context, use_ciphers
+from .dane import Digests, read_digests
+from .digests import digest_by_name
+from .groups import choose_groups
+from .identities import Identity, read_configured, use_identities
+from .loglevel import LogMask, log_mask
+from .options import NO_RENEGOTIATION, context_options
+
+_MOST = 100
+
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
+
+
+class Cache(OrderedDict[K, V]):
+    """A bounded memory of what is expensive to make; what was not used for longest is forgotten first."""
+
+    def get_or_make(self, key: K, make: Callable[[], V]) -> V:
+        """Return the value of a key, made now if need be; what `make` raises is not remembered."""
+        if key in self:
+            self.move_to_end(key)
+            return self[key]
+        self[key] = value = make()
+        if len(self) > _MOST:
+            self.popitem(last=False)
+        return value
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What sessions of one INIT may differ in, as far as it is a matter of the context."""
+
+    ciphers: str
+    grade: str
+    """The word that `ciphers` comes from, for messages."""
+    protocols: Protocols
+    authenticate: bool
+    """The server is to be verified, so weak keys don't count."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClientContext:
+    """A context, and what of its terms OpenSSL has refused, in Postfix's words."""
+
+    context: SSL.Context
+    complaints: tuple[str, ...]
+
+
+class ClientContexts:
+    """Everything that sessions with the same INIT have in common; files are read here and in `renew`."""
+
+    def __init__(self, library: TlsGlobals, init: ClientInit, behaviour: Behaviour, log: Log) -> None:
+        """Raise `BadContext` or `BadIdentity`, in Postfix's order (tls_client_init(3)); the text is its warning."""
+        self.mask = log_mask(init.log_param, init.log_level, log, traces=behaviour.settings_from_client)
+        if self.mask & LogMask.VERBOSE:
+            log.info("initializing the client-side TLS engine")
+        if complaint := library_config.problem(library):
+            if library.tls_config_file.startswith("/"):
+                openssl.is_readable(library.tls_config_file)  # for the reason
+            raise BadContext(complaint, "tls_config_file")
+        self.init = init
+        self._library = library
+        self._log = log
+        digest = digest_by_name(init.mdalg)
+        if digest is None:
+            log.warning(f'Digest algorithm "{init.mdalg}" not found')
+            raise BadContext("disabling TLS support", "mdalg")
+        self.digest = digest
+        self.digests: Digests = read_digests(library.tls_dane_digests, digest, log)
+        self._options = context_options(library, log, server=False)
+        if behaviour.no_renegotiation:
+            self._options |= NO_RENEGOTIATION
+        self._exclusions = ":!SEED:!IDEA" if behaviour.rare_ciphers else ""
+        self._trust, self._identities = self._read_files()
+        self._groups = choose_groups(library, log, defaults=behaviour.default_groups)
+        self._made: Cache[Terms, ClientContext] = Cache()
+
+    def get(self, terms: Terms) -> ClientContext:
+        """The context for sessions on these terms; raise `BadCiphers`."""
+        return self._made.get_or_make(terms, lambda: self._make(terms))
+
+    def renew(self) -> None:
+        """Read certificates and authorities again, for new sessions; raise as at first, and nothing has changed."""
+        self._trust, self._identities = self._read_files()
+        self._made.clear()
+
+    def _read_files(self) -> tuple[SSL.Context, list[Identity]]:
+        init, log = self.init, self._log
+        trust = trusting_context(self._library, init.CAfile, init.CApath)
+        pairs = (
+            ("RSA", init.cert_file, init.key_file),
+            ("DSA", init.dcert_file, init.dkey_file),
+            ("ECDSA", init.eccert_file, init.eckey_file),
+        )
+        identities = read_configured(init.chain_files, pairs, log)
+        use_identities(bare_context(), identities, init.chain_files, log)
+        return trust, identities
+
+    def _make(self, terms: Terms) -> ClientContext:
+        context = bare_context()
+        context.set_options(self._options)
+        refused = limit_protocols(context, terms.protocols)
+        use_identities(context, self._identities, self.init.chain_files, self._log)
+        openssl_peer.share_trust(context, self._trust)
+        openssl_peer.judge_chains(context, self.init.verifydepth)
+        if self._groups:
+            openssl.set_groups(context, self._groups)
+        use_ciphers(context, terms.ciphers + self._exclusions, terms.grade, authenticate=terms.authenticate)
+        complaints = (f"error setting {which} TLS version to: 0x{version:04x}" for which, version in refused)
+        return ClientContext(context, tuple(complaints))

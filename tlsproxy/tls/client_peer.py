@@ -1,0 +1,198 @@
+"""One session of the client role: what its server shows, whether that is good enough, what is told and logged of it.
+
+The lines and their order are those of tls_client_post_connect(3) and of the callbacks that run before it.
+"""
+
+from __future__ import annotations
+
+import traceback
+from dataclasses import dataclass
+from typing import Any
+
+from OpenSSL import SSL
+
+from postconf.models import TlsGlobals
+from postconf.values import SecurityLevel
+
+from ..log import Log
+from ..wire.messages import ClientStart, PeerStatus, TlsContext
+from . import dane, openssl, openssl_peer, trace
+from .behaviour import Behaviour
+from .client_contexts import ClientContexts
+from .client_policy import Demand
+from .client_sessions import Place
+from .facts import read_facts, summary
+from .loglevel import LogMask
+from .openssl_peer import Certificate
+from .peer_facts import tell_of
+from .verify import Judge, Match, peer_status
+
+_MOST_TICKETS = 10
+"""Of one server's tickets more are not saved: it may send thousands."""
+_CERTIFICATE_LINES = LogMask.CERTMATCH | LogMask.VERBOSE | LogMask.PEERCERT
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What one session works with."""
+
+    contexts: ClientContexts
+    context: SSL.Context
+    start: ClientStart
+    demand: Demand
+    mask: LogMask
+    library: TlsGlobals
+    behaviour: Behaviour
+    log: Log
+    place: Place | None
+    """Where its TLS session is kept, if sessions are."""
+
+
+class ClientPeer:
+    """One session."""
+
+    __slots__ = ("_judge", "_namaddr", "_schemes", "_setting", "_tickets", "connection")
+
+    def __init__(self, setting: Setting, descriptor: int) -> None:
+        """Begin TLS on the remote peer's descriptor."""
+        self._setting = setting
+        self._namaddr = setting.start.namaddr.lower()
+        self._tickets = 0
+        # pyOpenSSL wants a socket, but passes on whatever has a descriptor.
+        self.connection = SSL.Connection(setting.context, descriptor)  # type: ignore[arg-type]
+        self.connection.set_connect_state()
+        ssl = openssl.pointer(self.connection)
+        self._judge = Judge(
+            setting.demand.policy,
+            lambda: openssl_peer.peer_chain(ssl),
+            lambda chain: openssl_peer.verified_path(setting.context, chain),
+        )
+        self._schemes = openssl.watch_schemes(self.connection)
+        openssl_peer.judge_with(self.connection, self._on_step)
+        if setting.demand.sni:
+            self.connection.set_tlsext_host_name(setting.demand.sni.encode("utf-8", "surrogateescape"))
+        if setting.place is not None:
+            if setting.place.session:
+                openssl_peer.offer_session(self.connection, setting.place.session)
+            self._schemes.on_ticket = self._on_ticket
+        if setting.mask & LogMask.SSL_DEBUG:
+            trace.follow(self.connection, setting.log)
+
+    def complete(self) -> TlsContext:
+        """Judge the handshake, log what is to be logged of it, and say what the local peer may know."""
+        setting, mask, log = self._setting, self._setting.mask, self._setting.log
+        reused = openssl_peer.session_reused(self.connection)
+        if reused and mask & LogMask.CACHE:
+            log.info(f"{self._namaddr}: Reusing old session")
+        facts = read_facts(
+            self.connection,
+            self._schemes,
+            server=False,
+            group_names=setting.behaviour.group_names,
+            signatures=setting.behaviour.signatures_when_resumed or not reused,
+        )
+        facts.namaddr = self._namaddr
+        facts.level = setting.demand.policy.level
+        certificate = openssl_peer.peer_certificate(self.connection)
+        error = None if certificate is None else self._error(reused=reused)
+        facts.peer_status = peer_status(facts.level, error, mismatch_keeps_trust=setting.behaviour.mismatch_yields)
+        if certificate is not None:
+            self._describe(certificate, facts, reused=reused)
+        if mask & LogMask.SUMMARY:
+            log.info(summary(facts, "to", self._namaddr))
+        if facts.cipher_protocol != "TLSv1.3" and (self._tickets or not reused):
+            self._save()
+        return facts
+
+    def failed(self) -> None:
+        """Log what OpenSSL says about a failed handshake."""
+        openssl.log_errors(self._setting.log)
+        if self._setting.place is not None:
+            self._setting.place.discard()
+
+    def close(self) -> None:
+        """Forget what is kept beside the connection."""
+        self._schemes.on_ticket = None
+        openssl.forget(self.connection)
+        openssl_peer.forget_judge(self.connection)
+
+    def _error(self, *, reused: bool) -> int:
+        """What stands against the server's certificate; 0 if nothing does."""
+        if self._setting.demand.policy.hopeless:
+            return openssl_peer.UNSPECIFIED
+        # A session that is resumed has the verdict on it inside; otherwise nothing is good that was not judged.
+        return openssl_peer.verify_result(self.connection) or (openssl_peer.OK if reused else self._judge.error)
+
+    def _describe(self, certificate: Certificate, facts: TlsContext, *, reused: bool) -> None:
+        """Tell of the server's certificate, of what has matched, and of what is wrong."""
+        setting, log = self._setting, self._setting.log
+        bare_keys = setting.library.tls_legacy_public_key_fingerprints and setting.behaviour.bare_key_fingerprints
+        tell_of(facts, certificate, setting.contexts.digest, log, bare_keys=bare_keys)
+        facts.peer_CN = facts.peer_CN or self._judge.peer_name or ""
+        if facts.peer_status & PeerStatus.MATCHED:
+            if setting.mask & _CERTIFICATE_LINES:
+                self._log_match()
+        elif setting.mask & LogMask.UNTRUSTED:
+            self._complain(reused=reused)
+        if setting.mask & _CERTIFICATE_LINES:
+            log.info(
+                f"{setting.start.namaddr}: subject_CN={facts.peer_CN}, issuer_CN={facts.issuer_CN}, "
+                f"fingerprint={facts.peer_fingerprint}, pkey_fingerprint={facts.peer_pubkey_fingerprint}"
+            )
+
+    def _log_match(self) -> None:
+        log = self._setting.log
+        if self._judge.peer_name:
+            log.info(f"{self._namaddr}: matched peername: {self._judge.peer_name}")
+        if self._judge.match is not None:
+            log.info(f"{self._namaddr}: {_matched(self._judge.match, self._setting.demand.policy.level)}")
+
+    def _complain(self, *, reused: bool) -> None:
+        """Say why the server's certificate is not good enough."""
+        setting, finding = self._setting, self._judge.finding
+        if reused:
+            setting.log.info(
+                f"{setting.start.namaddr}: re-using session with untrusted {setting.behaviour.credential}, "
+                "look for details earlier in the log"
+            )
+        elif finding.error != openssl_peer.OK:
+            failure = setting.start.forced_failure_type
+            setting.log.info(finding.describe(self._namaddr, peer="server", policy_failure=failure))
+
+    def _on_step(self, _ssl: Any, ok: bool, error: int, depth: int, certificate: Certificate | None) -> int:
+        """Take OpenSSL's opinion of one step of verification; return the error that stands so far."""
+        setting = self._setting
+        try:
+            error = self._judge.step(ok, error, depth, certificate)
+            if setting.mask & LogMask.VERBOSE and not setting.demand.policy.hopeless:
+                subject = f" subject={certificate.subject}" if certificate else ""
+                setting.log.info(f"{self._namaddr}: depth={depth} verify={int(ok)}{subject}")
+        except Exception:
+            for line in traceback.format_exc().splitlines():
+                setting.log.error(line)
+            return openssl_peer.UNSPECIFIED
+        return error
+
+    def _on_ticket(self) -> None:
+        self._tickets += 1
+        # Up to TLS 1.2 tickets come in the handshake, before there is a session.
+        old = openssl.protocol(openssl.pointer(self.connection)) != "TLSv1.3"
+        if not old and self._tickets <= (1 if self._setting.behaviour.one_ticket_saved else _MOST_TICKETS):
+            self._save()
+
+    def _save(self) -> None:
+        if self._setting.place is not None:
+            self._setting.place.save(self.connection)
+
+
+def _matched(match: Match, level: SecurityLevel) -> str:
+    """Say what has verified a chain, as tls_dane_log(3) does."""
+    record, depth = match.record, match.depth
+    if level >= SecurityLevel.VERIFY:
+        return f"Matched trust anchor at depth {depth}"
+    if level == SecurityLevel.FINGERPRINT:
+        return f"Matched fingerprint: {dane.show_data(record.data)}"
+    what = "TA certificate" if depth else "EE certificate"
+    if match.by_key:
+        what = "TA public key verified certificate"
+    return f"Matched DANE {what} at depth {depth}: {dane.show(record)}"

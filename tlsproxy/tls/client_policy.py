@@ -1,0 +1,90 @@
+"""What a request of smtp(8) demands of a session: its effective level, names, records, and the name that is sent.
+
+Goes through a START in Postfix's order (tls_client_start(3)), logging what can't be used. What can't be used makes the
+demand one that nobody satisfies; only `dane` and `half-dane` fall back to `encrypt` (RFC 7672, section 2.2).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from postconf.values import Protocols, SecurityLevel, protocols
+
+from ..log import Log
+from ..wire.messages import ClientStart, TlsaRecord
+from .dane import Digests, strongest, usable_records
+from .names import references, to_ascii
+from .roles import SessionRefused
+from .verify import Policy
+
+_DANE = (SecurityLevel.HALF_DANE, SecurityLevel.DANE, SecurityLevel.DANE_ONLY)
+_MAX_SNI = 255
+
+_UNUSABLE = {
+    SecurityLevel.FINGERPRINT: "fingerprints",
+    SecurityLevel.DANE_ONLY: "TLSA records",
+    SecurityLevel.VERIFY: "trust anchors",
+    SecurityLevel.SECURE: "trust anchors",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """What one session is to be like."""
+
+    policy: Policy
+    sni: str
+    """The server name that is sent (RFC 6066); empty for none."""
+
+
+def level_of(start: ClientStart) -> SecurityLevel:
+    """The level that is asked for; raise `SessionRefused` for a number that is none."""
+    try:
+        return SecurityLevel(start.tls_level)
+    except ValueError:
+        raise SessionRefused(f"{start.namaddr}: unknown TLS security level {start.tls_level}") from None
+
+
+def allowed_protocols(start: ClientStart) -> Protocols:
+    """The protocols of a session; raise `SessionRefused`."""
+    allowed = protocols(start.protocols)
+    if allowed is None:
+        raise SessionRefused(f'{start.namaddr}: Invalid TLS protocol list "{start.protocols}": aborting TLS session')
+    if level_of(start) in _DANE:
+        return Protocols(allowed.excluded | {"SSLv3"}, allowed.minimum, allowed.maximum)
+    return allowed
+
+
+def demand(start: ClientStart, digests: Digests, log: Log, *, verifydepth: int, mismatch_yields: bool) -> Demand:
+    """Say what a START demands; raise `SessionRefused`."""
+    level, namaddr = level_of(start), start.namaddr.lower()
+    dane = start.dane
+    # Without its records a session at these levels can't be what it is meant to be.
+    must_fail = bool(start.forced_failure_type) or (level in _DANE and dane is None)
+    names = None
+    if level in _DANE or level >= SecurityLevel.VERIFY:
+        names = references(start.matchargv, nexthop=start.nexthop, host=start.host, namaddr=namaddr, log=log)
+        if not names:
+            log.warning(f"{namaddr}: could not configure peer name checks")
+    sni = _server_name(start, level)
+    usable: tuple[TlsaRecord, ...] = ()
+    if dane and dane.records and level > SecurityLevel.ENCRYPT:
+        usable = usable_records(dane.records, digests, namaddr, log)
+        if not usable and level in (SecurityLevel.HALF_DANE, SecurityLevel.DANE):
+            log.warning(f"{namaddr}: all TLSA records unusable, fallback to unauthenticated TLS")
+            level = SecurityLevel.ENCRYPT
+        elif not usable:
+            log.warning(f"{namaddr}: all {_UNUSABLE[level]} unusable")
+            must_fail = True
+    policy = Policy(level, names, strongest(usable, digests), must_fail, digests, mismatch_yields, verifydepth)
+    return Demand(policy, sni)
+
+
+def _server_name(start: ClientStart, level: SecurityLevel) -> str:
+    if level in _DANE:
+        name = start.dane.domain if start.dane else ""
+    else:
+        name = to_ascii({"hostname": start.host, "nexthop": start.nexthop}.get(start.sni, start.sni))
+    if len(name.encode("utf-8", "surrogateescape")) > _MAX_SNI:
+        raise SessionRefused(f"{start.namaddr}: ignoring too long SNI hostname: {name[:100]}")
+    return name

@@ -1,0 +1,108 @@
+"""Sessions that servers may be offered again, kept by tlsmgr(8), and their names there (tls_client(3), tls_fprint(3)).
+
+A session keeps the verdict on its certificate. So its name has everything in it that a verdict depends on: what Postfix
+has in it, and for verified sessions also the names that were looked for and the authorities that were trusted.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+from hashlib import sha256
+
+from OpenSSL import SSL
+
+from postconf.values import SecurityLevel
+
+from ..log import Log
+from ..loop import Loop
+from ..tlsmgr import TlsManager
+from ..wire.messages import ClientInit, ClientStart, TlsaRecord
+from . import openssl_peer
+from .verify import Policy
+
+
+class Place:
+    """The place of one session in the cache. It may be that sessions of its type are not kept."""
+
+    def __init__(self, manager: TlsManager, loop: Loop, cache_type: str, name: str, log: Log | None) -> None:
+        """`log` is told what is looked for and saved, if it is to be told."""
+        self.session = b""
+        """What has been found."""
+        self._manager = manager
+        self._loop = loop
+        self._cache_type = cache_type
+        self._name = name
+        self._log = log
+        self._kept = False
+
+    def find(self, go_on: Callable[[], None]) -> None:
+        """Look for a session; call `go_on` when that is over, with or without success."""
+
+        def on_known(kept: bool) -> None:
+            self._kept = kept
+            if kept:
+                self._say(f"looking for session {self._name} in {self._cache_type} cache")
+                self._manager.lookup(self._cache_type, self._name, on_found)
+            else:
+                go_on()
+
+        def on_found(session: bytes) -> None:
+            self.session = session
+            if session:
+                self._say(f"reloaded session {self._name} from {self._cache_type} cache")
+            go_on()
+
+        self._manager.cachable(self._cache_type, on_known)
+
+    def save(self, connection: SSL.Connection) -> None:
+        """Keep a connection's session, as soon as OpenSSL is out of the call in which its ticket has come."""
+        if self._kept:
+            self._loop.queue(lambda: self._save(connection))
+
+    def _save(self, connection: SSL.Connection) -> None:
+        session = openssl_peer.save_session(connection)
+        if session:
+            self._say(f"save session {self._name} to {self._cache_type} cache")
+            self._manager.update(self._cache_type, self._name, session)
+
+    def discard(self) -> None:
+        """Forget the session that was found: the server may not have liked it."""
+        if self.session:
+            self._say(f"remove session {self._name} from client cache")
+            self._manager.delete(self._cache_type, self._name)
+
+    def _say(self, text: str) -> None:
+        if self._log is not None:
+            self._log.info(text)
+
+
+def cache_id(init: ClientInit, start: ClientStart, policy: Policy, sni: str, ciphers: str, *, raw_keys: bool) -> str:
+    """The name of a session; `raw_keys`: Postfix 3.9 and later keep apart who asks for raw public keys."""
+    verified = policy.level > SecurityLevel.ENCRYPT
+    parts = [_text(start.helo), struct.pack("@l", openssl_peer.VERSION), _text(start.protocols), _text(ciphers)]
+    if raw_keys:
+        parts.append(struct.pack("@i", start.enable_rpk))
+    parts.append(struct.pack("@i", policy.hopeless))
+    parts += _records(start.dane.records if verified and start.dane else ())
+    parts.append(_text(sni if verified else ""))
+    files = (init.chain_files, init.cert_file, init.dcert_file, init.eccert_file, init.CAfile, init.CApath)
+    if verified or any(files):
+        names = policy.names if policy.names is not None else ("*",)
+        own = str(int(policy.level)), str(init.verifydepth), init.mdalg, start.mdalg, *files, *names
+        parts += [_text(each) for each in own]
+    return f"{start.serverid}&{sha256(b''.join(parts)).hexdigest().upper()}"
+
+
+def _text(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape") + b"\0"
+
+
+def _records(records: tuple[TlsaRecord, ...]) -> list[bytes]:
+    """As they came, usable or not, in an order of their own."""
+    ordered = sorted((r.usage, r.selector, r.mtype, len(r.data), r.data) for r in records)
+    parts = [struct.pack("@i", len(ordered))]
+    for usage, selector, mtype, length, data in ordered:
+        numbers = usage & 0xFF, selector & 0xFF, mtype & 0xFF, length & 0xFFFF
+        parts.append(struct.pack("=BBBH", *numbers) + data)
+    return parts

@@ -1,0 +1,133 @@
+"""What the SSL contexts of both roles have in common."""
+
+from __future__ import annotations
+
+from importlib import resources
+
+from OpenSSL import SSL
+
+from postconf.models import TlsGlobals
+from postconf.values import Protocols
+
+from ..log import Log
+from . import openssl, openssl_peer
+from .ciphers import BadCiphers
+from .options import protocol_options
+
+_LOWEST_SECURITY = b"ALL:@SECLEVEL=0"
+"""Postfix's own security level; the library's default (2) refuses what old mail servers have. It must be in force
+before certificates are loaded, and stays in force when the real list follows."""
+
+
+class BadContext(Exception):
+    """A context that can't be made; the text is Postfix's warning, and OpenSSL's error queue may say more.
+
+    `setting` is the member of the INIT that is to blame.
+    """
+
+    def __init__(self, message: str, setting: str = "") -> None:
+        super().__init__(message)
+        self.setting = setting
+
+
+class BadTrust(BadContext):
+    """Certification authorities that can't be loaded; Postfix does not call this a warning."""
+
+
+def tell(error: Exception, log: Log) -> None:
+    """Log why something can't be used, with OpenSSL's reasons behind it."""
+    (log.info if isinstance(error, BadTrust) else log.warning)(str(error))
+    openssl.log_errors(log)
+
+
+def bare_context() -> SSL.Context:
+    """Make a context that knows of no policy yet."""
+    context = SSL.Context(SSL.TLS_METHOD)
+    openssl.tune(context)
+    openssl.record_schemes(context)
+    context.set_cipher_list(_LOWEST_SECURITY)
+    return context
+
+
+def limit_protocols(context: SSL.Context, protocols: Protocols) -> list[tuple[str, int]]:
+    """Leave a context the protocols that a list allows; return the limits (minimum, maximum) that OpenSSL refuses."""
+    context.set_options(protocol_options(protocols))
+    # Without a limit this forgets those of OpenSSL's own configuration. OpenSSL 4 has no SSLv3 to begin with, and
+    # refuses it as a limit.
+    minimum = 0 if protocols.minimum == SSL.SSL3_VERSION else protocols.minimum
+    refused = []
+    try:
+        context.set_min_proto_version(minimum)
+    except SSL.Error:
+        refused.append(("minimum", minimum))
+    try:
+        context.set_max_proto_version(protocols.maximum)
+    except SSL.Error:
+        refused.append(("maximum", protocols.maximum))
+    openssl.clear_errors()
+    return refused
+
+
+def use_ciphers(context: SSL.Context, ciphers: str, grade: str, *, authenticate: bool) -> None:
+    """Give a context its cipher list, once its certificates are loaded; raise `BadCiphers`.
+
+    `authenticate`: the peer is to be verified, for which Postfix wants 80 bits of security (level 1) and more.
+    """
+    try:
+        context.set_cipher_list(f"{ciphers}:@SECLEVEL=1".encode() if authenticate else ciphers.encode())
+    except SSL.Error:
+        raise BadCiphers(f'error setting cipher grade: "{grade}"', f"tls_{grade.lower()}_cipherlist") from None
+
+
+def trusting_context(library: TlsGlobals, file: str, directory: str) -> SSL.Context:
+    """Make a context whose only purpose is to hold trusted authorities, for others to share; raise `BadTrust`."""
+    context = SSL.Context(SSL.TLS_METHOD)
+    if file or directory:
+        if not openssl_peer.trust_locations(context, file, directory):
+            shown = ", ".join(f'{name}="{value}"' for name, value in (("CAfile", file), ("CApath", directory)) if value)
+            message = f"cannot load Certification Authority data, {shown}: disabling TLS support"
+            raise BadTrust(message, "CAfile" if file else "CApath")
+        if library.tls_append_default_CA:
+            openssl_peer.trust_system(context)
+    return context
+
+
+class DhParameters:
+    """Finite-field Diffie-Hellman parameters for TLS 1.2 and below, out of a file, or built in.
+
+    OpenSSL's automatic choice is not bound; the 2048-bit group of RFC 3526 is what it chooses for most keys.
+    """
+
+    def __init__(self, file: str, log: Log) -> None:
+        self._text = b""
+        self._log = log
+        if file and file.lower() != "auto":
+            self._text = self._read(file)
+        if not self._text:
+            self._text = (resources.files(__package__) / "dh2048.pem").read_bytes()
+
+    def _read(self, file: str) -> bytes:
+        try:
+            with open(file, "rb") as stream:  # noqa: PTH123  names in main.cf may have any bytes
+                text = stream.read()
+        except OSError as error:
+            self._log.warning(
+                f'error opening DH parameter file "{file}": {error.strerror} -- using compiled-in defaults'
+            )
+            return b""
+        try:
+            if openssl.use_dh(SSL.Context(SSL.TLS_METHOD), text):
+                return text
+            self._log.warning(f'error decoding DH parameters from file "{file}" -- using compiled-in defaults')
+        except openssl.DhParametersRefused:
+            return text
+        openssl.log_errors(self._log)
+        return b""
+
+    def use(self, context: SSL.Context) -> None:
+        """Let connections of a context use the parameters; refused ones leave it without any."""
+        try:
+            openssl.use_dh(context, self._text)
+        except openssl.DhParametersRefused:
+            self._log.warning("error configuring explicit DH parameters")
+            openssl.log_errors(self._log)

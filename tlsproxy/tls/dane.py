@@ -1,0 +1,187 @@
+"""TLSA records: which of them can be used, how they rank, and what they match (RFC 6698, RFC 7671).
+
+Postfix gives fingerprints and local trust anchors the same form, so this is the one way in which certificates are
+matched by content. What a match is worth is decided in `verify`. No I/O.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import load_der_public_key
+
+from postconf.values import LIST_SEPARATORS, words
+
+from ..log import Log
+from ..wire.messages import TlsaRecord
+from .der import MalformedDer
+from .digests import Digest, digest_by_name
+from .openssl_peer import Certificate
+
+PKIX_TA, PKIX_EE, DANE_TA, DANE_EE = range(4)
+CERTIFICATE, PUBLIC_KEY = range(2)
+FULL = 0
+FINGERPRINT = 255
+"""The matching type that Postfix uses for fingerprints; it never comes from DNS."""
+
+_PARAMETER = "tls_dane_digests"
+_REQUIRED_NAMES = {1: "sha256", 2: "sha512"}
+_MAX_SHOWN = 64  # bytes; of longer data the head and the tail are shown
+
+
+@dataclass(frozen=True, slots=True)
+class Digests:
+    """Matching types that are in use, and how they rank: the strongest has the highest rank."""
+
+    functions: dict[int, Digest]
+    ranks: dict[int, int]
+
+
+def read_digests(text: str, fingerprint: Digest, log: Log) -> Digests:
+    """Read tls_dane_digests: names, the strongest first, those without a number of their own as `name=number`.
+
+    `fingerprint` is the digest of fingerprints. What can't be used is logged and left out.
+    """
+    functions: dict[int, Digest] = {FINGERPRINT: fingerprint}
+    order: list[int] = []
+    for word in words(text, LIST_SEPARATORS):
+        name, _, number = word.partition("=")
+        mtype = _matching_type(name, number, log)
+        if mtype is None:
+            continue
+        if not name:
+            functions.pop(mtype, None)
+        elif mtype in order:
+            log.warning(f"{_PARAMETER}: matching type {mtype} specified more than once")
+        else:
+            order.append(mtype)
+            digest = digest_by_name(name)
+            if digest is None:
+                log.warning(f'{_PARAMETER}: digest algorithm "{name}"({mtype}) unknown')
+            else:
+                functions[mtype] = digest
+    ranks = {mtype: len(order) - position for position, mtype in enumerate(order)}
+    return Digests(functions, ranks | {FINGERPRINT: len(order) + 1})
+
+
+def _matching_type(name: str, number: str, log: Log) -> int | None:
+    """The matching type that a word is about; None if it is about none."""
+    if not number:
+        known = {text: code for code, text in _REQUIRED_NAMES.items()}.get(name.lower())
+        if known is None and name:
+            log.warning(f"{_PARAMETER}: digest algorithm {name} needs an explicit number")
+        return known
+    if not (number.isascii() and number.isdigit()) or int(number) >= FINGERPRINT:
+        log.warning(f"Invalid matching type number in {_PARAMETER}: {name}={number}")
+        return None
+    mtype = int(number)
+    if mtype == FULL:
+        log.warning(f"Reserved matching type number in {_PARAMETER}: {name}={number}")
+        return None
+    required = _REQUIRED_NAMES.get(mtype)
+    if name and required and name.lower() != required:
+        log.warning(f"{_PARAMETER}: matching type {mtype} can only be {required}")
+        return None
+    return mtype
+
+
+def usable(record: TlsaRecord, digests: Digests) -> bool:
+    """Can a record be used: known numbers, and data of their kind?"""
+    if not (PKIX_TA <= record.usage <= DANE_EE and CERTIFICATE <= record.selector <= PUBLIC_KEY):
+        return False
+    if record.mtype == FULL:
+        return _parses(record)
+    digest = digests.functions.get(record.mtype)
+    return digest is not None and len(record.data) == len(digest(b""))
+
+
+def _parses(record: TlsaRecord) -> bool:
+    if record.selector == CERTIFICATE:
+        return Certificate.from_der(record.data) is not None
+    return is_public_key(record.data)
+
+
+def is_public_key(data: bytes) -> bool:
+    """Is this a SubjectPublicKeyInfo that we can work with?"""
+    try:
+        load_der_public_key(data)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        return False
+    return True
+
+
+def has_signed(public_key: bytes, certificate: Certificate) -> bool:
+    """Has the private half of this SubjectPublicKeyInfo signed a certificate?"""
+    try:
+        key: Any = load_der_public_key(public_key)
+        signed = certificate.x509.to_cryptography()
+        how: tuple[Any, ...] = ()
+        if isinstance(key, rsa.RSAPublicKey):
+            how = signed.signature_algorithm_parameters, signed.signature_hash_algorithm
+        elif isinstance(key, ec.EllipticCurvePublicKey):
+            how = (signed.signature_algorithm_parameters,)
+        key.verify(signed.signature, signed.tbs_certificate_bytes, *how)
+    except (InvalidSignature, UnsupportedAlgorithm, ValueError, TypeError, AttributeError):
+        return False
+    return True
+
+
+def usable_records(records: Sequence[TlsaRecord], digests: Digests, namaddr: str, log: Log) -> tuple[TlsaRecord, ...]:
+    """The records that can be used, strongest first; the others are logged, in the order in which Postfix does."""
+    found = []
+    for record in reversed(records):
+        if usable(record, digests):
+            found.append(record)
+        else:
+            log.warning(f"{namaddr}: unusable TLSA RR: {show(record)}")
+    return tuple(found)
+
+
+def strongest(records: Iterable[TlsaRecord], digests: Digests) -> tuple[TlsaRecord, ...]:
+    """Of each usage and selector, the best digest that is present, and full data (RFC 7671, section 9)."""
+    records = tuple(records)
+    best: dict[tuple[int, int], int] = {}
+    for record in records:
+        if record.mtype != FULL:
+            key = record.usage, record.selector
+            best[key] = max(best.get(key, 0), digests.ranks.get(record.mtype, 0))
+    return tuple(
+        record
+        for record in records
+        if record.mtype == FULL or digests.ranks.get(record.mtype, 0) == best[record.usage, record.selector]
+    )
+
+
+def matches(record: TlsaRecord, certificate: Certificate, digests: Digests) -> bool:
+    """Does a usable record match a certificate? Its usage does not count here."""
+    try:
+        data = certificate.der if record.selector == CERTIFICATE else certificate.parts.public_key_info
+    except MalformedDer:
+        return False
+    if record.mtype == FULL:
+        return data == record.data
+    return digests.functions[record.mtype](data) == record.data
+
+
+def first_match(
+    records: Iterable[TlsaRecord], certificate: Certificate, digests: Digests, *usages: int
+) -> TlsaRecord | None:
+    """The first record of these usages that matches a certificate."""
+    return next((each for each in records if each.usage in usages and matches(each, certificate, digests)), None)
+
+
+def show(record: TlsaRecord) -> str:
+    """A record as Postfix logs it."""
+    return f"{record.usage} {record.selector} {record.mtype} {show_data(record.data)}"
+
+
+def show_data(data: bytes) -> str:
+    """The data of a record as Postfix logs it."""
+    if len(data) <= _MAX_SHOWN:
+        return data.hex().upper() or "..."
+    half = _MAX_SHOWN // 2
+    return f"{data[:half].hex().upper()}...{data[-half:].hex().upper()}"

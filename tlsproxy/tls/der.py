@@ -1,0 +1,124 @@
+"""The few places of a certificate's DER that verification needs and no tolerant parser gives (RFC 5280).
+
+Certificates of peers can be odd; what can't be read here raises `MalformedDer`, and the caller treats it as a
+certificate that matches nothing. No I/O.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+_SEQUENCE, _BIT_STRING, _OCTET_STRING, _OID = 0x30, 0x03, 0x04, 0x06
+_VERSION, _EXTENSIONS = 0xA0, 0xA3
+_DNS_NAME, _IP_ADDRESS = 0x82, 0x87
+_SUBJECT_ALT_NAME = bytes.fromhex("551d11")
+_EXTENDED_KEY_USAGE = bytes.fromhex("551d25")
+SERVER_AUTH = bytes.fromhex("2b06010505070301")
+CLIENT_AUTH = bytes.fromhex("2b06010505070302")
+
+
+class MalformedDer(ValueError):
+    """Bytes that are no DER, or not of the expected structure."""
+
+
+@dataclass(frozen=True, slots=True)
+class Element:
+    """One tag-length-value: `whole` are its bytes, `content` those behind tag and length."""
+
+    tag: int
+    content: bytes
+    whole: bytes
+
+
+def elements(data: bytes) -> Iterator[Element]:
+    """Yield the elements that stand one behind the other in `data`; raise `MalformedDer`."""
+    position = 0
+    while position < len(data):
+        start = position
+        if len(data) - position < 2:
+            raise MalformedDer("truncated header")
+        tag, length = data[position], data[position + 1]
+        position += 2
+        if tag & 0x1F == 0x1F:
+            raise MalformedDer("long tag")
+        if length & 0x80:
+            size = length & 0x7F
+            if not 1 <= size <= 4 or len(data) - position < size:
+                raise MalformedDer("bad length")
+            length = int.from_bytes(data[position : position + size], "big")
+            position += size
+        if len(data) - position < length:
+            raise MalformedDer("truncated content")
+        yield Element(tag, data[position : position + length], data[start : position + length])
+        position += length
+
+
+def only(data: bytes, tag: int) -> Element:
+    """The one element that `data` is, with this tag; raise `MalformedDer`."""
+    found = list(elements(data))
+    if len(found) != 1 or found[0].tag != tag:
+        raise MalformedDer(f"not one element with tag {tag:#x}")
+    return found[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a certificate says, as it stands there."""
+
+    public_key_info: bytes
+    """The SubjectPublicKeyInfo, whole."""
+    public_key_bits: bytes
+    """The bits of the key alone, without the count of unused ones."""
+    purposes: frozenset[bytes]
+    """What it may be used for, as object identifiers: SERVER_AUTH and others; empty if that is not restricted."""
+    dns_names: tuple[str, ...]
+    addresses: tuple[str, ...]
+
+
+def parts(certificate: bytes) -> Parts:
+    """Take a certificate apart; raise `MalformedDer`."""
+    outer = list(elements(only(certificate, _SEQUENCE).content))
+    if not outer or outer[0].tag != _SEQUENCE:
+        raise MalformedDer("no TBSCertificate")
+    fields = list(elements(outer[0].content))
+    if fields and fields[0].tag == _VERSION:
+        del fields[0]
+    # serial number, algorithm, issuer, validity, subject, public key, …
+    if len(fields) < 6 or fields[5].tag != _SEQUENCE:
+        raise MalformedDer("no SubjectPublicKeyInfo")
+    extensions = next((each.content for each in fields[6:] if each.tag == _EXTENSIONS), b"")
+    names = list(elements(_sequence_in_extension(extensions, _SUBJECT_ALT_NAME)))
+    usages = elements(_sequence_in_extension(extensions, _EXTENDED_KEY_USAGE))
+    return Parts(
+        public_key_info=fields[5].whole,
+        public_key_bits=_bits(fields[5].content),
+        purposes=frozenset(each.content for each in usages if each.tag == _OID),
+        dns_names=tuple(each.content.decode("latin-1") for each in names if each.tag == _DNS_NAME),
+        addresses=tuple(
+            str(ipaddress.ip_address(each.content))
+            for each in names
+            if each.tag == _IP_ADDRESS and len(each.content) in (4, 16)
+        ),
+    )
+
+
+def _bits(public_key_info: bytes) -> bytes:
+    members = list(elements(public_key_info))
+    if len(members) != 2 or members[1].tag != _BIT_STRING or not members[1].content:
+        raise MalformedDer("no public key")
+    return members[1].content[1:]
+
+
+def _sequence_in_extension(extensions: bytes, kind: bytes) -> bytes:
+    """What the extension of this kind holds, one element behind the other; empty if there is none."""
+    if not extensions:
+        return b""
+    for extension in elements(only(extensions, _SEQUENCE).content):
+        members = list(elements(extension.content))
+        if members and members[0].tag == _OID and members[0].content == kind:
+            if members[-1].tag != _OCTET_STRING:
+                raise MalformedDer("extension without a value")
+            return only(members[-1].content, _SEQUENCE).content
+    return b""

@@ -1,0 +1,28 @@
+"""Digest algorithms by the names that OpenSSL has for them (EVP_get_digestbyname(3)), and fingerprints."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+
+from .openssl_peer import is_digest_name
+
+Digest = Callable[[bytes], bytes]
+
+
+def digest_by_name(name: str) -> Digest | None:
+    """The function of a digest algorithm, or None for a name that OpenSSL does not know; case does not count."""
+    if not name or not is_digest_name(name):
+        return None
+    plain = name.lower().removeprefix("rsa-")
+    try:
+        if hashlib.new(plain, usedforsecurity=False).digest_size == 0:  # an extendable one, which needs a length
+            return None
+    except ValueError:
+        return None
+    return lambda data: hashlib.new(plain, data, usedforsecurity=False).digest()
+
+
+def fingerprint(digest: Digest, data: bytes) -> str:
+    """A digest as Postfix prints it: `AA:BB:…`."""
+    return digest(data).hex(":").upper()

@@ -1,0 +1,79 @@
+"""Key exchange groups: elliptic curves, finite fields and hybrids (tls_dh(3), postconf(5) tls_eecdh_auto_curves)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from OpenSSL import SSL
+
+from postconf.models import TlsGlobals
+from postconf.values import LIST_SEPARATORS, words
+
+from ..log import Log
+from .openssl import is_object_name, set_groups
+
+_NIST_CURVES = frozenset({"P-192", "P-224", "P-256", "P-384", "P-521"})
+
+
+def use_groups(context: SSL.Context, library: TlsGlobals, log: Log, *, defaults: str | None = None) -> None:
+    """Give a context the groups that `choose_groups` chooses."""
+    chosen = choose_groups(library, log, defaults=defaults)
+    if chosen:
+        set_groups(context, chosen)
+
+
+def choose_groups(library: TlsGlobals, log: Log, *, defaults: str | None = None) -> str:
+    """The configured groups that OpenSSL has, in its own syntax; empty if it is to use its own.
+
+    `defaults` are those of Postfix 3.8 and later, which takes all that OpenSSL takes in such a list; None stands for
+    the way of Postfix 3.7.
+    """
+    if defaults is None:
+        return ":".join(_known_curves(library.tls_eecdh_auto_curves, log))
+    return ":".join(_first_usable(f"{library.tls_eecdh_auto_curves} {library.tls_ffdhe_auto_groups}", defaults, log))
+
+
+def _known_curves(text: str, log: Log) -> list[str]:
+    """Curves by the names of objects, in their exact case. Hybrid groups have none, and are younger than this rule."""
+    known = []
+    for name in words(text):
+        if name in _NIST_CURVES or is_object_name(name) or "MLKEM" in name:
+            known.append(name)
+        else:
+            log.warning(f'ignoring unknown ECDHE curve "{name}"')
+    usable = usable_groups(known)
+    if known and not usable:
+        log.warning("none of the configured ECDHE curves are supported")
+    return usable
+
+
+def _first_usable(configured: str, defaults: str, log: Log) -> list[str]:
+    """The groups of the first list that has any which OpenSSL takes."""
+    if not configured.strip():
+        return []
+    for text, origin in ((configured, "configured"), (defaults, "Postfix default")):
+        wanted = words(text, LIST_SEPARATORS + ":")
+        usable = usable_groups(wanted)
+        if usable:
+            return usable
+        if wanted:
+            log.warning(f"none of the {origin} key exchange groups are supported")
+        else:
+            log.warning(f"no {origin} key exchange group - OpenSSL requires at least one")
+        if words(configured) == words(defaults):
+            break
+        if text is configured:
+            log.warning("using Postfix default key exchange groups instead")
+    log.warning("using OpenSSL default key exchange groups instead")
+    return []
+
+
+def usable_groups(names: Iterable[str]) -> list[str]:
+    """The names that OpenSSL takes, each once."""
+    scratch = SSL.Context(SSL.TLS_METHOD)
+    usable: dict[str, str] = {}
+    for name in names:
+        # OpenSSL takes an unknown `?name` and makes an empty list of it, with which no handshake can succeed.
+        if set_groups(scratch, name.removeprefix("?")):
+            usable.setdefault(name.lower(), name)
+    return list(usable.values())

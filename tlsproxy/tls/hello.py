@@ -1,0 +1,61 @@
+"""What a ClientHello says about signatures (RFC 8446 §4.2.3), read from its bytes before OpenSSL sees them.
+
+OpenSSL's binding does not tell which signature scheme a handshake has used. It can be watched (`openssl.Schemes`), at
+the price of a call into Python for each record of the session's whole life. For most clients it can be foretold: with
+TLS 1.3 a curve has one digest only, and OpenSSL takes the RSA-PSS scheme that the client names first.
+"""
+
+from __future__ import annotations
+
+_HANDSHAKE, _CLIENT_HELLO, _SIGNATURE_ALGORITHMS = 22, 1, 13
+_RANDOM_END = 43
+"""Where the session id begins: behind two headers, the version and 32 random bytes."""
+_RSA_PSS = (range(0x0804, 0x0807), range(0x0809, 0x080C))
+"""For ordinary keys and for those that are good for nothing else; SHA-256, SHA-384, SHA-512 in turn."""
+
+_SCHEMES = {
+    "prime256v1": 0x0403,
+    "secp384r1": 0x0503,
+    "secp521r1": 0x0603,
+    "brainpoolP256r1": 0x081A,
+    "brainpoolP384r1": 0x081B,
+    "brainpoolP512r1": 0x081C,
+}
+_RSA_PSS_SHA256 = 0x0804
+
+
+def is_usual(hello: bytes) -> bool:
+    """Is this a whole ClientHello, from a client that likes RSA-PSS with SHA-256 best?"""
+    schemes = signature_schemes(hello)
+    firsts = [next((each for each in schemes if each in kind), kind.start) for kind in _RSA_PSS]
+    return bool(schemes) and firsts == [kind.start for kind in _RSA_PSS]
+
+
+def usual_scheme(algorithm: str, curve: str) -> int:
+    """The scheme with which OpenSSL signs a handshake with a usual client; 0 for keys that have no digest."""
+    return _RSA_PSS_SHA256 if algorithm.startswith("RSA") else _SCHEMES.get(curve, 0)
+
+
+def signature_schemes(hello: bytes) -> list[int]:
+    """The schemes that a client accepts, in its order; empty if they aren't there or the bytes aren't all here."""
+    number = int.from_bytes
+    size = len(hello)
+    if size < _RANDOM_END + 1 or hello[0] != _HANDSHAKE or hello[5] != _CLIENT_HELLO:
+        return []
+    position = _RANDOM_END + 1 + hello[_RANDOM_END]
+    position += 2 + number(hello[position : position + 2])
+    if position >= size:
+        return []
+    position += 1 + hello[position]
+    end = position + 2 + number(hello[position : position + 2])
+    position += 2
+    if end > size:
+        return []
+    while position < end:
+        kind, length = number(hello[position : position + 2]), number(hello[position + 2 : position + 4])
+        position += 4
+        if kind == _SIGNATURE_ALGORITHMS:
+            body = hello[position + 2 : position + length]
+            return [number(body[at : at + 2]) for at in range(0, len(body), 2)]
+        position += length
+    return []

@@ -1,0 +1,244 @@
+"""Private keys and their certificate chains: out of PEM files, into an SSL context (tls_certkey(3)).
+
+Files are read and checked here, before OpenSSL sees them, since only then a message can say which object of which file
+is wrong.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from OpenSSL import SSL
+
+from postconf.values import words
+
+from ..log import Log
+from . import openssl
+
+_CERTIFICATES = ("CERTIFICATE", "X509 CERTIFICATE")
+_KEYS = ("PRIVATE KEY", "RSA PRIVATE KEY", "EC PRIVATE KEY", "DSA PRIVATE KEY")
+
+DISABLING = "disabling TLS support"
+ABORTING = "aborting TLS handshake"
+
+
+@dataclass(frozen=True, slots=True)
+class PemObject:
+    """One PEM block: its label, its text, and which object of which file it is (the first is 1)."""
+
+    label: str
+    text: bytes
+    source: str
+    index: int
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """A key, and its certificate with the issuers behind it; all PEM."""
+
+    key: PemObject
+    chain: tuple[PemObject, ...]
+    algorithm: str = ""
+    """Of a pair of files: the word for it in messages, whatever the key really is."""
+
+    @property
+    def chain_text(self) -> bytes:
+        """The chain as one file, the leaf first."""
+        return b"".join(each.text for each in self.chain)
+
+
+class BadIdentity(Exception):
+    """An identity that can't be used. The text is Postfix's last warning about it; earlier ones have been logged.
+
+    OpenSSL's error queue may hold more. `algorithm` is the word of the pair of files that is to blame, if it is one.
+    """
+
+    def __init__(self, message: str, algorithm: str = "") -> None:
+        super().__init__(message)
+        self.algorithm = algorithm
+
+
+def pem_objects(data: bytes, source: str) -> Iterator[PemObject]:
+    """Yield the PEM blocks of a file in order; text around them does not count."""
+    index = 0
+    position = 0
+    while (start := data.find(b"-----BEGIN ", position)) >= 0:
+        label_end = data.find(b"-----", start + 11)
+        label = data[start + 11 : label_end].decode("ascii", "replace")
+        marker = f"-----END {label}-----".encode("ascii", "replace")
+        end = data.find(marker, start)
+        if label_end < 0 or end < 0:
+            raise BadIdentity(f"error loading chain from {source}: PEM block without an end")
+        position = end + len(marker)
+        index += 1
+        yield PemObject(label, data[start:position] + b"\n", source, index)
+
+
+def read_chain_files(files: Sequence[str], log: Log, *, origin: str = "") -> list[Identity]:
+    """Read files that hold keys, each followed by its chain (smtpd_tls_chain_files); raise `BadIdentity`.
+
+    `origin` is the list of files as it is written, for messages.
+    """
+    objects: list[PemObject] = []
+    for path in files:
+        objects += pem_objects(_read(path), path)
+    return chains(objects, origin or " ".join(files), log)
+
+
+def chains(objects: Iterable[PemObject], source: str, log: Log) -> list[Identity]:
+    """Group objects into identities: a key, its certificate, the issuers, and so on; raise `BadIdentity`."""
+    identities: list[Identity] = []
+    key: PemObject | None = None
+    certificates: list[PemObject] = []
+    for each in objects:
+        if each.label in _KEYS:
+            if key is not None and not certificates:
+                raise BadIdentity(
+                    "error loading certificate chain: "
+                    f"key at index {key.index} in {key.source} not followed by a certificate"
+                )
+            if key is not None:
+                identities.append(Identity(key, tuple(certificates)))
+            key, certificates = each, []
+        elif each.label in _CERTIFICATES:
+            if key is None:
+                raise BadIdentity(f"error loading chain from {each.source}: key not first")
+            certificates.append(each)
+        else:
+            log.warning(f"loading {each.source}: ignoring PEM type: {each.label}")
+    if key is None:
+        raise BadIdentity(f"No PEM data in {source}")
+    if not certificates:
+        raise BadIdentity(f"No certs for key at index {key.index} in {key.source}")
+    identities.append(Identity(key, tuple(certificates)))
+    return identities
+
+
+def read_pair(algorithm: str, cert_file: str, key_file: str, log: Log) -> Identity:
+    """Read a certificate file and a key file, which may be the same; raise `BadIdentity`."""
+    if cert_file == key_file:
+        return _read_mixed(algorithm, cert_file, log)
+    cannot_get = f'cannot get {algorithm} {{}} from file "{{}}": {DISABLING}'
+    certificates = _objects_of(cert_file, _CERTIFICATES)
+    if not certificates:
+        raise BadIdentity(cannot_get.format("certificate", cert_file), algorithm)
+    keys = _objects_of(key_file, _KEYS)
+    if not keys:
+        raise BadIdentity(cannot_get.format("private key", key_file), algorithm)
+    return Identity(keys[0], tuple(certificates), algorithm)
+
+
+def _read_mixed(algorithm: str, path: str, log: Log) -> Identity:
+    """Read a file with one key anywhere between its certificates."""
+    try:
+        objects = list(pem_objects(_read(path), path))
+    except BadIdentity as error:
+        raise BadIdentity(str(error), algorithm) from None
+    keys = [each for each in objects if each.label in _KEYS]
+    certificates = [each for each in objects if each.label in _CERTIFICATES]
+    for extra in keys[1:]:
+        log.warning(f"ignoring 2nd key at index {extra.index} in {path} after 1st at {keys[0].index}")
+    if keys and certificates:
+        return Identity(keys[0], tuple(certificates))
+    if keys:
+        log.warning(f"No certs for key at index {keys[0].index} in {path}")
+    else:
+        log.warning(f"No private key found in {path}" if certificates else f"No PEM data in {path}")
+    raise BadIdentity(f"error loading private keys and certificates from: {path}: {DISABLING}", algorithm)
+
+
+def read_configured(chain_files: str, pairs: Iterable[tuple[str, str, str]], log: Log) -> list[Identity]:
+    """Read what the settings of a role name: chain files, or else (word, certificate file, key file) of each kind.
+
+    Empty if that is nothing. Raise `BadIdentity`.
+    """
+    if not chain_files:
+        return [read_pair(*pair, log) for pair in pairs if pair[1]]
+    try:
+        return read_chain_files(words(chain_files), log, origin=chain_files)
+    except BadIdentity as error:
+        log.warning(str(error))
+        raise BadIdentity(f"error loading private keys and certificates from: {chain_files}: {DISABLING}") from None
+
+
+def use_identities(
+    context: SSL.Context, identities: Sequence[Identity], origin: str, log: Log, *, consequence: str = DISABLING
+) -> None:
+    """Let connections of a context use these identities; raise `BadIdentity`.
+
+    `origin` is where chains come from, for the last message about one that can't be used.
+    """
+    kinds: set[int] = set()
+    for position, each in enumerate(identities, 1):
+        openssl.clear_errors()
+        if each.algorithm:
+            _use_pair(context, each)
+            continue
+        kind = openssl.key_kind(each.key.text)
+        problem = _undecodable(each, kind) or _use_chain(context, each, last=position == len(identities))
+        if kind in kinds:
+            log.warning(f"there is more than one key of the same kind in {origin}")
+        if problem or kind in kinds:
+            log.warning(problem or _mismatch(each.key, last=position == len(identities)))
+            openssl.log_errors(log)
+            raise BadIdentity(
+                f"error loading private keys and certificates from: {origin or each.key.source}: {consequence}"
+            )
+        kinds.add(kind)
+
+
+def _use_pair(context: SSL.Context, identity: Identity) -> None:
+    word, leaf, key = identity.algorithm, identity.chain[0], identity.key
+    if not openssl.use_certificates(context, identity.chain_text):
+        raise BadIdentity(f'cannot get {word} certificate from file "{leaf.source}": {DISABLING}', word)
+    if not openssl.use_key(context, key.text):
+        raise BadIdentity(f'cannot get {word} private key from file "{key.source}": {DISABLING}', word)
+    if not openssl.check_key(context):
+        openssl.clear_errors()  # Postfix does not tell them here
+        message = f"{word} private key in {key.source} does not match public key in {leaf.source}: {DISABLING}"
+        raise BadIdentity(message, word)
+
+
+def _undecodable(identity: Identity, kind: int) -> str:
+    """Say which object is not what its label says, and leave OpenSSL's reasons; empty if all can be read."""
+    if not kind:
+        return f"error loading private key (PEM object number {identity.key.index}) from {identity.key.source}"
+    for each in identity.chain:
+        if not openssl.is_certificate(each.text):
+            return f"error loading certificate (PEM object number {each.index}) from {each.source}"
+    return ""
+
+
+def _use_chain(context: SSL.Context, identity: Identity, *, last: bool) -> str:
+    used = openssl.use_certificates(context, identity.chain_text) and openssl.use_key(context, identity.key.text)
+    return "" if used and openssl.check_key(context) else _mismatch(identity.key, last=last)
+
+
+def _mismatch(key: PemObject, *, last: bool) -> str:
+    if last:
+        return f"key at index {key.index} in {key.source} does not match next certificate"
+    return f"error loading certificate chain: key at index {key.index} in {key.source} does not match the certificate"
+
+
+def _objects_of(path: str, labels: tuple[str, ...]) -> list[PemObject]:
+    openssl.clear_errors()
+    if not openssl.is_readable(path):
+        return []
+    data = _read(path)
+    found = [each for each in pem_objects(data, path) if each.label in labels]
+    if not found:
+        openssl.is_certificate(data)  # for the reason
+    return found
+
+
+def _read(path: str) -> bytes:
+    # Not pathlib: names in main.cf may have any bytes, and messages quote them as they are.
+    try:
+        with open(os.fsencode(path), "rb") as file:  # noqa: PTH123
+            return file.read()
+    except IsADirectoryError:
+        return b""  # which Postfix can open
+    except OSError as error:
+        raise BadIdentity(f"error opening chain file: {path}: {error.strerror}") from None

@@ -1,0 +1,456 @@
+"""The one place that touches OpenSSL's private binding, with its second half in `openssl_peer`.
+
+Everything here goes through `OpenSSL._util.lib` and `.ffi`, which pyOpenSSL does not promise to keep. What is needed is
+looked up once, at import; what is missing is named in the `ImportError`.
+"""
+
+import os
+from collections.abc import Callable
+from typing import Any, Final
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric import ec
+from OpenSSL import SSL, crypto
+from OpenSSL._util import ffi, lib
+
+from ..log import Log
+
+
+def require(*names: str) -> None:
+    """Raise an ImportError that names what the binding lacks of `names`."""
+    missing = [name for name in names if not hasattr(lib, name)]
+    if missing:
+        raise ImportError(
+            f"pyOpenSSL's binding lacks {', '.join(missing)}; "
+            "install the pyOpenSSL and cryptography releases that this package names"
+        )
+
+
+require(
+    *(
+        "BIO_free",
+        "BIO_new_file",
+        "BIO_new_mem_buf",
+        "DH_free",
+        "ERR_clear_error",
+        "ERR_get_error",
+        "ERR_lib_error_string",
+    ),
+    *("ERR_reason_error_string", "EVP_PKEY_bits", "EVP_PKEY_free", "EVP_PKEY_id", "EVP_PKEY_type", "OBJ_nid2sn"),
+    *("OBJ_txt2nid", "PEM_read_bio_PrivateKey", "SSL_CIPHER_get_bits", "SSL_CIPHER_get_name"),
+    *("SSL_CTX_check_private_key", "SSL_CTX_clear_mode", "SSL_CTX_set1_curves_list", "SSL_CTX_set_mode"),
+    *("SSL_CTX_set_msg_callback", "SSL_CTX_use_PrivateKey", "SSL_CTX_use_certificate_chain_file"),
+    *("SSL_do_handshake", "SSL_get0_group_name", "SSL_get_certificate", "SSL_get_current_cipher", "SSL_get_error"),
+    *("SSL_get_peer_certificate", "SSL_get_session", "SSL_get_version", "SSL_pending", "SSL_read", "SSL_shutdown"),
+    *("SSL_write", "X509_free", "X509_get_pubkey", "X509_up_ref", "PEM_read_bio_DHparams", "PEM_read_bio_X509"),
+    *("SSL_CTX_set_tlsext_servername_callback", "SSL_CTX_set_tmp_dh", "SSL_CTX_use_certificate", "SSL_get_servername"),
+    *("SSL_set_SSL_CTX", "SSL_set_verify", "TLSEXT_NAMETYPE_host_name", "X509_NAME_cmp", "X509_STORE_add_cert"),
+)
+
+ERROR_SSL: Final[int] = lib.SSL_ERROR_SSL
+ERROR_WANT_READ: Final[int] = lib.SSL_ERROR_WANT_READ
+ERROR_WANT_WRITE: Final[int] = lib.SSL_ERROR_WANT_WRITE
+
+# The data path: bare functions on a bare pointer, 1-2 microseconds cheaper per call than the public methods.
+SSL_read: Final = lib.SSL_read
+SSL_write: Final = lib.SSL_write
+SSL_get_error: Final = lib.SSL_get_error
+SSL_pending: Final = lib.SSL_pending
+SSL_do_handshake: Final = lib.SSL_do_handshake
+SSL_shutdown: Final = lib.SSL_shutdown
+from_buffer: Final = ffi.from_buffer
+clear_errors: Final = lib.ERR_clear_error
+
+
+def pointer(connection: SSL.Connection) -> Any:
+    """Return the `SSL *` of a connection; it lives as long as the connection does."""
+    return connection._ssl
+
+
+def buffer(size: int) -> tuple[Any, memoryview]:
+    """Return `size` bytes as a `char *` for SSL_read and SSL_write, and as a view for socket calls."""
+    data = ffi.new("char[]", size)
+    return data, memoryview(ffi.buffer(data, size))
+
+
+class Schemes:
+    """The signature schemes of a handshake (RFC 8446 §4.2.3), ours and the peer's; 0 where none was used.
+
+    `on_ticket` is called when a ticket is issued or arrives (a session can be saved as soon as SSL_read has returned).
+    `on_server_name` is called with the name that a client asks for; it returns the context that has a certificate for
+    it, None to decline, or raises `NameRefused`. `context` keeps that context alive.
+    """
+
+    __slots__ = ("context", "on_server_name", "on_ticket", "own", "peer")
+
+    def __init__(self) -> None:
+        self.own = 0
+        self.peer = 0
+        self.context: SSL.Context | None = None
+        self.on_server_name: Callable[[bytes], SSL.Context | None] | None = None
+        self.on_ticket: Callable[[], None] | None = None
+
+
+_schemes: dict[int, Schemes] = {}
+_HANDSHAKE = 22
+_NEW_SESSION_TICKET = 4
+_CERTIFICATE_VERIFY = 15
+
+
+@ffi.callback("void(int, int, int, const void *, size_t, SSL *, void *)")  # type: ignore[untyped-decorator]
+def _on_message(write: int, _version: int, kind: int, data: Any, size: int, ssl: Any, _argument: Any) -> None:
+    """See each message of a connection; the signature scheme is in no other place that is bound."""
+    if kind != _HANDSHAKE or size < 6:
+        return
+    start = ffi.buffer(data, 6)[:]
+    if start[0] == _CERTIFICATE_VERIFY:
+        schemes = _schemes.get(_address(ssl))
+        if schemes is not None:
+            setattr(schemes, "own" if write else "peer", start[4] << 8 | start[5])
+    elif start[0] == _NEW_SESSION_TICKET:
+        schemes = _schemes.get(_address(ssl))
+        if schemes is not None and schemes.on_ticket is not None:
+            schemes.on_ticket()
+
+
+def record_schemes(context: SSL.Context, *, wanted: bool = True) -> None:
+    """Let connections that are made of this context from now on be watched with `watch_schemes`, or not.
+
+    It has its price: OpenSSL calls back for each record of such a connection, to its end.
+    """
+    lib.SSL_CTX_set_msg_callback(context._context, _on_message if wanted else ffi.NULL)
+
+
+def watch_schemes(connection: SSL.Connection) -> Schemes:
+    """Record a connection's signature schemes until `forget`, and what else `Schemes` is for."""
+    schemes = _schemes[_address(pointer(connection))] = Schemes()
+    return schemes
+
+
+def ask_for_certificate(connection: SSL.Connection) -> None:
+    """Ask a client for its certificate, which it need not have; what it sends is judged by the context's callback."""
+    lib.SSL_set_verify(pointer(connection), SSL.VERIFY_PEER | SSL.VERIFY_CLIENT_ONCE, ffi.NULL)
+
+
+class AuthorityNames:
+    """The names of authorities in a file: clients are told them when they are asked for a certificate."""
+
+    def __init__(self, file: str) -> None:
+        """Leave in the error queue why there are none; `found` tells whether there are any."""
+        stack = lib.SSL_load_client_CA_file(os.fsencode(file))
+        self.found: bool = stack != ffi.NULL
+        self._names = ffi.gc(stack, lib.sk_X509_NAME_free) if self.found else stack
+
+    def announce(self, context: SSL.Context) -> None:
+        """Let clients of a context be told the names."""
+        copy = lib.sk_X509_NAME_new_null()
+        for index in range(lib.sk_X509_NAME_num(self._names) if self.found else 0):
+            lib.sk_X509_NAME_push(copy, lib.X509_NAME_dup(lib.sk_X509_NAME_value(self._names, index)))
+        lib.SSL_CTX_set_client_CA_list(context._context, copy)
+
+
+class NameRefused(Exception):
+    """Raised to end a handshake for the server name that a client asks for."""
+
+
+_ACKNOWLEDGED, _FATAL, _NOT_ACKNOWLEDGED = 0, 2, 3
+_INTERNAL_ERROR = 80
+
+
+@ffi.callback("int(SSL *, int *, void *)", error=_FATAL)  # type: ignore[untyped-decorator]
+def _on_server_name(ssl: Any, alert: Any, _argument: Any) -> int:
+    """Let a session choose another context for the name that its client asks for."""
+    alert[0] = _INTERNAL_ERROR
+    name = lib.SSL_get_servername(ssl, lib.TLSEXT_NAMETYPE_host_name)
+    schemes = _schemes.get(_address(ssl))
+    if name == ffi.NULL or schemes is None or schemes.on_server_name is None:
+        return _NOT_ACKNOWLEDGED
+    try:
+        context = schemes.on_server_name(ffi.string(name))
+    except NameRefused:
+        return _FATAL
+    if context is None:
+        return _NOT_ACKNOWLEDGED
+    if context is not schemes.context:
+        schemes.context = context
+        lib.SSL_set_SSL_CTX(ssl, context._context)
+    return _ACKNOWLEDGED
+
+
+def serve_names(context: SSL.Context) -> None:
+    """Let connections of this context that are watched choose another one by server name (RFC 6066 §3)."""
+    lib.SSL_CTX_set_tlsext_servername_callback(context._context, _on_server_name)
+
+
+def forget(connection: SSL.Connection) -> None:
+    """Drop what is kept about a connection beside itself: its address will be used again."""
+    _schemes.pop(_address(pointer(connection)), None)
+
+
+def _address(ssl: Any) -> int:
+    return int(ffi.cast("uintptr_t", ssl))
+
+
+def tune(context: SSL.Context) -> None:
+    """Write as much as asked, and hold no buffers while idle (pyOpenSSL turns partial writes on)."""
+    lib.SSL_CTX_clear_mode(context._context, lib.SSL_MODE_ENABLE_PARTIAL_WRITE)
+    lib.SSL_CTX_set_mode(context._context, lib.SSL_MODE_RELEASE_BUFFERS)
+
+
+def set_groups(context: SSL.Context, names: str) -> bool:
+    """Set the key exchange groups, separated by colons; False (and an empty error queue) if OpenSSL refuses."""
+    accepted: bool = lib.SSL_CTX_set1_curves_list(context._context, names.encode()) == 1
+    clear_errors()
+    return accepted
+
+
+def is_object_name(name: str) -> bool:
+    """Does OpenSSL know an object by this short or long name?"""
+    known: bool = lib.OBJ_txt2nid(name.encode()) != 0
+    clear_errors()
+    return known
+
+
+@ffi.callback("int(char *, int, int, void *)", error=-1)  # type: ignore[untyped-decorator]
+def _no_passphrase(_buffer: Any, _size: int, _writing: int, _argument: Any) -> int:
+    """Refuse encrypted keys: without this, OpenSSL asks on the terminal."""
+    return -1
+
+
+def use_identity(context: SSL.Context, chain: bytes, key: bytes) -> bool:
+    """Load a certificate with its issuers, and its key, all PEM; False leaves the reasons in the error queue."""
+    return use_certificates(context, chain) and use_key(context, key) and check_key(context)
+
+
+def use_certificates(context: SSL.Context, chain: bytes) -> bool:
+    """Load a certificate with its issuers, all PEM; False leaves the reasons in the error queue.
+
+    Each kind of key (RSA, ECDSA, …) has a place of its own in a context. The certificate must come before the key: a
+    key alone is silently dropped for one that does not fit.
+    """
+    _own_keys.clear()  # the address of a certificate may be used again
+    try:
+        file = os.memfd_create("chain")
+    except OSError:
+        return False
+    try:
+        os.write(file, chain)
+        path = f"/proc/self/fd/{file}"
+        if not os.path.exists(path):  # noqa: PTH110  in a jail
+            return _use_certificates_one_by_one(context, chain)
+        used: bool = lib.SSL_CTX_use_certificate_chain_file(context._context, path.encode()) == 1
+        return used
+    finally:
+        os.close(file)
+
+
+def _use_certificates_one_by_one(context: SSL.Context, chain: bytes) -> bool:
+    """Load a chain without a file. Issuers go where OpenSSL looks for them when it sends an incomplete chain.
+
+    Self-signed ones are left out: among the trusted certificates they would be authorities for clients' certificates.
+    """
+    bio = lib.BIO_new_mem_buf(from_buffer(chain), len(chain))
+    store = lib.SSL_CTX_get_cert_store(context._context)
+    used = False
+    try:
+        while (x509 := lib.PEM_read_bio_X509(bio, ffi.NULL, _no_passphrase, ffi.NULL)) != ffi.NULL:
+            if not used:
+                used = lib.SSL_CTX_use_certificate(context._context, x509) == 1
+            elif lib.X509_NAME_cmp(lib.X509_get_subject_name(x509), lib.X509_get_issuer_name(x509)) != 0:
+                lib.X509_STORE_add_cert(store, x509)
+            lib.X509_free(x509)
+    finally:
+        lib.BIO_free(bio)
+    if used:
+        clear_errors()  # the one that says that there are no more
+    return used
+
+
+def use_key(context: SSL.Context, key: bytes) -> bool:
+    """Load the key of the certificate that was loaded last; False leaves the reasons in the error queue."""
+    private_key = _read_key(key)
+    if private_key == ffi.NULL:
+        return False
+    used: bool = lib.SSL_CTX_use_PrivateKey(context._context, private_key) == 1
+    lib.EVP_PKEY_free(private_key)
+    return used
+
+
+def check_key(context: SSL.Context) -> bool:
+    """Does the key that was loaded last fit its certificate? False leaves the reasons in the error queue."""
+    fits: bool = lib.SSL_CTX_check_private_key(context._context) == 1
+    return fits
+
+
+def key_kind(key: bytes) -> int:
+    """OpenSSL's number for the kind of a PEM key (RSA, ECDSA, …); 0 leaves in the error queue why it can't be read."""
+    private_key = _read_key(key)
+    if private_key == ffi.NULL:
+        return 0
+    kind: int = lib.EVP_PKEY_id(private_key)
+    lib.EVP_PKEY_free(private_key)
+    return kind
+
+
+def is_certificate(text: bytes) -> bool:
+    """Is this a PEM certificate? False leaves the reasons in the error queue."""
+    bio = lib.BIO_new_mem_buf(from_buffer(text), len(text))
+    x509 = lib.PEM_read_bio_X509(bio, ffi.NULL, _no_passphrase, ffi.NULL)
+    lib.BIO_free(bio)
+    if x509 == ffi.NULL:
+        return False
+    lib.X509_free(x509)
+    return True
+
+
+def _read_key(key: bytes) -> Any:
+    bio = lib.BIO_new_mem_buf(from_buffer(key), len(key))
+    private_key = lib.PEM_read_bio_PrivateKey(bio, ffi.NULL, _no_passphrase, ffi.NULL)
+    lib.BIO_free(bio)
+    return private_key
+
+
+def is_readable(file: str) -> bool:
+    """Can this file be opened? False leaves the reasons in the error queue."""
+    bio = lib.BIO_new_file(os.fsencode(file), b"r")
+    if bio == ffi.NULL:
+        return False
+    lib.BIO_free(bio)
+    return True
+
+
+class DhParametersRefused(Exception):
+    """Parameters that OpenSSL can read but does not use; its error queue says why."""
+
+
+def use_dh(context: SSL.Context, parameters: bytes) -> bool:
+    """Use finite-field parameters, PEM, for key exchange up to TLS 1.2; raise `DhParametersRefused`.
+
+    False leaves in the error queue why they can't be read.
+    """
+    bio = lib.BIO_new_mem_buf(from_buffer(parameters), len(parameters))
+    dh = lib.PEM_read_bio_DHparams(bio, ffi.NULL, ffi.NULL, ffi.NULL)
+    lib.BIO_free(bio)
+    if dh == ffi.NULL:
+        return False
+    used = lib.SSL_CTX_set_tmp_dh(context._context, dh)
+    lib.DH_free(dh)
+    if used != 1:
+        raise DhParametersRefused
+    return True
+
+
+def protocol(ssl: Any) -> str:
+    """The protocol version, such as TLSv1.3."""
+    return _text(lib.SSL_get_version(ssl))
+
+
+def cipher(ssl: Any) -> tuple[str, int, int]:
+    """The cipher's name, and its bits used and possible."""
+    current = lib.SSL_get_current_cipher(ssl)
+    if current == ffi.NULL:
+        return "", 0, 0
+    possible = ffi.new("int *")
+    used = lib.SSL_CIPHER_get_bits(current, possible)
+    return _text(lib.SSL_CIPHER_get_name(current)), used, possible[0]
+
+
+def group(ssl: Any) -> str:
+    """The key exchange group by OpenSSL's name, such as x25519; empty if there is none."""
+    # Without a session the library would follow a null pointer.
+    return "" if lib.SSL_get_session(ssl) == ffi.NULL else _text(lib.SSL_get0_group_name(ssl))
+
+
+Key = tuple[str, str, int]
+"""What Postfix tells of a key: its name (RSA-PSS, ECDSA, …), its curve, its bits; one of the last two."""
+
+_RSA, _EC = 6, 408
+_CURVE_NAMES = {"secp256r1": "prime256v1", "secp192r1": "prime192v1"}
+_own_keys: dict[int, Key] = {}
+
+
+def own_key(ssl: Any) -> Key | None:
+    """The key of the certificate that we have used, if any."""
+    certificate = lib.SSL_get_certificate(ssl)
+    if certificate == ffi.NULL:
+        return None
+    # The certificate belongs to a context, and is the same for thousands of sessions.
+    address = int(ffi.cast("uintptr_t", certificate))
+    if address not in _own_keys:
+        if len(_own_keys) >= _MAX_OWN_KEYS:
+            _own_keys.clear()
+        _own_keys[address] = _key(certificate)
+    return _own_keys[address]
+
+
+_MAX_OWN_KEYS = 1000
+
+
+def peer_key(ssl: Any) -> Key | None:
+    """The key of the peer's certificate, if it has sent one."""
+    certificate = lib.SSL_get_peer_certificate(ssl)
+    if certificate == ffi.NULL:
+        return None
+    try:
+        return _key(certificate)
+    finally:
+        lib.X509_free(certificate)
+
+
+def _key(certificate: Any) -> Key:
+    key = lib.X509_get_pubkey(certificate)
+    if key == ffi.NULL:
+        clear_errors()
+        return "", "", 0
+    try:
+        kind = lib.EVP_PKEY_id(key)
+        if kind == _RSA:
+            return "RSA-PSS", "", lib.EVP_PKEY_bits(key)
+        if kind == _EC:
+            return "ECDSA", _curve(certificate), 0
+        if kind < 0:  # too new to have a number
+            return _algorithm(certificate), "", 0
+        return _text(lib.OBJ_nid2sn(lib.EVP_PKEY_type(kind))), "", 0
+    finally:
+        lib.EVP_PKEY_free(key)
+
+
+def _curve(certificate: Any) -> str:
+    key = _public_key(certificate)
+    name = key.curve.name if isinstance(key, ec.EllipticCurvePublicKey) else ""
+    return _CURVE_NAMES.get(name, name)
+
+
+def _algorithm(certificate: Any) -> str:
+    """The name of an algorithm that only its class tells: MLDSA65PublicKey is of ML-DSA-65."""
+    name = type(_public_key(certificate)).__name__.removesuffix("PublicKey")
+    return f"ML-DSA-{name[5:]}" if name.startswith("MLDSA") else ""
+
+
+def _public_key(certificate: Any) -> object:
+    lib.X509_up_ref(certificate)
+    try:
+        return crypto.X509._from_raw_x509_ptr(certificate).to_cryptography().public_key()
+    except (ValueError, UnsupportedAlgorithm):
+        return None
+
+
+_SYSTEM_ERROR = 0x80000000
+
+
+def log_errors(log: Log) -> None:
+    """Log what OpenSSL's error queue of this thread holds, oldest first, in Postfix's form, and empty it.
+
+    The binding does not tell the source file, line and extra data that Postfix prints at the end of the line.
+    """
+    while code := lib.ERR_get_error():
+        library = _text(lib.ERR_lib_error_string(code))
+        if code & _SYSTEM_ERROR:
+            reason = os.strerror(code & ~_SYSTEM_ERROR)
+        else:
+            reason = _text(lib.ERR_reason_error_string(code)) or f"reason({code & 0x7FFFFF})"
+        log.warning(f"TLS library problem: error:{code:08X}:{library}::{reason}:")
+
+
+def _text(pointer: Any) -> str:
+    return "" if pointer == ffi.NULL else ffi.string(pointer).decode("ascii", "replace")

@@ -1,0 +1,338 @@
+"""What the private binding tells of the peer: its certificates, the verification of its chain, its sessions.
+
+The second half of `tlsproxy.tls.openssl`, with the same rules: what is needed is looked up once, at import.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from typing import Any, Final
+
+from OpenSSL import SSL, crypto
+from OpenSSL._util import ffi, lib
+
+from .der import Parts, parts
+from .openssl import clear_errors, pointer, require
+
+require(
+    *("ASN1_STRING_to_UTF8", "EVP_get_digestbyname", "OPENSSL_free", "OpenSSL_version_num", "RAND_add"),
+    *("SSL_CTX_get_cert_store", "SSL_CTX_load_verify_locations", "SSL_CTX_set_cert_store", "SSL_CTX_set_verify"),
+    *("SSL_CTX_set_default_verify_paths", "SSL_SESSION_free", "SSL_get1_session", "SSL_get_peer_cert_chain"),
+    *("SSL_get_ex_data_X509_STORE_CTX_idx", "SSL_get_peer_certificate", "SSL_get_verify_result", "SSL_session_reused"),
+    *("SSL_set_session", "X509_NAME_ENTRY_get_data", "X509_NAME_get_entry", "X509_NAME_get_index_by_NID"),
+    *(
+        "X509_NAME_oneline",
+        "X509_STORE_CTX_get_current_cert",
+        "X509_STORE_CTX_get_error",
+        "X509_STORE_CTX_get_error_depth",
+        "X509_STORE_CTX_get_ex_data",
+    ),
+    *("X509_STORE_CTX_set_error", "X509_STORE_set_purpose", "X509_STORE_up_ref", "X509_free", "X509_up_ref"),
+    *("X509_get_issuer_name", "X509_get_subject_name", "X509_verify_cert_error_string", "d2i_SSL_SESSION"),
+    *("i2d_SSL_SESSION", "sk_X509_num", "sk_X509_value"),
+)
+
+VERSION: Final[int] = lib.OpenSSL_version_num()
+
+_COMMON_NAME, _ORGANIZATION = 13, 17  # OpenSSL's object numbers
+_MAX_NAME = 256
+_ONELINE = 256
+_MOST_INT = 2**31 - 1
+
+
+class Certificate:
+    """A certificate of the peer, read by OpenSSL: cryptography's parser refuses some that are in use."""
+
+    def __init__(self, x509: crypto.X509) -> None:
+        self.x509 = x509
+
+    @classmethod
+    def from_der(cls, data: bytes) -> Certificate | None:
+        """Parse a certificate; None for what is none."""
+        try:
+            return cls(crypto.load_certificate(crypto.FILETYPE_ASN1, data))
+        except crypto.Error:
+            return None
+
+    @cached_property
+    def der(self) -> bytes:
+        """The whole certificate."""
+        return crypto.dump_certificate(crypto.FILETYPE_ASN1, self.x509)
+
+    @cached_property
+    def parts(self) -> Parts:
+        """What our own reading finds in it; raises `der.MalformedDer`."""
+        return parts(self.der)
+
+    @property
+    def self_issued(self) -> bool:
+        """Do subject and issuer have the same name?"""
+        return self.subject == self.issuer
+
+    @cached_property
+    def subject(self) -> str:
+        """The subject on one line, as Postfix prints it."""
+        return _oneline(lib.X509_get_subject_name(self._pointer))
+
+    @cached_property
+    def issuer(self) -> str:
+        """The issuer on one line, as Postfix prints it."""
+        return _oneline(lib.X509_get_issuer_name(self._pointer))
+
+    @property
+    def validity(self) -> tuple[str, str]:
+        """The first and the last second of its life, as YYYYMMDDhhmmssZ; an unreadable one is over."""
+        begin, end = self.x509.get_notBefore() or b"", self.x509.get_notAfter() or b""
+        return begin.decode("ascii", "replace"), end.decode("ascii", "replace")
+
+    @property
+    def common_names(self) -> tuple[str, ...]:
+        """All common names of the subject, as far as they are proper text, for matching."""
+        name = lib.X509_get_subject_name(self._pointer)
+        return tuple(text for text in _texts(name, _COMMON_NAME) if text)
+
+    @property
+    def peer_name(self) -> str:
+        """The subject's first common name; empty if there is none that is fit to be shown."""
+        return _printable(lib.X509_get_subject_name(self._pointer), _COMMON_NAME)
+
+    @property
+    def issuer_name(self) -> str:
+        """The issuer's common name, or else its organization."""
+        name = lib.X509_get_issuer_name(self._pointer)
+        return _printable(name, _COMMON_NAME) or _printable(name, _ORGANIZATION)
+
+    @property
+    def _pointer(self) -> Any:
+        return self.x509._x509
+
+
+def _texts(name: Any, kind: int) -> list[str]:
+    found = []
+    position = -1
+    while (position := lib.X509_NAME_get_index_by_NID(name, kind, position)) >= 0:
+        data = lib.X509_NAME_ENTRY_get_data(lib.X509_NAME_get_entry(name, position))
+        out = ffi.new("unsigned char **")
+        size = lib.ASN1_STRING_to_UTF8(out, data)
+        if size < 0:
+            clear_errors()
+            found.append("")
+            continue
+        text = ffi.buffer(out[0], size)[:].rstrip(b"\0")
+        lib.OPENSSL_free(out[0])
+        found.append(text.decode("utf-8", "surrogateescape"))
+    return found
+
+
+def _printable(name: Any, kind: int) -> str:
+    texts = _texts(name, kind)
+    if not texts:
+        return ""
+    text = texts[0]
+    unfit = len(text.encode("utf-8", "surrogateescape")) >= _MAX_NAME or any(c < " " or c == "\x7f" for c in text)
+    return "" if unfit else text
+
+
+def _oneline(name: Any) -> str:
+    text = ffi.new("char[]", _ONELINE)
+    lib.X509_NAME_oneline(name, text, _ONELINE)
+    return "".join(chr(c) if 32 <= c < 127 else "?" for c in ffi.string(text))
+
+
+def peer_certificate(connection: SSL.Connection) -> Certificate | None:
+    """The certificate that the peer has shown, now or in the session that is resumed."""
+    x509 = lib.SSL_get_peer_certificate(pointer(connection))
+    return None if x509 == ffi.NULL else Certificate(crypto.X509._from_raw_x509_ptr(x509))
+
+
+def peer_chain(ssl: Any) -> list[Certificate]:
+    """What a server has sent, its own certificate first."""
+    stack = lib.SSL_get_peer_cert_chain(ssl)
+    chain = []
+    for index in range(0 if stack == ffi.NULL else lib.sk_X509_num(stack)):
+        certificate = _borrowed(lib.sk_X509_value(stack, index))
+        if certificate is not None:
+            chain.append(certificate)
+    return chain
+
+
+def _borrowed(x509: Any) -> Certificate | None:
+    """A certificate that OpenSSL may free after the present call."""
+    if x509 == ffi.NULL:
+        return None
+    lib.X509_up_ref(x509)
+    return Certificate(crypto.X509._from_raw_x509_ptr(x509))
+
+
+# Verification: one callback for all contexts, which finds the session's own judge.
+
+Step = Callable[[Any, bool, int, int, Certificate | None], int]
+"""Called with the `SSL *`, OpenSSL's opinion, its error and depth, and the certificate that this is about; returns the
+error that is to stand (0: none)."""
+
+OK, UNSPECIFIED = 0, 1
+_judges: dict[int, Step] = {}
+
+
+@ffi.callback("int(int, X509_STORE_CTX *)", error=0)  # type: ignore[untyped-decorator]
+def _on_verify(ok: int, store_context: Any) -> int:
+    """Let a session's judge have the last word. What it raises, or its absence, is a failed verification."""
+    error = UNSPECIFIED
+    try:
+        index = lib.SSL_get_ex_data_X509_STORE_CTX_idx()
+        ssl = ffi.cast("SSL *", lib.X509_STORE_CTX_get_ex_data(store_context, index))
+        judge = _judges[_address(ssl)]
+        reported = lib.X509_STORE_CTX_get_error(store_context)
+        depth = lib.X509_STORE_CTX_get_error_depth(store_context)
+        current = lib.X509_STORE_CTX_get_current_cert(store_context)
+        error = judge(ssl, bool(ok), reported, depth, _borrowed(current))
+    finally:
+        lib.X509_STORE_CTX_set_error(store_context, error)
+    return 1
+
+
+def judge_chains(context: SSL.Context, depth: int) -> None:
+    """Let the chains that servers send be judged by `judge_with`; the handshake goes on whatever comes out.
+
+    `depth` is the limit on intermediate certificates, in Postfix's counting.
+    """
+    lib.SSL_CTX_set_verify(context._context, SSL.VERIFY_NONE, _on_verify)
+    context.set_verify_depth(depth + 1 if depth < _MOST_INT else -_MOST_INT - 1)  # as C's sum does
+
+
+def judge_with(connection: SSL.Connection, step: Step) -> None:
+    """Set the judge of one connection, until `forget_judge`."""
+    _judges[_address(pointer(connection))] = step
+
+
+def forget_judge(connection: SSL.Connection) -> None:
+    """Drop the judge of a connection: its address will be used again."""
+    _judges.pop(_address(pointer(connection)), None)
+
+
+def verify_result(connection: SSL.Connection) -> int:
+    """The error that the judge has left, now or in the session that is resumed; 0 is none."""
+    result: int = lib.SSL_get_verify_result(pointer(connection))
+    return result
+
+
+def error_text(error: int) -> str:
+    """What OpenSSL calls a verification error."""
+    text: bytes = ffi.string(lib.X509_verify_cert_error_string(error))
+    return text.decode("ascii", "replace")
+
+
+_PARTIAL_CHAIN, _NO_CHECK_TIME = 0x80000, 0x200000
+
+
+def build_path(
+    chain: Sequence[Certificate], anchors: Sequence[Certificate]
+) -> tuple[list[Certificate], int, int, Certificate | None]:
+    """Build a path from the first certificate of `chain` to one of `anchors`, without regard to dates.
+
+    Returns the path and 0, 0, None; or an empty path, the error, its depth, and the certificate it is about.
+    """
+    store = crypto.X509Store()
+    store.set_flags(_PARTIAL_CHAIN | _NO_CHECK_TIME)
+    lib.X509_STORE_set_purpose(store._store, lib.X509_PURPOSE_SSL_SERVER)
+    for anchor in anchors:
+        store.add_cert(anchor.x509)
+    store_context = crypto.X509StoreContext(store, chain[0].x509, [each.x509 for each in chain[1:]])
+    try:
+        path = [Certificate(each) for each in store_context.get_verified_chain()]
+    except crypto.X509StoreContextError as problem:
+        error, depth, _text = problem.errors
+        return [], int(error), int(depth), Certificate(problem.certificate)
+    finally:
+        clear_errors()
+    return path, OK, 0, None
+
+
+def verified_path(ssl_context: SSL.Context, chain: Sequence[Certificate]) -> list[Certificate]:
+    """The path from the first certificate of `chain` to an authority that a context trusts; empty if there is none."""
+    store = ssl_context.get_cert_store()
+    if store is None:
+        return []
+    store_context = crypto.X509StoreContext(store, chain[0].x509, [each.x509 for each in chain[1:]])
+    try:
+        return [Certificate(each) for each in store_context.get_verified_chain()]
+    except crypto.X509StoreContextError:
+        return []
+    finally:
+        clear_errors()
+
+
+# Trust, sessions, entropy.
+
+
+def trust_locations(context: SSL.Context, file: str, directory: str) -> bool:
+    """Trust the authorities in a file and a directory; False leaves the reasons in the error queue."""
+    names = [name.encode("utf-8", "surrogateescape") if name else ffi.NULL for name in (file, directory)]
+    loaded: bool = lib.SSL_CTX_load_verify_locations(context._context, *names) == 1
+    return loaded
+
+
+def trust_system(context: SSL.Context) -> None:
+    """Trust the authorities that the system trusts."""
+    context.set_default_verify_paths()
+    clear_errors()
+
+
+def share_trust(context: SSL.Context, other: SSL.Context) -> None:
+    """Let `context` trust what `other` does, without a copy."""
+    store = lib.SSL_CTX_get_cert_store(other._context)
+    lib.X509_STORE_up_ref(store)
+    lib.SSL_CTX_set_cert_store(context._context, store)
+
+
+def session_reused(connection: SSL.Connection) -> bool:
+    """Has the handshake resumed a session?"""
+    reused: bool = lib.SSL_session_reused(pointer(connection)) == 1
+    return reused
+
+
+def save_session(connection: SSL.Connection) -> bytes:
+    """The present session, with the verdict on its certificate, as bytes; empty if there is none."""
+    session = lib.SSL_get1_session(pointer(connection))
+    if session == ffi.NULL:
+        return b""
+    try:
+        size = lib.i2d_SSL_SESSION(session, ffi.NULL)
+        if size <= 0:
+            return b""
+        data = ffi.new("unsigned char[]", size)
+        lib.i2d_SSL_SESSION(session, ffi.new("unsigned char **", data))
+        return bytes(ffi.buffer(data, size))
+    finally:
+        lib.SSL_SESSION_free(session)
+        clear_errors()
+
+
+def offer_session(connection: SSL.Connection, data: bytes) -> bool:
+    """Offer to resume a session that `save_session` has saved; False for bytes that are none."""
+    source = ffi.new("unsigned char[]", data)
+    session = lib.d2i_SSL_SESSION(ffi.NULL, ffi.new("const unsigned char **", source), len(data))
+    if session == ffi.NULL:
+        clear_errors()
+        return False
+    offered: bool = lib.SSL_set_session(pointer(connection), session) == 1
+    lib.SSL_SESSION_free(session)
+    clear_errors()
+    return offered
+
+
+def add_entropy(seed: bytes) -> None:
+    """Stir bytes into the random generator."""
+    lib.RAND_add(seed, len(seed), float(len(seed)))
+
+
+def is_digest_name(name: str) -> bool:
+    """Does OpenSSL know a digest algorithm by this name?"""
+    known: bool = lib.EVP_get_digestbyname(name.encode("utf-8", "surrogateescape")) != ffi.NULL
+    clear_errors()
+    return known
+
+
+def _address(ssl: Any) -> int:
+    return int(ffi.cast("uintptr_t", ssl))

@@ -1,0 +1,36 @@
+"""What is told of the peer's certificate, in either role: names and fingerprints (tls_verify(3), tls_fprint(3))."""
+
+from __future__ import annotations
+
+from ..log import Log
+from ..wire.messages import TlsContext
+from .der import MalformedDer
+from .digests import Digest, fingerprint
+from .openssl_peer import Certificate
+
+_MAX_NAME = 256
+
+
+def tell_of(facts: TlsContext, certificate: Certificate, digest: Digest, log: Log, *, bare_keys: bool) -> None:
+    """Fill in names and fingerprints; a common name that is not fit to be shown is logged, under `facts.namaddr`.
+
+    `bare_keys`: fingerprints of keys are those of their bits alone (tls_legacy_public_key_fingerprints).
+    """
+    facts.peer_CN = certificate.peer_name
+    if not facts.peer_CN and certificate.common_names:
+        log.warning(f"tls_text_name: {facts.namaddr}: {_unfit(certificate.common_names[0])}")
+    facts.issuer_CN = certificate.issuer_name
+    facts.peer_fingerprint = fingerprint(digest, certificate.der)
+    try:
+        parts = certificate.parts
+    except MalformedDer:
+        return
+    facts.peer_pubkey_fingerprint = fingerprint(digest, parts.public_key_bits if bare_keys else parts.public_key_info)
+
+
+def _unfit(name: str) -> str:
+    """Say why a common name is not fit to be shown."""
+    size = len(name.encode("utf-8", "surrogateescape"))
+    if size >= _MAX_NAME:
+        return f"peer subject CN too long: {size}"
+    return f"{'NULL character' if chr(0) in name else 'non-printable content'} in peer subject CN"

@@ -1,0 +1,51 @@
+"""Certificates by server name: the lookup of tls_server_sni_maps (postconf(5)).
+
+A table's value is a key with its chain, PEM, in base64. Who has none for a name, nor for its parent domains, gets the
+default one.
+"""
+
+from __future__ import annotations
+
+from maps import Access, ConfigurationFailure, Flags, TableList, TemporaryFailure, open_list
+from postconf import View
+
+from ..log import Log
+
+_PARAMETER = "tls_server_sni_maps"
+
+
+class NamesUnavailable(Exception):
+    """The tables can't answer now; the reason has been logged."""
+
+
+class ServerNames:
+    """Tables, of any type, that are asked one after the other."""
+
+    def __init__(self, tables: TableList) -> None:
+        self._tables = tables
+
+    def find(self, name: bytes) -> bytes | None:
+        """Look for a name, then for its parent domains with a leading dot; raise `NamesUnavailable`."""
+        key = name
+        while True:
+            try:
+                pem = self._tables.find_file(key)
+            except (TemporaryFailure, ConfigurationFailure):
+                raise NamesUnavailable from None
+            if pem is not None:
+                return pem
+            dot = key.find(b".", 1)
+            if dot < 0:
+                return None
+            key = key[dot:]
+
+
+def open_names(view: View, log: Log) -> ServerNames | None:
+    """Open the configured tables; None if there are none. One that can't be opened fails each lookup.
+
+    Raises `TableError` for what is not the name of a table.
+    """
+    flags = Flags.LOCK | Flags.FOLD_FIX | Flags.SRC_RHS_IS_FILE
+    access = Access(flags=flags, config=view, warn=log.warning, error=log.error)
+    tables = open_list(_PARAMETER, view[_PARAMETER], access)
+    return ServerNames(tables) if tables.tables else None

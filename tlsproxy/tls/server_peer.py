@@ -1,0 +1,246 @@
+"""One session of the server role: what its client shows and asks for, what is told of it, what is logged.
+
+The lines and their order are those of tls_server_post_accept(3) and of the callbacks that run before it.
+"""
+
+from __future__ import annotations
+
+import socket
+from dataclasses import dataclass
+from typing import Any
+
+from OpenSSL import SSL
+
+from postconf.models import TlsGlobals
+
+from ..hostnames import is_hostname
+from ..log import Log
+from ..wire.messages import Flag, PeerStatus, Request, TlsContext
+from . import hello, openssl, openssl_peer, trace
+from .behaviour import Behaviour
+from .ciphers import BadCiphers
+from .contexts import BadContext
+from .der import CLIENT_AUTH, SERVER_AUTH
+from .facts import read_facts, summary
+from .finding import INVALID_PURPOSE, Finding
+from .identities import BadIdentity
+from .loglevel import LogMask
+from .openssl_peer import Certificate
+from .peer_facts import tell_of
+from .server_contexts import ServerContext, ServerContexts
+from .server_names import NamesUnavailable, ServerNames
+
+_DETAILS = LogMask.VERBOSE | LogMask.CACHE | LogMask.SSL_DEBUG
+_BUILT_IN = ("default", "none", "")
+"""Values of tls_config_file that leave the signature algorithms as they are."""
+_HELLO_SIZE = 8192
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What a session works with; the same for all sessions, or for all with the same settings of the client's."""
+
+    contexts: ServerContexts
+    context: ServerContext
+    mask: LogMask
+    names: ServerNames | None
+    library: TlsGlobals
+    behaviour: Behaviour
+    log: Log
+
+
+class ServerPeer:
+    """One session."""
+
+    __slots__ = (
+        *("_finding", "_namaddr", "_request", "_schemes", "_setting", "_shows_server", "_sni", "_watched"),
+        "connection",
+    )
+
+    def __init__(self, setting: Setting, request: Request, namaddr: str, descriptor: int) -> None:
+        """Begin TLS on the remote peer's descriptor; `namaddr` is what the peer is called in the log."""
+        self._setting = setting
+        self._request = request
+        self._namaddr = namaddr.lower()
+        self._sni = ""
+        self._finding: Finding | None = None
+        self._shows_server = False
+        detailed = setting.mask & _DETAILS
+        if detailed & LogMask.VERBOSE:
+            setting.log.info(f"setting up TLS connection from {namaddr}")
+            setting.log.info(f'{namaddr}: TLS cipher list "{setting.context.terms.ciphers}"')
+        context = setting.context.base()
+        watching = needs_watching(setting, request)
+        self._watched = not hello.is_usual(peek(descriptor)) if watching is None else watching
+        openssl.record_schemes(context, wanted=self._watched)
+        # pyOpenSSL wants a socket, but passes on whatever has a descriptor.
+        self.connection = SSL.Connection(context, descriptor)  # type: ignore[arg-type]
+        if setting.context.renewed is not None:
+            self.connection.set_context(setting.context.renewed)
+        self.connection.set_accept_state()
+        self._schemes = openssl.watch_schemes(self.connection)
+        if setting.names is not None:
+            self._schemes.on_server_name = self._on_server_name
+        if setting.contexts.asks:
+            openssl_peer.judge_with(self.connection, self._on_step)
+            openssl.ask_for_certificate(self.connection)
+        if detailed & LogMask.CACHE:
+            self._schemes.on_ticket = self._on_ticket
+            traced = setting.log if setting.mask & LogMask.SSL_DEBUG else None
+            trace.follow_with(self.connection, traced, self._on_hello)
+        elif detailed & LogMask.SSL_DEBUG:
+            trace.follow(self.connection, setting.log)
+
+    def complete(self) -> TlsContext:
+        """Judge the handshake, log what is to be logged of it, and say what the local peer may know."""
+        setting, mask, log = self._setting, self._setting.mask, self._setting.log
+        if not mask and not self._request.flags & Flag.SEND_CONTEXT and not setting.context.terms.requires:
+            return TlsContext()
+        reused = openssl_peer.session_reused(self.connection)
+        if reused and mask & LogMask.CACHE:
+            ticket = " (RFC 5077 session ticket)" if setting.contexts.resumption.tickets else ""
+            log.info(f"{self._namaddr}: Reusing old session{ticket}")
+        if not self._watched and not reused:
+            algorithm, curve, _bits = openssl.own_key(openssl.pointer(self.connection)) or ("", "", 0)
+            self._schemes.own = hello.usual_scheme(algorithm, curve)
+        facts = read_facts(
+            self.connection,
+            self._schemes,
+            server=True,
+            group_names=setting.behaviour.group_names,
+            signatures=setting.behaviour.signatures_when_resumed or not reused,
+        )
+        facts.namaddr = self._namaddr
+        certificate = openssl_peer.peer_certificate(self.connection) if setting.contexts.asks else None
+        if certificate is not None:
+            self._describe(certificate, facts)
+            if not facts.peer_status & PeerStatus.TRUSTED:
+                self._complain(reused=reused)
+        if mask & LogMask.SUMMARY:
+            log.info(summary(facts, "from", self._namaddr, self._sni))
+        return facts
+
+    def failed(self) -> None:
+        """Log what OpenSSL says about a failed handshake."""
+        openssl.log_errors(self._setting.log)
+
+    def close(self) -> None:
+        """Forget what is kept beside the connection."""
+        self._schemes.on_server_name = self._schemes.on_ticket = None
+        openssl.forget(self.connection)
+        if self._setting.contexts.asks:
+            openssl_peer.forget_judge(self.connection)
+
+    def _describe(self, certificate: Certificate, facts: TlsContext) -> None:
+        """Tell of the client's certificate, and whether it is trusted."""
+        setting, log = self._setting, self._setting.log
+        facts.peer_status = PeerStatus.PRESENT
+        if openssl_peer.verify_result(self.connection) == openssl_peer.OK:
+            facts.peer_status |= PeerStatus.TRUSTED
+        if setting.mask & LogMask.VERBOSE:
+            log.info(f"subject={certificate.subject}")
+            log.info(f"issuer={certificate.issuer}")
+        bare_keys = setting.library.tls_legacy_public_key_fingerprints and setting.behaviour.bare_key_fingerprints
+        tell_of(facts, certificate, setting.contexts.digest, log, bare_keys=bare_keys)
+        if setting.mask & (LogMask.VERBOSE | LogMask.PEERCERT):
+            log.info(
+                f"{self._namaddr}: subject_CN={facts.peer_CN}, issuer={facts.issuer_CN}, "
+                f"fingerprint={facts.peer_fingerprint}, pkey_fingerprint={facts.peer_pubkey_fingerprint}"
+            )
+
+    def _complain(self, *, reused: bool) -> None:
+        """Say why the client's certificate is not trusted."""
+        setting = self._setting
+        if not (setting.mask & LogMask.UNTRUSTED or setting.context.terms.requires):
+            return
+        if reused:
+            setting.log.info(
+                f"{self._namaddr}: re-using session with untrusted certificate, look for details earlier in the log"
+            )
+        elif self._finding is not None:
+            setting.log.info(self._finding.describe(self._namaddr, peer="client"))
+
+    def _on_ticket(self) -> None:
+        expires = int(self._setting.context.expires)
+        self._setting.log.info(f"{self._namaddr}: Issuing session ticket, key expiration: {expires}")
+
+    def _on_hello(self) -> None:
+        setting = self._setting
+        if setting.contexts.resumption.tickets and openssl_peer.session_reused(self.connection):
+            expires = int(setting.context.expires)
+            setting.log.info(f"{self._namaddr}: Decrypting session ticket, key expiration: {expires}")
+
+    def _on_step(self, _ssl: Any, ok: bool, error: int, depth: int, certificate: Certificate | None) -> int:
+        """Take OpenSSL's opinion of one step of verification; return the error that stands so far."""
+        if self._finding is None:
+            self._finding = Finding()
+        if not ok and not (error == INVALID_PURPOSE and self._may_be_a_server(depth, certificate)):
+            self._finding.note(error, depth, certificate)
+        if self._setting.mask & LogMask.VERBOSE:
+            subject = certificate.subject if certificate else "<unknown>"
+            self._setting.log.info(f"{self._namaddr}: depth={depth} verify={int(ok)} subject={subject}")
+        return self._finding.error
+
+    def _may_be_a_server(self, depth: int, certificate: Certificate | None) -> bool:
+        """Is this a certificate for servers only, or their authority's, and may it be (tls_trust_server_ccerts)?"""
+        if certificate is None or not self._setting.library.tls_trust_server_ccerts:
+            return False
+        purposes = certificate.parts.purposes
+        if depth == 0:
+            self._shows_server = SERVER_AUTH in purposes and CLIENT_AUTH not in purposes
+        return self._shows_server and SERVER_AUTH in purposes
+
+    def _on_server_name(self, name: bytes) -> SSL.Context | None:
+        """Choose the certificate for the name that the client asks for; None declines it."""
+        setting, log = self._setting, self._setting.log
+        text = name.decode("utf-8", "surrogateescape")
+        if not text or setting.names is None:
+            return None
+        if not is_hostname(text):
+            log.warning(f"TLS SNI from {self._namaddr} is invalid: {text}")
+            return None
+        if self._sni:  # a second hello, after a retry
+            if text == self._sni:
+                return self._schemes.context
+            log.warning(f"TLS SNI changed from {self._namaddr} initially {self._sni}, {text} after hello retry")
+            return None
+        try:
+            pem = setting.names.find(name)
+            if pem is None:
+                log.info(f"TLS SNI {text} from {self._namaddr} not matched, using default chain")
+                return None
+            context = setting.context.for_chain(pem, text, log)
+        except NamesUnavailable:
+            log.warning(f"tls_server_sni_maps: {text} map lookup problem")
+            raise openssl.NameRefused from None
+        except (BadIdentity, BadContext, BadCiphers) as error:
+            log.warning(str(error))
+            openssl.log_errors(log)
+            raise openssl.NameRefused from None
+        self._sni = text
+        return context
+
+
+def needs_watching(setting: Setting, request: Request) -> bool | None:
+    """Must the messages of a session be watched, for what is to be told of it? None: it depends on the hello."""
+    if setting.contexts.asks or setting.mask & LogMask.CACHE:
+        return True
+    if not setting.mask and not request.flags & Flag.SEND_CONTEXT:
+        return False
+    # In debug logs TLS begins before the client has sent anything.
+    is_traced = bool(setting.mask & _DETAILS)
+    return True if is_traced or setting.library.tls_config_file not in _BUILT_IN else None
+
+
+def peek(descriptor: int) -> bytes:
+    """What a peer has sent so far, left where it is."""
+    try:
+        stream = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, descriptor)
+    except OSError:
+        return b""
+    try:
+        return stream.recv(_HELLO_SIZE, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+    except OSError:
+        return b""
+    finally:
+        stream.detach()

@@ -1,0 +1,110 @@
+"""What smtp(8) and postscreen(8) have in their main.cf against what we have in ours ("unexpected settings").
+
+Their TLS_CLIENT_PARAMS or TLS_SERVER_PARAMS are only compared; their INIT_PROPS are used, and compared if they name
+files, which may not be readable for us. Every difference is told once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from typing import Generic, TypeVar
+
+from postconf.models import TlsSettings
+
+from ..log import Log
+from ..wire.messages import ClientInit, ServerInit
+
+Init = TypeVar("Init", ClientInit, ServerInit)
+
+_UNEXPECTED = "request from tlsproxy {} with unexpected settings"
+_HINT = (
+    "to avoid this warning, 1) identify the tlsproxy {0} that is making this request, 2) configure a custom "
+    "tlsproxy service with settings that match that tlsproxy {0}, and 3) configure that tlsproxy {0} with a "
+    "tlsproxy_service_name setting that resolves to that custom tlsproxy service"
+)
+_FILES = (
+    *("chain_files", "cert_file", "key_file", "dcert_file", "dkey_file", "eccert_file", "eckey_file"),
+    *("CAfile", "CApath"),
+)
+_MAX_TOLD = 1000
+_RENAMED = {"config_file": "tls_config_file", "config_name": "tls_config_name"}
+
+
+def own_init(settings: TlsSettings) -> ClientInit:
+    """What our own configuration says of the client role."""
+    client, view = settings.client, settings.view
+    return ClientInit(
+        log_param=client.tlsproxy_client_loglevel_parameter,
+        log_level=client.tlsproxy_client_loglevel,
+        verifydepth=client.tlsproxy_client_scert_verifydepth,
+        cache_type="smtp",
+        chain_files=view["tlsproxy_client_chain_files"],
+        cert_file=client.tlsproxy_client_cert_file,
+        key_file=client.tlsproxy_client_key_file,
+        dcert_file=client.tlsproxy_client_dcert_file,
+        dkey_file=client.tlsproxy_client_dkey_file,
+        eccert_file=client.tlsproxy_client_eccert_file,
+        eckey_file=client.tlsproxy_client_eckey_file,
+        CAfile=client.tlsproxy_client_CAfile,
+        CApath=client.tlsproxy_client_CApath,
+        mdalg=client.tlsproxy_client_fingerprint_digest,
+    )
+
+
+class Match(Generic[Init]):
+    """Compares requests with our own settings, and tells what differs."""
+
+    def __init__(self, settings: TlsSettings, init: Init, log: Log, *, sender: str) -> None:
+        """`sender` is what Postfix calls those who send such requests."""
+        self.init: Init = init
+        self._sender = sender
+        self._params = settings.globals.model_dump()
+        self._mask_log_param = settings.view.config.release.since("3.12")
+        self._log = log
+        self._told: set[tuple[tuple[str, str], ...]] = set()
+
+    def key(self, init: Init) -> Init:
+        """What requests must have in common to share a context."""
+        return replace(init, log_param="") if self._mask_log_param else init
+
+    def compare(self, params: Mapping[str, str | int], init: Init, *, new: bool) -> None:
+        """Warn of what is unexpected in a request; `new`: its context is still to be made."""
+        differing = self._compare_params(params)
+        if new and self.key(init) != self.key(self.init) and any(getattr(init, name) for name in _FILES):
+            self._log.warning(_UNEXPECTED.format(self._sender))
+            self._log.warning("; ".join(_differences(asdict(self.key(self.init)), asdict(self.key(init)))))
+            differing = True
+        if differing:
+            self._log.warning(_HINT.format(self._sender))
+
+    def _compare_params(self, params: Mapping[str, str | int]) -> bool:
+        own = {name: self._params[_RENAMED.get(name, name)] for name in params}
+        differences = _differences(own, params)
+        key = tuple((name, str(value)) for name, value in params.items())
+        if not differences or key in self._told:
+            return False
+        if len(self._told) < _MAX_TOLD:
+            self._told.add(key)
+        self._log.warning(_UNEXPECTED.format("client"))  # in either role
+        self._log.warning("; ".join(differences))
+        return True
+
+
+class SettingsMatch(Match[ClientInit]):
+    """Compares requests of smtp(8) with our settings of the client role."""
+
+    def __init__(self, settings: TlsSettings, log: Log) -> None:
+        super().__init__(settings, own_init(settings), log, sender="client")
+
+
+def _differences(own: Mapping[str, str | int], theirs: Mapping[str, str | int]) -> list[str]:
+    return [
+        f"(server) '{name}={_text(own[name])}' != (client) '{name}={_text(value)}'"
+        for name, value in theirs.items()
+        if _text(own[name]) != _text(value)
+    ]
+
+
+def _text(value: str | int) -> str:
+    return value if isinstance(value, str) else str(int(value))

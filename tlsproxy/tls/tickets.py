@@ -1,0 +1,95 @@
+"""Whether and how sessions of the server role are resumed (tls_server(3), smtpd_tls_session_cache_timeout).
+
+Postfix asks tlsmgr(8), which answers from main.cf; so do we, from the same place, and need no other process for it.
+Tickets are sealed by a context's own keys: processes that were forked from one share them.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from hashlib import sha256
+
+from OpenSSL import SSL
+
+from postconf import View
+from postconf.models import TlsGlobals
+from postconf.values import BadValue, parse
+
+from ..log import Log
+from .options import NO_TICKET
+
+_NO_CACHE = SSL.SESS_CACHE_NO_AUTO_CLEAR | SSL.SESS_CACHE_NO_INTERNAL
+_CIPHERS = frozenset(
+    f"{family}{name}"
+    for family in ("aes", "aria", "camellia")
+    for size in ("128", "192", "256")
+    for name in (size, f"-{size}-cbc")
+) | {"sm4", "sm4-cbc"}
+"""Block ciphers that fit Postfix's ticket keys: chained, with a block of 16 bytes and a key of 16 to 32."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resumption:
+    """What the settings say of sessions that clients come back to."""
+
+    tickets: bool
+    """The client keeps the session, sealed by us."""
+    cached: bool
+    """We keep the session, in this process only."""
+    ids: bool
+    """Sessions have an id even if they can't be resumed."""
+    timeout: int
+    """For how many seconds."""
+
+    @classmethod
+    def of(cls, library: TlsGlobals, view: View, options: int, log: Log, *, ids: bool) -> Resumption:
+        """Read the settings; `options` are those that the contexts will have."""
+        timeout = _timeout(view, log)
+        cipher = library.tls_session_ticket_cipher
+        tickets = bool(cipher) and timeout > 0 and not options & NO_TICKET
+        if tickets and cipher.lower() not in _CIPHERS:
+            log.warning(f"tls_session_ticket_cipher: invalid value: {cipher}; session tickets disabled")
+            tickets = False
+        return cls(tickets, timeout > 0 and bool(view["smtpd_tls_session_cache_database"]), ids, timeout)
+
+    def use(self, context: SSL.Context, id_context: bytes) -> None:
+        """Set up a context that sessions are made from."""
+        context.set_session_id(id_context)
+        if not self.tickets:
+            context.set_options(NO_TICKET)
+        if self.cached:
+            context.set_session_cache_mode(SSL.SESS_CACHE_SERVER)
+        elif self.tickets or self.ids:
+            # OpenSSL would hold every session in memory.
+            context.set_session_cache_mode(SSL.SESS_CACHE_SERVER | _NO_CACHE)
+        else:
+            context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
+            return
+        if self.timeout:
+            context.set_timeout(2 * self.timeout)
+
+    def expiry(self) -> float:
+        """When, on the clock of time(2), ticket keys that are made now have to be replaced."""
+        return time.time() + self.timeout if self.tickets else float("inf")
+
+
+_LEAST_TIMEOUT = 120
+"""Of tlsmgr(8), which takes anything shorter for this."""
+
+
+def _timeout(view: View, log: Log) -> int:
+    name = "smtpd_tls_session_cache_timeout"
+    try:
+        timeout = int(parse(view.config.release.parameter(name), view[name]))
+        return max(timeout, _LEAST_TIMEOUT) if timeout > 0 else 0
+    except BadValue as error:
+        log.warning(f"{error}; sessions are not resumed")
+        return 0
+
+
+def session_id_context(service: str | None) -> bytes:
+    """What a session must have in common with a connection to be resumed; `service` tells Postfix 3.12's apart."""
+    if service is None:
+        return b"Postfix/TLS\0"
+    return sha256(b"Postfix/TLS serverid\0" + service.encode("utf-8", "surrogateescape") + b"\0").digest()

@@ -1,0 +1,1 @@
+"""Postfix's attribute protocol as tlsproxy(8) speaks it; no I/O."""

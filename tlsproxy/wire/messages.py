@@ -1,0 +1,390 @@
+"""What tlsproxy(8) and its clients say to each other, as typed messages; one dialect for each Postfix generation.
+
+Nothing here does I/O. Postfix 3.6 to 3.12 differ in which attributes a request has; the request itself tells which
+generation is talking, and the reply has that generation's form.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields
+from enum import IntEnum, IntFlag
+from typing import Any, Final, TypeVar
+
+from .attributes import AttributeReader, ProtocolError, Reading, write_list
+
+T = TypeVar("T")
+
+ANNOUNCEMENT = write_list([("protocol", "tlsproxy_protocol")])
+"""What the server says first, since Postfix 3.6."""
+
+
+class Flag:
+    """Bits of the flags attribute of a request (tls_proxy.h: TLS_PROXY_FLAG_*); plain numbers, as all sessions ask."""
+
+    SERVER: Final = 1
+    CLIENT: Final = 2
+    SEND_CONTEXT: Final = 4
+    PROBE_ONLY: Final = 8
+
+
+class Generation(IntEnum):
+    """A dialect, named after the first release that speaks it."""
+
+    V3_6 = 306
+    V3_9 = 309
+    V3_10 = 310
+    V3_12 = 312
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """The part that every request has (list 1). Times are in seconds."""
+
+    remote_endpoint: str
+    flags: int
+    handshake_timeout: int
+    session_timeout: int
+    serverid: str
+
+
+@dataclass(frozen=True, slots=True)
+class TlsaRecord:
+    """One TLSA record, or a fingerprint or trust anchor in its form (RFC 6698)."""
+
+    usage: int
+    selector: int
+    mtype: int
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Dane:
+    """The records that a session may be verified with, and the TLSA base domain."""
+
+    domain: str
+    records: tuple[TlsaRecord, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ClientInit:
+    """What an SSL context of the client role is made from (TLS_CLIENT_INIT_PROPS). Empty text: not set."""
+
+    log_param: str
+    log_level: str
+    verifydepth: int
+    cache_type: str
+    chain_files: str
+    cert_file: str
+    key_file: str
+    dcert_file: str
+    dkey_file: str
+    eccert_file: str
+    eckey_file: str
+    CAfile: str
+    CApath: str
+    mdalg: str
+
+
+@dataclass(frozen=True, slots=True)
+class ClientStart:
+    """What one session of the client role is made from (TLS_CLIENT_START_PROPS)."""
+
+    timeout: int
+    tls_level: int
+    nexthop: str
+    host: str
+    namaddr: str
+    sni: str
+    serverid: str
+    helo: str
+    protocols: str
+    cipher_grade: str
+    cipher_exclusions: str
+    matchargv: tuple[str, ...]
+    mdalg: str
+    dane: Dane | None
+    enable_rpk: bool = False
+    tlsrpt: bool = False
+    forced_failure_type: str = ""
+    log_param: str = ""
+    log_level: str = ""
+    trace_size_limit: int = 0
+    trace_peer: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ClientSettings:
+    """List 2 of a client-role request. `params` are compared with our own settings, in this order; none is applied."""
+
+    generation: Generation
+    params: dict[str, str | int]
+    init: ClientInit
+    start: ClientStart
+
+
+@dataclass(frozen=True, slots=True)
+class ServerInit:
+    """What an SSL context of the server role is made from (TLS_SERVER_INIT_PROPS, since Postfix 3.12)."""
+
+    log_param: str
+    log_level: str
+    verifydepth: int
+    cache_type: str
+    set_sessid: int
+    chain_files: str
+    cert_file: str
+    key_file: str
+    dcert_file: str
+    dkey_file: str
+    eccert_file: str
+    eckey_file: str
+    CAfile: str
+    CApath: str
+    protocols: str
+    eecdh_grade: str
+    dh1024_param_file: str
+    dh512_param_file: str
+    ask_ccert: int
+    mdalg: str
+
+
+@dataclass(frozen=True, slots=True)
+class ServerStart:
+    """What one session of the server role is made from (TLS_SERVER_START_PROPS, since Postfix 3.12)."""
+
+    log_param: str
+    log_level: str
+    timeout: int
+    enable_rpk: int
+    requirecert: int
+    serverid: str
+    namaddr: str
+    cipher_grade: str
+    cipher_exclusions: str
+    mdalg: str
+    trace_size_limit: int
+    trace_peer: str
+
+
+@dataclass(frozen=True, slots=True)
+class ServerSettings:
+    """List 2 of a server-role request; only Postfix 3.12 and later send one."""
+
+    params: dict[str, str | int]
+    init: ServerInit
+    start: ServerStart
+
+
+# The attributes of TLS_CLIENT_PARAMS and TLS_SERVER_PARAMS over all generations, in wire order. A release sends a
+# subset; none sends them out of order.
+PARAMS = (
+    "config_file",
+    "config_name",
+    "tls_high_cipherlist",
+    "tls_medium_cipherlist",
+    "tls_low_cipherlist",
+    "tls_export_cipherlist",
+    "tls_null_cipherlist",
+    "tls_eecdh_auto_curves",
+    "tls_eecdh_strong_curve",
+    "tls_eecdh_ultra_curve",
+    "tls_ffdhe_auto_groups",
+    "tls_disable_workarounds",
+    "tls_ssl_options",
+    "tls_dane_digests",
+    "tlsmgr_service_name",
+    "tls_session_ticket_cipher",
+    "tls_daemon_random_bytes",
+    "tls_append_default_CA",
+    "tls_legacy_public_key_fingerprints",
+    "tls_preempt_cipherlist",
+    "tls_wildcard_matches_multiple_labels",
+    "tls_server_sni_maps",
+    "tls_fast_shutdown_enable",
+    "tls_trust_server_ccerts",
+)
+_PARAMS_IN_EVERY_RELEASE = frozenset({"tls_high_cipherlist", "tls_medium_cipherlist", "tls_null_cipherlist"})
+INT_PARAMS = frozenset(
+    {
+        "tls_daemon_random_bytes",
+        "tls_append_default_CA",
+        "tls_legacy_public_key_fingerprints",
+        "tls_preempt_cipherlist",
+        "tls_wildcard_matches_multiple_labels",
+        "tls_fast_shutdown_enable",
+        "tls_trust_server_ccerts",
+    }
+)
+
+
+START_TEXTS = (
+    "nexthop",
+    "host",
+    "namaddr",
+    "sni",
+    "serverid",
+    "helo",
+    "protocols",
+    "cipher_grade",
+    "cipher_exclusions",
+)
+
+
+def read_request(reader: AttributeReader) -> Reading[Request]:
+    """Read list 1."""
+    request = Request(
+        remote_endpoint=(yield from reader.text("remote_endpoint")),
+        flags=(yield from reader.integer("flags")) & 0xF,
+        handshake_timeout=(yield from reader.integer("timeout")),
+        session_timeout=(yield from reader.integer("timeout")),
+        serverid=(yield from reader.text("serverid")),
+    )
+    yield from reader.end_of_list()
+    return request
+
+
+def read_client_settings(reader: AttributeReader) -> Reading[ClientSettings]:
+    """Read list 2 of a client-role request, from any generation."""
+    params = yield from _params(reader)
+    init = yield from _structure(reader, ClientInit)
+    generation = Generation.V3_6
+    start: dict[str, Any] = {}
+    if (yield from reader.next_name()) == "log_param":
+        generation = Generation.V3_12
+        start["log_param"] = yield from reader.text("log_param")
+        start["log_level"] = yield from reader.text("log_level")
+    start["timeout"] = yield from reader.integer("timeout")
+    if (yield from reader.next_name()) == "enable_rpk":
+        generation = max(generation, Generation.V3_9)
+        start["enable_rpk"] = (yield from reader.integer("enable_rpk")) != 0
+    start["tls_level"] = yield from reader.integer("tls_level")
+    for name in START_TEXTS:
+        start[name] = yield from reader.text(name)
+    start["matchargv"] = yield from reader.argv()
+    start["mdalg"] = yield from reader.text("mdalg")
+    start["dane"] = yield from _dane(reader)
+    if (yield from reader.next_name()) == "tlsrpt":  # only where Postfix was built with it
+        start["tlsrpt"] = yield from _tlsrpt(reader)
+    if (yield from reader.next_name()) == "forced_failure_type":
+        generation = max(generation, Generation.V3_10)
+        start["forced_failure_type"] = yield from reader.text("forced_failure_type")
+    if generation is Generation.V3_12:
+        start["trace_size_limit"] = yield from reader.integer("trace_size_limit")
+        start["trace_peer"] = yield from reader.text("trace_peer")
+    yield from reader.end_of_list()
+    return ClientSettings(generation, params, init, ClientStart(**start))
+
+
+def read_server_settings(reader: AttributeReader) -> Reading[ServerSettings]:
+    """Read list 2 of a server-role request (Postfix 3.12)."""
+    params = yield from _params(reader)
+    init = yield from _structure(reader, ServerInit)
+    start = yield from _structure(reader, ServerStart)
+    yield from reader.end_of_list()
+    return ServerSettings(params, init, start)
+
+
+def _params(reader: AttributeReader) -> Reading[dict[str, str | int]]:
+    params: dict[str, str | int] = {}
+    for name in PARAMS:
+        if name not in _PARAMS_IN_EVERY_RELEASE and (yield from reader.next_name()) != name:
+            continue
+        params[name] = yield from (reader.integer(name) if name in INT_PARAMS else reader.text(name))
+    return params
+
+
+def _structure(reader: AttributeReader, kind: Callable[..., T]) -> Reading[T]:
+    """Read every field of a flat structure in its order; annotations say which are numbers."""
+    values: dict[str, str | int] = {}
+    for each in fields(kind):  # type: ignore[arg-type]  # a dataclass, which no protocol describes
+        values[each.name] = yield from (reader.integer(each.name) if each.type == "int" else reader.text(each.name))
+    return kind(**values)
+
+
+def _dane(reader: AttributeReader) -> Reading[Dane | None]:
+    if not (yield from reader.integer("dane")):
+        return None
+    domain = yield from reader.text("domain")
+    count = yield from reader.integer("count")
+    if count < 0:
+        raise ProtocolError(f"invalid count {count} from {reader.source} while reading TLSA records")
+    records = []
+    for _ in range(count):
+        usage = yield from reader.integer("usage")
+        selector = yield from reader.integer("selector")
+        mtype = yield from reader.integer("mtype")
+        records.append(TlsaRecord(usage, selector, mtype, (yield from reader.data("data"))))
+    return Dane(domain, tuple(records))
+
+
+def _tlsrpt(reader: AttributeReader) -> Reading[bool]:
+    """Read the TLS reporting structure (RFC 8460). We send no reports: only that it was there is kept."""
+    if not (yield from reader.integer("tlsrpt")):
+        return False
+    for name in ("rpt_socket_name", "rpt_policy_domain", "rpt_policy_string"):
+        yield from reader.text(name)
+    yield from reader.integer("tls_policy_type")
+    yield from reader.argv()
+    yield from reader.text("tls_policy_domain")
+    yield from reader.argv()
+    for name in ("snd_mta_addr", "rcv_mta_name", "rcv_mta_addr", "rcv_mta_ehlo"):
+        yield from reader.text(name)
+    yield from reader.integer("skip_reused_hs")
+    yield from reader.integer("flags")
+    return True
+
+
+def status_reply(available: bool) -> bytes:
+    """Encode the answer to a request: whether the role is available."""
+    return write_list([("status", int(available))])
+
+
+class PeerStatus(IntFlag):
+    """The bits of peer_status (tls.h: TLS_CERT_FLAG_*). MATCHED is what smtp(8) trusts."""
+
+    PRESENT = 1
+    TRUSTED = 4
+    MATCHED = 8
+    SECURED = 16
+    RPK = 32
+
+
+@dataclass(slots=True)
+class TlsContext:
+    """What a client learns of its session (TLS_SESS_STATE); everything that a session lacks is empty or 0."""
+
+    peer_CN: str = ""
+    issuer_CN: str = ""
+    peer_fingerprint: str = ""
+    peer_pubkey_fingerprint: str = ""
+    level: int = 0
+    peer_status: int = 0  # PeerStatus bits
+    cipher_protocol: str = ""
+    cipher_name: str = ""
+    cipher_usebits: int = 0
+    cipher_algbits: int = 0
+    key_exchange: str = ""
+    key_exchange_curve: str = ""
+    key_exchange_bits: int = 0
+    ctos_rpk: int = field(default=0, metadata={"since": Generation.V3_9})
+    stoc_rpk: int = field(default=0, metadata={"since": Generation.V3_9})
+    clnt_signature: str = ""
+    clnt_signature_curve: str = ""
+    clnt_signature_bits: int = 0
+    clnt_signature_digest: str = ""
+    srvr_signature: str = ""
+    srvr_signature_curve: str = ""
+    srvr_signature_bits: int = 0
+    srvr_signature_digest: str = ""
+    namaddr: str = ""
+    rpt_reported: int = field(default=0, metadata={"since": Generation.V3_10})
+    trace_size_limit: int = field(default=0, metadata={"since": Generation.V3_12})
+
+    def encode(self, generation: Generation) -> bytes:
+        """Encode the list in the form that this generation of clients reads strictly."""
+        return write_list(
+            (each.name, getattr(self, each.name))
+            for each in fields(self)
+            if each.metadata.get("since", Generation.V3_6) <= generation
+        )

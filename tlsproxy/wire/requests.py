@@ -1,0 +1,131 @@
+"""The other end of the protocol: how clients of tlsproxy(8) write requests and read its replies. No I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import astuple, fields
+from typing import Any
+
+from postconf import View
+from postconf.values import boolean
+
+from .attributes import AttributeReader, ProtocolError, Reading, write_list
+from .messages import (
+    INT_PARAMS,
+    PARAMS,
+    START_TEXTS,
+    ClientSettings,
+    ClientStart,
+    Dane,
+    Generation,
+    Request,
+    ServerSettings,
+    TlsContext,
+)
+
+_Attribute = tuple[str, str | int | bytes]
+_SINCE = {"tls_fast_shutdown_enable": "3.12", "tls_server_sni_maps": "3.12", "tls_trust_server_ccerts": "3.12"}
+_UNTIL = {"tls_low_cipherlist": "3.8", "tls_export_cipherlist": "3.8"}
+_OF_ONE_ROLE = {"tls_dane_digests": "client", "tls_server_sni_maps": "server", "tls_trust_server_ccerts": "server"}
+
+
+def params(view: View, role: str) -> dict[str, str | int]:
+    """The settings that a `client` or `server` request of this release has, for tlsproxy(8) to compare with its own."""
+    release = view.config.release
+    found: dict[str, str | int] = {}
+    for name in PARAMS:
+        parameter = f"tls_{name}" if name.startswith("config_") else name
+        sent = release.since(_SINCE.get(name, "3.4")) and not (name in _UNTIL and release.since(_UNTIL[name]))
+        if sent and parameter in release.defaults and _OF_ONE_ROLE.get(name, role) == role:
+            found[name] = _number(name, view[parameter]) if name in INT_PARAMS else view[parameter]
+    return found
+
+
+def _number(name: str, text: str) -> int:
+    return int(text) if name == "tls_daemon_random_bytes" else int(boolean(name, text))
+
+
+def write_request(request: Request) -> bytes:
+    """Encode list 1."""
+    return write_list(
+        [
+            ("remote_endpoint", request.remote_endpoint),
+            ("flags", int(request.flags)),
+            ("timeout", request.handshake_timeout),
+            ("timeout", request.session_timeout),
+            ("serverid", request.serverid),
+        ]
+    )
+
+
+def write_client_settings(settings: ClientSettings) -> bytes:
+    """Encode list 2 of a client-role request, in the form of its generation."""
+    start = _client_start(settings.start, settings.generation)
+    return write_list([*settings.params.items(), *_structure(settings.init), *start])
+
+
+def write_server_settings(settings: ServerSettings) -> bytes:
+    """Encode list 2 of a server-role request (Postfix 3.12)."""
+    return write_list([*settings.params.items(), *_structure(settings.init), *_structure(settings.start)])
+
+
+def _structure(value: Any) -> Iterator[_Attribute]:
+    """Encode a flat structure."""
+    return zip((each.name for each in fields(value)), astuple(value), strict=True)
+
+
+def _client_start(start: ClientStart, generation: Generation) -> Iterator[_Attribute]:
+    if generation >= Generation.V3_12:
+        yield from (("log_param", start.log_param), ("log_level", start.log_level))
+    yield "timeout", start.timeout
+    if generation >= Generation.V3_9:
+        yield "enable_rpk", int(start.enable_rpk)
+    yield "tls_level", start.tls_level
+    for name in START_TEXTS:
+        yield name, getattr(start, name)
+    yield "argv_size", len(start.matchargv)
+    yield from (("argv_value", each) for each in start.matchargv)
+    yield "mdalg", start.mdalg
+    yield from _dane(start.dane)
+    if generation >= Generation.V3_10:
+        yield "forced_failure_type", start.forced_failure_type
+    if generation >= Generation.V3_12:
+        yield from (("trace_size_limit", start.trace_size_limit), ("trace_peer", start.trace_peer))
+
+
+def _dane(dane: Dane | None) -> Iterable[_Attribute]:
+    yield "dane", int(dane is not None)
+    if dane is not None:
+        yield from (("domain", dane.domain), ("count", len(dane.records)))
+        for record in dane.records:
+            yield from _structure(record)
+
+
+def read_announcement(reader: AttributeReader) -> Reading[None]:
+    """Read what the server says first; raise `ProtocolError` if it is not tlsproxy(8)."""
+    name = yield from reader.text("protocol")
+    if name != "tlsproxy_protocol":
+        raise ProtocolError(f"unexpected protocol {name} from {reader.source} (expecting: tlsproxy_protocol)")
+    yield from reader.end_of_list()
+
+
+def read_status(reader: AttributeReader) -> Reading[bool]:
+    """Read the answer to a request: whether the role is available."""
+    status = yield from reader.integer("status")
+    yield from reader.end_of_list()
+    return status == 1
+
+
+def read_context(reader: AttributeReader) -> Reading[TlsContext]:
+    """Read the context of a session, of any generation: what we don't know is skipped, what is missing is empty."""
+    context = TlsContext()
+    kinds = {each.name: each.type for each in fields(context)}
+    while name := (yield from reader.next_name()):
+        if kinds.get(name) == "int":
+            setattr(context, name, (yield from reader.integer(name)))
+        else:
+            text = yield from reader.text(name)
+            if name in kinds:
+                setattr(context, name, text)
+    yield from reader.end_of_list()
+    return context

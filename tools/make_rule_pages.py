@@ -1,0 +1,32 @@
+"""Write docs/rules/ from the classes of the rules. A test says when that is to be done again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tlsproxy.check.rule import all_rules
+
+DIRECTORY = Path(__file__).parent.parent / "docs" / "rules"
+
+
+def pages() -> dict[str, str]:
+    """Name → text of each page."""
+    rows = []
+    for rule in all_rules():
+        notes = [rule.severity.word]
+        notes += ["with files"] if rule.needs_files else []
+        notes += ["only if selected"] if rule.optional else []
+        rows.append(f"| [{rule.id}]({rule.id}.md) | {rule.name} | {', '.join(notes)} | {rule.title()} |\n")
+    index = (
+        "# Rules\n\nThese pages are made from the rules themselves by `tools/make_rule_pages.py`; what they show as "
+        "reported and as right is tested.\n\n| rule | name | severity | what it finds |\n|---|---|---|---|\n"
+    )
+    return {"README.md": index + "".join(rows)} | {f"{rule.id}.md": rule.page() for rule in all_rules()}
+
+
+if __name__ == "__main__":
+    DIRECTORY.mkdir(exist_ok=True)
+    for old in DIRECTORY.iterdir():
+        old.unlink()
+    for name, text in pages().items():
+        (DIRECTORY / name).write_text(text)
