@@ -1,0 +1,69 @@
+# make demo   one real STARTTLS session through the daemon, on throw-away certificates
+# make test   everything: peers, lint, types, tests against the installed wheel
+#
+# Both set up all they need. For daily work: make dev, then .venv/bin/pytest tests/postconf
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+PYTEST_ARGS ?= -n 2 --dist loadgroup -q
+
+SOURCES := pyproject.toml README.md $(shell find postconf maps tlsproxy bin -type f -not -name '*.pyc' 2>/dev/null)
+
+.PHONY: bench demo test soak lint types unit peers golden dev clean
+
+demo: $(VENV)/.wheel
+	$(BIN)/python -P samples/starttls/demo.py
+
+test: peers lint types unit
+
+# The tests see the installed wheel, never the checkout.
+unit: $(VENV)/.wheel $(VENV)/.dev
+	PYTHONSAFEPATH=1 TLSPROXY_TEST_INSTALLED=1 $(BIN)/python -m pytest $(PYTEST_ARGS)
+
+# What takes minutes: reloads, floods and handshakes in numbers.
+soak: peers $(VENV)/.wheel $(VENV)/.dev
+	PYTHONSAFEPATH=1 TLSPROXY_TEST_INSTALLED=1 $(BIN)/python -m pytest -m soak -q
+
+# The C tlsproxy(8) and ours side by side: needs root and Debian's Postfix (docs/performance.md).
+bench: peers $(VENV)/.wheel $(VENV)/.dev
+	$(BIN)/python benchmarks/daemon.py $(BENCH_ARGS)
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+
+types: $(VENV)/.wheel $(VENV)/.dev
+	$(BIN)/mypy
+
+# Real Postfix and other peers, where that is possible: Debian or its kin, as root.
+peers:
+	tests/install-peers
+
+# Record anew what Postfix decides and logs; needs root and the Postfix of the distribution.
+golden: $(VENV)/.dev
+	$(BIN)/python tests/tlsproxy/test_client_matrix.py
+
+# An editable install for those who work on the code.
+dev: $(VENV)/.dev
+	$(BIN)/python -m pip install --quiet --editable .
+	rm -f $(VENV)/.wheel
+
+$(VENV)/.venv:
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	touch $@
+
+$(VENV)/.dev: $(VENV)/.venv pyproject.toml
+	$(BIN)/python -m pip install --quiet --group dev
+	touch $@
+
+$(VENV)/.wheel: $(VENV)/.venv $(SOURCES)
+	rm -rf build/wheel
+	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir build/wheel .
+	$(BIN)/python -m pip install --quiet build/wheel/*.whl
+	$(BIN)/python -m pip install --quiet --force-reinstall --no-deps build/wheel/*.whl
+	touch $@
+
+clean:
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

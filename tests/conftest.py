@@ -1,0 +1,57 @@
+"""What all tests share: which peers are here, and saying plainly what their absence skips."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from peers.postfix import public_directory, table_types
+
+POSTFIX_DAEMONS = Path("/usr/lib/postfix/sbin")
+
+
+def lacking() -> str:
+    """What the tests with the mark `postfix` need and this machine lacks; "" for nothing."""
+    if os.geteuid() != 0 or shutil.which("postconf") is None or not (POSTFIX_DAEMONS / "tlsproxy").exists():
+        return "root and Debian's Postfix packages"
+    return ", ".join(f"postfix-{kind}" for kind in ("cdb", "lmdb", "pcre", "sqlite") if kind not in table_types())
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    lack = lacking()
+    if not lack:
+        return
+    marked = [item for item in items if item.get_closest_marker("postfix")]
+    for item in marked:
+        item.add_marker(pytest.mark.skip(reason=f"needs {lack} (tests/install-peers has it)"))
+    config.stash[_skipped] = len(marked)
+
+
+_skipped = pytest.StashKey[int]()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    count = config.stash.get(_skipped, 0)
+    if count:
+        terminalreporter.write_line(
+            f"{count} tests need a real Postfix and were skipped (make test installs it, as root)"
+        )
+
+
+@pytest.fixture
+def public_path() -> Iterator[Path]:
+    """Like tmp_path, for tests in which other users have to find something."""
+    with public_directory() as path:
+        yield path
+
+
+@pytest.fixture(scope="session")
+def corpus() -> Path:
+    """Real configurations with Postfix's recorded answers; not part of this repository (see CONTRIBUTING.md)."""
+    directory = os.environ.get("TLSPROXY_CORPUS")
+    if not directory or not Path(directory).is_dir():
+        pytest.skip("TLSPROXY_CORPUS does not name a corpus of configurations")
+    return Path(directory)

@@ -1,0 +1,67 @@
+"""cdb files: the bytes that tinycdb writes, and how postmap(1) uses them."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from peers.postmap import Postmap
+
+from maps.cdb_file import MULTIPLIER, START
+from maps.hashing import hash_key, hash_keys
+from maps.table import Flags, Mode, TableError
+
+
+def sample(count: int) -> list[tuple[bytes, bytes]]:
+    """Entries for a source file, some of them with keys that were there before."""
+    chance = random.Random(count)
+    numbers = [chance.randrange(count) for _ in range(count)]
+    return [
+        (b"key%d" % number, b"value%d" % index * chance.choice([1, 1, 300])) for index, number in enumerate(numbers)
+    ]
+
+
+@pytest.mark.postfix
+@pytest.mark.parametrize("count", [0, 1, 7, 5000])
+@pytest.mark.parametrize("option", ["-w", "-r", "-wN", "-rn", ""])
+def test_files_are_those_of_postmap_to_the_byte(tables: Postmap, count: int, option: str) -> None:
+    entries = sample(count)
+    (tables.directory / "t").write_bytes(b"".join(b"%s %s\n" % entry for entry in entries))
+    assert tables.run(*([option] if option else []), "cdb:t").returncode == 0
+    theirs = tables.file("cdb").read_bytes()
+    flags = Flags.DUP_REPLACE if "r" in option else Flags.DUP_IGNORE if "w" in option else Flags.DUP_WARN
+    flags |= Flags.TRY1NULL if "N" in option else Flags(0)
+    with tables.open("cdb", Mode.BUILD, flags) as table:
+        for key, value in entries:
+            table.update(key, value)
+    assert tables.file("cdb").read_bytes() == theirs
+    if "w" in option:
+        with tables.open("cdb") as table:
+            assert list(table.entries()) == entries
+
+
+@pytest.mark.parametrize("mode", [Mode.ADD, Mode.CHANGE])
+def test_files_are_not_changed(tables: Postmap, mode: Mode) -> None:
+    tables.make("cdb", {b"key": b"1"})
+    with pytest.raises(
+        TableError, match=r"^dict_cdb_open: inappropriate open flags for cdb database - specify O_RDONLY"
+    ):
+        tables.open("cdb", mode)
+
+
+def test_an_old_file_is_read_until_there_is_a_new_one(tables: Postmap) -> None:
+    path = tables.make("cdb", {b"key": b"1"})
+    with tables.open("cdb") as table:
+        path.unlink()
+        assert table.lookup(b"key") == b"1"
+        assert table.changed()
+        tables.make("cdb", {b"key": b"2"})
+        assert table.lookup(b"key") == b"2"
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(keys=st.lists(st.binary(max_size=40)), seed=st.sampled_from([(START, MULTIPLIER), (0, 16777619)]))
+def test_hashing_many_keys_at_once_changes_nothing(keys: list[bytes], seed: tuple[int, int]) -> None:
+    assert hash_keys(keys, *seed) == [hash_key(key, *seed) for key in keys]

@@ -1,0 +1,59 @@
+"""Looking at processes from outside, and starting one with the descriptors that master(8) gives."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+PATIENCE = 20
+
+
+def wait_until(
+    condition: Callable[[], object], *, patience: float = PATIENCE, explain: Callable[[], str] = lambda: ""
+) -> None:
+    """Come back when the condition holds; fail, with an explanation, when it does not in time."""
+    deadline = time.monotonic() + patience
+    while not condition():
+        assert time.monotonic() < deadline, f"it did not come to that: {explain()}"
+        time.sleep(0.05)
+
+
+def open_files(pid: int) -> dict[int, str]:
+    """What each descriptor of a process is."""
+    found = {}
+    for each in Path(f"/proc/{pid}/fd").iterdir():
+        try:
+            found[int(each.name)] = str(each.readlink())
+        except OSError:  # closed meanwhile
+            continue
+    return found
+
+
+@contextmanager
+def descriptors_of(directory: Path) -> Iterator[Callable[[], None]]:
+    """What `preexec_fn` is to do, so that the process has a status channel and a listening socket as from master(8)."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs, socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
+        listener.bind(str(directory / "socket"))
+        listener.listen()
+        listener.setblocking(False)
+        reading, writing = os.pipe()
+
+        def place() -> None:
+            # First out of the way of one another.
+            high = [
+                os.dup2(each, 100 + n) for n, each in enumerate((reading, writing, theirs.fileno(), listener.fileno()))
+            ]
+            for number, each in enumerate(high):
+                os.dup2(each, 3 + number)
+                os.close(each)
+
+        try:
+            yield place
+        finally:
+            os.close(reading)
+            os.close(writing)

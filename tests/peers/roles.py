@@ -1,0 +1,74 @@
+"""The server role in this process: made from a few settings, served to one client at a time."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from threading import Thread
+
+import postconf
+from postconf.models import load
+from tlsproxy.tls import openssl
+from tlsproxy.tls.server import ServerRole
+from tlsproxy.wire.messages import Flag, Request, TlsContext
+
+REQUEST = Request("[192.0.2.7]:4711", Flag.SERVER | Flag.SEND_CONTEXT, 30, 30, "smtpd")
+
+
+class Lines:
+    """A log that keeps its lines."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def info(self, text: str) -> None:
+        self.lines.append(text)
+
+    def warning(self, text: str) -> None:
+        self.lines.append(f"warning: {text}")
+
+    error = warning
+
+
+def make_role(directory: Path, settings: dict[str, str], log: Lines, *, version: str = "3.7.11") -> ServerRole:
+    lines = [f"{name} = {value}\n" for name, value in {"smtpd_tls_security_level": "may", **settings}.items()]
+    (directory / "main.cf").write_text("".join(lines))
+    (directory / "master.cf").write_text("")
+    return ServerRole.load(load(postconf.load(str(directory), version=version)), log)
+
+
+def serve(role: ServerRole, descriptor: int) -> TlsContext | None:
+    """Do a whole handshake, on a blocking descriptor, and say a word; None if it fails."""
+    peer = role.offer(REQUEST, None).start(descriptor)
+    try:
+        if openssl.SSL_do_handshake(openssl.pointer(peer.connection)) != 1:
+            peer.failed()
+            return None
+        context = peer.complete()
+        with contextlib.suppress(Exception):  # a client that only says hello has gone
+            peer.connection.send(b"220")
+        return context
+    finally:
+        peer.close()
+
+
+@contextlib.contextmanager
+def serving(role: ServerRole) -> Iterator[tuple[socket.socket, list[TlsContext | None]]]:
+    """Serve the client that the stream is for; what is told of it is there at the end."""
+    ours, theirs = socket.socketpair()
+    told: list[TlsContext | None] = []
+    server = Thread(target=lambda: told.append(serve(role, theirs.fileno())))
+    server.start()
+    try:
+        yield ours, told
+    finally:
+        ours.close()
+        server.join(20)
+        theirs.close()
+
+
+def connector(role: ServerRole, stack: contextlib.ExitStack) -> Callable[[], socket.socket]:
+    """What `hello.ask` wants: something that makes connections. They end with the stack."""
+    return lambda: stack.enter_context(serving(role))[0]

@@ -1,0 +1,19 @@
+"""The private instance itself: it starts, answers and leaves nothing behind."""
+
+from __future__ import annotations
+
+import smtplib
+from pathlib import Path
+
+import pytest
+from peers.postfix import PrivatePostfix
+
+
+@pytest.mark.postfix
+def test_a_private_instance_answers_and_ends(tmp_path: Path) -> None:
+    with PrivatePostfix(tmp_path / "postfix") as postfix:
+        with smtplib.SMTP("127.0.0.1", postfix.ports["sink"], timeout=20) as client:
+            assert client.ehlo("client.private.test")[0] == 250
+        assert postfix.is_running()
+    assert not postfix.is_running()
+    assert "sink/smtpd" in postfix.log()

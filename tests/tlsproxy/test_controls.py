@@ -1,0 +1,202 @@
+"""docs/controls.md lists every control of tlsproxy(8): what it does, what shows it live, where we can't follow Postfix.
+
+The tables are made here: `python tests/tlsproxy/test_controls.py` writes them anew, and a test sees that they are
+current and that everything they refer to exists.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+if __name__ == "__main__":
+    sys.path.insert(0, str(ROOT / "tests"))
+
+from peers.server_cases import COMMON, DIFFERENCES  # noqa: E402
+from peers.server_oddities import CASES  # noqa: E402
+
+from postconf.models import Service, TlsClient, TlsGlobals, TlsServer  # noqa: E402
+
+DOCUMENT = ROOT / "docs" / "controls.md"
+TESTS = ROOT / "tests"
+GROUPS = {
+    "What both roles share": TlsGlobals,
+    "The server role": TlsServer,
+    "The client role": TlsClient,
+    "The service": Service,
+}
+
+_MATRIX = "test_client_matrix.py::test_every_verdict_and_every_line_is_that_of_the_c_program"
+_CONFIGURED = "test_client_role.py::test_the_role_is_there_where_the_configuration_has_a_use_for_it"
+_SETTINGS = "test_client_role.py::test_each_setting_of_ours_is_what_requests_are_compared_with"
+_OWN = "test_client_role.py::test_what_is_wrong_with_our_own_settings_is_said_and_others_may_do"
+
+ELSEWHERE = {
+    "tls_high_cipherlist": "matrix: grade-high",
+    "tls_low_cipherlist": "matrix: grade-low",
+    "tls_export_cipherlist": "matrix: grade-export",
+    "tls_null_cipherlist": "matrix: grade-null",
+    "tls_ffdhe_auto_groups": "test_server_role.py::test_groups_are_chosen_as_the_release_does",
+    "tls_server_sni_maps": "test_server_names.py::test_the_certificate_is_chosen_by_name",
+    "tls_trust_server_ccerts": "test_server_settings.py::test_a_certificate_for_servers_is_good_enough",
+    "tls_dane_digests": "test_client_matrix.py::test_every_verdict_and_every_line_is_that_of_the_c_program",
+    "tls_daemon_random_bytes": (
+        "test_client_sessions.py::test_no_session_is_resumed_where_another_verdict_is_asked_for"
+    ),
+    "tlsproxy_client_scert_verifydepth": _MATRIX,
+    "tlsproxy_client_loglevel": "test_client_role.py::test_the_log_level_is_that_of_each_session_since_3_12",
+    "tlsproxy_client_loglevel_parameter": _SETTINGS,
+    "tlsproxy_client_chain_files": "test_client_role.py::test_a_server_that_asks_sees_our_certificate",
+    "tlsproxy_client_cert_file": _OWN,
+    "tlsproxy_client_key_file": _OWN,
+    "tlsproxy_client_dcert_file": _SETTINGS,
+    "tlsproxy_client_dkey_file": _SETTINGS,
+    "tlsproxy_client_eccert_file": _SETTINGS,
+    "tlsproxy_client_eckey_file": _SETTINGS,
+    "tlsproxy_client_CAfile": ("test_client_role.py::test_renewed_authorities_and_certificates_are_for_new_sessions"),
+    "tlsproxy_client_CApath": _SETTINGS,
+    "tlsproxy_client_fingerprint_digest": _MATRIX,
+    "tlsproxy_client_security_level": _CONFIGURED,
+    "tlsproxy_client_per_site": _CONFIGURED,
+    "tlsproxy_client_policy_maps": _CONFIGURED,
+    "tlsproxy_client_use_tls": _CONFIGURED,
+    "tlsproxy_client_enforce_tls": _CONFIGURED,
+    "tlsproxy_client_level": _CONFIGURED,
+    "tlsproxy_client_policy": _CONFIGURED,
+    "tlsproxy_tls_enable_rpk": "test_server_role.py::test_what_cannot_be_supported_is_said_at_start",
+    "tlsproxy_tls_security_level": "matrix: level-none, level-may, level-encrypt, level-secure, level-by-use",
+    "tlsproxy_tls_loglevel": "test_packet_dump.py; matrix: log-0, log-1, log-2, log-3, log-debug-client",
+    "tlsproxy_tls_chain_files": "matrix: certificates-all, certificates-one-file, bad-chain-mismatch",
+}
+"""Proofs that are not found by a parameter's name in the matrix, or better ones."""
+
+NOTES = {
+    "tls_config_file": (
+        "Whether the file can be read is checked; errors in it are not told by OpenSSL. `default` is not "
+        "read: what distributions put there, Postfix's own settings override."
+    ),
+    "tls_low_cipherlist": (
+        "OpenSSL 4 has no ciphers of that grade (RC4, DES, export), nor has OpenSSL 3: nothing is logged."
+    ),
+    "tls_export_cipherlist": "As `tls_low_cipherlist`.",
+    "tls_high_cipherlist": "OpenSSL 4 counts the CCM8 ciphers as medium.",
+    "tls_medium_cipherlist": (
+        "SEED and IDEA, which our OpenSSL still has, are never offered, as distributions don't build them."
+    ),
+    "tls_eecdh_auto_curves": (
+        "Hybrid groups (`X25519MLKEM768`) are taken whatever the release. Each warning is logged once, not "
+        "for each context. Without `tls_preempt_cipherlist` OpenSSL 4 goes by the client's order even after a "
+        "retry."
+    ),
+    "tls_session_ticket_cipher": (
+        "On or off: OpenSSL's own tickets are AES-256-CBC with HMAC-SHA-256. A name that Postfix refuses "
+        "turns tickets off with its warning. TLS 1.3 tickets are renewed at each use."
+    ),
+    "tlsmgr_service_name": (
+        "The server role does not need tlsmgr(8): what it would say of sessions is read from main.cf, and "
+        "ticket keys are our own, valid in all workers of a process. The client role keeps sessions there, if it "
+        "is there."
+    ),
+    "tls_daemon_random_bytes": (
+        "Not asked for in the server role, and not waited for in the client role: OpenSSL seeds itself."
+    ),
+    "tlsproxy_client_loglevel_parameter": "Its value is part of the name of a context until Postfix 3.11, as there.",
+    "tls_fast_shutdown_enable": "Without effect, as in the C tlsproxy(8).",
+    "openssl_path": "Without effect, as in the C tlsproxy(8).",
+    "tls_legacy_public_key_fingerprints": "Without effect since Postfix 3.9.",
+    "tlsproxy_tls_protocols": (
+        "No SSLv3: OpenSSL 4 has none. `not supported: SSLv3, …` is logged at start if a list names it."
+    ),
+    "tlsproxy_tls_mandatory_protocols": "As `tlsproxy_tls_protocols`.",
+    "tlsproxy_tls_dh1024_param_file": (
+        "Without a file the group is always of 2048 bits (RFC 3526), never smaller for smaller keys. Clients "
+        "that list finite-field groups get one of those in OpenSSL 4."
+    ),
+    "tlsproxy_tls_req_ccert": "At security level 1 OpenSSL 4 refuses TLS 1.0 and 1.1 at once.",
+    "tlsproxy_tls_enable_rpk": (
+        "No raw public keys: the binding lacks them, and clients get a certificate. `not supported: raw "
+        "public keys, …` is logged at start."
+    ),
+    "tlsproxy_tls_chain_files": (
+        "A file that is missing turns the role off at start; Postfix goes on without certificates."
+    ),
+    "tlsproxy_tls_ciphers": "A bad grade turns the role off at start; Postfix drops each session.",
+    "tlsproxy_tls_mandatory_ciphers": "As `tlsproxy_tls_ciphers`.",
+    "tlsproxy_tls_exclude_ciphers": "As `tlsproxy_tls_ciphers`. OpenSSL 4 knows names in any case (`ecdhe`).",
+    "tlsproxy_tls_mandatory_exclude_ciphers": "As `tlsproxy_tls_ciphers`.",
+    "tlsproxy_tls_loglevel": (
+        "Packets are shown as they come and go, not as OpenSSL reads them. Of errors the source file, line "
+        "and data are not known. `trace` (3.12) shows nothing."
+    ),
+}
+
+HEAD = """\
+# Controls
+
+Every control of tlsproxy(8), its documented ones and those it reads without saying so. "Matrix" names cases of
+`tests/tlsproxy/test_server_matrix.py`, in which the C tlsproxy(8) 3.7.11 and ours get the same configuration and the
+same clients, and must answer and log the same. Where they don't, it is because OpenSSL 4 or its Python binding can't
+follow, or because we notice at start what Postfix notices at the first session; `DIFFERENCES` in
+`tests/peers/server_cases.py` holds a live proof of each such case.
+
+These tables are made by `tests/tlsproxy/test_controls.py`.
+"""
+
+
+def document() -> str:
+    parts = [HEAD]
+    for title, model in GROUPS.items():
+        parts.append(f"\n## {title}\n\n| control | what it does | shown by | where we differ |\n|---|---|---|---|\n")
+        for name, field in model.model_fields.items():
+            cells = f"`{name}`", field.description or "", proof(name), NOTES.get(name, "")
+            parts.append(f"| {' | '.join(cells)} |\n")
+    return "".join(parts)
+
+
+def proof(name: str) -> str:
+    """What shows a control live: a few cases of the matrix, or another test."""
+    if name in ELSEWHERE:
+        return ELSEWHERE[name]
+    cases = [case for case, each in (CASES | DIFFERENCES).items() if name in each.settings]
+    if not cases:
+        return ""
+    shown = ", ".join(cases[:3])
+    return f"matrix: {shown}" + (f" and {len(cases) - 3} more" if len(cases) > 3 else "")
+
+
+def test_the_document_is_current() -> None:
+    assert DOCUMENT.read_text() == document(), "run: python tests/tlsproxy/test_controls.py"
+
+
+def test_every_control_of_both_roles_is_shown_live() -> None:
+    without = {name for model in (TlsGlobals, TlsServer, TlsClient) for name in model.model_fields if not proof(name)}
+    assert without == NOBODY_LOOKS
+
+
+NOBODY_LOOKS = {"tls_dane_digest_agility", "tls_dane_trust_anchor_digest_enable"}
+
+
+def test_what_the_document_refers_to_exists() -> None:
+    known = {*CASES, *DIFFERENCES}
+    for name in (name for model in GROUPS.values() for name in model.model_fields):
+        for reference in references(proof(name)):
+            if reference.startswith("test_"):
+                file, _, function = reference.partition("::")
+                assert f"def {function}" in (TESTS / "tlsproxy" / file).read_text(), reference
+            else:
+                assert reference in known, reference
+    assert not {*NOTES, *ELSEWHERE} - {name for model in GROUPS.values() for name in model.model_fields}
+    assert all(name.startswith("smtpd_tls_") for name in COMMON)
+
+
+def references(text: str) -> Iterator[str]:
+    for part in text.split("; "):
+        for each in part.removeprefix("matrix: ").partition(" and ")[0].split(", "):
+            if each:
+                yield each
+
+
+if __name__ == "__main__":
+    DOCUMENT.write_text(document())

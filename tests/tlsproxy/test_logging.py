@@ -1,0 +1,129 @@
+"""Log lines get out when they can, in order, and their absence holds up nothing."""
+
+from __future__ import annotations
+
+import json
+import re
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tlsproxy.daemon.logging import JsonForm, PostfixForm, PostfixLog, Severity, SyslogForm
+from tlsproxy.daemon.sinks import Datagrams
+
+FORM = PostfixForm("postfix/tlsproxy", "mail.private.test")
+
+
+def texts(lines: list[bytes]) -> list[str]:
+    return [line.decode().partition("]: ")[2] for line in lines]
+
+
+def receiver(path: Path) -> socket.socket:
+    made = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    made.bind(str(path))
+    made.setblocking(False)
+    return made
+
+
+def received(stream: socket.socket) -> list[bytes]:
+    lines = []
+    try:
+        while True:
+            lines.append(stream.recv(4096))
+    except BlockingIOError:
+        return lines
+
+
+def test_lines_that_nobody_takes_are_kept_up_to_a_bound_and_what_is_lost_is_said() -> None:
+    taken: list[bytes] = []
+    open_ = False
+
+    def sink(lines: list[bytes]) -> int:
+        if not open_:
+            return 0
+        taken.extend(lines)
+        return len(lines)
+
+    log = PostfixLog(FORM, sink)
+    for number in range(10_500):
+        log.info(f"line {number}")
+        log.flush()
+    assert log.lost == 500
+    open_ = True
+    log.flush()
+    log.flush()
+    assert texts(taken)[:10_000] == [f"line {number}" for number in range(10_000)]
+    assert texts(taken)[10_000:] == ["warning: 500 lines of this log were lost: it was not taken for too long"]
+
+
+def test_a_receiver_that_is_started_anew_is_found_again(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    log = PostfixLog(FORM, Datagrams(str(path)))
+    log.info("before there is anyone")
+    log.flush()
+    with receiver(path) as first:
+        log.info("one")
+        log.flush()
+        assert texts(received(first)) == ["before there is anyone", "one"]
+    path.unlink()
+    log.info("two")
+    log.flush()
+    with receiver(path) as second:
+        log.info("three")
+        log.flush()
+        assert texts(received(second)) == ["two", "three"]
+
+
+def test_a_receiver_that_does_not_read_gets_everything_later_in_order(tmp_path: Path) -> None:
+    with receiver(tmp_path / "log") as slow:
+        log = PostfixLog(FORM, Datagrams(str(tmp_path / "log")))
+        for number in range(3000):
+            log.info(str(number))
+        got: list[bytes] = []
+        while len(got) < 3000:
+            log.flush()
+            new = received(slow)
+            assert new
+            got += new
+        assert texts(got) == [str(number) for number in range(3000)]
+
+
+def test_forms() -> None:
+    text = "a\nb\x7fcé"
+    postfix = FORM.line(Severity.WARNING, text).decode()
+    assert re.fullmatch(r"\w{3} \d\d \d\d:\d\d:\d\d mail postfix/tlsproxy\[\d+\]: warning: a\?b\?cé", postfix)
+    syslog = SyslogForm("postfix/tlsproxy", "mail").line(Severity.INFO, text).decode()
+    assert re.fullmatch(r"<22>\w{3} \d\d \d\d:\d\d:\d\d postfix/tlsproxy\[\d+\]: a\?b\?cé", syslog)
+    fields = json.loads(JsonForm("postfix/tlsproxy").line(Severity.FATAL, text))
+    assert (fields["severity"], fields["text"]) == ("fatal", text)
+    assert len(FORM.line(Severity.INFO, "x" * 5000)) < 2100
+
+
+STUCK = """
+import signal, time
+from tlsproxy.daemon.logging import PostfixForm, PostfixLog
+from tlsproxy.daemon.sinks import stderr
+from tlsproxy.daemon.watchdog import Watchdog
+Watchdog(PostfixLog(PostfixForm("postfix/tlsproxy", "mail"), stderr), 1).rest()
+def stuck():
+    {}
+stuck()
+"""
+
+
+@pytest.mark.parametrize(
+    ("work", "said"),
+    [
+        ("while True: pass", "fatal: watchdog timeout in stuck, line"),
+        # As in a function of a library that does not come back: no handler of Python's runs.
+        ("signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGALRM]); time.sleep(20)", "Timeout (0:00:02)!"),
+    ],
+)
+def test_the_watchdog_ends_a_process_that_is_stuck(work: str, said: str) -> None:
+    command = [sys.executable, "-c", STUCK.format(work)]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=30)
+    assert ended.returncode == 1
+    assert said in ended.stderr

@@ -1,0 +1,268 @@
+"""Life as a child of the real master(8): sessions through postscreen(8), reloads, the end, what is refused at start."""
+
+from __future__ import annotations
+
+import os
+import signal
+import smtplib
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from peers.children import descriptors_of, open_files, wait_until
+from peers.postfix import SBIN, PrivatePostfix, public_directory
+from peers.proxy import client_context, script, write_config
+
+from tlsproxy.daemon.control import ask
+
+pytestmark = [pytest.mark.postfix, pytest.mark.xdist_group("master")]
+
+SETTINGS = {"smtpd_tls_security_level": "may", "smtpd_tls_loglevel": "1"}
+
+
+def with_daemon(
+    root: Path, settings: dict[str, str] | None = None, *, chroot: str = "n", command: str = ""
+) -> PrivatePostfix:
+    """A private instance whose tlsproxy service is ours."""
+    write_config(root / "pki", {})
+    (root / "pki" / "chain.pem").chmod(0o600)
+    master_cf = PrivatePostfix.master_cf_with(f"tlsproxy unix - - {chroot} - 0 {command or 'tlsproxy'}")
+    chain = {"smtpd_tls_chain_files": f"{root}/pki/chain.pem"}
+    postfix = PrivatePostfix(root / "postfix", SETTINGS | chain | (settings or {}), master_cf)
+    postfix.replace_daemon("tlsproxy", Path(script("tlsproxy")))
+    return postfix
+
+
+@pytest.fixture(scope="module")
+def postfix() -> Iterator[PrivatePostfix]:
+    with public_directory() as root, with_daemon(root) as instance:
+        yield instance
+
+
+def starttls(postfix: PrivatePostfix) -> smtplib.SMTP:
+    client = smtplib.SMTP("127.0.0.1", postfix.ports["postscreen"], timeout=20)
+    client.ehlo("client.private.test")
+    assert client.starttls(context=client_context())[0] == 220
+    return client
+
+
+def finish(client: smtplib.SMTP) -> None:
+    assert client.ehlo("client.private.test")[0] == 250
+    assert client.quit()[0] == 221
+    client.close()
+
+
+def daemons(postfix: PrivatePostfix) -> list[int]:
+    """The processes of our service, those that finish their last sessions among them."""
+    return postfix.processes("tlsproxy")
+
+
+def test_postscreen_is_served_and_the_log_is_postfix_s_own(postfix: PrivatePostfix) -> None:
+    finish(starttls(postfix))
+    log = postfix.wait_for_log("tlsproxy[" + str(daemons(postfix)[0]) + "]: DISCONNECT [127.0.0.1]:")
+    assert "]: CONNECT from [127.0.0.1]:" in log
+    assert "Anonymous TLS connection established from [127.0.0.1]:" in log
+    assert "warning" not in log
+
+
+def test_the_process_serves_as_mail_owner_in_the_queue_directory(public_path: Path) -> None:
+    with with_daemon(public_path, chroot="y") as postfix:
+        finish(starttls(postfix))
+        (pid,) = daemons(postfix)
+        assert Path(f"/proc/{pid}").stat().st_uid == Path(postfix.queue, "private").stat().st_uid
+        assert Path(f"/proc/{pid}/root").readlink() == postfix.queue
+        postfix.wait_for_log("DISCONNECT [127.0.0.1]:")  # the log is reached from inside the jail
+
+
+def test_status_and_metrics_are_told_from_inside_the_jail(public_path: Path) -> None:
+    with with_daemon(public_path, chroot="y") as postfix:
+        client = starttls(postfix)
+        (pid,) = daemons(postfix)
+        command = [script("tlsproxy"), "--status", "-c", postfix.conf]
+        shown = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True).stdout
+        assert f"process {pid}, up " in shown
+        assert f"{public_path}/pki/chain.pem: " in shown
+        control = postfix.queue / "private" / "tlsproxy.control"
+        assert control.stat().st_mode & 0o777 == 0o600
+        wait_until(lambda: "tlsproxy_sessions 1\n" in ask(control, "/metrics"))
+        finish(client)
+
+
+def test_an_open_session_survives_a_reload_and_new_ones_get_a_new_process(postfix: PrivatePostfix) -> None:
+    client = starttls(postfix)
+    before = daemons(postfix)
+    postfix.reload()
+    # The process that master(8) knew has gone; a child of it has the session.
+    wait_until(lambda: not set(before) & set(daemons(postfix)))
+    finish(starttls(postfix))
+    assert len(daemons(postfix)) == 2
+    finish(client)
+    wait_until(lambda: len(daemons(postfix)) == 1)
+
+
+def test_sighup_to_the_daemon_is_a_reload_of_the_daemon(postfix: PrivatePostfix) -> None:
+    client = starttls(postfix)
+    os.kill(daemons(postfix)[0], signal.SIGHUP)
+    finish(starttls(postfix))
+    finish(client)
+    wait_until(lambda: len(daemons(postfix)) == 1)
+
+
+def test_kill_9_of_the_daemon_costs_its_sessions_and_nothing_else(postfix: PrivatePostfix) -> None:
+    finish(starttls(postfix))
+    time.sleep(2)  # until it has told master(8) that it has been of use
+    os.kill(daemons(postfix)[0], signal.SIGKILL)
+    finish(starttls(postfix))
+    assert "throttling" not in postfix.log()
+
+
+def test_the_end_of_tlsmgr_and_of_postlogd_is_not_felt(postfix: PrivatePostfix) -> None:
+    finish(starttls(postfix))
+    for name in ("tlsmgr", "postlogd"):
+        for pid in postfix.processes(name):
+            os.kill(pid, signal.SIGKILL)
+    before = postfix.log().count("]: DISCONNECT")
+    finish(starttls(postfix))
+    # postscreen(8) says one, and so do we.
+    wait_until(lambda: postfix.log().count("]: DISCONNECT") >= before + 2)
+
+
+def test_the_death_of_master_ends_the_daemon_with_its_last_session(public_path: Path) -> None:
+    with with_daemon(public_path) as postfix:
+        client = starttls(postfix)
+        os.kill(postfix.master_pid, signal.SIGKILL)
+        client.sock.settimeout(20)
+        wait_until(lambda: len(daemons(postfix)) == 1)
+        client.close()
+        wait_until(lambda: not daemons(postfix))
+        postfix.start()
+
+
+def test_postfix_stop_leaves_no_process(public_path: Path) -> None:
+    with with_daemon(public_path) as postfix:
+        client = starttls(postfix)
+        before = daemons(postfix)
+        postfix.reload()
+        wait_until(lambda: not set(before) & set(daemons(postfix)))
+        second = starttls(postfix)
+        assert len(daemons(postfix)) == 2
+        postfix.stop()
+        wait_until(lambda: not daemons(postfix))
+        client.close()
+        second.close()
+        postfix.start()
+
+
+def test_an_idle_process_ends_and_is_not_started_without_need(public_path: Path) -> None:
+    with with_daemon(public_path, {"max_idle": "2s"}) as postfix:
+        finish(starttls(postfix))
+        assert daemons(postfix)
+        wait_until(lambda: not daemons(postfix))
+        time.sleep(1)
+        assert not daemons(postfix)
+        finish(starttls(postfix))
+
+
+def test_retirement_is_a_drain(public_path: Path) -> None:
+    with with_daemon(public_path, command="tlsproxy -r 2") as postfix:
+        client = starttls(postfix)
+        before = daemons(postfix)
+        wait_until(lambda: daemons(postfix) != before)
+        finish(starttls(postfix))
+        finish(client)
+
+
+def test_a_configuration_error_is_logged_and_not_repeated_at_once(public_path: Path) -> None:
+    with with_daemon(public_path, command="tlsproxy -o tlsproxy_tls_security_level=sometimes") as postfix:
+        client = smtplib.SMTP("127.0.0.1", postfix.ports["postscreen"], timeout=30)
+        client.ehlo("client.private.test")
+        log = postfix_with_code(client, postfix)
+        assert "fatal: " in log
+        assert 'Invalid TLS level "sometimes"' in log
+        assert log.count("bad command startup -- throttling") == 1
+
+
+def postfix_with_code(client: smtplib.SMTP, postfix: PrivatePostfix) -> str:
+    client.putcmd("STARTTLS")
+    log = postfix.wait_for_log("throttling")
+    client.close()
+    return log
+
+
+def test_the_role_is_refused_but_the_process_lives_where_a_certificate_is_missing(public_path: Path) -> None:
+    with with_daemon(public_path, {"smtpd_tls_chain_files": "/nonexistent/chain.pem"}) as postfix:
+        client = smtplib.SMTP("127.0.0.1", postfix.ports["postscreen"], timeout=30)
+        client.ehlo("client.private.test")
+        assert client.docmd("STARTTLS")[0] == 454
+        client.close()
+        assert len(daemons(postfix)) == 1
+        postfix.wait_for_log("error opening chain file: /nonexistent/chain.pem")
+
+
+def test_nothing_is_left_open_for_or_by_the_daemon(postfix: PrivatePostfix) -> None:
+    finish(starttls(postfix))
+    (pid,) = daemons(postfix)
+    before = open_files(pid)
+    for _ in range(5):
+        finish(starttls(postfix))
+    wait_until(lambda: len(open_files(pid)) <= len(before))
+    assert not [each for each in open_files(pid).values() if each.startswith("/") and each != "/dev/null"]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["-t", "unix", "-u"],
+        ["-l", "-t", "unix", "-u"],
+        ["-z", "-u"],
+        ["-z", "-t", "foo"],
+        ["-z", "-t", "unix", "-x"],
+        ["-z", "-t", "unix", "-o", "bogus"],
+        ["-z", "-t", "unix", "-s", "0"],
+        ["-z", "-t", "unix", "-r", "x"],
+        ["-z", "-t", "unix", "-i", "x"],
+        ["-z", "-t", "unix", "-m", "x"],
+        ["-z", "-t", "unix", "-o", "tlsproxy_watchdog_timeout=5"],
+        ["-z", "-t", "unix", "-o", "smtpd_tls_ask_ccert=maybe"],
+    ],
+)
+def test_what_is_fatal_at_start_is_fatal_in_postfix_s_words(tmp_path: Path, arguments: list[str]) -> None:
+    write_config(tmp_path, {"queue_directory": str(tmp_path), "maillog_file": "/var/log/x"})
+    os.utime(tmp_path / "main.cf", (time.time() - 60,) * 2)
+    with ThreadPoolExecutor() as pool:  # each waits for a second before it ends
+        their = pool.submit(last_words, [str(SBIN / "tlsproxy")], arguments, tmp_path / "theirs")
+        our = pool.submit(last_words, [sys.executable, script("tlsproxy")], arguments, tmp_path / "ours")
+    assert their.result()
+    assert our.result().startswith(their.result())  # and perhaps says what would be right
+
+
+def last_words(command: list[str], arguments: list[str], directory: Path) -> str:
+    """What a daemon that does not start says to postlogd(8)."""
+    (directory / "public").mkdir(parents=True)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as postlog, descriptors_of(directory) as descriptors:
+        postlog.bind(str(directory / "public" / "postlog"))
+        postlog.settimeout(10)
+        environment = {
+            "PATH": os.environ["PATH"],
+            "MAIL_CONFIG": str(directory.parent),
+            "POSTLOG_SERVICE": str(directory / "public" / "postlog"),
+            "POSTLOG_HOSTNAME": "mail.private.test",
+        }
+        command = [*command, *arguments, "-o", f"queue_directory={directory}"]
+        process = subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env=environment,
+            timeout=30,
+            preexec_fn=descriptors,
+            close_fds=False,
+        )
+        assert process.returncode == 1
+        text = postlog.recv(4096).decode()
+    return text.partition("fatal: ")[2]

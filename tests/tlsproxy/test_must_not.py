@@ -1,0 +1,275 @@
+"""Mistakes that the C tlsproxy(8) has made in its life, each as something that ours must not do.
+
+More are shown elsewhere: sessions of one service resumed in another, and contexts shared by sessions that want other
+ciphers (test_server_settings); half a request that holds up others, and negative limits (test_standalone).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import ssl
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from peers.hello import Hello
+from peers.proxy import ENDPOINT, Proxy, client_context, running, write_config
+
+FAILED = f"TLS handshake failed for service=smtpd peer={ENDPOINT}"
+
+
+@pytest.fixture(scope="module")
+def proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxy]:
+    directory = tmp_path_factory.mktemp("proxy")
+    write_config(directory, {})
+    with running(directory) as proxy:
+        yield proxy
+
+
+def exchange(local: socket.socket, remote: ssl.SSLSocket) -> None:
+    """See that a session is alive, both ways."""
+    remote.sendall(b"up")
+    assert local.recv(2, socket.MSG_WAITALL) == b"up"
+    local.sendall(b"down")
+    assert remote.recv(4) == b"down"
+
+
+def fail(proxy: Proxy, hello: bytes) -> None:
+    """Let one handshake fail, and wait until it has."""
+    before = proxy.log().count(FAILED)
+    local, remote = proxy.session()
+    with local, remote:
+        remote.sendall(hello)
+        with contextlib.suppress(OSError):
+            remote.shutdown(socket.SHUT_WR)
+        with contextlib.suppress(ConnectionResetError):
+            while local.recv(100):
+                pass
+        proxy.wait_for_log(FAILED, before + 1)
+
+
+@pytest.mark.parametrize("level", ["3", "4", "9", "ssl-session-packet-dump", "ssl-debug,ssl-handshake-packet-dump"])
+def test_no_log_level_ends_the_process(tmp_path: Path, level: str) -> None:
+    write_config(tmp_path, {"smtpd_tls_loglevel": level, "smtpd_tls_ask_ccert": "yes"})
+    with running(tmp_path) as proxy:
+        fail(proxy, b"EHLO client.private.test\r\n")
+        fail(proxy, b"")
+        fail(proxy, b"\x16\x03\x01\x02\x00\x01" + os.urandom(600))
+        for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
+            context = client_context()
+            context.maximum_version = version
+            local, remote = proxy.tls_session(context)
+            with local, remote:
+                exchange(local, remote)
+
+
+def test_a_handshake_that_takes_too_long_leaves_nothing_to_the_next_one(proxy: Proxy) -> None:
+    local, remote = proxy.session(timeouts=(1, 30))
+    with local, remote:
+        remote.sendall(b"\x16\x03\x01")
+        assert local.recv(1) == b""
+    proxy.wait_for_log(f"warning: ciphertext read/write timeout for {ENDPOINT}")
+    local, remote = proxy.tls_session()
+    with local, remote:
+        exchange(local, remote)
+    assert "timed out" not in proxy.log()
+
+
+@pytest.mark.parametrize(
+    "hello",
+    [
+        b"",
+        b"\x15\x03\x01\x00\x02\x02\x28",  # an alert
+        b"\x16\x03\x01\x00\x04\x01\x00\x00\x00",  # an empty hello
+        b"\x16\x03\x01\x00\x04\x0e\x00\x00\x00",  # another message
+        b"\x17\x03\x03\x00\x05hello",
+        b"\x80\x2e\x01\x03\x01" + bytes(43),  # as SSLv2 said it
+        b"\x16\x03\x01\x40\x01" + bytes(0x4001),
+    ],
+    ids=["an end", "an alert", "an empty hello", "no hello", "data", "SSLv2", "a record too long"],
+)
+def test_an_error_in_a_handshake_is_that_session_s_alone(proxy: Proxy, hello: bytes) -> None:
+    local, remote = proxy.tls_session()
+    with local, remote:
+        fail(proxy, hello)
+        exchange(local, remote)
+
+
+def test_an_error_of_one_session_is_not_found_by_another(proxy: Proxy) -> None:
+    others = [proxy.tls_session() for _ in range(3)]
+    before = proxy.log().count("TLS library problem")
+    fail(proxy, b"GET / HTTP/1.0\r\n\r\n")
+    failures = proxy.log().count("TLS library problem") - before
+    assert failures
+    for local, remote in others:
+        exchange(local, remote)
+    ends = proxy.log().count("DISCONNECT")
+    others[0][1].close()  # by the remote peer
+    others[1][0].close()  # by the local peer
+    others[2][1].shutdown(socket.SHUT_RDWR)  # without a close_notify
+    for local, remote in others:
+        local.close()
+        remote.close()
+    proxy.wait_for_log("DISCONNECT", ends + 3)
+    assert proxy.log().count("TLS library problem") - before == failures
+
+
+def test_the_session_limit_is_longer_than_what_the_client_keeps(proxy: Proxy) -> None:
+    local, remote = proxy.tls_session(timeouts=(30, 0))
+    with local, remote:
+        time.sleep(2)
+        exchange(local, remote)
+
+
+@pytest.mark.parametrize("orderly", [True, False])
+def test_plaintext_that_waits_is_not_lost_when_tls_ends(proxy: Proxy, orderly: bool) -> None:
+    local, remote = proxy.tls_session()
+    local.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    with local, remote:
+        remote.settimeout(1)
+        sent = 0
+        with contextlib.suppress(TimeoutError):
+            while sent < 1 << 24:
+                sent += remote.send(b"250 ok end of data\r\n" * 100)
+        raw = socket.socket(fileno=remote.detach())
+        raw.shutdown(socket.SHUT_WR) if orderly else raw.close()
+        received = 0
+        while chunk := local.recv(65536):
+            received += len(chunk)
+        if orderly:
+            assert received >= sent
+        raw.close()
+
+
+def test_a_local_peer_that_has_gone_is_not_written_to_for_ever(proxy: Proxy) -> None:
+    lines = len(proxy.log().splitlines())
+    ends = proxy.log().count("DISCONNECT")
+    local, remote = proxy.tls_session()
+    with remote:
+        local.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+        remote.sendall(b"x" * 100_000)
+        local.close()
+        with contextlib.suppress(OSError):
+            for _ in range(1000):
+                remote.sendall(b"x" * 10_000)
+        proxy.wait_for_log("DISCONNECT", ends + 1)
+    assert len(proxy.log().splitlines()) - lines <= 4  # CONNECT, its summary, one problem, DISCONNECT
+
+
+def test_a_local_peer_that_does_not_take_its_context_is_told_of(proxy: Proxy) -> None:
+    before = proxy.log().count("cannot send TLS context")
+    local, remote = proxy.session(flags=5)
+    hello = client_context().wrap_bio(incoming := ssl.MemoryBIO(), outgoing := ssl.MemoryBIO())
+    with remote:
+        with contextlib.suppress(ssl.SSLWantReadError):
+            hello.do_handshake()
+        remote.sendall(outgoing.read())
+        incoming.write(remote.recv(65536))
+        hello.do_handshake()
+        # The daemon does not look at its local peer before the handshake is done.
+        local.sendall(b"early")
+        time.sleep(0.1)
+        local.close()
+        remote.sendall(outgoing.read())
+        proxy.wait_for_log("cannot send TLS context", before + 1)
+
+
+def test_no_close_notify_is_sent_inside_a_handshake(proxy: Proxy) -> None:
+    local, remote = proxy.session()
+    before = proxy.log().count("TLS library problem")
+    with remote:
+        remote.sendall(b"\x16\x03\x01\x02")
+        local.close()
+        with contextlib.suppress(ConnectionResetError):  # the proxy may not have read all
+            assert remote.recv(100) == b""
+    assert proxy.log().count("TLS library problem") == before
+
+
+@pytest.mark.parametrize("kind", ["directory", "null", "listener", "datagram", "pipe"])
+def test_a_descriptor_that_is_no_connection_ends_that_session_only(proxy: Proxy, kind: str) -> None:
+    with contextlib.ExitStack() as stack:
+        if kind in ("directory", "null"):
+            descriptor = os.open("/" if kind == "directory" else "/dev/null", os.O_RDONLY)
+            stack.callback(os.close, descriptor)
+        elif kind == "pipe":
+            descriptor, writing = os.pipe()
+            stack.callback(os.close, descriptor)
+            stack.callback(os.close, writing)
+        else:
+            listens = kind == "listener"
+            other = socket.create_server(("127.0.0.1", 0)) if listens else socket.socket(type=socket.SOCK_DGRAM)
+            descriptor = stack.enter_context(other).fileno()
+        local, status = proxy.request(timeouts=(1, 1))
+        stack.enter_context(local)
+        assert status == 1
+        socket.send_fds(local, [b"\0"], [descriptor])
+        with contextlib.suppress(ConnectionResetError):
+            assert local.recv(1) == b""
+    local, remote = proxy.tls_session()
+    with local, remote:
+        exchange(local, remote)
+
+
+def test_no_descriptor_is_closed_twice(proxy: Proxy) -> None:
+    """A number that is closed twice may be another session's the second time."""
+    with contextlib.ExitStack() as stack:
+        living = []
+        for turn in range(20):
+            for hello in (b"", b"\x80\x2e\x01\x03\x01", b"\x16\x03\x01\x02\x00"):
+                local, remote = proxy.session()
+                remote.sendall(hello)
+                (local if turn % 2 else remote).close()
+                (remote if turn % 2 else local).close()
+            local, remote = proxy.tls_session()
+            stack.enter_context(local)
+            stack.enter_context(remote)
+            living.append((local, remote))
+            for each in living:
+                exchange(*each)
+
+
+@pytest.mark.parametrize(
+    ("settings", "server", "client"),
+    [
+        ({"smtpd_tls_security_level": "none"}, 0, 1),
+        ({"smtpd_tls_chain_files": "/nonexistent"}, 0, 1),
+        ({"smtpd_tls_ciphers": "strong"}, 0, 1),
+        ({"smtpd_tls_protocols": "TLSv9"}, 0, 1),
+        ({"smtpd_tls_fingerprint_digest": "md17"}, 0, 1),
+        ({"tls_server_sni_maps": "/nonexistent"}, 0, 1),
+        ({"smtp_tls_security_level": "none"}, 1, 0),
+        ({"smtp_tls_CAfile": "/nonexistent"}, 1, None),
+    ],
+)
+def test_a_role_that_is_not_served_is_refused_and_the_other_one_served(
+    tmp_path: Path, settings: dict[str, str], server: int, client: int | None
+) -> None:
+    """The C program followed null pointers for the role that was not there."""
+    write_config(tmp_path, {"smtp_tls_security_level": "may"} | settings)
+    with running(tmp_path) as proxy:
+        for _ in range(2):  # nothing that the first request leaves behind hurts the second
+            for flags, expected in ((9, server), (10, client)):
+                local, status = proxy.request(flags=flags)
+                local.close()
+                assert status == expected or expected is None
+            local, status = proxy.request(flags=1)
+            local.close()
+            assert status == server
+        assert proxy.process.poll() is None
+
+
+def test_a_handshake_that_fails_while_it_writes_ends_that_session_only(proxy: Proxy) -> None:
+    """The C program crashed when an error of the handshake came up from below."""
+    for _ in range(3):
+        local, remote = proxy.session()
+        remote.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+        remote.sendall(Hello().encode())
+        remote.close()  # with a reset, into which the answer is written
+        assert local.recv(100) == b""
+        local.close()
+    local, tls = proxy.tls_session()
+    with local, tls:
+        exchange(local, tls)

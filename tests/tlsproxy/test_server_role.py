@@ -1,0 +1,356 @@
+"""The server role by itself: what it does in a jail, in forked workers, as time passes, and with bad settings."""
+
+from __future__ import annotations
+
+import os
+import socket
+import ssl
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from OpenSSL import SSL
+from peers.certificates import Certificates, Identity, name
+from peers.hello import GROUPS, TLS13, TLS13_SUITES, Hello, ask
+from peers.proxy import client_context
+from peers.roles import REQUEST, Lines, make_role, serve, serving
+
+from tlsproxy.tls import openssl
+from tlsproxy.tls.roles import RoleUnavailable
+from tlsproxy.tls.server import ServerRole
+from tlsproxy.wire.messages import Flag, Generation, TlsContext
+
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
+    return Certificates(tmp_path_factory.mktemp("pki"))
+
+
+def connect_to_child(role: ServerRole, client: Callable[[socket.socket], None], before: Callable[[], None]) -> None:
+    """Let a forked process serve one client; `before` is what it does first."""
+    ours, theirs = socket.socketpair()
+    pid = os.fork()
+    if pid == 0:
+        try:
+            ours.close()
+            before()
+            serve(role, theirs.fileno())
+            os._exit(0)
+        finally:
+            os._exit(1)
+    theirs.close()
+    with ours:
+        client(ours)
+    os.waitpid(pid, 0)
+
+
+def handshake(
+    context: ssl.SSLContext, session: ssl.SSLSession | None = None
+) -> tuple[Callable[[socket.socket], None], list[ssl.SSLSession | bool | None]]:
+    """A client that keeps its session, and whether that was an old one."""
+    results: list[ssl.SSLSession | bool | None] = []
+
+    def client(stream: socket.socket) -> None:
+        with context.wrap_socket(stream, session=session) as tls:
+            assert tls.recv(3) == b"220"
+            results.extend([tls.session, tls.session_reused])
+
+    return client, results
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_tickets_are_valid_in_all_workers_of_a_family(
+    tmp_path: Path, certificates: Certificates, version: ssl.TLSVersion
+) -> None:
+    role = make_role(tmp_path, {"smtpd_tls_chain_files": f"{certificates.directory}/ec256.pem"}, Lines())
+    context = client_context()
+    context.maximum_version = version
+    client, first = handshake(context)
+    connect_to_child(role, client, lambda: None)
+    for _ in range(2):
+        client, again = handshake(context, first[0])  # type: ignore[arg-type]
+        connect_to_child(role, client, lambda: None)
+        assert again[1] is True
+
+
+def test_ticket_keys_are_replaced_as_time_passes(
+    tmp_path: Path, certificates: Certificates, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    role = make_role(tmp_path, {"smtpd_tls_chain_files": f"{certificates.directory}/ec256.pem"}, Lines())
+    context = client_context()
+    client, first = handshake(context)
+    connect_to_child(role, client, lambda: None)
+
+    def an_hour_later() -> None:
+        now = time.time
+        monkeypatch.setattr("tlsproxy.tls.server_contexts.time.time", lambda: now() + 3601)
+
+    client, again = handshake(context, first[0])  # type: ignore[arg-type]
+    connect_to_child(role, client, an_hour_later)
+    assert again[1] is False
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_renewed_certificates_are_for_new_sessions_and_tickets_stay_valid(
+    tmp_path: Path, certificates: Certificates, version: ssl.TLSVersion
+) -> None:
+    old, new = certificates.servers["ec256"], certificates.servers["ec384"]
+    chain = tmp_path / "chain.pem"
+    chain.write_bytes(old.key_pem + old.chain_pem)
+    log = Lines()
+    role = make_role(tmp_path, {"smtpd_tls_chain_files": str(chain)}, log)
+    context = client_context()
+    context.maximum_version = version
+
+    def certificate(session: ssl.SSLSession | None = None) -> tuple[bytes | None, bool, ssl.SSLSession | None]:
+        with serving(role) as (stream, _), context.wrap_socket(stream, session=session) as tls:
+            assert tls.recv(3) == b"220"
+            return tls.getpeercert(binary_form=True), bool(tls.session_reused), tls.session
+
+    shown, _, session = certificate()
+    assert shown == old.der
+    chain.write_bytes(new.chain_pem)  # a renewal that has gone wrong
+    assert not role.renew()
+    assert log.lines == [
+        f"warning: error loading chain from {chain}: key not first",
+        f"warning: error loading private keys and certificates from: {chain}: disabling TLS support",
+        "warning: the keys and certificates that were read before stay in use",
+    ]
+    assert certificate()[0] == old.der
+    chain.write_bytes(new.key_pem + new.chain_pem)
+    assert role.renew()
+    assert certificate()[0] == new.der
+    assert certificate(session)[1] is True
+    assert certificate(certificate()[2])[1] is True
+
+
+@pytest.mark.postfix  # for root's sake
+def test_contexts_that_are_made_in_a_jail_send_their_whole_chain(tmp_path: Path, certificates: Certificates) -> None:
+    files = f"{certificates.directory}/ec256.pem {certificates.directory}/rsa2048.pem"
+    role = make_role(tmp_path, {"smtpd_tls_chain_files": files}, Lines())
+    (tmp_path / "jail").mkdir()
+
+    def in_jail() -> None:
+        os.chroot(tmp_path / "jail")
+        os.chdir("/")
+        setting = role._own
+        setting.context.expires = 0
+
+    for suite, kind in ((0xC02B, "ec256"), (0xC02F, "rsa2048")):
+        ours, theirs = socket.socketpair()
+        pid = os.fork()
+        if pid == 0:
+            ours.close()
+            in_jail()
+            peer = role.offer(REQUEST, None).start(theirs.fileno())
+            openssl.SSL_do_handshake(openssl.pointer(peer.connection))
+            os._exit(0)
+        theirs.close()
+        answer = ask(lambda ours=ours: ours, Hello(suites=(suite,)))
+        os.waitpid(pid, 0)
+        chain = [certificates.servers[kind], certificates.issuer]
+        assert list(answer.certificates) == [each.fingerprint for each in chain]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "complaint"),
+    [
+        ("smtpd_tls_chain_files", "/nonexistent", "error opening chain file: /nonexistent: No such file or directory"),
+        ("smtpd_tls_protocols", "TLSv9", 'Invalid TLS protocol list "TLSv9": disabling TLS support'),
+        ("smtpd_tls_ciphers", "strong", 'invalid cipher grade: "strong"'),
+        ("smtpd_tls_exclude_ciphers", "!RSA", "invalid unary '!+-@' in cipher exclusion: !RSA"),
+        ("smtpd_tls_exclude_ciphers", "ALL", 'error setting cipher grade: "medium"'),
+        ("tls_medium_cipherlist", "bogus", 'error setting cipher grade: "medium"'),
+        ("smtpd_tls_fingerprint_digest", "md17", 'Digest algorithm "md17" not found'),
+        ("tls_server_sni_maps", "/nonexistent", 'expecting "type:name" form'),
+        ("smtpd_tls_CAfile", "/nonexistent", 'cannot load Certification Authority data, CAfile="/nonexistent"'),
+    ],
+)
+def test_what_is_wrong_is_said_with_parameter_file_and_line(
+    tmp_path: Path, certificates: Certificates, name: str, value: str, complaint: str
+) -> None:
+    log = Lines()
+    settings = {"smtpd_tls_chain_files": f"{certificates.directory}/ec256.pem"} | {name: value}
+    with pytest.raises(RoleUnavailable):
+        make_role(tmp_path, settings, log)
+    assert any(complaint in line for line in log.lines), log.lines
+    number = list({"smtpd_tls_security_level": "", **settings}).index(name) + 1
+    column = len(name) + 4
+    assert f"warning: {tmp_path}/main.cf:{number}:{column}: {name} = {value}" in log.lines
+
+
+def test_without_certificates_the_parameters_that_could_name_them_are_told(tmp_path: Path) -> None:
+    log = Lines()
+    with pytest.raises(RoleUnavailable, match="No server certs available"):
+        make_role(tmp_path, {}, log)
+    assert log.lines == [
+        "warning: No server certs available. TLS can't be enabled",
+        "warning: not set: tlsproxy_tls_chain_files, tlsproxy_tls_cert_file, tlsproxy_tls_dcert_file, "
+        "tlsproxy_tls_eccert_file",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("version", "key_exchange", "signature"),
+    [("3.7.11", "X25519", "RSA-PSS"), ("3.7.22", "X25519", ""), ("3.10.13", "x25519", "")],
+)
+def test_facts_have_the_form_of_the_release(
+    tmp_path: Path, certificates: Certificates, version: str, key_exchange: str, signature: str
+) -> None:
+    settings = {"smtpd_tls_chain_files": f"{certificates.directory}/rsa2048.pem", "tls_eecdh_auto_curves": "X25519"}
+    log = Lines()
+    role = make_role(tmp_path, settings | {"smtpd_tls_loglevel": "1"}, log, version=version)
+    context = client_context()
+    facts, session = serve_in_thread(role, context, None)
+    assert (facts.key_exchange, facts.srvr_signature, facts.srvr_signature_digest) == (
+        key_exchange,
+        "RSA-PSS",
+        "SHA256",
+    )
+    facts, _ = serve_in_thread(role, context, session)  # where nothing is signed
+    assert (facts.key_exchange, facts.srvr_signature, facts.srvr_signature_digest) == (key_exchange, signature, "")
+    assert f"key-exchange {key_exchange} server-signature RSA-PSS (2048 bits) server-digest SHA256" in log.lines[0]
+    assert log.lines[1].endswith(f"key-exchange {key_exchange}{signature and ' server-signature RSA-PSS (2048 bits)'}")
+
+
+def test_no_facts_are_collected_that_nobody_asks_for(
+    tmp_path: Path, certificates: Certificates, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = {"smtpd_tls_chain_files": f"{certificates.directory}/rsa2048.pem", "smtpd_tls_loglevel": "0"}
+    role = make_role(tmp_path, settings, Lines())
+    monkeypatch.setattr("tlsproxy.tls.server_peer.read_facts", None)
+    ours, theirs = socket.socketpair()
+    pid = os.fork()
+    if pid == 0:
+        client_context().wrap_socket(ours).recv(3)
+        os._exit(0)
+    ours.close()
+    with theirs:
+        peer = role.offer(replace(REQUEST, flags=Flag.SERVER), None).start(theirs.fileno())
+        assert openssl.SSL_do_handshake(openssl.pointer(peer.connection)) == 1
+        assert peer.complete() == TlsContext()
+        peer.connection.send(b"220")
+    os.waitpid(pid, 0)
+
+
+def serve_in_thread(
+    role: ServerRole, context: ssl.SSLContext, session: ssl.SSLSession | None
+) -> tuple[TlsContext, ssl.SSLSession | None]:
+    with serving(role) as (stream, told), context.wrap_socket(stream, session=session) as tls:
+        assert tls.recv(3) == b"220"
+        session = tls.session
+    assert told[0] is not None
+    return told[0], session
+
+
+def test_what_cannot_be_supported_is_said_at_start(tmp_path: Path, certificates: Certificates) -> None:
+    settings = {
+        "smtpd_tls_chain_files": f"{certificates.directory}/ec256.pem",
+        "smtpd_tls_protocols": ">=SSLv3",
+        "smtpd_tls_enable_rpk": "yes",
+        "smtpd_tls_session_cache_database": "btree:/var/lib/postfix/smtpd_scache",
+    }
+    log = Lines()
+    make_role(tmp_path, settings, log, version="3.10.13")
+    assert [line for line in log.lines if line.startswith("not supported: ")] == [
+        'not supported: SSLv3, which the protocol list ">=SSLv3" names: OpenSSL 4 has none',
+        "not supported: raw public keys, which tlsproxy_tls_enable_rpk asks for: clients get a certificate",
+        "not supported: sessions in smtpd_tls_session_cache_database: they are kept in this process",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("version", "settings", "expected", "complaints"),
+    [
+        ("3.7.11", {"tls_eecdh_auto_curves": "X448 X25519MLKEM768 x25519"}, ["X25519MLKEM768", "x448"], ["x25519"]),
+        ("3.10.13", {"tls_eecdh_auto_curves": "X448:x25519 bogus"}, ["ffdhe2048", "x25519", "x448"], []),
+        ("3.10.13", {"tls_eecdh_auto_curves": "secp384r1", "tls_ffdhe_auto_groups": ""}, ["secp384r1"], []),
+        (
+            "3.10.13",
+            {"tls_eecdh_auto_curves": "bogus", "tls_ffdhe_auto_groups": "?bogus"},
+            ["ffdhe2048", "secp256r1", "secp384r1", "secp521r1", "x25519", "x448"],
+            ["none of the configured key exchange groups are supported", "using Postfix default key exchange groups"],
+        ),
+        (
+            "3.11.7-debian-sid",
+            {"tls_eecdh_auto_curves": "?X25519MLKEM768:?bogus:X448"},
+            ["X25519MLKEM768", "x448"],
+            [],
+        ),
+        (
+            "3.11.7-debian-sid",
+            {},
+            ["X25519MLKEM768", "ffdhe2048", "secp256r1", "secp384r1", "secp521r1", "x25519", "x448"],
+            [],
+        ),
+    ],
+)
+def test_groups_are_chosen_as_the_release_does(
+    tmp_path: Path,
+    certificates: Certificates,
+    version: str,
+    settings: dict[str, str],
+    expected: list[str],
+    complaints: list[str],
+) -> None:
+    log = Lines()
+    chain = {"smtpd_tls_chain_files": f"{certificates.directory}/ec256.pem"}
+    role = make_role(tmp_path, chain | settings, log, version=version)
+    context = role._own.context.base()
+
+    def serves(group: int) -> bool:
+        ours, theirs = socket.socketpair()
+        with theirs, ours:
+            connection = SSL.Connection(context, theirs)
+            connection.set_accept_state()
+            ours.sendall(Hello(version=TLS13, suites=TLS13_SUITES, groups=[group]).encode())
+            theirs.setblocking(False)
+            result = openssl.SSL_do_handshake(openssl.pointer(connection))
+            return openssl.SSL_get_error(openssl.pointer(connection), result) == openssl.ERROR_WANT_READ
+
+    names = {"brainpoolP256r1", "secp192r1", "secp224r1", "ffdhe3072"}
+    assert sorted(name for name, group in GROUPS.items() if name not in names and serves(group)) == sorted(expected)
+    assert len(log.lines) == len(complaints)
+    for line, complaint in zip(log.lines, complaints, strict=True):
+        assert complaint in line
+
+
+@pytest.mark.parametrize(
+    ("version", "generation"),
+    [
+        ("3.6.20", Generation.V3_6),
+        ("3.7.11", Generation.V3_6),
+        ("3.8.20", Generation.V3_6),
+        ("3.9.14", Generation.V3_9),
+        ("3.10.13", Generation.V3_10),
+        ("3.11.6", Generation.V3_10),
+    ],
+)
+def test_clients_that_do_not_show_their_release_get_that_of_the_installation(
+    tmp_path: Path, certificates: Certificates, version: str, generation: Generation
+) -> None:
+    settings = {"smtpd_tls_chain_files": f"{certificates.directory}/ec256.pem"}
+    assert make_role(tmp_path, settings, Lines(), version=version).offer(REQUEST, None).generation is generation
+
+
+def test_keys_of_the_post_quantum_kind_can_be_used_beside_others(tmp_path: Path, certificates: Certificates) -> None:
+    new = Identity(name("mail.private.test"), certificates.root, kind="mldsa65")
+    file = certificates.write("mldsa65.pem", new.key_pem + new.chain_pem)
+    log = Lines()
+    settings = {
+        "smtpd_tls_chain_files": f"{file} {certificates.directory}/ec256.pem",
+        "smtpd_tls_loglevel": "1",
+        "tls_eecdh_auto_curves": "X25519MLKEM768 X25519",
+    }
+    role = make_role(tmp_path, settings, log, version="3.10.13")
+    with serving(role) as (stream, _):
+        client = SSL.Connection(SSL.Context(SSL.TLS_METHOD), stream)  # whose OpenSSL knows such keys
+        client.set_connect_state()
+        client.do_handshake()
+        assert client.recv(3) == b"220"
+    with serving(role) as (stream, _), client_context().wrap_socket(stream) as tls:
+        assert tls.recv(3) == b"220"
+    assert "key-exchange X25519MLKEM768 server-signature ML-DSA-65" in log.lines[0]
+    assert "key-exchange x25519 server-signature ECDSA (prime256v1) server-digest SHA256" in log.lines[1]

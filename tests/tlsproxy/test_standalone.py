@@ -1,0 +1,320 @@
+"""The daemon stand-alone: the hand-off, the relay, and peers of every kind."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import ssl
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from peers.proxy import AS_ROOT, Proxy, client_context, read_status, request_list, running, script, write_config
+
+
+@pytest.fixture(scope="module")
+def proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxy]:
+    directory = tmp_path_factory.mktemp("proxy")
+    write_config(directory, {})
+    with running(directory) as proxy:
+        yield proxy
+
+
+def ends(stream: socket.socket) -> bool:
+    """Does a stream end, in order or by a reset, without another byte?"""
+    try:
+        return stream.recv(1) == b""
+    except ConnectionResetError:
+        return True
+
+
+def still_serves(proxy: Proxy) -> bool:
+    local, remote = proxy.tls_session()
+    with local, remote:
+        remote.sendall(b"up")
+        local.sendall(b"down")
+        return local.recv(2, socket.MSG_WAITALL) == b"up" and remote.recv(4) == b"down"
+
+
+def test_bytes_pass_both_ways_and_the_session_is_logged(proxy: Proxy) -> None:
+    local, remote = proxy.tls_session()
+    with local, remote:
+        remote.sendall(b"EHLO client\r\n")
+        assert local.recv(100) == b"EHLO client\r\n"
+        local.sendall(b"250 ok\r\n")
+        assert remote.recv(100) == b"250 ok\r\n"
+    log = proxy.wait_for_log("DISCONNECT [192.0.2.7]:4711")
+    assert "CONNECT from [192.0.2.7]:4711" in log
+    assert (
+        "Anonymous TLS connection established from [192.0.2.7]:4711: TLSv1.3 with cipher TLS_AES_256_GCM_SHA384" in log
+    )
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_a_megabyte_passes_each_way_unchanged(proxy: Proxy, version: ssl.TLSVersion) -> None:
+    context = client_context()
+    context.minimum_version = context.maximum_version = version
+    data = os.urandom(1 << 20)
+    for upwards in (True, False):
+        local, remote = proxy.tls_session(context)
+        with local, remote:
+            source, sink = (remote, local) if upwards else (local, remote)
+            pid = os.fork()
+            if pid == 0:
+                source.sendall(data)
+                os._exit(0)
+            received = bytearray()
+            while len(received) < len(data):
+                chunk = sink.recv(65536)
+                assert chunk
+                received += chunk
+            os.waitpid(pid, 0)
+            assert bytes(received) == data
+
+
+def test_what_was_sent_just_before_an_end_arrives(proxy: Proxy) -> None:
+    local, remote = proxy.tls_session()
+    with local, remote:
+        remote.sendall(b"x" * 4000)
+        remote.close()
+        assert local.recv(4000, socket.MSG_WAITALL) == b"x" * 4000
+        assert ends(local)
+    local, remote = proxy.tls_session()
+    with local, remote:
+        local.sendall(b"221 bye\r\n")
+        local.close()
+        assert remote.recv(100) == b"221 bye\r\n"
+        assert remote.recv(100) == b""  # close_notify: Python would raise for a bare end
+
+
+def test_a_local_peer_that_does_not_read_stops_the_remote_one(proxy: Proxy) -> None:
+    local, remote = proxy.tls_session()
+    with local, remote:
+        remote.settimeout(1)
+        sent = 0
+        with pytest.raises(TimeoutError):
+            while sent < 1 << 26:
+                sent += remote.send(b"y" * 65536)
+        assert still_serves(proxy)
+        received = 0
+        remote.shutdown(socket.SHUT_WR)  # a close would throw away what is on its way
+        while chunk := local.recv(1 << 20):
+            received += len(chunk)
+        assert received >= sent
+
+
+def test_early_plaintext_arrives_after_the_handshake(proxy: Proxy) -> None:
+    local, remote = proxy.session()
+    with local:
+        local.sendall(b"early")
+        with client_context().wrap_socket(remote) as tls:
+            assert tls.recv(5) == b"early"
+
+
+@pytest.mark.parametrize(
+    "hello",
+    [
+        b"EHLO I have not understood STARTTLS\r\n",
+        b"\x16\x03\x01\xff\xff" + b"z" * 600,
+        b"\0" * 100,
+        b"GET / HTTP/1.0\r\n\r\n",
+    ],
+)
+def test_garbage_instead_of_a_hello_ends_that_session_only(proxy: Proxy, hello: bytes) -> None:
+    before = proxy.log().count("TLS handshake failed for service=smtpd peer=[192.0.2.7]:4711")
+    other_local, other_remote = proxy.tls_session()
+    local, remote = proxy.session()
+    with local, remote, other_local, other_remote:
+        remote.sendall(hello)
+        with contextlib.suppress(OSError):  # the proxy may have ended it already
+            remote.shutdown(socket.SHUT_WR)
+        assert ends(local)
+        proxy.wait_for_log("TLS handshake failed for service=smtpd peer=[192.0.2.7]:4711", before + 1)
+        other_remote.sendall(b"not disturbed")
+        assert other_local.recv(100) == b"not disturbed"
+        other_local.sendall(b"nor here")
+        assert other_remote.recv(100) == b"nor here"
+
+
+def test_a_silent_remote_peer_meets_the_handshake_limit(proxy: Proxy) -> None:
+    local, remote = proxy.session(timeouts=(1, 30))
+    with local, remote:
+        assert ends(local)
+        assert ends(remote)
+    proxy.wait_for_log("ciphertext read/write timeout for [192.0.2.7]:4711")
+
+
+@pytest.mark.parametrize("limit", [0, -1, -(2**31), 2**31 - 1])
+def test_strange_limits_harm_nobody_else(proxy: Proxy, limit: int) -> None:
+    local, remote = proxy.session(timeouts=(limit, limit))
+    local.close()
+    remote.close()
+    assert still_serves(proxy)
+
+
+@pytest.mark.parametrize(
+    "request_bytes",
+    [b"", b"\0", b"remote_endpoint\0", request_list(flags=1)[:40], b"\xff" * 2000, b"flags\x001\0\0"],
+    ids=["nothing", "an empty list", "half a name", "half a request", "no NUL", "the wrong order"],
+)
+def test_bad_requests_end_themselves_only(proxy: Proxy, request_bytes: bytes) -> None:
+    local = proxy.connect()
+    with local:
+        local.sendall(request_bytes)
+        local.shutdown(socket.SHUT_WR)
+        assert ends(local)
+    assert still_serves(proxy)
+
+
+def test_half_a_request_does_not_hold_up_others(proxy: Proxy) -> None:
+    with proxy.connect() as half:
+        half.sendall(request_list(flags=1)[:30])
+        assert still_serves(proxy)
+
+
+@pytest.mark.parametrize("flags", [0, 3, 8, 2**31])
+def test_a_request_without_one_role_is_refused(proxy: Proxy, flags: int) -> None:
+    local, status = proxy.request(flags=flags)
+    with local:
+        assert status == 0
+
+
+def test_the_client_role_is_refused_where_it_is_not_served(proxy: Proxy) -> None:
+    with proxy.connect() as local:
+        local.sendall(request_list(flags=6) + b"\0")
+        assert ends(local)  # list 2 is empty, so there is nothing to refuse
+    assert still_serves(proxy)
+
+
+def test_a_descriptor_that_is_no_socket_ends_that_session_only(proxy: Proxy, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("not a socket")
+    with (tmp_path / "file").open() as file:
+        local, status = proxy.request()
+        with local:
+            assert status == 1
+            socket.send_fds(local, [b"\0"], [file.fileno()])
+            assert ends(local)
+    assert still_serves(proxy)
+
+
+def test_no_descriptor_at_all_ends_that_session_only(proxy: Proxy) -> None:
+    local, status = proxy.request()
+    with local:
+        assert status == 1
+        local.sendall(b"\0")
+        assert ends(local)
+    assert still_serves(proxy)
+
+
+def test_several_descriptors_are_not_leaked(proxy: Proxy) -> None:
+    descriptors = Path(f"/proc/{proxy.workers()[0]}/fd")
+    before = len(list(descriptors.iterdir()))
+    for _ in range(10):
+        local, status = proxy.request()
+        pair = socket.socketpair()
+        with local, pair[0], pair[1]:
+            assert status == 1
+            socket.send_fds(local, [b"\0"], [pair[0].fileno(), pair[1].fileno(), pair[0].fileno()])
+    assert still_serves(proxy)
+    proxy.wait_for_log("DISCONNECT", proxy.log().count("CONNECT from"))
+    assert still_serves(proxy)  # so that the turn is over in which the last session was closed
+    assert len(list(descriptors.iterdir())) <= before + 1
+
+
+def test_a_local_peer_that_leaves_during_the_handshake_frees_the_session(proxy: Proxy) -> None:
+    local, remote = proxy.session()
+    local.close()
+    with remote:
+        assert ends(remote)
+
+
+def test_a_reset_by_the_remote_peer_is_an_end(proxy: Proxy) -> None:
+    local, remote = proxy.tls_session()
+    with local:
+        raw = socket.socket(fileno=remote.detach())
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+        raw.close()
+        assert ends(local)
+    assert still_serves(proxy)
+
+
+def test_sessions_are_resumed_with_the_one_ticket_that_is_issued(proxy: Proxy) -> None:
+    context = client_context()
+    local, remote = proxy.tls_session(context)
+    with local, remote:
+        local.sendall(b"ticket first")
+        assert remote.recv(100) == b"ticket first"
+        session = remote.session
+    local, again = proxy.session()
+    with local, context.wrap_socket(again, session=session) as tls:
+        assert tls.session_reused
+
+
+def test_the_context_is_sent_before_any_plaintext_when_asked_for(proxy: Proxy) -> None:
+    local, remote = proxy.tls_session(flags=5)
+    with local, remote:
+        remote.sendall(b"data")
+        received = b""
+        while not received.endswith(b"\0\0data"):
+            chunk = local.recv(1000)
+            assert chunk
+            received += chunk
+        names = received.removesuffix(b"\0\0data").split(b"\0")[::2]
+        assert len(names) == 22
+        assert (names[0], names[-1]) == (b"peer_CN", b"namaddr")
+
+
+def test_a_second_daemon_does_not_take_the_socket_of_the_first(proxy: Proxy) -> None:
+    second = subprocess.run(
+        [script("tlsproxy"), "--standalone", "-c", proxy.directory, "--socket", proxy.socket, *AS_ROOT],
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+    assert second.returncode == 1
+    assert "another process" in second.stderr
+    assert still_serves(proxy)
+
+
+def test_sigint_ends_the_daemon_cleanly_and_removes_its_socket(tmp_path: Path) -> None:
+    write_config(tmp_path, {})
+    with running(tmp_path) as proxy:
+        proxy.process.send_signal(signal.SIGINT)
+        assert proxy.process.wait(20) == 0
+        assert not proxy.socket.exists()
+
+
+@pytest.mark.parametrize(
+    ("settings", "complaint"),
+    [
+        ({"smtpd_tls_security_level": "sometimes"}, 'main.cf:3:28: Invalid TLS level "sometimes"'),
+        ({"smtpd_tls_ask_ccert": "perhaps"}, "bad boolean configuration: smtpd_tls_ask_ccert = perhaps"),
+        ({"tlsproxy_watchdog_timeout": "5s"}, "invalid tlsproxy_watchdog_timeout: 5 (min 10)"),
+        ({"smtpd_tls_chain_files": "/nonexistent/chain.pem"}, "error opening chain file: /nonexistent/chain.pem"),
+        ({"smtpd_tls_chain_files": ""}, "No server certs available. TLS can't be enabled"),
+        ({"smtpd_tls_protocols": ">=TLSv9"}, 'Invalid TLS protocol list ">=TLSv9": disabling TLS support'),
+        ({"smtpd_tls_ciphers": "strong"}, 'invalid cipher grade: "strong"'),
+        ({"smtpd_tls_exclude_ciphers": "-RSA"}, "invalid unary '!+-@' in cipher exclusion: -RSA"),
+        ({"smtpd_tls_security_level": "none"}, "TLS server role is disabled"),
+        ({"smtpd_tls_protocols": "${"}, 'truncated macro reference: "${"'),
+    ],
+)
+def test_a_configuration_that_offers_no_tls_is_refused_before_anything_starts(
+    tmp_path: Path, settings: dict[str, str], complaint: str
+) -> None:
+    write_config(tmp_path, settings)
+    command = [script("tlsproxy"), "--standalone", "-c", tmp_path, "--socket", tmp_path / "socket", *AS_ROOT]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=30)
+    assert result.returncode == 1
+    assert complaint in result.stderr
+    assert "Traceback" not in result.stderr
+    assert not (tmp_path / "socket").exists()
+
+
+def test_a_status_is_a_list_of_its_own(proxy: Proxy) -> None:
+    with proxy.connect() as local:
+        local.sendall(request_list(flags=1))
+        assert read_status(local) == 1

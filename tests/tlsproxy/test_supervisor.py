@@ -1,0 +1,515 @@
+"""The stand-alone daemon as a family of processes: workers, reloads, privileges, and what is seen from outside."""
+
+from __future__ import annotations
+
+import json
+import os
+import pwd
+import shutil
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from peers.children import open_files, wait_until
+from peers.proxy import AS_ROOT, PATIENCE, Proxy, client_context, running, script, write_config
+
+root_only = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+
+
+@pytest.fixture(scope="module")
+def proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxy]:
+    directory = tmp_path_factory.mktemp("supervisor")
+    write_config(directory, {})
+    with running(directory, "--workers", "2") as proxy:
+        yield proxy
+
+
+def echo(local: socket.socket, remote: ssl.SSLSocket) -> None:
+    """See that a session passes bytes both ways."""
+    remote.sendall(b"up")
+    assert local.recv(2, socket.MSG_WAITALL) == b"up"
+    local.sendall(b"down")
+    assert remote.recv(4) == b"down"
+
+
+def serial(remote: ssl.SSLSocket) -> bytes:
+    """What tells the certificate of a session from others."""
+    found = remote.getpeercert(binary_form=True)
+    assert found
+    return found
+
+
+def ask(proxy: Proxy, page: str) -> str:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as stream:
+        stream.settimeout(PATIENCE)
+        stream.connect(str(proxy.directory / "socket.control"))
+        stream.sendall(f"GET {page} HTTP/1.0\r\n\r\n".encode())
+        answer = b"".join(iter(lambda: stream.recv(65536), b""))
+    return answer.decode()
+
+
+def number(proxy: Proxy, metric: str) -> int:
+    lines = [line for line in ask(proxy, "/metrics").splitlines() if line.startswith(metric + " ")]
+    assert len(lines) == 1, metric
+    return int(lines[0].split()[-1])
+
+
+def new_certificate(directory: Path) -> None:
+    """Renew the certificate as a client of an authority does: the file is replaced as a whole."""
+    write_config(directory / "new", {})
+    (directory / "new" / "chain.pem").rename(directory / "chain.pem")
+
+
+def reload(proxy: Proxy, expected: str = "reloaded, generation") -> None:
+    before = proxy.log().count(expected)
+    proxy.process.send_signal(signal.SIGHUP)
+    proxy.wait_for_log(expected, before + 1)
+
+
+def test_tickets_of_one_worker_are_good_for_the_others(proxy: Proxy) -> None:
+    wait_until(lambda: len(proxy.workers()) == 2)
+    context = client_context()
+    session = None
+    reused = 0
+    held = []
+    for _ in range(8):  # some open, so that both workers get their share
+        local, raw = proxy.session()
+        remote = context.wrap_socket(raw, session=session)
+        echo(local, remote)
+        reused += remote.session_reused
+        session = session or remote.session
+        held += [local, remote]
+    for each in held:
+        each.close()
+    assert reused == 7
+
+
+def test_a_worker_that_is_killed_is_replaced_and_nobody_is_turned_away(proxy: Proxy) -> None:
+    for _ in range(2):
+        wait_until(lambda: len(proxy.workers()) == 2)
+        victim = proxy.workers()[0]
+        os.kill(victim, signal.SIGKILL)
+        local, remote = proxy.tls_session()
+        with local, remote:
+            echo(local, remote)
+        wait_until(lambda gone=victim: gone not in proxy.workers() and len(proxy.workers()) == 2)
+    assert "killed by signal 9" in proxy.log()
+
+
+def test_a_reload_gives_new_sessions_the_new_certificate_and_disturbs_no_other(proxy: Proxy) -> None:
+    context = client_context()
+    local, raw = proxy.session()
+    remote = context.wrap_socket(raw)
+    with local, remote:
+        echo(local, remote)
+        before = serial(remote)
+        new_certificate(proxy.directory)
+        reload(proxy)
+        other_local, other_remote = proxy.tls_session()
+        with other_local, other_remote:
+            echo(other_local, other_remote)
+            assert serial(other_remote) != before
+        echo(local, remote)
+        again, raw = proxy.session()
+        resumed = context.wrap_socket(raw, session=remote.session)
+        with again, resumed:
+            echo(again, resumed)
+            assert resumed.session_reused  # tickets are as good as before
+    wait_until(lambda: len(proxy.workers()) == 2)
+
+
+def test_changed_files_are_noticed_without_a_signal(proxy: Proxy) -> None:
+    local, remote = proxy.tls_session()
+    with local, remote:
+        before = serial(remote)
+    count = proxy.log().count("reloaded, generation")
+    new_certificate(proxy.directory)
+    proxy.wait_for_log("reloaded, generation", count + 1)
+    local, remote = proxy.tls_session()
+    with local, remote:
+        assert serial(remote) != before
+
+
+@pytest.mark.parametrize("damage", ["empty", "garbage", "key of another", "gone"])
+def test_a_bad_renewal_keeps_the_old_certificate_and_says_why(proxy: Proxy, damage: str) -> None:
+    chain = proxy.directory / "chain.pem"
+    good = chain.read_bytes()
+    local, remote = proxy.tls_session()
+    with local, remote:
+        before = serial(remote)
+    write_config(proxy.directory / "other", {})
+    other = (proxy.directory / "other" / "chain.pem").read_bytes()
+    key, certificates = good[: good.index(b"-----BEGIN CERT")], other[other.index(b"-----BEGIN CERT") :]
+    if damage == "gone":
+        chain.unlink()
+    else:
+        chain.write_bytes({"empty": b"", "garbage": b"\xff" * 100, "key of another": key + certificates}[damage])
+    start = len(proxy.log())
+    reload(proxy, "reload failed")
+    local, remote = proxy.tls_session()
+    with local, remote:
+        echo(local, remote)
+        assert serial(remote) == before
+    said = proxy.log()[start:]
+    assert str(chain) in said
+    assert said.count("reload failed") == 1
+    chain.write_bytes(good)
+    reload(proxy)
+
+
+def test_a_bad_main_cf_keeps_the_old_settings_and_a_good_one_counts(proxy: Proxy) -> None:
+    main_cf = proxy.directory / "main.cf"
+    good = main_cf.read_text()
+    main_cf.write_text(good.replace("security_level = may", "security_level = sometimes"))
+    reload(proxy, "reload failed")
+    assert 'Invalid TLS level "sometimes"' in proxy.log()
+    local, remote = proxy.tls_session()
+    with local, remote:
+        echo(local, remote)
+    main_cf.write_text(good + "tlsproxy_tls_protocols = TLSv1.2\n")
+    reload(proxy)
+    local, remote = proxy.tls_session()
+    with local, remote:
+        assert remote.version() == "TLSv1.2"
+    main_cf.write_text(good)
+    reload(proxy)
+
+
+def test_status_shows_generation_workers_sessions_and_certificates(proxy: Proxy) -> None:
+    local, remote = proxy.tls_session()
+    with local, remote:
+        wait_until(lambda: sum(each["sessions"] for each in json.loads(_body(ask(proxy, "/status")))["workers"]) >= 1)
+        status = json.loads(_body(ask(proxy, "/status")))
+        assert status["pid"] == proxy.process.pid
+        assert sorted(each["pid"] for each in status["workers"]) == sorted(proxy.workers())
+        assert status["roles"]["server"] == "served"
+        (certificate,) = status["certificates"]
+        assert certificate["file"] == str(proxy.directory / "chain.pem")
+        assert certificate["seconds_left"] > 0
+    shown = subprocess.run(
+        [script("tlsproxy"), "--status", "--socket", proxy.socket],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=True,
+    ).stdout
+    assert f"process {proxy.process.pid}" in shown
+    assert "chain.pem: " in shown
+    assert "expires in" in shown
+
+
+def _body(answer: str) -> str:
+    return answer.partition("\r\n\r\n")[2]
+
+
+def test_metrics_count_by_outcome_version_and_resumption(proxy: Proxy) -> None:
+    established = 'tlsproxy_sessions_ended_total{role="server",outcome="established"}'
+    full = 'tlsproxy_handshakes_total{role="server",version="TLSv1.3",resumed="no"}'
+    resumed = 'tlsproxy_handshakes_total{role="server",version="TLSv1.3",resumed="yes"}'
+    failed = 'tlsproxy_sessions_ended_total{role="server",outcome="handshake_failed"}'
+    names = established, full, resumed, failed
+    before = [number(proxy, each) for each in names]
+    context = client_context()
+    local, raw = proxy.session()
+    with local, context.wrap_socket(raw) as remote:
+        echo(local, remote)
+        session = remote.session
+    local, raw = proxy.session()
+    with local, context.wrap_socket(raw, session=session) as remote:
+        echo(local, remote)
+    local, raw = proxy.session()
+    with local, raw:
+        raw.sendall(b"EHLO\r\n\r\n")
+        local.recv(1)
+    wait_until(
+        lambda: (
+            [now - then for now, then in zip((number(proxy, each) for each in names), before, strict=True)]
+            == [2, 1, 1, 1]
+        )
+    )
+    text = _body(ask(proxy, "/metrics"))
+    assert 'tlsproxy_ciphers_total{cipher="TLS_AES_256_GCM_SHA384"}' in text
+    assert f'tlsproxy_certificate_expiry_timestamp_seconds{{file="{proxy.directory}/chain.pem"}}' in text
+    for line in text.splitlines():
+        assert line.startswith("#") or len(line.rsplit(" ", 1)) == 2
+
+
+@pytest.mark.parametrize("question", ["POST /metrics", "GET /", "GET", "", "GET /../etc/passwd"])
+def test_other_questions_get_no_answer_and_do_no_harm(proxy: Proxy, question: str) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as stream:
+        stream.settimeout(PATIENCE)
+        stream.connect(str(proxy.directory / "socket.control"))
+        stream.sendall(question.encode() + b"\r\n\r\n")
+        assert b"404" in stream.recv(1000)
+    assert "tlsproxy_sessions" in ask(proxy, "/metrics")
+
+
+def test_workers_hold_no_descriptors_but_those_of_their_work(proxy: Proxy) -> None:
+    reload(proxy)
+    wait_until(lambda: len(proxy.workers()) == 2)
+    for worker in proxy.workers():
+        kinds = sorted(each.split(":")[0] for each in open_files(worker).values())
+        # The listener, the channel, the loop, the pipe of its signals; and what was there before.
+        assert kinds.count("socket") == 2
+        assert kinds.count("anon_inode") == 1
+        assert len(kinds) == len(open_files(proxy.process.pid)) - len(_supervisor_s_own(proxy)), open_files(worker)
+
+
+def _supervisor_s_own(proxy: Proxy) -> list[str]:
+    """Descriptors that only the parent has: the control socket, and a channel for each worker but one."""
+    return ["control", *["channel"] * (len(proxy.workers()) - 1)]
+
+
+def test_the_death_of_the_parent_ends_the_workers_with_their_last_session(tmp_path: Path) -> None:
+    write_config(tmp_path, {})
+    command = [script("tlsproxy"), "--standalone", "-c", tmp_path, "--socket", tmp_path / "socket", *AS_ROOT]
+    with (tmp_path / "log").open("w") as log:
+        parent = subprocess.Popen(command, stderr=log)
+    proxy = Proxy(tmp_path, parent)
+    proxy.wait_for_log("listening on")
+    local, remote = proxy.tls_session()
+    (worker,) = proxy.workers()
+    parent.kill()
+    parent.wait()
+    with local, remote:
+        time.sleep(0.5)
+        echo(local, remote)
+    wait_until(lambda: not Path(f"/proc/{worker}").exists() or _is_zombie(worker))
+
+
+def _is_zombie(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except FileNotFoundError:
+        return True
+
+
+def test_sigquit_ends_with_the_last_session(tmp_path: Path) -> None:
+    write_config(tmp_path, {})
+    with running(tmp_path) as proxy:
+        local, remote = proxy.tls_session()
+        proxy.process.send_signal(signal.SIGQUIT)
+        with local, remote:
+            time.sleep(0.5)
+            echo(local, remote)
+            assert proxy.process.poll() is None
+        assert proxy.process.wait(PATIENCE) == 0
+
+
+def test_workers_that_die_at_their_start_are_not_started_without_end(tmp_path: Path) -> None:
+    write_config(tmp_path, {"tlsproxy_watchdog_timeout": "10s"})
+    with running(tmp_path) as proxy:
+        for _ in range(2):
+            wait_until(proxy.workers)
+            victim = proxy.workers()[0]
+            os.kill(victim, signal.SIGKILL)
+            wait_until(lambda gone=victim: gone not in proxy.workers())
+        proxy.wait_for_log("workers end soon after their start")
+        local, remote = proxy.tls_session()
+        with local, remote:
+            echo(local, remote)
+
+
+@root_only
+def test_workers_have_given_up_all_privileges_and_see_nothing_private(public_path: Path) -> None:
+    """Looks from inside a worker: with its user, groups and root directory."""
+    queue = public_path / "queue"
+    (queue / "private").mkdir(parents=True)
+    write_config(public_path, {"queue_directory": str(queue), "mail_owner": "nobody"})
+    (public_path / "chain.pem").chmod(0o600)
+    with running(public_path, "--chroot", user=()) as proxy:
+        local, remote = proxy.tls_session()
+        with local, remote:
+            echo(local, remote)
+        (worker,) = proxy.workers()
+        status = dict(
+            line.split(":\t", 1) for line in Path(f"/proc/{worker}/status").read_text().splitlines() if ":\t" in line
+        )
+        nobody = pwd.getpwnam("nobody")
+        assert status["Uid"].split() == [str(nobody.pw_uid)] * 4
+        assert status["Gid"].split() == [str(nobody.pw_gid)] * 4
+        assert "0" not in status["Groups"].split()
+        assert int(status["CapEff"], 16) == int(status["CapPrm"], 16) == 0
+        assert Path(f"/proc/{worker}/root").readlink() == queue
+        seen = subprocess.run(
+            [sys.executable, "-c", LOOK, str(worker), str(public_path)],
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=True,
+        ).stdout.split()
+        assert seen == ["chain.pem:hidden", "main.cf:hidden", "/etc/shadow:hidden", "root:refused", "directories:none"]
+        local, remote = proxy.tls_session()
+        with local, remote:
+            echo(local, remote)
+        # Keys are read with the parent's privileges, also later.
+        new_certificate(public_path)
+        (public_path / "chain.pem").chmod(0o600)
+        reload(proxy)
+        local, remote = proxy.tls_session()
+        with local, remote:
+            echo(local, remote)
+
+
+LOOK = """
+import os, sys
+worker, directory = sys.argv[1:]
+descriptors = [os.readlink(f"/proc/{worker}/fd/{each}") for each in os.listdir(f"/proc/{worker}/fd")]
+status = dict(line.split(":", 1) for line in open(f"/proc/{worker}/status"))
+kinds = [os.path.isdir(f"/proc/{worker}/fd/{each}") for each in os.listdir(f"/proc/{worker}/fd")]
+os.chroot(f"/proc/{worker}/root")
+os.chdir("/")
+os.setgroups([int(each) for each in status["Groups"].split()])
+os.setgid(int(status["Gid"].split()[0]))
+os.setuid(int(status["Uid"].split()[0]))
+for shown, path in (("chain.pem", f"{directory}/chain.pem"), ("main.cf", "../main.cf"), ("/etc/shadow", "/etc/shadow")):
+    try:
+        open(path).close()
+        print(f"{shown}:visible")
+    except OSError:
+        print(f"{shown}:hidden")
+try:
+    os.setuid(0)
+    print("root:granted")
+except OSError:
+    print("root:refused")
+print("directories:some" if any(kinds) else "directories:none")
+"""
+
+
+@root_only
+def test_root_does_not_serve_sessions_without_being_told(tmp_path: Path) -> None:
+    write_config(tmp_path, {"mail_owner": "no-such-user"})
+    command = [script("tlsproxy"), "--standalone", "-c", tmp_path, "--socket", tmp_path / "socket"]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=30)
+    assert result.returncode == 1
+    assert "unknown user: no-such-user" in result.stderr
+    assert "--user" in result.stderr
+
+
+@root_only
+def test_the_socket_belongs_to_mail_owner_and_is_open_as_master_s_is(public_path: Path) -> None:
+    (public_path / "queue" / "private").mkdir(parents=True)
+    write_config(public_path, {"queue_directory": str(public_path / "queue"), "mail_owner": "nobody"})
+    with running(public_path, user=()) as proxy:
+        found = proxy.socket.stat()
+        assert found.st_mode & 0o777 == 0o666
+        assert proxy.socket.owner() == "nobody"
+        assert (public_path / "socket.control").stat().st_mode & 0o777 == 0o600
+
+
+def test_systemd_is_told_of_start_reload_and_end_and_its_watchdog_is_fed(tmp_path: Path) -> None:
+    write_config(tmp_path, {})
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
+        notify.bind(str(tmp_path / "notify"))
+        notify.settimeout(PATIENCE)
+        environment = {**os.environ, "NOTIFY_SOCKET": str(tmp_path / "notify"), "WATCHDOG_USEC": "2000000"}
+        with running(tmp_path, environment=environment) as proxy:
+            assert notify.recv(1000).startswith(b"READY=1\n")
+            assert notify.recv(1000) == b"WATCHDOG=1"
+            proxy.process.send_signal(signal.SIGHUP)
+            messages = [notify.recv(1000) for _ in range(3)]
+            messages = [each for each in messages if each != b"WATCHDOG=1"]
+            assert messages[0].startswith(b"RELOADING=1\nMONOTONIC_USEC=")
+            assert messages[1].startswith(b"READY=1\n")
+        last = [notify.recv(1000)]
+        while last[-1] == b"WATCHDOG=1":
+            last.append(notify.recv(1000))
+        assert last[-1] == b"STOPPING=1"
+
+
+def test_a_socket_of_systemd_is_used_and_left_alone(tmp_path: Path) -> None:
+    write_config(tmp_path, {})
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
+        listener.bind(str(tmp_path / "socket"))
+        listener.listen()
+        starter = (
+            "import os, sys; os.dup2(int(sys.argv[1]), 3, inheritable=True); "
+            "os.environ |= {'LISTEN_FDS': '1', 'LISTEN_PID': str(os.getpid())}; os.execv(sys.argv[2], sys.argv[2:])"
+        )
+        os.set_inheritable(listener.fileno(), True)
+        command = [sys.executable, "-c", starter, str(listener.fileno()), script("tlsproxy"), "--standalone", "-c"]
+        with (tmp_path / "log").open("w") as log:
+            process = subprocess.Popen(
+                [*command, tmp_path, "--socket", tmp_path / "socket", *AS_ROOT], stderr=log, close_fds=False
+            )
+        proxy = Proxy(tmp_path, process)
+        proxy.wait_for_log("listening on the socket of systemd")
+        local, remote = proxy.tls_session()
+        with local, remote:
+            echo(local, remote)
+        process.terminate()
+        assert process.wait(PATIENCE) == 0
+        assert proxy.socket.exists()
+
+
+def test_json_lines_are_json(tmp_path: Path) -> None:
+    write_config(tmp_path, {})
+    with running(tmp_path, "--log", "json") as proxy:
+        local, remote = proxy.tls_session(endpoint='[192.0.2.7]:1"\\\x7f')
+        with local, remote:
+            echo(local, remote)
+        proxy.wait_for_log("DISCONNECT")
+        lines = [json.loads(line) for line in proxy.log().splitlines()]
+    assert {"time", "severity", "tag", "pid", "text"} == set(lines[0])
+    assert any(each["text"] == 'CONNECT from [192.0.2.7]:1"\\\x7f' for each in lines)
+
+
+def test_print_config_shows_what_is_in_effect(tmp_path: Path) -> None:
+    write_config(tmp_path, {"tlsproxy_tls_ciphers": "high"})
+    command = [script("tlsproxy"), "--print-config", "-c", tmp_path, "-o", "tlsproxy_tls_protocols=TLSv1.3"]
+    printed = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True).stdout.splitlines()
+    assert "tlsproxy_tls_ciphers = high" in printed
+    assert "tlsproxy_tls_protocols = TLSv1.3" in printed
+    assert f"tlsproxy_tls_chain_files = {tmp_path}/chain.pem" in printed
+    assert printed == sorted(printed)
+
+
+@root_only
+def test_as_process_1_it_ends_on_sigterm_and_collects_what_lost_its_parent(tmp_path: Path) -> None:
+    write_config(tmp_path, {})
+    unshare = shutil.which("unshare")
+    if unshare is None or subprocess.run([unshare, "--pid", "--fork", "true"], capture_output=True).returncode:
+        pytest.skip("no process namespaces here")
+    command = [unshare, "--pid", "--fork", "--mount-proc", script("tlsproxy"), "--standalone", "-c", tmp_path]
+    with (tmp_path / "log").open("w") as log:
+        outside = subprocess.Popen([*command, "--socket", tmp_path / "socket", *AS_ROOT], stderr=log)
+    proxy = Proxy(tmp_path, outside)
+    proxy.wait_for_log("tlsproxy[1]: listening on")
+    (first,) = proxy.workers()  # of unshare(1): the daemon
+    orphan = ["nsenter", "--target", str(first), "--pid", sys.executable, "-c", ORPHAN]
+    subprocess.run(orphan, check=True, timeout=30)
+    local, remote = proxy.tls_session()
+    with local, remote:
+        echo(local, remote)
+    children = Path(f"/proc/{first}/task/{first}/children")
+    wait_until(lambda: len(children.read_text().split()) == 1)
+    os.kill(first, signal.SIGTERM)
+    assert outside.wait(PATIENCE) == 0
+    assert not proxy.socket.exists()
+
+
+ORPHAN = "import os, time; os.fork() or (time.sleep(0.3), os._exit(0))"
+
+
+def test_a_log_that_is_postfix_s_may_be_had_with_relative_paths(tmp_path: Path) -> None:
+    (tmp_path / "queue" / "public").mkdir(parents=True)
+    write_config(tmp_path, {"queue_directory": str(tmp_path / "queue"), "maillog_file": "/var/log/mail.log"})
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as postlog:
+        postlog.bind(str(tmp_path / "queue" / "public" / "postlog"))
+        postlog.settimeout(PATIENCE)
+        command = [script("tlsproxy"), "--standalone", "-c", ".", "--socket", "socket", "--log", "mail", *AS_ROOT]
+        daemon = subprocess.Popen(command, cwd=tmp_path)
+        try:
+            assert postlog.recv(4096).decode().endswith(f"listening on {tmp_path}/socket")
+            daemon.send_signal(signal.SIGHUP)
+            assert b"reloaded, generation 2" in postlog.recv(4096)
+        finally:
+            daemon.terminate()
+            assert daemon.wait(PATIENCE) == 0

@@ -1,0 +1,244 @@
+"""The attribute protocol: what is written can be read, and what is wrong is said in Postfix's words."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from typing import TypeVar
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tlsproxy.wire.attributes import AttributeReader, ProtocolError, Reading, write_list
+from tlsproxy.wire.messages import (
+    ANNOUNCEMENT,
+    PARAMS,
+    ClientInit,
+    ClientSettings,
+    ClientStart,
+    Dane,
+    Flag,
+    Generation,
+    Request,
+    ServerInit,
+    ServerSettings,
+    ServerStart,
+    TlsaRecord,
+    TlsContext,
+    read_client_settings,
+    read_request,
+    read_server_settings,
+)
+from tlsproxy.wire.requests import (
+    read_announcement,
+    read_context,
+    read_status,
+    write_client_settings,
+    write_request,
+    write_server_settings,
+)
+
+T = TypeVar("T")
+texts = st.text(st.characters(exclude_characters="\0", codec="utf-8"), max_size=40)
+
+
+def read(data: bytes, reading: Reading[T], reader: AttributeReader, size: int = 1 << 20) -> T:
+    """Feed data in pieces of `size` bytes."""
+    for start in range(0, len(data), size):
+        reader.feed(data[start : start + size])
+        try:
+            next(reading)
+        except StopIteration as finished:
+            return finished.value
+    raise AssertionError("incomplete")
+
+
+def problem(data: bytes) -> str:
+    reader = AttributeReader()
+    with pytest.raises(ProtocolError) as caught:
+        read(data, read_request(reader), reader)
+    return str(caught.value)
+
+
+def test_the_announcement_is_what_postfix_sends() -> None:
+    assert ANNOUNCEMENT == b"protocol\0tlsproxy_protocol\0\0"
+
+
+@given(texts, st.integers(0, 15), st.integers(-(2**31), 2**31 - 1), texts, st.integers(1, 50))
+def test_a_request_survives_the_wire_in_pieces_of_any_size(
+    endpoint: str, flags: int, timeout: int, serverid: str, size: int
+) -> None:
+    data = write_list(
+        [
+            ("remote_endpoint", endpoint),
+            ("flags", flags),
+            ("timeout", timeout),
+            ("timeout", 7),
+            ("serverid", serverid),
+        ]
+    )
+    reader = AttributeReader()
+    assert read(data, read_request(reader), reader, size) == Request(endpoint, flags, timeout, 7, serverid)
+    assert reader.pending == 0
+
+
+@given(st.binary(max_size=300))
+def test_no_bytes_raise_anything_but_a_protocol_error(data: bytes) -> None:
+    for parse in (read_request, read_client_settings):
+        reader = AttributeReader()
+        reader.feed(data)
+        with contextlib.suppress(ProtocolError, StopIteration):
+            next(parse(reader))
+
+
+START = b"remote_endpoint\0[::1]:25\0"
+
+
+def test_diagnostics_are_those_of_postfix() -> None:
+    assert problem(b"flags\x001\0") == "unexpected attribute flags from plaintext (expecting: remote_endpoint)"
+    assert problem(START + b"\0") == "missing attribute flags in input from plaintext"
+    assert problem(START + b"flags\x0030x\0") == "malformed numerical data from plaintext while reading flags: 30x"
+    whole = START + b"flags\x001\0timeout\x001\0timeout\x001\0serverid\0smtpd\0"
+    assert problem(whole + b"more\0") == "unexpected attribute more from plaintext (expecting: (list terminator))"
+
+
+def test_an_early_end_is_told_by_what_was_being_read() -> None:
+    reader = AttributeReader()
+    reading = read_request(reader)
+    reader.feed(b"remote_endp")
+    next(reading)
+    assert str(reader.end_of_input()).endswith("reading input attribute name")
+    reader.feed(b"oint\0[::")
+    next(reading)
+    assert str(reader.end_of_input()).endswith("reading input attribute value")
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [("4294967295", -1), ("-1", -1), ("+7", 7), (" 7", 7), ("99999999999", 1215752191), ("2147483648", -2147483648)],
+)
+def test_numbers_are_cut_to_32_bits_as_sscanf_does(text: str, number: int) -> None:
+    reader = AttributeReader()
+    assert read(f"n\0{text}\0".encode(), reader.integer("n"), reader) == number
+
+
+def client_request(generation: Generation) -> bytes:
+    """List 2 as smtp(8) of this generation sends it."""
+    new = generation >= Generation.V3_9
+    attributes: list[tuple[str, str | int | bytes]] = [("config_file", "default"), ("config_name", "")]
+    attributes += [(f"tls_{grade}_cipherlist", grade) for grade in ("high", "medium")]
+    attributes += [] if new else [("tls_low_cipherlist", "low"), ("tls_export_cipherlist", "export")]
+    attributes += [("tls_null_cipherlist", "null"), ("tls_eecdh_auto_curves", "X25519")]
+    attributes += [("tls_eecdh_strong_curve", "a"), ("tls_eecdh_ultra_curve", "b")]
+    attributes += [("tls_ffdhe_auto_groups", "ffdhe2048")] if new else []
+    attributes += [(name, "") for name in ("tls_disable_workarounds", "tls_ssl_options", "tls_dane_digests")]
+    attributes += [("tlsmgr_service_name", "tlsmgr"), ("tls_session_ticket_cipher", "aes-256-cbc")]
+    attributes += [("tls_daemon_random_bytes", 32), ("tls_append_default_CA", 0)]
+    attributes += [("tls_preempt_cipherlist", 0), ("tls_wildcard_matches_multiple_labels", 1)]
+    attributes += [("tls_fast_shutdown_enable", 1)] if generation is Generation.V3_12 else []
+    attributes += [("log_param", "smtp_tls_loglevel"), ("log_level", "1"), ("verifydepth", 9), ("cache_type", "smtp")]
+    files = [
+        "chain_files",
+        "cert_file",
+        "key_file",
+        "dcert_file",
+        "dkey_file",
+        "eccert_file",
+        "eckey_file",
+        "CAfile",
+        "CApath",
+    ]
+    attributes += [(name, "") for name in files]
+    attributes += [("mdalg", "sha256")]
+    attributes += [("log_param", "x"), ("log_level", "2")] if generation is Generation.V3_12 else []
+    attributes += [("timeout", 300)] + ([("enable_rpk", 1)] if new else []) + [("tls_level", 5)]
+    names = ["nexthop", "host", "namaddr", "sni", "serverid", "helo", "protocols", "cipher_grade", "cipher_exclusions"]
+    attributes += [(name, f"<{name}>") for name in names]
+    attributes += [("argv_size", 2), ("argv_value", "nexthop"), ("argv_value", "hostname"), ("mdalg", "sha256")]
+    attributes += [("dane", 1), ("domain", "mx.test"), ("count", 1)]
+    attributes += [("usage", 3), ("selector", 1), ("mtype", 1), ("data", b"\1\2\3")]
+    attributes += [("forced_failure_type", "")] if generation >= Generation.V3_10 else []
+    attributes += [("trace_size_limit", 5), ("trace_peer", "p")] if generation is Generation.V3_12 else []
+    return write_list(attributes)
+
+
+@pytest.mark.parametrize("generation", Generation)
+def test_the_request_itself_tells_which_generation_is_talking(generation: Generation) -> None:
+    reader = AttributeReader()
+    settings = read(client_request(generation), read_client_settings(reader), reader, 7)
+    assert settings.generation is generation
+    assert settings.start.matchargv == ("nexthop", "hostname")
+    assert settings.start.dane == Dane("mx.test", (TlsaRecord(3, 1, 1, b"\1\2\3"),))
+    assert settings.start.enable_rpk is (generation >= Generation.V3_9)
+    assert ("tls_low_cipherlist" in settings.params) is (generation is Generation.V3_6)
+
+
+@pytest.mark.parametrize(("generation", "count"), list(zip(Generation, (22, 24, 25, 26), strict=True)))
+def test_the_context_has_as_many_attributes_as_each_generation_reads(generation: Generation, count: int) -> None:
+    assert TlsContext().encode(generation).count(b"\0") == 2 * count + 1
+
+
+# The other end: what a client writes is what a server reads, and the other way round.
+
+numbers = st.integers(-(2**31), 2**31 - 1)
+params = st.fixed_dictionaries(
+    {"tls_high_cipherlist": texts, "tls_medium_cipherlist": texts, "tls_null_cipherlist": texts},
+    optional={
+        "config_file": texts,
+        "tls_daemon_random_bytes": numbers,
+        "tls_wildcard_matches_multiple_labels": numbers,
+    },
+).map(lambda found: {name: found[name] for name in PARAMS if name in found})
+records = st.builds(TlsaRecord, numbers, numbers, numbers, st.binary(max_size=20))
+starts = st.builds(
+    ClientStart,
+    *(st.just(300), st.integers(0, 8), *(texts for _ in range(9))),
+    matchargv=st.lists(texts, max_size=3).map(tuple),
+    mdalg=texts,
+    dane=st.none() | st.builds(Dane, texts, st.lists(records, max_size=3).map(tuple)),
+)
+
+
+def structures(kind: type[T]) -> st.SearchStrategy[T]:
+    """A flat structure with any values."""
+    kinds = {each.name: numbers if each.type == "int" else texts for each in dataclasses.fields(kind)}  # type: ignore[arg-type]
+    return st.builds(kind, **kinds)
+
+
+@given(st.sampled_from(Generation), params, structures(ClientInit), starts, st.integers(1, 50))
+def test_client_settings_of_each_generation_survive_the_wire(generation, params, init, start, size) -> None:
+    settings = ClientSettings(generation, params, init, start)
+    reader = AttributeReader()
+    assert read(write_client_settings(settings), read_client_settings(reader), reader, size) == settings
+    assert not reader.pending
+
+
+@given(params, structures(ServerInit), structures(ServerStart), st.integers(1, 50))
+def test_server_settings_survive_the_wire(params, init, start, size) -> None:
+    settings = ServerSettings(params, init, start)
+    reader = AttributeReader()
+    assert read(write_server_settings(settings), read_server_settings(reader), reader, size) == settings
+
+
+@given(structures(Request))
+def test_a_written_request_can_be_read(request) -> None:
+    request = dataclasses.replace(request, flags=Flag.CLIENT, handshake_timeout=3, session_timeout=4)
+    reader = AttributeReader()
+    assert read(write_request(request), read_request(reader), reader) == request
+
+
+@given(st.sampled_from(Generation), structures(TlsContext), st.integers(1, 50))
+def test_a_context_of_each_generation_can_be_read(generation, context, size) -> None:
+    reader = AttributeReader()
+    found = read(context.encode(generation), read_context(reader), reader, size)
+    for each in dataclasses.fields(context):
+        since = each.metadata.get("since", Generation.V3_6)
+        assert getattr(found, each.name) == (getattr(context, each.name) if since <= generation else 0)
+
+
+@given(st.binary(max_size=100), st.sampled_from([read_announcement, read_status, read_context]))
+def test_any_bytes_from_a_proxy_are_a_reply_or_a_protocol_error(data, reading) -> None:
+    reader = AttributeReader()
+    with contextlib.suppress(ProtocolError, AssertionError):
+        read(data, reading(reader), reader)
