@@ -1,0 +1,82 @@
+"""How fast the checker is: one configuration of 500 lines, and 1,000 configurations in one run.
+
+python benchmarks/checker.py
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from pathlib import Path
+
+from postconf.catalogue import release
+from tlsproxy.check.cli import main
+from tlsproxy.check.context import Options
+from tlsproxy.check.engine import check
+from tlsproxy.check.filesystem import FileSystem
+from tlsproxy.check.rule import all_rules
+from tlsproxy.check.sources import MainFile, MasterFile
+
+LINES = 500
+CONFIGURATIONS = 1000
+MASTER_CF = """\
+smtp      inet  n       -       y       -       -       smtpd
+submission inet n       -       y       -       -       smtpd
+  -o syslog_name=postfix/submission
+  -o smtpd_tls_security_level=encrypt
+  -o smtpd_sasl_auth_enable=yes
+tlsmgr    unix  -       -       y       1000?   1       tlsmgr
+smtp      unix  -       -       y       -       -       smtp
+relay     unix  -       -       y       -       -       smtp
+        -o syslog_name=postfix/$service_name
+tlsproxy  unix  -       -       y       -       0       tlsproxy
+"""
+
+
+def long_main_cf() -> str:
+    """A main.cf of 500 lines: all kinds of parameters with their defaults, and some settings of TLS."""
+    known = release("3.7")
+    text = "compatibility_level = 3.7\nsmtpd_tls_security_level = may\nsmtpd_tls_cert_file = none\n"
+    names = [name for name in known.defaults if known.defaults[name] and known.kinds[name] not in ("computed", "adhoc")]
+    for name in names[: LINES - 3]:
+        text += f"{name} = {known.defaults[name]}\n"
+    return text
+
+
+def one_long_configuration() -> float:
+    """CPU seconds for one configuration, after all rules have been imported."""
+    rules = [rule for rule in all_rules() if not rule.optional]
+    known = release("3.7")
+    text = long_main_cf()
+    started = time.process_time()
+    for _ in range(10):
+        check(
+            MainFile("main.cf", text),
+            MasterFile("master.cf", MASTER_CF),
+            rules,
+            known,
+            FileSystem(enabled=False),
+            options=Options(directory="/etc/postfix"),
+        )
+    return (time.process_time() - started) / 10
+
+
+def many_configurations() -> float:
+    """Configurations per second of CPU time, in one run of the command."""
+    text = Path(__file__).parent.parent.joinpath("samples/starttls/main.cf").read_text()
+    with tempfile.TemporaryDirectory() as directory:
+        arguments = []
+        for number in range(CONFIGURATIONS):
+            each = Path(directory, str(number))
+            each.mkdir()
+            (each / "main.cf").write_text(f"{text}mail_name = host {number}\n")
+            (each / "master.cf").write_text(MASTER_CF)
+            arguments += ["-c", str(each)]
+        started = time.process_time()
+        main([*arguments, "--postfix-version", "3.7", "--no-fs", "--format", "jsonl:/dev/null"])
+        return CONFIGURATIONS / (time.process_time() - started)
+
+
+if __name__ == "__main__":
+    print(f"{1000 * one_long_configuration():.1f} ms of CPU time for a configuration of {LINES} lines")
+    print(f"{many_configurations():.0f} configurations per second in one run of {CONFIGURATIONS}")
