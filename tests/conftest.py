@@ -11,6 +11,7 @@ import pytest
 from peers.postfix import public_directory, table_types
 
 POSTFIX_DAEMONS = Path("/usr/lib/postfix/sbin")
+NEEDS_POSTFIX = "needs a real Postfix"
 
 
 def lacking() -> str:
@@ -20,21 +21,17 @@ def lacking() -> str:
     return ", ".join(f"postfix-{kind}" for kind in ("cdb", "lmdb", "pcre", "sqlite") if kind not in table_types())
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     lack = lacking()
-    if not lack:
-        return
-    marked = [item for item in items if item.get_closest_marker("postfix")]
-    for item in marked:
-        item.add_marker(pytest.mark.skip(reason=f"needs {lack} (tests/install-peers has it)"))
-    config.stash[_skipped] = len(marked)
+    for item in items:
+        if lack and item.get_closest_marker("postfix"):
+            item.add_marker(pytest.mark.skip(reason=f"{NEEDS_POSTFIX} ({lack}: tests/install-peers has it)"))
 
 
-_skipped = pytest.StashKey[int]()
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    count = config.stash.get(_skipped, 0)
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    # Reports, unlike what collection knows, come from all processes of a distributed run.
+    skipped = terminalreporter.stats.get("skipped", [])
+    count = sum(NEEDS_POSTFIX in str(report.longrepr) for report in skipped)
     if count:
         terminalreporter.write_line(
             f"{count} tests need a real Postfix and were skipped (make test installs it, as root)"
