@@ -74,6 +74,12 @@ def fields_and_arguments(service: Service, *, expand: Callable[[str], str] | Non
     return " ".join(service.fields) + _arguments(service.arguments, _WIDTH, folded=False, extra=3, expand=expand)
 
 
+def field_start(name: str, value: str) -> str:
+    """What stands in front of a field (-F): a long value begins a line of its own, asked to fold or not."""
+    start = f"{name} = "
+    return f"{start}\n{_INDENT}" if width(start) + width(value) > _WIDTH else start
+
+
 def field_value(service: Service, field: str, *, start: int, folded: bool, expand: Callable[[str], str] | None) -> str:
     """A field of a service (-F); `start` is the column at which it is printed."""
     value = service.fields[FIELDS.index(field)]

@@ -6,7 +6,7 @@ Here is decided what is shown, and in which order; `display` and `streaming` kno
 from __future__ import annotations
 
 from .catalogue import RAW
-from .display import assignment, entry, field_value, fields_and_arguments, width
+from .display import assignment, entry, field_start, field_value, fields_and_arguments, width
 from .errors import ConfigError
 from .expressions import ExpressionError
 from .lines import encode
@@ -133,11 +133,7 @@ class Listing:
         elif "j" in usage:
             self._show_object(name, field_value(service, field, start=width(name), folded=False, expand=expander))
         else:
-            start = ""
-            if "h" not in usage:
-                start = f"{name} = "
-                if width(start) - 3 + width(service.fields[FIELDS.index(field)]) > 80:
-                    start = f"{name} =\n    "
+            start = "" if "h" in usage else field_start(name, service.fields[FIELDS.index(field)])
             column = width(start.rpartition("\n")[2])
             self._show(start + field_value(service, field, start=column, folded=folded, expand=expander))
 

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 _OPTIONS = "aAbc:C:deEfFhHlmMno:pPtT:vxX#"
 # In the order in which postconf(1) lists them.
 _ORDER = ("a", "A", "b", "C", *"defFhHjlmMnopPtTxX#", "PP")
-_EXCLUSIVE = ("aAblmtpTMFP", ("PP", *"e#X"), "denX#", "feX#", "xeX#", "odeX#", "heX#H")
+_MODES = "aAblmtpTMFP"
+# Pairs of these contradict each other; the first group that has one is told.
+_EXCLUSIVE: tuple[Collection[str], ...] = ("denX#", "feX#", "xeX#", "odeX#", "heX#H")
 # Main modes and what may stand with them.
 _COMPANIONS: dict[str, Collection[str]] = {
     **dict.fromkeys("aAblmTt", ""),
@@ -44,10 +46,12 @@ class _Dialect:
     def __init__(self, release: Release) -> None:
         self.has_json = release.since("3.11")
         self.options = _OPTIONS
+        self.exclusive = (_MODES, *_EXCLUSIVE)
         if release.since("3.9"):
             self.options += "q"
         if self.has_json:
             self.options += "j"
+            self.exclusive = (_MODES, ("PP", *"eX#"), *_EXCLUSIVE)
 
     def either(self, flags: list[str]) -> str:
         return (", " if self.has_json else " ").join(f"-{flag}" for flag in flags)
@@ -122,11 +126,11 @@ def _classes(text: str) -> frozenset[str]:
 
 def _check(usage: Usage, dialect: _Dialect) -> None:
     flags = usage.flags
-    if not flags & set("aAblmtTMFP"):
+    if not flags & set(_MODES):
         flags.add("p")
     if flags & set("pMFP") and usage.operands and "=" in usage.operands[0]:
         flags.add("e")
-    for group in _EXCLUSIVE:
+    for group in dialect.exclusive:
         given = [letter for letter in _ORDER if letter in group and letter in flags]
         if len(given) > 1:
             raise ConfigError(f"specify one of {dialect.either(given)}")

@@ -71,6 +71,11 @@ def test_streaming_contradicts_what_is_for_people(directory: Path, options: str,
     assert f"do not specify {words}" in run.diagnostics
 
 
+@pytest.mark.parametrize(("version", "told"), [("3.10", "-d -X -#"), ("3.11", "-X, -#")])
+def test_which_contradiction_is_told_first_depends_on_the_release(directory: Path, version: str, told: str) -> None:
+    assert Run(directory, version, "-dX#", "a").diagnostics == f"postconf: fatal: specify one of {told}\n"
+
+
 def test_deprecated_names_are_named_with_advice(directory: Path) -> None:
     advice = 'support for parameter "smtp_use_tls" will be removed; instead, specify "smtp_tls_security_level"'
     assert advice not in Run(directory, "3.8", "-n").diagnostics

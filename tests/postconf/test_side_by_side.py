@@ -1,0 +1,27 @@
+"""What tlsproxy-postconf prints, says and returns, beside the real postconf(1)."""
+
+from __future__ import annotations
+
+from itertools import combinations
+from pathlib import Path
+
+import pytest
+from peers.both_postconfs import agree, write_configuration
+
+pytestmark = pytest.mark.postfix
+
+
+def test_a_field_that_is_too_long_begins_a_line_of_its_own(tmp_path: Path) -> None:
+    widths = range(45, 70)
+    services = [f"{'s' * (width - 20)} unix - n n - - {'c' * 40} -v word -o a=b" for width in widths]
+    services += [f"x{width} unix - n n - - {'c' * width} {{two words}}" for width in widths]
+    services += [f"y{width} inet n - - - - {'c' * (width - 7)} -o {{ mail_name = $x $x }}" for width in widths]
+    services += [f"{'é' * (width // 2)} unix - n n - - {'é' * 12}" for width in widths]
+    write_configuration(tmp_path, "x = expanded\n", "".join(f"{service}\n" for service in services))
+    agree(["-c", str(tmp_path), f"-F{flags}"] for flags in ("", "f", "h", "H", "x", "fh", "fx", "hx", "fhx", "fH"))
+
+
+def test_options_that_contradict_each_other_are_told_in_the_same_words(tmp_path: Path) -> None:
+    write_configuration(tmp_path, "", "smtp inet n - n - - smtpd\n")
+    bundles = [*combinations("aAdefFhHlMnpPxX#", 2), *combinations("PedfnxX#", 3)]
+    agree(["-c", str(tmp_path), f"-{''.join(bundle)}"] for bundle in bundles)
