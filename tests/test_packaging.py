@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import importlib.util
 import os
+import subprocess
+import sysconfig
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -29,7 +31,16 @@ def test_packages_declare_their_types(package: str) -> None:
     assert (Path(spec.origin).parent / "py.typed").exists()
 
 
-def test_every_installed_script_can_be_loaded() -> None:
-    scripts = importlib.metadata.distribution("tlsproxy").entry_points.select(group="console_scripts")
-    for script in scripts:
-        assert callable(script.load())
+@pytest.mark.parametrize(
+    ("command", "answer"),
+    [
+        ("tlsproxy --version", f"tlsproxy {version('tlsproxy')}\n"),
+        ("tlsproxy-check --version", f"tlsproxy-check {version('tlsproxy')}\n"),
+        ("tlsproxy-postconf -dh mail_owner", "postfix\n"),
+        ("tlsproxy-postmap -q key static:value", "value\n"),
+    ],
+)
+def test_every_command_is_installed(command: str, answer: str) -> None:
+    program, *arguments = command.split()
+    path = Path(sysconfig.get_path("scripts"), program)
+    assert subprocess.run([path, *arguments], capture_output=True, text=True, check=True).stdout == answer

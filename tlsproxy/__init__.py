@@ -2,3 +2,5 @@
 
 The top floor: it imports `maps` and `postconf`.
 """
+
+__version__ = "0.1.0"

@@ -13,6 +13,7 @@ from postconf import ConfigError
 from postconf.catalogue import Release, UnknownRelease, release
 from postconf.installed import installed_release
 
+from .. import __version__
 from . import fixes, reports
 from .context import Options
 from .engine import Checked, check
@@ -194,6 +195,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog="Exit status: 0 nothing found, 1 findings, 2 usage, 3 something can't be read.",
     )
     add = parser.add_argument
+    add("--version", action="version", version=f"%(prog)s {__version__}")
     add("files", nargs="*", metavar="FILE", help="main.cf, master.cf, a directory that has them, or - for stdin")
     add("-c", dest="config_directory", action="append", default=[], metavar="DIR", help="default: /etc/postfix")
     add("--postfix-version", default="", metavar="V", help="such as 3.10; default: the installed one, or 3.7")

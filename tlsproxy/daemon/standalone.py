@@ -17,6 +17,7 @@ from pathlib import Path
 import postconf
 from postconf.models import TlsSettings
 
+from .. import __version__
 from ..log import Fatal
 from . import listening, sinks
 from .configuration import read_config, read_settings
@@ -66,6 +67,7 @@ def _parser() -> argparse.ArgumentParser:
     action.add_argument("--status", action="store_true", help="show how a daemon that runs is, and its certificates")
     action.add_argument("--print-config", action="store_true", help="print the settings that are in effect")
     add = parser.add_argument
+    add("--version", action="version", version=f"%(prog)s {__version__}")
     add("-c", "--config", metavar="DIR", default="/etc/postfix", help="where main.cf and master.cf are (%(default)s)")
     add("--socket", metavar="PATH", type=Path, help="default: private/$tlsproxy_service_name in the queue directory")
     add("--control", metavar="PATH", type=Path, help="where --status asks; default: the socket's path with .control")

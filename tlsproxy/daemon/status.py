@@ -6,15 +6,12 @@ import json
 import os
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
-from importlib.metadata import version
+
+from .. import __version__
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # OpenSSL is loaded when its configuration is known
     from ..tls.roles import ClientRole, ServerRole
-
-
-_VERSION = version("tlsproxy")
-"""Read now: in a jail it can't be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +40,7 @@ def report(
 
     return json.dumps(
         {
-            "version": _VERSION,
+            "version": __version__,
             "pid": os.getpid(),
             "up": round(up, 1),
             "generation": generation,

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from importlib.metadata import version
 from urllib.parse import quote
 
+from ... import __version__
 from ..findings import Edit, Finding, Severity, Span
 from ..rule import Rule
 from . import Run
@@ -20,7 +20,7 @@ def render(run: Run, *, colour: bool) -> str:  # noqa: ARG001
     positions = {rule.id: position for position, rule in enumerate(run.rules)}
     seen: dict[str, int] = {}
     results = [_result(finding, positions[finding.rule], seen) for result in run.results for finding in result.findings]
-    driver = {"name": "tlsproxy-check", "version": version("tlsproxy"), "rules": [_rule(rule) for rule in run.rules]}
+    driver = {"name": "tlsproxy-check", "version": __version__, "rules": [_rule(rule) for rule in run.rules]}
     log = {
         "$schema": SCHEMA,
         "version": "2.1.0",
