@@ -7,8 +7,12 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 from peers.postfix import public_directory, table_types
+
+# The same examples for everybody, however long they take. For new ones: pytest --hypothesis-profile=default
+hypothesis.settings.load_profile("ci")
 
 POSTFIX_DAEMONS = Path("/usr/lib/postfix/sbin")
 NEEDS_POSTFIX = "needs a real Postfix"

@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-PATIENCE = 20
+PATIENCE = 60.0
+"""Seconds after which a test gives up: far more than anything takes on a machine that has a lot else to do."""
 
 
 def wait_until(

@@ -6,15 +6,18 @@ Nothing below /etc/postfix is read or changed. Needs root, like master(8) itself
 from __future__ import annotations
 
 import os
+import random
 import shutil
 import socket
 import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
+
+from .children import PATIENCE
 
 SBIN = Path("/usr/lib/postfix/sbin")
 
@@ -150,7 +153,7 @@ class PrivatePostfix:
         """
         command = [self._master, "-c", self.conf, "-w"]
         for _ in range(_ATTEMPTS):
-            run = subprocess.run(within(*command) if within else command, cwd=self.queue, check=False, timeout=30)
+            run = subprocess.run(within(*command) if within else command, cwd=self.queue, check=False, timeout=60)
             if run.returncode == 0:
                 return
         raise AssertionError(f"master(8) does not start:\n{self.log()}")
@@ -159,10 +162,11 @@ class PrivatePostfix:
         os.kill(self.master_pid, 1)
 
     def stop(self) -> None:
-        """End master(8) and its children; by force after ten seconds."""
+        """End master(8) and its children; by force when that takes too long."""
         pid = self.master_pid
         os.kill(pid, 15)
-        for _ in range(100):
+        deadline = time.monotonic() + PATIENCE / 2
+        while time.monotonic() < deadline:
             if not self.is_running():
                 return
             time.sleep(0.1)
@@ -171,7 +175,7 @@ class PrivatePostfix:
     def log(self) -> str:
         return self.log_file.read_text(errors="surrogateescape") if self.log_file.exists() else ""
 
-    def wait_for_log(self, text: str, seconds: float = 20) -> str:
+    def wait_for_log(self, text: str, seconds: float = PATIENCE) -> str:
         """Return the log as soon as it contains `text`; fail with the whole log when it does not in time."""
         deadline = time.monotonic() + seconds
         while text not in (log := self.log()):
@@ -197,7 +201,7 @@ class PrivatePostfix:
 
     def is_running(self) -> bool:
         """Ask the lock, not the process table, whether master(8) runs."""
-        test = subprocess.run([self._master, "-c", self.conf, "-t"], check=False, timeout=30, capture_output=True)
+        test = subprocess.run([self._master, "-c", self.conf, "-t"], check=False, timeout=60, capture_output=True)
         return test.returncode != 0
 
     def _lay_out_directories(self) -> None:
@@ -228,7 +232,7 @@ def table_types() -> frozenset[str]:
     if shutil.which("postconf") is None:
         return frozenset()
     command = ["postconf", "-m"]
-    return frozenset(subprocess.run(command, check=True, timeout=30, capture_output=True, text=True).stdout.split())
+    return frozenset(subprocess.run(command, check=True, timeout=60, capture_output=True, text=True).stdout.split())
 
 
 @contextmanager
@@ -248,9 +252,16 @@ def searchable(path: Path) -> None:
 
 
 def free_ports(count: int) -> list[int]:
-    """Return ports that are free on the loopback interface now."""
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [each.getsockname()[1] for each in sockets]
-    for each in sockets:
-        each.close()
-    return ports
+    """Return ports that are free on the loopback interface, and that the kernel gives to no connection by itself."""
+    found: list[int] = []
+    while len(found) < count:
+        port = random.randrange(10_000, max(_first_ephemeral_port(), 20_000))
+        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            if port not in found:
+                found.append(port)
+    return found
+
+
+@cache
+def _first_ephemeral_port() -> int:
+    return int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])

@@ -18,7 +18,8 @@ import trustme
 from tlsproxy.wire.attributes import AttributeReader, write_list
 from tlsproxy.wire.messages import ANNOUNCEMENT
 
-PATIENCE = 20
+from .children import PATIENCE
+
 AS_ROOT = ["--user", "root"] if os.geteuid() == 0 else []
 """Temporary directories are for us alone."""
 ENDPOINT = "[192.0.2.7]:4711"

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import pytest
 import trustme
+from peers.children import PATIENCE
 from peers.postfix import PrivatePostfix
 from peers.proxy import client_context, running, write_config
 
@@ -33,7 +34,6 @@ from tlsproxy.wire.attributes import write_list
 from tlsproxy.wire.messages import ANNOUNCEMENT, PeerStatus, TlsContext
 
 HOST = "mail.private.test"
-PATIENCE = 20
 
 
 class Running(NamedTuple):

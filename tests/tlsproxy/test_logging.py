@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from peers.children import PATIENCE
 
 from tlsproxy.daemon.logging import JsonForm, PostfixForm, PostfixLog, Severity, SyslogForm
 from tlsproxy.daemon.sinks import Datagrams
@@ -107,8 +108,9 @@ import signal, time
 from tlsproxy.daemon.logging import PostfixForm, PostfixLog
 from tlsproxy.daemon.sinks import stderr
 from tlsproxy.daemon.watchdog import Watchdog
-Watchdog(PostfixLog(PostfixForm("postfix/tlsproxy", "mail"), stderr), 1).rest()
+watchdog = Watchdog(PostfixLog(PostfixForm("postfix/tlsproxy", "mail"), stderr), 1)
 def stuck():
+    watchdog.rest()
     {}
 stuck()
 """
@@ -124,6 +126,6 @@ stuck()
 )
 def test_the_watchdog_ends_a_process_that_is_stuck(work: str, said: str) -> None:
     command = [sys.executable, "-c", STUCK.format(work)]
-    ended = subprocess.run(command, capture_output=True, text=True, timeout=30)
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE)
     assert ended.returncode == 1
     assert said in ended.stderr
