@@ -224,6 +224,30 @@ def test_a_comment_that_ignores_nothing_is_reported(directory: Path, capsys: pyt
     assert "A001" in capsys.readouterr().out
 
 
+def test_of_a_template_only_what_rendering_leaves_is_judged(
+    directory: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(
+        directory,
+        "# tlsproxy-check: ignore-file=S013 -- Ansible renders it\n"
+        "{% if tls %}\n"
+        "smtpd_tls_cert_file = {{ certificate }}\n"
+        "smtpd_tls_key_file = $smtpd_tls_cert_file\n"
+        "smtpd_tls_auth_only = {{ auth_only }}\n"
+        "{% endif %}\n"
+        "smtpd_tls_ask_ccert = maybe\n",
+        "{% for port in ports %}\n{{ port }} inet n - y - - smtpd\n  -o smtpd_tls_auth_only = yes\n{% endfor %}\n"
+        "smtp inet n - y - - smtpd\n  -o smtpd_tls_auth_only = yes\n",
+    )
+    assert check("main.cf", "--format", "concise") == 1
+    found = [line.split()[:3] for line in capsys.readouterr().out.splitlines()]
+    assert found == [
+        ["main.cf:7:23:", "error", "V001"],
+        ["master.cf:1:1:", "error", "S013"],
+        ["master.cf:6:6:", "error", "M002"],
+    ]
+
+
 @pytest.mark.parametrize("file", ["pyproject.toml", "tlsproxy-check.toml"])
 def test_a_project_has_settings(directory: Path, file: str, capsys: pytest.CaptureFixture[str]) -> None:
     table = "[tool.tlsproxy-check]\n" if file == "pyproject.toml" else ""

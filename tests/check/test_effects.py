@@ -58,15 +58,19 @@ EFFECTS: list[tuple[str, str, str, str]] = [
     ("L011", "smtpd_tls_fingerprint_digest=sha999", NO_TLS, "disabling TLS support"),
     ("M002", "smtpd_tls_security_level = may", DIES, "missing '='"),
     ("M002", "smtpd_tls_protocols=!SSLv2, !SSLv3", DIES, "unexpected command-line argument"),
+    ("S012", "smtpd_tls_ciphers=", DIES, "bad string length 0 < 1: smtpd_tls_ciphers"),
+    ("S012", "tls_medium_cipherlist=", DIES, "bad string length 0 < 1: tls_medium_cipherlist"),
     ("S007", '{smtpd_tls_cert_file = "/etc/x.pem"}', NO_TLS, "No such file or directory"),
     ("T001", "tls_server_sni_maps=hsh:/x", WARNS, "unsupported dictionary type"),
 ]
 
 REFUSED_BY_POSTCONF: list[tuple[str, str, str]] = [
     ("S001", "smtpd_tls_cert_file /x\n", "missing '=' after attribute name"),
+    ("S013", "{% if tls %}\nsmtp_tls_loglevel = 1\n{% endif %}\n", "missing '=' after attribute name"),
     ("S006", "myorigin = ${mydomain\n", "truncated macro reference"),
     ("V007", "mydestination = $mydomain\nmydomain = $mydestination\n", "unreasonable macro call nesting"),
     ("M001", "--- master.cf\nsmtp inet n - y - smtpd\n", "bad field count"),
+    ("S013", "--- master.cf\n{% if tls %}\nsmtp inet n - y - - smtpd\n{% endif %}\n", "bad field count"),
     ("M005", "--- master.cf\nsmtp inet n - yes - - smtpd\n", "invalid chroot field"),
 ]
 

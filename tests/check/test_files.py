@@ -116,13 +116,3 @@ def test_a_stale_table_is_reported(tmp_path: Path) -> None:
     assert "T003" in rules_of(text, tmp_path)
     os.utime(tmp_path / "transport", (1, 1))
     assert "T003" not in rules_of(text, tmp_path)
-
-
-def test_all_real_configurations_are_judged_without_a_crash(corpus: Path) -> None:
-    version = release("3.7")
-    for path in sorted((corpus / "main.cf").glob("*.cf")):
-        text = path.read_bytes().decode("utf-8", "surrogateescape")
-        check(MainFile("main.cf", text), None, all_rules(), version, FileSystem(enabled=False))
-    for path in sorted((corpus / "master.cf").glob("*.cf")):
-        text = path.read_bytes().decode("utf-8", "surrogateescape")
-        check(None, MasterFile("master.cf", text), all_rules(), version, FileSystem(enabled=False))

@@ -18,7 +18,7 @@ from postconf.origins import place_of
 
 from .filesystem import FileSystem
 from .findings import Span
-from .sources import Assignment, Entry, MainFile, MasterFile
+from .sources import Assignment, Entry, MainFile, MasterFile, Source
 
 Kept = TypeVar("Kept")
 
@@ -63,6 +63,12 @@ class Context:
         )
         self._expanded: dict[tuple[int, str], str | None] = {}
         self._kept: dict[object, object] = {}
+
+    @property
+    def sources(self) -> list[Source]:
+        """The files that it consists of."""
+        found: list[Source] = [self.main] if self.has_main else []
+        return [*found, self.master] if self.master else found
 
     def keep(self, make: Callable[[Context], Kept]) -> Kept:
         """What a function finds out about this configuration, found out once."""
@@ -254,17 +260,24 @@ class Context:
             found.update(words_of(self.expanded(each) or ""))
         return frozenset(found)
 
-    def undefined(self, assignment: Assignment) -> list[str]:
-        """Names that a value refers to and that are set nowhere; those that a condition asks for don't count."""
+    def names_in(self, assignment: Assignment) -> list[str]:
+        """The names that a value refers to, each once."""
         if "$" not in assignment.value or self.release.kinds.get(assignment.name) == RAW:
             return []
         found: list[str] = []
         self.config.visit_names(assignment.value, found.append, _ignore)
+        return list(dict.fromkeys(found))
+
+    def undefined(self, assignment: Assignment) -> list[str]:
+        """Names that a value refers to and that are set nowhere; those that a condition asks for don't count."""
+        found = self.names_in(assignment)
+        if not found:
+            return []
         view = self.view(assignment)
         tested = assignment.value
         return [
             name
-            for name in dict.fromkeys(found)
+            for name in found
             if name not in view
             and name not in self.release.legacy()
             and name not in {each.name for each in self.overrides}

@@ -13,6 +13,7 @@ from .findings import Finding, Severity
 from .pragmas import Pragma, read_pragmas
 from .rule import Rule
 from .sources import MainFile, MasterFile, Source
+from .templates import templates
 
 UNUSED_IGNORE = "A001"
 
@@ -27,8 +28,7 @@ class Checked:
     @property
     def sources(self) -> list[Source]:
         """The files that it consists of."""
-        found: list[Source] = [self.context.main] if self.context.has_main else []
-        return [*found, self.context.master] if self.context.master else found
+        return self.context.sources
 
     def count(self, severity: Severity) -> int:
         """How many findings of a severity are not to be ignored."""
@@ -47,12 +47,12 @@ def check(
 ) -> Checked:
     """Check one configuration. `pragmas`: whether comments may say what to ignore."""
     checked = Checked(Context(main, master, release, files, options))
-    selected = list(rules)
-    for rule in selected:
-        if files.enabled or not rule.needs_files:
-            checked.findings += rule.check(checked.context)
+    markup = templates(checked.context)
+    judges = [rule for rule in rules if (files.enabled or not rule.needs_files) and (rule.in_templates or not markup)]
+    for rule in judges:
+        checked.findings += (each for each in rule.check(checked.context) if not markup.hides(each))
     if pragmas:
-        _apply_pragmas(checked, selected)
+        _apply_pragmas(checked, judges)
     checked.findings = sorted(set(checked.findings), key=lambda finding: finding.order)
     return checked
 
@@ -63,7 +63,7 @@ def _apply_pragmas(checked: Checked, rules: list[Rule]) -> None:
         return
     checked.findings = [_suppressed(finding, comments) for finding in checked.findings]
     reporter = next((rule for rule in rules if rule.id == UNUSED_IGNORE), None)
-    ran = {rule.id for rule in rules if checked.context.files.enabled or not rule.needs_files}
+    ran = {rule.id for rule in rules}
     if reporter is None:
         return
     for pragma in comments:

@@ -27,6 +27,8 @@ class Rule:
     """What Postfix does, where that was seen."""
     needs_files: ClassVar[bool] = False
     """Whether it asks the file system for more than main.cf and master.cf."""
+    in_templates: ClassVar[bool] = False
+    """Whether a line alone shows it, so that it can be said of a file that is still to be rendered."""
     optional: ClassVar[bool] = False
     """Whether it only runs when it is selected."""
     example_version: ClassVar[str] = "3.7"

@@ -30,6 +30,7 @@ class Deprecated(Rule):
     id = "C001"
     name = "deprecated"
     severity = Severity.WARNING
+    in_templates = True
     example_version = "3.9"
     bad = "disable_dns_lookups = yes\n"
     good = "smtp_dns_support_level = disabled\n"

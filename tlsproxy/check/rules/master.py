@@ -15,6 +15,8 @@ from ..sources import Entry
 
 _OWN_ARGUMENTS = ("pipe", "spawn")
 """Programs whose arguments are not only options."""
+_WITH_FLAGS = ("smtp", "lmtp")
+"""Those that have an argument flags=… behind their options (since 3.5)."""
 IMPLICIT_TLS = ("465", "smtps", "submissions")
 SUBMISSION = ("587", "submission")
 STARTTLS = ("25", "smtp", *SUBMISSION)
@@ -35,6 +37,7 @@ class BadFieldCount(Rule):
 
     id = "M001"
     name = "bad-field-count"
+    in_templates = True
     effect = 'postconf(1) and master(8): fatal, "bad field count".'
     bad = "--- master.cf\nsmtp inet n - y - smtpd\n"
     good = "--- master.cf\nsmtp inet n - y - - smtpd\n"
@@ -52,6 +55,7 @@ class BadField(Rule):
 
     id = "M005"
     name = "bad-field"
+    in_templates = True
     effect = "postconf(1) and master(8) are fatal."
     bad = "--- master.cf\nsmtp inet n - yes - - smtpd\n"
     good = "--- master.cf\nsmtp inet n - y - - smtpd\n"
@@ -74,6 +78,7 @@ class OptionSpaces(Rule):
 
     id = "M002"
     name = "option-spaces"
+    in_templates = True
     effect = (
         'smtpd(8): fatal at the first connection, "missing \'=\'" or "unexpected command-line argument"; throttled.'
     )
@@ -81,6 +86,7 @@ class OptionSpaces(Rule):
     good = "--- master.cf\nsmtp inet n - y - - smtpd\n  -o { smtpd_tls_security_level = may }\n"
     lookalike = (
         "--- master.cf\nmaildrop unix - n n - - pipe\n  flags=DRhu user=vmail argv=/usr/bin/maildrop -d ${recipient}\n"
+        "lmtp unix - - n - - lmtp flags=O\n"
     )
 
     def check(self, context: Context) -> Iterator[Finding]:
@@ -93,6 +99,9 @@ class OptionSpaces(Rule):
 
     def _check(self, entry: Entry) -> Iterator[Finding]:
         words = entry.words
+        if entry.service and entry.service.command in _WITH_FLAGS:
+            while words[-1][0].lower().startswith("flags="):
+                words = words[:-1]
         position = 8
         while position < len(words):
             word, _ = words[position]
@@ -147,6 +156,7 @@ class OrphanOptions(Rule):
 
     id = "M003"
     name = "orphan-options"
+    in_templates = True
     bad = (
         "--- master.cf\nsmtp inet n - y - - smtpd\n#submission inet n - y - - smtpd\n"
         "  -o smtpd_tls_security_level=encrypt\n"

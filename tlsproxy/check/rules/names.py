@@ -58,6 +58,7 @@ class UnknownParameter(Rule):
 
     id = "N001"
     name = "unknown-parameter"
+    in_templates = True
     effect = '`smtpd_tls_security_leve = may`: no TLS; postconf(1) warns "unused parameter" with status 0.'
     bad = "smtpd_tls_security_leve = may\n"
     good = "smtpd_tls_security_level = may\n"
@@ -174,6 +175,7 @@ class NotInThisVersion(Rule):
     id = "N005"
     name = "not-in-this-version"
     severity = Severity.WARNING
+    in_templates = True
     bad = "tls_config_name = postfix\nsmtp_tlsrpt_enable = yes\n"
     good = "smtp_tls_loglevel = 1\n"
     lookalike = "smtp_tlsrpt_enable_here = $smtp_tlsrpt_on\nsmtp_tlsrpt_on = x\nrelayhost = $smtp_tlsrpt_enable_here\n"
@@ -196,6 +198,7 @@ class RemovedInThisVersion(Rule):
     id = "N006"
     name = "removed-in-this-version"
     severity = Severity.WARNING
+    in_templates = True
     bad = "tls_dane_digest_agility = on\n"
     good = "tls_dane_digests = sha512 sha256\n"
 
@@ -219,6 +222,7 @@ class ReadOnly(Rule):
     id = "N007"
     name = "read-only"
     severity = Severity.WARNING
+    in_templates = True
     bad = "service_name = smtp\n"
     good = "smtpd_service_name = smtpd\n"
 
@@ -239,6 +243,7 @@ class CaseOrDash(Rule):
 
     id = "N008"
     name = "case-or-dash"
+    in_templates = True
     bad = "SMTPD_TLS_security_level = may\n"
     good = "smtpd_tls_security_level = may\n"
     lookalike = "smtpd_tls_CAfile = /etc/ssl/ca.pem\n"

@@ -39,6 +39,7 @@ class BadProtocolList(Rule):
 
     id = "P001"
     name = "bad-protocol-list"
+    in_templates = True
     effect = '"Invalid TLS protocol list … disabling TLS support": 454 from smtpd(8), status 0 from tlsproxy(8).'
     bad = "smtpd_tls_protocols = !SSLv2, !SSLv3, !TLSv1.O\n"
     good = "smtpd_tls_protocols = !SSLv2, !SSLv3, !TLSv1\n"
@@ -66,6 +67,7 @@ class IncludeListFreezes(Rule):
     id = "P002"
     name = "include-list-freezes"
     severity = Severity.WARNING
+    in_templates = True
     bad = "smtpd_tls_protocols = TLSv1.2\n"
     good = "smtpd_tls_protocols = >=TLSv1.2\n"
     lookalike = "smtpd_tls_protocols = !SSLv2, !SSLv3\n"
@@ -188,6 +190,7 @@ class BadCipherGrade(Rule):
 
     id = "P006"
     name = "bad-cipher-grade"
+    in_templates = True
     effect = '`smtpd_tls_ciphers = strong`: 220, then the connection is dropped: "invalid cipher grade".'
     bad = "smtpd_tls_ciphers = strong\n"
     good = "smtpd_tls_ciphers = high\n"
@@ -214,6 +217,7 @@ class BadExclusion(Rule):
 
     id = "P007"
     name = "bad-exclude-token"
+    in_templates = True
     effect = 'each handshake is dropped: "invalid unary … in cipher exclusion".'
     bad = "smtpd_tls_exclude_ciphers = !aNULL, MD5\n"
     good = "smtpd_tls_exclude_ciphers = aNULL, MD5\n"
@@ -246,6 +250,7 @@ class OverriddenCipherList(Rule):
     id = "P008"
     name = "overridden-cipherlist"
     severity = Severity.WARNING
+    in_templates = True
     bad = "tls_high_cipherlist = ECDHE-RSA-AES256-GCM-SHA384\n"
     good = "smtpd_tls_ciphers = high\n"
 
@@ -266,6 +271,7 @@ class Obsolete(Rule):
     id = "P010"
     name = "obsolete-key-exchange"
     severity = Severity.WARNING
+    in_templates = True
     bad = "smtpd_tls_dh512_param_file = /etc/postfix/dh512.pem\nsmtpd_tls_eecdh_grade = ultra\n"
     good = "smtpd_tls_eecdh_grade = auto\n"
     lookalike = "smtpd_tls_eecdh_grade = none\n"
@@ -287,6 +293,7 @@ class BlankAfterOperator(Rule):
 
     id = "P012"
     name = "blank-after-operator"
+    in_templates = True
     effect = "`>= TLSv1.2` is accepted without a word and means TLSv1.2 only."
     bad = "smtpd_tls_protocols = >= TLSv1.2\n"
     good = "smtpd_tls_protocols = >=TLSv1.2\n"
@@ -317,6 +324,7 @@ class UnknownOption(Rule):
     id = "P013"
     name = "unknown-tls-option"
     severity = Severity.WARNING
+    in_templates = True
     bad = "tls_ssl_options = NO_COMPRESION\n"
     good = "tls_ssl_options = NO_COMPRESSION, NO_RENEGOTIATION\n"
     lookalike = "tls_ssl_options = 0x40000000\n"
@@ -340,6 +348,7 @@ class UnknownGroup(Rule):
     id = "P011"
     name = "unknown-group"
     severity = Severity.WARNING
+    in_templates = True
     effect = 'a warning, "ignoring unknown ECDHE curve"; the others are used.'
     bad = "tls_eecdh_auto_curves = X25519 prime256v2\n"
     good = "tls_eecdh_auto_curves = X25519 prime256v1\n"

@@ -62,6 +62,7 @@ class ProxyLimit(Rule):
 
     id = "X001"
     name = "tlsproxy-limit"
+    in_templates = True
     effect = 'tlsproxy(8): fatal, "requires a process limit of 0".'
     bad = "--- master.cf\ntlsproxy unix - - y - 5 tlsproxy\n"
     good = "--- master.cf\ntlsproxy unix - - y - 0 tlsproxy\n"
@@ -257,6 +258,7 @@ class LegacyProxyNames(Rule):
     id = "X006"
     name = "legacy-tlsproxy-names"
     severity = Severity.WARNING
+    in_templates = True
     bad = "tlsproxy_client_level = encrypt\n"
     good = "tlsproxy_client_security_level = encrypt\n"
 

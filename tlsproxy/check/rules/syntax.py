@@ -10,15 +10,11 @@ from postconf.maincf import AssignmentError, split_assignment
 from ..context import Context
 from ..findings import Edit, Finding, Fix, Severity, Span
 from ..rule import Rule
-from ..sources import Assignment, Source
+from ..sources import Assignment
+from ..templates import UNRENDERED, templates
 
 _FREE_TEXT = ("banner", "text", "reply", "footer", "template", "filter", "command", "checks", "maps", "reject_reason")
 _PLAIN_KINDS = ("bool", "nbool", "int", "nint", "long", "time")
-
-
-def sources(context: Context) -> list[Source]:
-    """The files of a configuration."""
-    return [context.main, context.master] if context.master else [context.main]
 
 
 def comment_start(context: Context, assignment: Assignment) -> int:
@@ -39,6 +35,7 @@ class MissingEquals(Rule):
 
     id = "S001"
     name = "missing-equals"
+    in_templates = True
     effect = "postconf(1) and every daemon: fatal, \"missing '=' after attribute name\"."
     bad = "smtpd_tls_cert_file /etc/ssl/mail.pem\n"
     good = "smtpd_tls_cert_file = /etc/ssl/mail.pem\n"
@@ -60,6 +57,7 @@ class InlineComment(Rule):
 
     id = "S002"
     name = "inline-comment"
+    in_templates = True
     effect = (
         "`smtpd_tls_protocols = !SSLv2, !SSLv3 #, !TLSv1`: no STARTTLS, 454 from smtpd(8), status 0 from tlsproxy(8)."
     )
@@ -105,6 +103,7 @@ class SwallowedAssignment(Rule):
 
     id = "S003"
     name = "swallowed-assignment"
+    in_templates = True
     effect = "`relayhost =` and an indented next line: relayhost has the value `smtpd_tls_security_level = may`."
     bad = "relayhost =\n smtpd_tls_security_level = may\n"
     good = "relayhost =\nsmtpd_tls_security_level = may\n"
@@ -137,6 +136,7 @@ class LeadingWhitespace(Rule):
 
     id = "S004"
     name = "leading-whitespace-first"
+    in_templates = True
     effect = "postconf(1) warns and ends with status 0; the setting is dropped."
     bad = " smtpd_tls_security_level = may\n"
     good = "smtpd_tls_security_level = may\n"
@@ -144,7 +144,7 @@ class LeadingWhitespace(Rule):
 
     def check(self, context: Context) -> Iterator[Finding]:
         """Yield what is found."""
-        for source in sources(context):
+        for source in context.sources:
             for number, text in enumerate(source.lines, 1):
                 stripped = text.strip(SPACE)
                 if not stripped or stripped.startswith("#"):
@@ -174,7 +174,7 @@ class CommentedContinuation(Rule):
 
     def check(self, context: Context) -> Iterator[Finding]:
         """Yield what is found."""
-        for source in sources(context):
+        for source in context.sources:
             for line in source.logical:
                 for number in range(line.number + 1, line.last_number):
                     if source.line(number).lstrip(SPACE).startswith("#"):
@@ -217,6 +217,7 @@ class QuotedValue(Rule):
 
     id = "S007"
     name = "quoted-value"
+    in_templates = True
     effect = '`smtpd_tls_chain_files = "/etc/x.pem"`: STARTTLS is offered, then there is no certificate.'
     bad = 'smtpd_tls_cert_file = "/etc/ssl/mail.pem"\n'
     good = "smtpd_tls_cert_file = /etc/ssl/mail.pem\n"
@@ -267,13 +268,14 @@ class StrangeBytes(Rule):
     id = "S008"
     name = "strange-bytes"
     severity = Severity.WARNING
+    in_templates = True
     bad = "\ufeffmyhostname = mail.example.com\n"
     good = "myhostname = mail.example.com\n"
     lookalike = "smtpd_banner = $myhostname Grüße\r\n"
 
     def check(self, context: Context) -> Iterator[Finding]:
         """Yield what is found."""
-        for source in sources(context):
+        for source in context.sources:
             if source.text.startswith("\ufeff"):
                 edit = Edit(source.path, 1, 1, 1, 2, "")
                 yield self.finding(
@@ -307,7 +309,7 @@ class NoFinalNewline(Rule):
 
     def check(self, context: Context) -> Iterator[Finding]:
         """Yield what is found."""
-        for source in sources(context):
+        for source in context.sources:
             if source.text and not source.text.endswith("\n"):
                 last, column = len(source.lines), len(source.lines[-1])
                 edit = Edit(source.path, last, column + 1, last, column + 1, "\n")
@@ -353,15 +355,17 @@ class DuplicateParameter(Rule):
 class EmptyOverridesDefault(Rule):
     """An empty value where Postfix needs one.
 
-    master(8) does not start, and postconf(1) says nothing.
+    Without a name of the host or a directory master(8) does not start, without what TLS needs its services die; and
+    postconf(1) says nothing.
     """
 
     id = "S012"
     name = "empty-overrides-default"
-    effect = "`myhostname =`: master(8) is fatal at start."
-    bad = "myhostname =\n"
+    in_templates = True
+    effect = "`myhostname =`: master(8) is fatal at start. `smtpd_tls_ciphers =`: smtpd(8) is, at the first connection."
+    bad = "myhostname =\nsmtpd_tls_ciphers =\n"
     good = "myhostname = mail.example.com\n"
-    lookalike = "relayhost =\n"
+    lookalike = "relayhost =\nsmtpd_tls_exclude_ciphers =\nsmtpd_tls_security_level =\n"
 
     def check(self, context: Context) -> Iterator[Finding]:
         """Yield what is found."""
@@ -370,12 +374,8 @@ class EmptyOverridesDefault(Rule):
                 continue
             parameter = context.release.parameter(each.name)
             is_text = parameter.kind in ("str", "raw", "computed")
-            if (
-                is_text
-                and parameter.minimum > 0
-                and "libglobal" in parameter.programs
-                and not self._is_template(context)
-            ):
+            is_read = "libglobal" in parameter.programs or "tls_" in each.name
+            if is_text and parameter.minimum > 0 and is_read and not self._is_template(context):
                 yield self.finding(
                     each.name_span(), f"{each.name} must not be empty", "give a value, or remove the line"
                 )
@@ -385,3 +385,31 @@ class EmptyOverridesDefault(Rule):
         """Is it the main.cf of the source distribution, whose gaps are filled when it is installed?"""
         sendmail = context.main.effective.get("sendmail_path")
         return sendmail is not None and not sendmail.value
+
+
+class UnrenderedTemplate(Rule):
+    """A file that is still to be rendered: it has markup of a template, or variables of the environment.
+
+    It is reported once for each file. To Postfix, statements are lines without `=`, and in a value markup is text; so
+    it must not be installed as it is. Check what is made from it, or say `# tlsproxy-check: ignore-file=S013` in it. In
+    a template only what a line alone shows is reported, and nothing of lines that will be others.
+    """
+
+    id = UNRENDERED
+    name = "unrendered-template"
+    in_templates = True
+    effect = "`{% if x %}`: postconf(1) and every daemon are fatal. `{{ x }}` is taken for the value."
+    bad = "{% if tls %}\nsmtpd_tls_cert_file = {{ certificate }}\n{% endif %}\nmyhostname = ${MAIL_HOST}\n"
+    good = "smtpd_tls_cert_file = /etc/ssl/mail.pem\nmyhostname = mail.example.com\n"
+    lookalike = (
+        "# made from {{ template }}\nheader_checks = regexp:{{/^X: #/ IGNORE}}, inline:{{a=b}, {c=d}}\n"
+        "smtpd_banner = ${{$mail_version} >= {3} ? {new} : {old}}\n"
+        'mailbox_command = procmail -a "$EXTENSION"\n'
+    )
+
+    def check(self, context: Context) -> Iterator[Finding]:
+        """Yield what is found."""
+        for span, text in templates(context).first:
+            yield self.finding(
+                span, f'"{text}" is still to be replaced: this looks like a template', "check what is made from it"
+            )

@@ -29,6 +29,7 @@ class UnknownType(Rule):
 
     id = "T001"
     name = "unknown-map-type"
+    in_templates = True
     effect = '`tls_server_sni_maps = hsh:…`: "unsupported dictionary type"; lookups fail.'
     bad = "transport_maps = hsh:/etc/postfix/transport\nalias_maps = /etc/aliases\n"
     good = "transport_maps = hash:/etc/postfix/transport\n"
@@ -41,8 +42,11 @@ class UnknownType(Rule):
         """Yield what is found."""
         for table in named_tables(context):
             if not table.name:
+                missing = "name" if ":" in table.text else "type"
                 yield self.finding(
-                    table.span(), f'"{table.text}" has no type', "write type:name, for example hash:/etc/postfix/NAME"
+                    table.span(),
+                    f'"{table.text}" has no {missing}',
+                    "write type:name, for example hash:/etc/postfix/NAME",
                 )
             elif table.kind not in TYPES:
                 meant = nearest(table.kind, TYPES)

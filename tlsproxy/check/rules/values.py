@@ -63,6 +63,7 @@ class BadBoolean(_Typed):
 
     id = "V001"
     name = "bad-boolean"
+    in_templates = True
     kind = "boolean"
     effect = "`smtpd_tls_ask_ccert = maybe`: smtpd(8) and tlsproxy(8) are fatal."
     bad = "smtpd_tls_ask_ccert = maybe\n"
@@ -75,6 +76,7 @@ class BadInteger(_Typed):
 
     id = "V002"
     name = "bad-integer"
+    in_templates = True
     kind = "number"
     effect = "The programs that have the parameter are fatal at start."
     bad = "smtpd_tls_ccert_verifydepth = many\n"
@@ -94,6 +96,7 @@ class BadTime(Rule):
 
     id = "V003"
     name = "bad-time"
+    in_templates = True
     effect = (
         "`smtpd_starttls_timeout = 10y`: smtpd(8) is fatal. `tlsproxy_watchdog_timeout = 1s`: tlsproxy(8) is fatal."
     )
@@ -128,6 +131,7 @@ class BadLevel(Rule):
 
     id = "V004"
     name = "bad-level"
+    in_templates = True
     effect = (
         '`smtpd_tls_security_level = mandatory` or `= dane`: fatal, "Invalid TLS level". `= '
         "verify`: a warning, and encrypt."
@@ -167,6 +171,7 @@ class BadLogLevel(Rule):
     id = "V005"
     name = "bad-loglevel"
     severity = Severity.WARNING
+    in_templates = True
     effect = "`smtpd_tls_loglevel = many`: a warning, TLS works."
     bad = "smtpd_tls_loglevel = many\n"
     good = "smtpd_tls_loglevel = 1\n"
@@ -204,6 +209,7 @@ class RelativePath(Rule):
 
     id = "V006"
     name = "relative-path"
+    in_templates = True
     bad = "smtpd_tls_cert_file = ./fullchain.pem\n"
     good = "smtpd_tls_cert_file = /etc/ssl/fullchain.pem\n"
     lookalike = "smtpd_tls_cert_file = ${config_directory}/fullchain.pem\nsmtp_tls_cert_file = none\n"

@@ -1,0 +1,59 @@
+"""What the checker says of real configurations, and what postconf(1) says of them."""
+
+from __future__ import annotations
+
+import json
+import lzma
+from pathlib import Path
+
+import pytest
+
+from postconf.catalogue import release
+from postconf.lines import read_file
+from tlsproxy.check.engine import Checked, check
+from tlsproxy.check.filesystem import FileSystem
+from tlsproxy.check.findings import Severity
+from tlsproxy.check.rule import all_rules
+from tlsproxy.check.sources import MainFile, MasterFile
+
+RULES = all_rules()
+
+
+def judge(path: Path) -> Checked:
+    """Check a file of the corpus alone."""
+    text = read_file(str(path))
+    main = MainFile("main.cf", text) if path.parent.name == "main.cf" else None
+    master = None if main else MasterFile("master.cf", text)
+    return check(main, master, RULES, release("3.7"), FileSystem(enabled=False))
+
+
+@pytest.mark.parametrize("group, mode", [("main", "n"), ("master", "M")])
+def test_what_postconf_refuses_is_an_error(corpus: Path, group: str, mode: str) -> None:
+    with lzma.open(corpus / "expected" / f"{group}.{mode}.json.xz", "rt") as file:
+        recorded = json.load(file)
+    refused = {case: text for case, (status, _, text) in recorded.items() if status and "host not found" not in text}
+    assert refused
+    for case, text in refused.items():
+        found = judge(corpus / f"{group}.cf" / f"{case}.cf").findings
+        assert any(each.severity is Severity.ERROR for each in found), (case, text)
+
+
+@pytest.mark.parametrize("group", ["main.cf", "master.cf"])
+def test_findings_point_into_the_text(corpus: Path, group: str) -> None:
+    for path in sorted((corpus / group).glob("*.cf")):
+        checked = judge(path)
+        [source] = checked.sources
+        for each in checked.findings:
+            assert 0 <= each.span.line <= len(source.lines), (path.name, each)
+            assert each.span.end_column <= len(source.line(each.span.line)) + 2, (path.name, each)
+
+
+def test_a_template_has_one_finding_for_its_markup(corpus: Path) -> None:
+    rows = [line.split("\t") for line in (corpus / "index.tsv").read_text().splitlines()[1:]]
+    files = [corpus / row[0] / row[2] for row in rows if row[10] != "-" and row[0] in ("main.cf", "master.cf")]
+    found = [[each.rule for each in judge(path).findings] for path in files]
+    templates = [rules for rules in found if "S013" in rules]
+    assert len(templates) > len(files) * 3 / 4  # others have markup in comments only
+    for rules in templates:
+        assert rules.count("S013") == 1
+        assert not {"S001", "M001", "M005", "V001", "V006"}.intersection(rules)

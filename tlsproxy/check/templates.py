@@ -1,0 +1,118 @@
+"""Files that still have to be rendered: what marks them, and which of their lines can't be judged before that.
+
+A rule says itself (`Rule.in_templates`) whether it can be said of a template, line by line.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from postconf.lines import SPACE
+
+from .context import Context
+from .findings import Finding, Span
+from .sources import Source
+
+UNRENDERED = "S013"
+"""The rule that reports templates."""
+
+_MARKUP = re.compile(
+    r"""
+      \{% .*? %\}                            # Jinja, Twig, Django: statements
+    | \{\# .*? \#\}                          # and comments
+    | (?<!\$) \{\{ [-~{#^/>]? \s* ['"(]      # expressions, which begin with a constant
+    | (?<!\$) \{\{ [-~{#^/>]? \s* [A-Za-z_.$] [^{}=]* \}\}  # or a name: no inline:{{key=value}}, regexp:{{/^x/ y}}
+    | \[% .*? %\]                            # Template Toolkit
+    | <% .*? %>                              # ERB, EPP, Mako
+    | <\?(?:php\b|=)                         # PHP
+    | %%[\w :.-]+%%                          # Zimbra and others
+    | %\{\w+\} | %\(\w+\)s                   # Python, Modoboa
+    | (?<![\w%']) %[a-z]+_[a-z_]+\b
+    | (?<![\w.@]) @[A-Za-z_][\w.-]*@         # Autoconf, CMake, Maven
+    | \b__[A-Z][A-Z0-9_]*__\b                # sed
+    | \bPH_[A-Z][A-Z0-9_]*\b                         # iRedMail
+    """,
+    re.VERBOSE,
+)
+_VARIABLE = re.compile(r"[A-Z][A-Z0-9_]+")
+"""A name as variables of the environment have it, which envsubst(1) replaces."""
+
+
+@dataclass
+class Templates:
+    """The markup of a configuration; false if it has none."""
+
+    first: list[tuple[Span, str]] = field(default_factory=list)
+    """Of each file the first one."""
+    lines: dict[str, set[int]] = field(default_factory=dict)
+    """Of each file the physical lines that mean something else once they are rendered."""
+
+    def __bool__(self) -> bool:
+        return bool(self.first)
+
+    def hides(self, finding: Finding) -> bool:
+        """Does a finding depend on what will be in the place of markup?"""
+        return finding.rule != UNRENDERED and finding.span.line in self.lines.get(finding.span.path, ())
+
+
+def templates(context: Context) -> Templates:
+    """What of a configuration is still to be rendered."""
+    return context.keep(_templates)
+
+
+def _templates(context: Context) -> Templates:
+    found = Templates()
+    for source in context.sources:
+        markup = sorted({*_markup(source), *_variables(context, source)})
+        if not markup:
+            continue
+        line, start, end = markup[0]
+        found.first.append((Span(source.path, line, start + 1, end + 1), source.line(line)[start:end]))
+        marked = {number for number, _, _ in markup}
+        found.lines[source.path] = {
+            number
+            for logical in source.logical
+            if marked.intersection(numbers := range(logical.number, logical.last_number + 1))
+            for number in numbers
+        }
+    if found:
+        _follow_references(context, found)
+    return found
+
+
+def _markup(source: Source) -> Iterator[tuple[int, int, int]]:
+    """Line, begin and end of all that is marked, outside comments."""
+    if not _MARKUP.search(source.text):
+        return
+    for number, text in enumerate(source.lines, 1):
+        if not text.lstrip(SPACE).startswith("#") and (match := _MARKUP.search(text)):
+            yield number, *match.span()
+
+
+def _variables(context: Context, source: Source) -> Iterator[tuple[int, int, int]]:
+    """The same for references to names in capitals that are set nowhere."""
+    for each in context.everywhere:
+        if each.source is source and "$" in each.value:
+            for name in context.undefined(each):
+                if _VARIABLE.fullmatch(name):
+                    span = each.word(name)
+                    yield span.line, span.column - 1, span.end_column - 1
+
+
+def _follow_references(context: Context, found: Templates) -> None:
+    """Values that refer to others with markup mean nothing yet, either."""
+    settings = context.everywhere
+    while True:
+        marked = {each.name for each in settings if each.line.number in found.lines.get(each.source.path, ())}
+        new = [
+            each
+            for each in settings
+            if each.name not in marked and "$" in each.value and marked.intersection(context.names_in(each))
+        ]
+        if not new:
+            return
+        for each in new:
+            numbers = range(each.line.number, each.line.last_number + 1)
+            found.lines.setdefault(each.source.path, set()).update(numbers)
