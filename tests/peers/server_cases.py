@@ -357,7 +357,10 @@ for manager, settings in MANAGERS.items():
 
 # -- sessions that go wrong
 
-WRONG = "distrust13 distrust12 broken13 broken12 half-hello reset silent renegotiation alert-in-session"
+WRONG = (
+    "distrust13 distrust12 broken13 broken12 half-hello reset silent renegotiation alert-in-session"
+    " half-closed-locally13 half-closed-locally12"
+)
 add("wrong", WRONG)
 add("wrong-debug", WRONG, loglevel="2")
 

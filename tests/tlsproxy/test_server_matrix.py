@@ -385,6 +385,21 @@ class Prober:
     def probe_half_closed12(self) -> Any:
         return self.half_closed(ssl.TLSVersion.TLSv1_2)
 
+    def half_closed_locally(self, version: ssl.TLSVersion, early: bytes = b"") -> Any:
+        """Have nothing (more) to say before the handshake has begun; that ends the session in order, after it."""
+        remote = self.connect()
+        local = self._kept[-1]
+        local.sendall(early)
+        local.shutdown(socket.SHUT_WR)
+        with Client(versions=(version, version)).context().wrap_socket(remote, suppress_ragged_eofs=False) as tls:
+            return tls.recv(100), early and tls.recv(100), local.recv(100)
+
+    def probe_half_closed_locally13(self) -> Any:
+        return self.half_closed_locally(ssl.TLSVersion.TLSv1_3)
+
+    def probe_half_closed_locally12(self) -> Any:
+        return self.half_closed_locally(ssl.TLSVersion.TLSv1_2, b"421 busy\r\n")
+
     def probe_garbage(self) -> Any:
         with self.connect() as remote:
             remote.sendall(b"EHLO client.private.test\r\n")

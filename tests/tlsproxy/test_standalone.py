@@ -14,6 +14,12 @@ from pathlib import Path
 import pytest
 from peers.children import PATIENCE, open_files, wait_until
 from peers.proxy import AS_ROOT, Proxy, client_context, read_status, request_list, running, script, write_config
+from peers.roles import Lines
+
+from tlsproxy.daemon.server import Server
+from tlsproxy.loop import Loop
+from tlsproxy.session.session import Session
+from tlsproxy.wire.messages import ANNOUNCEMENT
 
 
 @pytest.fixture(scope="module")
@@ -176,6 +182,36 @@ def test_half_a_request_does_not_hold_up_others(proxy: Proxy) -> None:
         assert still_serves(proxy)
 
 
+def test_a_request_that_stops_halfway_is_given_up() -> None:
+    loop, log = Loop(), Lines()
+    with socket.socket(socket.AF_UNIX) as listener:
+        server = Server(loop, log, listener, None, None)
+        ours, theirs = socket.socketpair()
+
+        def turn() -> None:
+            loop.queue(loop.stop)
+            loop.run()
+
+        with theirs:
+            theirs.settimeout(20)
+            ours.setblocking(False)
+            session = Session(server, ours)
+            session.start()
+            session.check(loop.now + 99)
+            assert theirs.recv(100) == ANNOUNCEMENT
+            theirs.sendall(request_list(flags=1)[:30])
+            turn()
+            session.check(loop.now + 9)
+            assert not log.lines
+            session.check(loop.now + 10)
+            turn()
+            assert ends(theirs)
+    assert log.lines == [
+        "warning: tlsp_get_request_event: receive request attributes: "
+        "timeout on plaintext while reading input attribute value"
+    ]
+
+
 @pytest.mark.parametrize("flags", [0, 3, 8, 2**31])
 def test_a_request_without_one_role_is_refused(proxy: Proxy, flags: int) -> None:
     local, status = proxy.request(flags=flags)
@@ -228,6 +264,21 @@ def test_a_local_peer_that_leaves_during_the_handshake_frees_the_session(proxy: 
     local.close()
     with remote:
         assert ends(remote)
+
+
+@pytest.mark.parametrize("early", [b"", b"early"])
+def test_a_local_peer_that_only_has_no_more_to_say_waits_for_the_end_of_the_handshake(
+    proxy: Proxy, early: bytes
+) -> None:
+    local, remote = proxy.session()
+    with local:
+        local.sendall(early)
+        local.shutdown(socket.SHUT_WR)
+        assert still_serves(proxy)
+        with client_context().wrap_socket(remote, suppress_ragged_eofs=False) as tls:
+            assert tls.recv(100) == early
+            assert early == b"" or tls.recv(100) == b""
+        assert ends(local)
 
 
 def test_a_reset_by_the_remote_peer_is_an_end(proxy: Proxy) -> None:

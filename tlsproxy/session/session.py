@@ -58,7 +58,9 @@ from .dump import PacketDump
 from .relay import End, Relay
 
 REQUEST_TIMEOUT = 100.0
-"""Seconds that a local peer has, all in all, until it has passed a descriptor."""
+"""Seconds that a local peer has until it begins its request, and then until it has passed a descriptor."""
+_LISTS_TIMEOUT = 10.0
+"""Seconds that a request may take which has begun: its writer has all of it at hand."""
 _SESSION_GRACE = 10
 """Seconds that are added to the client's session limit, which is the client's own business to enforce."""
 _MAX_TIMEOUT = 7 * 24 * 3600
@@ -174,14 +176,27 @@ class Session:
         try:
             if not data:
                 raise self._reader.end_of_input()
+            if self._timed_out != self._lists_timed_out:
+                self._touch()
+                self._timeout = _LISTS_TIMEOUT
+                self._timed_out = self._lists_timed_out
             self._reader.feed(data)
             next(self._reading)
         except StopIteration:
             self._reading = _NOTHING_TO_READ
+            if self._timed_out == self._lists_timed_out:  # it has not ended
+                self._timeout = REQUEST_TIMEOUT
+                self._timed_out = self._end
         except ProtocolError as error:
-            part = "client TLS settings" if self._endpoint else "request attributes"
-            self._log.warning(f"tlsp_get_request_event: receive {part}: {error}")
-            self._end()
+            self._bad_request(error)
+
+    def _lists_timed_out(self) -> None:
+        self._bad_request(self._reader.end_of_input("timeout"))
+
+    def _bad_request(self, error: ProtocolError) -> None:
+        part = "client TLS settings" if self._endpoint else "request attributes"
+        self._log.warning(f"tlsp_get_request_event: receive {part}: {error}")
+        self._end()
 
     def _prepare_client(self, settings: ClientSettings) -> None:
         role = self._owner.client_role
@@ -288,15 +303,15 @@ class Session:
         self._close_peer = peer.close
         self._ssl = pointer(peer.connection)
 
-    def _on_early_local(self, _events: int) -> None:
-        """Leave early plaintext where it is; end for a local peer that has gone away."""
+    def _on_early_local(self, events: int) -> None:
+        """Leave early plaintext where it is, and the end of it; end for a local peer that has gone away."""
         try:
-            gone = not self._local.recv(1, socket.MSG_PEEK)
+            nothing = not self._local.recv(1, socket.MSG_PEEK)
         except BlockingIOError:
             return
         except OSError:
-            gone = True
-        if gone:
+            nothing = True
+        if nothing and events & GONE:
             self._log_failed_handshake()
             self._end()
         else:

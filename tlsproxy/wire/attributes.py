@@ -82,10 +82,10 @@ class AttributeReader:
         """The number of bytes that have arrived and not been read."""
         return sum(len(each) + 1 for each in self._strings) + len(self._rest)
 
-    def end_of_input(self) -> ProtocolError:
-        """Say what an end of input at this point means."""
+    def end_of_input(self, kind: str = "premature end-of-input") -> ProtocolError:
+        """Say what an end of input at this point means, or another kind of end: a `timeout`."""
         reading = "value" if self._strings else "name"
-        return ProtocolError(f"premature end-of-input on {self.source} while reading input attribute {reading}")
+        return ProtocolError(f"{kind} on {self.source} while reading input attribute {reading}")
 
     def next_name(self) -> Reading[str]:
         """Look at the next attribute's name; it is empty at the end of the list."""
