@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from .config import Config, ServiceView
     from .usage import Usage
 
-_FLAGS = ("json", "origin")
-_WITH_VALUE = ("postfix-version", "service", "completion")
+FLAGS = ("json", "origin")
+WITH_VALUE = ("service", "postfix-version", "completion")
 
 
 def take(arguments: list[str]) -> tuple[dict[str, str], list[str]]:
@@ -36,13 +36,13 @@ def take(arguments: list[str]) -> tuple[dict[str, str], list[str]]:
         if argument == "--":
             return taken, [*rest, argument, *reversed(todo)]
         name, has_value, value = argument.removeprefix("--").partition("=")
-        if not argument.startswith("--") or (has_value and name not in _WITH_VALUE):
+        if not argument.startswith("--") or (has_value and name not in WITH_VALUE):
             rest.append(argument)
-        elif name in _WITH_VALUE:
+        elif name in WITH_VALUE:
             if not has_value and not todo:
                 raise ConfigError(f"option --{name} requires an argument")
             taken[name] = value if has_value else todo.pop()
-        elif name in _FLAGS:
+        elif name in FLAGS:
             taken[name] = name
         else:
             rest.append(argument)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .beyond import FLAGS, WITH_VALUE
 from .errors import ConfigError
 
 TYPE_CHECKING = False
@@ -9,7 +10,6 @@ if TYPE_CHECKING:
     from .catalogue import Release
 
 _COMMAND = "tlsproxy-postconf"
-_OPTIONS = "--json --origin --service --postfix-version --completion"
 
 _BASH = """\
 _tlsproxy_postconf() {{
@@ -66,7 +66,7 @@ def script(shell: str, release: Release) -> str:
     return _SCRIPTS[shell].format(
         command=_COMMAND,
         names=" ".join(sorted(release.defaults)),
-        options=_OPTIONS,
+        options=" ".join(f"--{name}" for name in (*FLAGS, *WITH_VALUE)),
         releases=" ".join(dict.fromkeys(branches)),
         shells=" ".join(_SCRIPTS),
     )

@@ -6,7 +6,7 @@ import importlib.util
 import os
 import subprocess
 import sysconfig
-from importlib.metadata import version
+from importlib.metadata import files, version
 from pathlib import Path
 
 import pytest
@@ -44,3 +44,10 @@ def test_every_command_is_installed(command: str, answer: str) -> None:
     program, *arguments = command.split()
     path = Path(sysconfig.get_path("scripts"), program)
     assert subprocess.run([path, *arguments], capture_output=True, text=True, check=True).stdout == answer
+
+
+def test_every_command_is_installed_with_its_manual_page() -> None:
+    installed = {Path(str(file)).name for file in files("tlsproxy") or []}
+    pages = {page.name for page in (CHECKOUT / "docs" / "man").iterdir()}
+    assert {page.partition(".")[0] for page in pages} == {command.name for command in (CHECKOUT / "bin").iterdir()}
+    assert pages <= installed

@@ -1,13 +1,21 @@
-"""The examples of docs/configuration.md are true."""
+"""The examples of docs/configuration.md are true, and the manual page names every option."""
 
 from __future__ import annotations
 
 import doctest
+import re
 from pathlib import Path
 
 import pytest
 
-DOCUMENT = Path(__file__).parents[2] / "docs" / "configuration.md"
+from postconf import catalogue
+from postconf.beyond import FLAGS, WITH_VALUE
+from postconf.errors import ConfigError
+from postconf.options import BadOption
+from postconf.usage import parse
+
+DOCS = Path(__file__).parents[2] / "docs"
+DOCUMENT = DOCS / "configuration.md"
 
 
 def test_examples_print_what_they_say(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -19,3 +27,27 @@ def test_examples_print_what_they_say(tmp_path: Path, capsys: pytest.CaptureFixt
     failed, attempted = doctest.DocTestRunner().run(test)
     assert failed == 0, capsys.readouterr().out
     assert attempted > 10
+
+
+def documented_options() -> set[str]:
+    page = (DOCS / "man" / "tlsproxy-postconf.1").read_text()
+    items = re.findall(r"^\.It (Fl .*)", page, re.MULTILINE)
+    return {word for item in items for word in re.findall(r"(?:Fl|,) (\S+)", item)}
+
+
+def is_option(letter: str) -> bool:
+    try:
+        parse([f"-{letter}", "all", "name=value"], catalogue.release("3.12"))
+    except BadOption:
+        return False
+    except ConfigError:
+        pass
+    return True
+
+
+def test_the_manual_page_names_every_option() -> None:
+    letters = {chr(code) for code in range(33, 127)} - {"-"}
+    assert documented_options() == {
+        *(letter for letter in letters if is_option(letter)),
+        *(f"-{name}" for name in (*FLAGS, *WITH_VALUE)),
+    }
