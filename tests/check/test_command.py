@@ -269,6 +269,19 @@ def test_rules_are_selected_by_the_beginnings_of_their_ids(directory: Path, caps
     assert capsys.readouterr().out == ""
 
 
+def test_more_rules_than_the_usual_ones_are_selected_on_demand(
+    directory: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(directory, COMMENT + "smtp_tls_loglevel = 0\n")
+    check("main.cf", "--extend-select", "V008", "--format", "concise")
+    assert [line.split()[2] for line in capsys.readouterr().out.splitlines()] == ["S002", "V008"]
+    check("main.cf", "--select", "N", "--extend-select", "V008", "--format", "concise")
+    assert [line.split()[2] for line in capsys.readouterr().out.splitlines()] == ["V008"]
+    (directory / "tlsproxy-check.toml").write_text('extend-select = ["V008"]\n')
+    check("main.cf", "--format", "concise", "--ignore", "S")
+    assert [line.split()[2] for line in capsys.readouterr().out.splitlines()] == ["V008"]
+
+
 def test_each_rule_can_be_explained(capsys: pytest.CaptureFixture[str]) -> None:
     for rule in all_rules():
         assert main(["--explain", rule.id]) == 0
@@ -339,6 +352,14 @@ def test_junit_shows_what_has_passed(reports: dict[str, str]) -> None:
     failed = [case.get("name") for case in cases if case.find("failure") is not None]
     assert "S002 inline-comment" in failed
     assert len(cases) > len(failed)
+
+
+def test_checkstyle_has_files_and_their_errors(reports: dict[str, str]) -> None:
+    document = xml.etree.ElementTree.fromstring(reports["checkstyle"])
+    assert [each.get("name") for each in document] == ["main.cf", "master.cf"]
+    errors = {(each.get("source"), each.get("line"), each.get("column")) for each in document.iter("error")}
+    assert ("tlsproxy-check.S002", "2", "38") in errors
+    assert {each.get("severity") for each in document.iter("error")} <= {"error", "warning", "info"}
 
 
 def test_an_image_is_looked_at_from_its_own_root(

@@ -11,7 +11,7 @@ from tlsproxy.check.findings import Severity
 from tlsproxy.check.rule import Rule, all_rules
 
 RULES = {rule.id: rule for rule in all_rules()}
-WITHOUT_EXAMPLES = ("T007",)
+WITHOUT_EXAMPLES = ("T007", "K014", "D005")
 """Rules whose cases can't be written as text; they have tests of their own."""
 
 

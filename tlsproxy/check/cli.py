@@ -15,6 +15,7 @@ from postconf.installed import installed_release
 
 from .. import __version__
 from . import fixes, reports
+from .asking import name_server, served_by
 from .context import Options
 from .engine import Checked, check
 from .filesystem import FileSystem
@@ -62,14 +63,24 @@ class _Run:
 
     def __init__(self, arguments: argparse.Namespace, project: Project) -> None:
         self.arguments = arguments
-        self.rules = _selected(all_rules(), arguments.select or project.select, [*arguments.ignore, *project.ignore])
+        self.rules = _selected(
+            all_rules(),
+            arguments.select or project.select,
+            [*arguments.extend_select, *project.extend_select],
+            [*arguments.ignore, *project.ignore],
+        )
         self.fail_on = _LEVELS.get(arguments.fail_on or project.fail_on)
         if self.fail_on is None and (arguments.fail_on or project.fail_on) != "never":
             raise _Usage(f"unknown level {project.fail_on!r}")
         version = arguments.postfix_version or project.postfix_version
         self.release = _release(version)
         days = project.expiry_days if arguments.expiry_days is None else arguments.expiry_days
-        self.options = Options(expiry_days=days, known=frozenset([*project.known, *arguments.known]))
+        self.options = Options(
+            expiry_days=days,
+            known=frozenset([*project.known, *arguments.known]),
+            served=served_by(arguments.status) if arguments.status else {},
+            resolver=name_server() if arguments.dns else None,
+        )
         self.files = FileSystem(arguments.root, enabled=not arguments.no_fs)
 
     def run(self) -> int:
@@ -161,17 +172,17 @@ def _release(version: str) -> Release:
     return release(version) if version else installed_release()
 
 
-def _selected(rules: list[Rule], select: Sequence[str], ignore: Sequence[str]) -> list[Rule]:
-    """Rules by the beginnings of their ids."""
-    for prefix in (*select, *ignore):
+def _selected(rules: list[Rule], select: Sequence[str], extend: Sequence[str], ignore: Sequence[str]) -> list[Rule]:
+    """Rules by the beginnings of their ids: `select` in place of the usual ones, `extend` besides."""
+    for prefix in (*select, *extend, *ignore):
         if not any(rule.id.startswith(prefix) for rule in rules):
             raise _Usage(f"no rule begins with {prefix}; --list-rules shows all")
-    return [
+    chosen = [
         rule
         for rule in rules
-        if (any(rule.id.startswith(each) for each in select) if select else not rule.optional)
-        and not any(rule.id.startswith(each) for each in ignore)
+        if any(rule.id.startswith(each) for each in (*select, *extend)) or (not select and not rule.optional)
     ]
+    return [rule for rule in chosen if not any(rule.id.startswith(each) for each in ignore)]
 
 
 class _Words(argparse.Action):
@@ -202,10 +213,13 @@ def _parser() -> argparse.ArgumentParser:
     add("--root", default="/", metavar="IMAGE", help="look for files below this directory")
     add("--no-fs", action="store_true", help="don't look at certificates, tables and other files")
     add("--select", action=_Words, default=[], metavar="RULES", help="only these rules: ids or beginnings of ids")
+    add("--extend-select", action=_Words, default=[], metavar="RULES", help="these rules besides the usual ones")
     add("--ignore", action=_Words, default=[], metavar="RULES", help="not these rules")
     add("--known", action=_Words, default=[], metavar="NAMES", help="parameters that other programs read")
     add("--fail-on", default="", choices=[*_LEVELS, "never"], help="the least severity of status 1; default: error")
     add("--format", action="append", default=[], metavar="FORMAT[:FILE]", help=", ".join(reports.FORMATS))
+    add("--status", default="", metavar="SOCKET", help="ask a tlsproxy(8) that runs which certificates it serves")
+    add("--dns", action="store_true", help="compare certificates with the TLSA records in DNS")
     add("--expiry-days", type=int, metavar="N", help="warn of certificates that expire so soon; default: 21")
     add("--diff", action="store_true", help="show what --fix would change, and change nothing")
     add("--fix", action="store_true", help="change what can be changed without doubt")

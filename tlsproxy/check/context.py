@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TypeVar, cast
+from typing import TYPE_CHECKING, TypeVar, cast
 
 from postconf import Config, ConfigError, ServiceView, View
 from postconf.catalogue import RAW, Release
@@ -20,6 +20,9 @@ from .filesystem import FileSystem
 from .findings import Span
 from .sources import Assignment, Entry, MainFile, MasterFile, Source
 
+if TYPE_CHECKING:
+    from ..policy import Resolver
+
 Kept = TypeVar("Kept")
 
 
@@ -32,6 +35,10 @@ class Options:
     expiry_days: int = 21
     known: frozenset[str] = field(default_factory=frozenset)
     """Parameters that other programs read from main.cf."""
+    served: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """What a daemon that runs serves: of each file the SHA-256 digests of its own certificates."""
+    resolver: Resolver | None = None
+    """Who is asked for TLSA records."""
 
 
 class Context:

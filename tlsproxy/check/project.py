@@ -1,7 +1,8 @@
 """Settings of a project: `[tool.tlsproxy-check]` in pyproject.toml, or tlsproxy-check.toml.
 
     select = ["S", "N"]            ignore = ["N004"]          known = ["my_milter_socket"]
-    fail-on = "warning"            postfix-version = "3.10"   expiry-days = 30
+    extend-select = ["M010"]       fail-on = "warning"        expiry-days = 30
+    postfix-version = "3.10"
 
 The nearest file upwards from the working directory counts; the command line goes before it.
 """
@@ -22,6 +23,7 @@ class Project:
     """What a project has decided for all its runs."""
 
     select: tuple[str, ...] = ()
+    extend_select: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()
     known: tuple[str, ...] = ()
     fail_on: str = "error"
@@ -31,6 +33,7 @@ class Project:
 
 _TYPES = {
     "select": list,
+    "extend-select": list,
     "ignore": list,
     "known": list,
     "fail-on": str,

@@ -22,6 +22,7 @@ FORMATS = {
     "github": "github",
     "gitlab": "gitlab",
     "junit": "junit",
+    "checkstyle": "checkstyle",
 }
 
 

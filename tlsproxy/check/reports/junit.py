@@ -21,18 +21,18 @@ def render(run: Run, *, colour: bool) -> str:  # noqa: ARG001
         for rule in run.rules:
             findings = found.get((path, rule.id), [])
             failures += bool(findings)
-            name, place = _attribute(f"{rule.id} {rule.name}"), _attribute(path)
+            name, place = attribute(f"{rule.id} {rule.name}"), attribute(path)
             if not findings:
                 cases.append(f"    <testcase name={name} classname={place}/>\n")
                 continue
             lines = "\n".join(f"{each.span}: {each.severity.word}: {each.message}" for each in findings)
             cases.append(
                 f"    <testcase name={name} classname={place}>\n"
-                f"      <failure type={_attribute(findings[0].severity.word)} "
-                f"message={_attribute(findings[0].message)}>{_text(lines)}</failure>\n    </testcase>\n"
+                f"      <failure type={attribute(findings[0].severity.word)} "
+                f"message={attribute(findings[0].message)}>{_text(lines)}</failure>\n    </testcase>\n"
             )
         suites.append(
-            f'  <testsuite name={_attribute(path)} tests="{len(cases)}" failures="{failures}">\n'
+            f'  <testsuite name={attribute(path)} tests="{len(cases)}" failures="{failures}">\n'
             + "".join(cases)
             + "  </testsuite>\n"
         )
@@ -43,5 +43,6 @@ def _text(text: str) -> str:
     return escape("\n".join(printable(line) for line in text.split("\n")))
 
 
-def _attribute(text: str) -> str:
+def attribute(text: str) -> str:
+    """A text as the value of an attribute, with its quotes."""
     return quoteattr(printable(text))

@@ -1,0 +1,49 @@
+"""Asks those who know more than files: a daemon that runs (`--status`), DNS (`--dns`).
+
+Nothing else in the checker leaves this machine, or speaks with another process.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .inputs import Unreadable
+
+if TYPE_CHECKING:
+    from ..policy import Resolver
+
+_TIMEOUT = 10.0
+
+
+def served_by(socket: str) -> Mapping[str, frozenset[str]]:
+    """What a daemon serves: file → SHA-256 digests of its own certificates; raise `Unreadable`.
+
+    `socket` is the one for sessions or the one for questions.
+    """
+    from ..daemon.control import ask, control_path
+    from ..log import Fatal
+
+    path = Path(socket)
+    try:
+        status = json.loads(ask(path if path.suffix == ".control" else control_path(path), "/status"))
+        found: dict[str, frozenset[str]] = {}
+        for each in status["certificates"]:
+            if each["sha256"]:
+                found[each["file"]] = found.get(each["file"], frozenset()) | {each["sha256"]}
+    except Fatal as error:
+        raise Unreadable(str(error)) from None
+    except (KeyError, ValueError):
+        raise Unreadable(f"{socket}: the answer is not that of tlsproxy(8)") from None
+    return found
+
+
+def name_server() -> Resolver:
+    """The resolver of this machine; raise `Unreadable` if the library for it is missing."""
+    try:
+        from ..policy.resolver import DnsResolver
+    except ImportError as error:
+        raise Unreadable(str(error)) from None
+    return DnsResolver(timeout=_TIMEOUT)
