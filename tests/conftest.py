@@ -49,6 +49,13 @@ def public_path() -> Iterator[Path]:
         yield path
 
 
+@pytest.fixture(scope="module")
+def public_root() -> Iterator[Path]:
+    """The same for all tests of a module."""
+    with public_directory() as path:
+        yield path
+
+
 @pytest.fixture(scope="session")
 def corpus() -> Path:
     """Real configurations with Postfix's recorded answers; not part of this repository (see CONTRIBUTING.md)."""

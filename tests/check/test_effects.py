@@ -84,11 +84,10 @@ WARNED_OF_BY_POSTCONF: list[tuple[str, str, str]] = [
 
 
 @pytest.fixture(scope="module")
-def postfix(
-    tmp_path_factory: pytest.TempPathFactory, certificate_files: dict[str, bytes]
-) -> Iterator[tuple[PrivatePostfix, list[int]]]:
+def postfix(public_root: Path, certificate_files: dict[str, bytes]) -> Iterator[tuple[PrivatePostfix, list[int]]]:
     """One instance with a service for each mistake; those that die would otherwise keep master(8) waiting."""
-    root = tmp_path_factory.mktemp("effects")
+    root = public_root / "postfix"
+    root.mkdir()
     for name, data in certificate_files.items():
         (root / name).write_bytes(data)
     ports = free_ports(len(EFFECTS))
@@ -206,14 +205,14 @@ def test_an_indented_setting_becomes_part_of_the_one_before(tmp_path: Path) -> N
     assert "S003" in {finding.rule for finding in run(text, RULES).findings}
 
 
-def test_services_that_are_missing_or_limited(tmp_path: Path, certificate_files: dict[str, bytes]) -> None:
-    (tmp_path / "chain.pem").write_bytes(certificate_files["chain.pem"])
+def test_services_that_are_missing_or_limited(public_path: Path, certificate_files: dict[str, bytes]) -> None:
+    (public_path / "chain.pem").write_bytes(certificate_files["chain.pem"])
     [port] = free_ports(1)
     master_cf = "".join(line for line in MASTER_CF.splitlines(keepends=True) if not line.startswith("tlsmgr"))
     master_cf = re.sub(r"(?m)^(tlsproxy .*)0  tlsproxy$", r"\g<1>5  tlsproxy", master_cf)
     master_cf += f"127.0.0.1:{port} inet n - n - - smtpd\n"
-    settings = {"smtpd_tls_security_level": "may", "smtpd_tls_cert_file": f"{tmp_path}/chain.pem"}
-    with PrivatePostfix(tmp_path / "postfix", settings, master_cf) as instance:
+    settings = {"smtpd_tls_security_level": "may", "smtpd_tls_cert_file": f"{public_path}/chain.pem"}
+    with PrivatePostfix(public_path / "postfix", settings, master_cf) as instance:
         assert starttls(port) == NO_TLS
         instance.wait_for_log("disabling TLS support")  # X003
         with socket.socket(socket.AF_UNIX) as connection:

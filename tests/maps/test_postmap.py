@@ -141,8 +141,8 @@ def test_messages_have_the_same_keys(both: Both, options: str) -> None:
 
 @pytest.mark.parametrize("mode", [0o600, 0o604, 0o666, 0o400])
 @pytest.mark.parametrize("options", [[], ["-p"], ["-o"]])
-def test_a_new_table_has_the_mode_and_owner_of_its_source(public_place: Path, mode: int, options: list[str]) -> None:
-    both = Both(Postmap(public_place))
+def test_a_new_table_has_the_mode_and_owner_of_its_source(public_path: Path, mode: int, options: list[str]) -> None:
+    both = Both(Postmap(public_path))
     both.write("t", b"a 1\n", mode)
     for directory in both.directories.values():
         directory.chmod(0o777)

@@ -183,8 +183,8 @@ def test_parameters_stand_in_main_cf_too(both: Both) -> None:
 
 
 @pytest.fixture(scope="module")
-def mail_server(public_directory: Path) -> Iterator[str]:
-    directory = public_directory / "mariadb"
+def mail_server(public_root: Path) -> Iterator[str]:
+    directory = public_root / "mariadb"
     directory.mkdir()
     with mariadb(directory) as path:
         with closing(pymysql.connect(unix_socket=path, database="mail", charset="utf8mb4")) as connection:
@@ -243,12 +243,12 @@ def test_a_cache_that_is_not_there_is_a_temporary_failure(both: Both) -> None:
         table.lookup(b"a")
 
 
-def test_tables_of_proxymap_are_read_and_listed(public_place: Path) -> None:
-    tables = Postmap(public_place)
+def test_tables_of_proxymap_are_read_and_listed(public_path: Path) -> None:
+    tables = Postmap(public_path)
     tables.build("hash", {b"a": b"1", b"b": b"2"})
-    table = f"hash:{public_place}/t"
+    table = f"hash:{public_path}/t"
     services = "proxymap unix - - n - - proxymap\nproxywrite unix - - n - 1 proxymap\n"
-    with PrivatePostfix(public_place / "p", {"proxy_read_maps": f"proxy:{table}"}, services) as postfix:
+    with PrivatePostfix(public_path / "p", {"proxy_read_maps": f"proxy:{table}"}, services) as postfix:
         config = {
             "proxymap_service_name": "proxymap",
             "proxywrite_service_name": "proxywrite",

@@ -36,8 +36,8 @@ LOGIN = "user = nobody\npassword = p\ndbname = postgres\n"
 
 
 @pytest.fixture(scope="module")
-def server(public_directory: Path) -> Iterator[str]:
-    directory = public_directory / "postgres"
+def server(public_root: Path) -> Iterator[str]:
+    directory = public_root / "postgres"
     directory.mkdir()
     with postgres(directory) as place:
         with psycopg.connect(host=place, user="nobody", dbname="postgres") as connection:

@@ -95,7 +95,7 @@ class PrivatePostfix:
     """One instance; a context manager that starts master(8) and makes sure that nothing of it is left."""
 
     def __init__(self, root: Path, settings: Mapping[str, str] | None = None, master_cf: str = MASTER_CF) -> None:
-        """Lay out the instance under `root`, which must be searchable by the user postfix (see `searchable`)."""
+        """Lay out the instance under `root`, which the user postfix must be able to reach (`public_directory`)."""
         self.root = root
         self.conf = root / "conf"
         self.queue = root / "queue"
@@ -206,7 +206,6 @@ class PrivatePostfix:
 
     def _lay_out_directories(self) -> None:
         self.root.mkdir(parents=True, exist_ok=True)
-        searchable(self.root)
         self.conf.mkdir()
         (self.root / "libexec").mkdir()
         for program in SBIN.iterdir():
@@ -241,14 +240,6 @@ def public_directory() -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="tlsproxy-test-") as name:
         Path(name).chmod(0o755)
         yield Path(name)
-
-
-def searchable(path: Path) -> None:
-    """Let every user pass through `path` and its parents below the temporary directory (pytest makes them private)."""
-    for directory in [path, *path.parents]:
-        if directory.stat().st_uid != os.geteuid() or directory == directory.parent:
-            break
-        directory.chmod(directory.stat().st_mode | 0o011)
 
 
 def free_ports(count: int) -> list[int]:

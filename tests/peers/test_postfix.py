@@ -10,8 +10,8 @@ from peers.postfix import PrivatePostfix
 
 
 @pytest.mark.postfix
-def test_a_private_instance_answers_and_ends(tmp_path: Path) -> None:
-    with PrivatePostfix(tmp_path / "postfix") as postfix:
+def test_a_private_instance_answers_and_ends(public_path: Path) -> None:
+    with PrivatePostfix(public_path / "postfix") as postfix:
         with smtplib.SMTP("127.0.0.1", postfix.ports["sink"], timeout=20) as client:
             assert client.ehlo("client.private.test")[0] == 250
         assert postfix.is_running()

@@ -42,13 +42,13 @@ BAD = [
 
 
 @pytest.mark.postfix
-def test_the_daemon_dies_of_the_same_problem(tmp_path: Path) -> None:
+def test_the_daemon_dies_of_the_same_problem(public_path: Path) -> None:
     services = {f"bad{number}": settings for number, settings in enumerate(BAD)}
     entries = [
         f"{name} unix - - n - 0 tlsproxy -o syslog_name={name} " + " ".join(f"-o {setting}" for setting in settings)
         for name, settings in services.items()
     ]
-    with PrivatePostfix(tmp_path / "postfix", master_cf=MASTER_CF + "\n".join(entries) + "\n") as postfix:
+    with PrivatePostfix(public_path / "postfix", master_cf=MASTER_CF + "\n".join(entries) + "\n") as postfix:
         for name in services:
             with socket.socket(socket.AF_UNIX) as client:
                 client.connect(str(postfix.queue / "private" / name))

@@ -54,8 +54,9 @@ def settings(directory: Path) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module", params=["ours", pytest.param("postfix", marks=pytest.mark.postfix)])
-def peer(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    directory = tmp_path_factory.mktemp("client")
+def peer(request: pytest.FixtureRequest, public_root: Path) -> Iterator[Running]:
+    directory = public_root / request.param
+    directory.mkdir()
     ca = write_config(directory / "proxy", settings(directory))
     ca.cert_pem.write_to_path(str(directory / "ca.pem"))
     with contextlib.ExitStack() as stack:

@@ -13,18 +13,18 @@ from peers.proxy import running, write_config
 
 
 @pytest.mark.postfix
-def test_a_real_postscreen_does_starttls_through_the_daemon(tmp_path: Path) -> None:
-    ca = write_config(tmp_path / "tlsproxy", {"queue_directory": f"{tmp_path}/postfix/queue"})
+def test_a_real_postscreen_does_starttls_through_the_daemon(public_path: Path) -> None:
+    ca = write_config(public_path / "tlsproxy", {"queue_directory": f"{public_path}/postfix/queue"})
     settings = {
         "smtpd_tls_security_level": "may",
-        "smtpd_tls_chain_files": f"{tmp_path}/tlsproxy/chain.pem",
+        "smtpd_tls_chain_files": f"{public_path}/tlsproxy/chain.pem",
         "tlsproxy_service_name": "ours",
     }
-    postfix = PrivatePostfix(tmp_path / "postfix", settings)
+    postfix = PrivatePostfix(public_path / "postfix", settings)
     trust = ssl.create_default_context()
     ca.configure_trust(trust)
     socket_path = postfix.queue / "private" / "ours"
-    with running(tmp_path / "tlsproxy", "--socket", str(socket_path)) as proxy, postfix:
+    with running(public_path / "tlsproxy", "--socket", str(socket_path)) as proxy, postfix:
         with smtplib.SMTP("127.0.0.1", postfix.ports["postscreen"], timeout=PATIENCE) as client:
             client._host = "mail.private.test"  # type: ignore[attr-defined]  # the name to verify
             client.ehlo("client.private.test")

@@ -13,13 +13,13 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import pytest
 from peers import hello
 from peers.certificates import Certificates, Identity
 from peers.hello import GROUPS, SSL3, TLS10, TLS11, TLS12, TLS13, TLS13_SUITES, Hello
-from peers.postfix import searchable
 from peers.server_cases import COMMON, DIFFERENCES, MANAGERS
 from peers.server_oddities import CASES, RAW
 from peers.side_by_side import WITHOUT_DESCRIPTOR, Client, Side, both, normal, see
@@ -35,9 +35,9 @@ V10 = (ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1)
 
 
 @pytest.fixture(scope="module")
-def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
-    made = Certificates(tmp_path_factory.mktemp("pki"))
-    searchable(made.directory)  # Postfix has given up its privileges when it looks into a CApath
+def certificates(public_root: Path) -> Certificates:
+    # Postfix has given up its privileges when it looks into a CApath.
+    made = Certificates(public_root)
     rsa, ec = made.servers["rsa2048"], made.servers["ec256"]
     other = made.servers["rsa1024"]
     made.write("all-in-one.pem", b"".join(each.key_pem + each.chain_pem for each in (ec, rsa)))
@@ -135,12 +135,12 @@ def dh_parameters(bits: int) -> bytes:
 
 
 @pytest.fixture(scope="module")
-def sides(tmp_path_factory: pytest.TempPathFactory, certificates: Certificates) -> Iterator[tuple[Side, Side]]:
+def sides(public_root: Path, certificates: Certificates) -> Iterator[tuple[Side, Side]]:
     def filled(settings: dict[str, str]) -> dict[str, str]:
         return {name: value.format(pki=certificates.directory) for name, value in settings.items()}
 
     services = {name: filled(case.settings) for name, case in (CASES | DIFFERENCES).items()}
-    with both(tmp_path_factory.mktemp("matrix"), filled(COMMON), services, MANAGERS) as pair:
+    with both(public_root, filled(COMMON), services, MANAGERS) as pair:
         yield pair
 
 

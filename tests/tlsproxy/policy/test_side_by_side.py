@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 from peers import policy_cases
@@ -50,9 +51,9 @@ def resolving(port: int) -> Iterator[DnsResolver]:
 
 
 @pytest.fixture(scope="module")
-def peers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Peers]:
+def peers(public_root: Path) -> Iterator[Peers]:
     needs_a_mount_namespace()
-    root = tmp_path_factory.mktemp("policies") / "postfix"
+    root = public_root / "postfix"
     root.mkdir()
     policy_cases.write_anchors(root)
     outcome = run(root, policy_cases.ALL, policy_cases.RECORDS)
