@@ -1,10 +1,11 @@
-"""What the daemon's processes have cost: CPU time, memory, system calls. Linux, and what /proc tells of it."""
+"""What processes have cost: CPU time, memory, system calls. Linux, and what /proc tells of it."""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import re
+import resource
 import signal
 import subprocess
 import tempfile
@@ -15,6 +16,14 @@ from pathlib import Path
 _TICK = os.sysconf("SC_CLK_TCK")
 _OTHERS = {"master", "tlsmgr", "postlogd"}
 """Processes of an instance that are not the daemon."""
+
+
+def cpu(command: list[str], directory: Path, keys: bytes = b"") -> tuple[float, bytes]:
+    """Run a command; return its CPU seconds and what it printed."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    done = subprocess.run(command, input=keys, stdout=subprocess.PIPE, cwd=directory, check=True)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, done.stdout
 
 
 class Daemon:

@@ -8,24 +8,16 @@ from __future__ import annotations
 
 import os
 import random
-import resource
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
+
+from measure import cpu
 
 KINDS = ("hash", "btree", "lmdb", "cdb")
 ROUNDS = 3
 REAL = "postmap"
 OURS = str(Path(sys.executable).parent / "tlsproxy-postmap")
-
-
-def cpu(command: list[str], directory: Path, keys: bytes = b"") -> tuple[float, bytes]:
-    """Run a command; return its CPU seconds and what it printed."""
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    done = subprocess.run(command, input=keys, stdout=subprocess.PIPE, cwd=directory, check=True)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, done.stdout
 
 
 def least(program: str, arguments: list[str], directory: Path, keys: bytes) -> tuple[float, bytes]:

@@ -1,6 +1,7 @@
 """The defaults that depend on the machine: myhostname, mydomain and mynetworks (mail_params(3), own_inet_addr(3)).
 
 `Host` tells what the machine is; a test, or a checker that works on another machine's files, gives its own.
+`_socket` has all that is needed here: loading `socket` takes longer than all that `postconf -d` does.
 """
 
 from __future__ import annotations
@@ -44,15 +45,15 @@ class Host:
 
     def resolve(self, name: str) -> list[tuple[str, bytes]]:
         """The addresses of a host name or the text of an address, as (family, bytes); empty if there are none."""
-        import socket
+        import _socket
 
         try:
-            found = socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)
+            found = _socket.getaddrinfo(name, None, type=_socket.SOCK_STREAM)
         except (OSError, UnicodeError):
             return []
-        families = {socket.AF_INET: "ipv4", socket.AF_INET6: "ipv6"}
+        families = {_socket.AF_INET: "ipv4", _socket.AF_INET6: "ipv6"}
         return [
-            (families[family], socket.inet_pton(family, str(address[0]).partition("%")[0]))
+            (families[family], _socket.inet_pton(family, str(address[0]).partition("%")[0]))
             for family, _, _, _, address in found
             if family in families
         ]
@@ -167,11 +168,11 @@ def _network(interface: Interface, style: str) -> str:
 
 
 def _is_address(text: str) -> bool:
-    import socket
+    import _socket
 
-    for family in (socket.AF_INET, socket.AF_INET6):
+    for family in (_socket.AF_INET, _socket.AF_INET6):
         try:
-            socket.inet_pton(family, text)
+            _socket.inet_pton(family, text)
         except (OSError, ValueError):
             continue
         return True
@@ -189,6 +190,6 @@ def _words(text: str) -> list[str]:
 
 
 def _text(family: str, address: bytes) -> str:
-    import socket
+    import _socket
 
-    return socket.inet_ntop(socket.AF_INET if family == "ipv4" else socket.AF_INET6, address)
+    return _socket.inet_ntop(_socket.AF_INET if family == "ipv4" else _socket.AF_INET6, address)

@@ -1,8 +1,11 @@
-"""The addresses of this machine's interfaces, in the kernel's order, as getifaddrs(3) finds them (rtnetlink(7))."""
+"""The addresses of this machine's interfaces, in the kernel's order, as getifaddrs(3) finds them (rtnetlink(7)).
+
+Uses what is below the module `socket`: loading that takes longer than all that `postconf -d` does.
+"""
 
 from __future__ import annotations
 
-import socket
+import _socket
 import struct
 
 TYPE_CHECKING = False
@@ -18,7 +21,8 @@ _PATIENCE = 5.0
 
 def addresses() -> list[tuple[int, bytes, int]]:
     """Family (AF_INET, AF_INET6), address and prefix length of each interface that is up; raise `OSError`."""
-    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, 0) as kernel:
+    kernel = _socket.socket(_socket.AF_NETLINK, _socket.SOCK_RAW | _socket.SOCK_CLOEXEC, 0)
+    try:
         kernel.settimeout(_PATIENCE)
         kernel.bind((0, 0))
         # struct ifinfomsg: family, type, index, flags
@@ -30,14 +34,16 @@ def addresses() -> list[tuple[int, bytes, int]]:
             family, prefix, _flags, _scope, index = struct.unpack_from("=BBBBI", body)
             attributes = dict(_attributes(body[8:]))
             address = attributes.get(_LOCAL) or attributes.get(_ADDRESS)
-            if index in up and address and family in (socket.AF_INET, socket.AF_INET6):
+            if index in up and address and family in (_socket.AF_INET, _socket.AF_INET6):
                 found.append((family, address, prefix))
-        return found
+    finally:
+        kernel.close()
+    return found
 
 
-def _dump(kernel: socket.socket, kind: int) -> Iterator[bytes]:
+def _dump(kernel: _socket.socket, kind: int) -> Iterator[bytes]:
     """Ask for all objects of a kind; yield the bodies of the messages."""
-    kernel.send(struct.pack("=IHHIIB3x", 20, kind, _REQUEST_DUMP, kind, 0, socket.AF_UNSPEC))
+    kernel.send(struct.pack("=IHHIIB3x", 20, kind, _REQUEST_DUMP, kind, 0, _socket.AF_UNSPEC))
     while True:
         data = kernel.recv(65536)
         while len(data) >= 16:
