@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 import sys
 
+from .daemon import garbage
+
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command; return its exit status. `argv` is without the program's name."""
+    garbage.start()
     arguments = sys.argv[1:] if argv is None else argv
     if _is_from_master(arguments):
         from .daemon import master

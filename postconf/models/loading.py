@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from contextlib import suppress
 from dataclasses import dataclass
-from typing import TypeVar
-
-from pydantic import ValidationError
+from typing import Any, TypeVar
 
 from .. import values
 from ..catalogue import Release
@@ -84,22 +81,19 @@ class _Problems:
 
     def load(self, model: type[Model]) -> Model | None:
         """The settings of a model, or None if there is a problem with one."""
-        texts = {}
-        for name in model.model_fields:
+        made: dict[str, Any] = {}
+        for name, field in model.model_fields.items():
             known = name in self.release.defaults or name not in OLD_NAMES
-            with suppress(KeyError):  # a name of other releases
-                if (text := self._text(name if known else OLD_NAMES[name])) is not None:
-                    texts[name] = text
-        try:
-            return model.model_validate(texts, context=self.release)
-        except ValidationError as error:
-            for problem in error.errors(include_url=False):
-                name = str(problem["loc"][0])
-                if problem["type"] == "value_error":
-                    self.add(name, problem["ctx"]["error"])
-                elif name not in self.found:
+            try:
+                text = self._text(name if known else OLD_NAMES[name])
+                if text is not None:
+                    made[name] = model.from_text(name, text, self.release)
+            except BadValue as error:
+                self.add(name, error)
+            except KeyError:  # a name of other releases
+                if field.is_required():
                     raise
-        return None
+        return model.model_construct(**made) if self.found.keys().isdisjoint(model.model_fields) else None
 
     def check(self, name: str) -> None:
         """Look for a problem in a setting that no model has."""

@@ -7,13 +7,28 @@ already pass as they are, so that a program can make a model without main.cf.
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationInfo
+from pydantic import BaseModel, BeforeValidator, ConfigDict, GetCoreSchemaHandler, ValidationInfo
 
 from .. import catalogue, values
+from ..catalogue import Release
 from ..values import SecurityLevel
+
+
+class FromText:
+    """A field's rule: `convert` makes its value of (name, text, release); it raises `BadValue`."""
+
+    def __init__(self, convert: Callable[[str, str, Release], object]) -> None:
+        self.convert = convert
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> Any:
+        return BeforeValidator(self._validate).__get_pydantic_core_schema__(source, handler)
+
+    def _validate(self, value: Any, info: ValidationInfo) -> object:
+        """The validation's context is the release; without one, it is the default release."""
+        release = info.context or catalogue.release()
+        return self.convert(info.field_name or "", value, release) if isinstance(value, str) else value
 
 
 class Settings(BaseModel):
@@ -23,29 +38,35 @@ class Settings(BaseModel):
     configuration or the catalogue.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    # What pydantic needs for validation is built when a program first makes a model of its own: `load` converts each
+    # text by the field's rule and needs none of it, and a daemon's start would be a fifth longer.
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+
+    @classmethod
+    def from_text(cls, name: str, text: str, release: Release) -> object:
+        """The value that a field has when main.cf says `text`; raise `BadValue`."""
+        (rule,) = cls.model_fields[name].metadata
+        return rule.convert(name, text, release)
 
 
-def _from_text(convert: Callable[[str], object]) -> BeforeValidator:
-    return BeforeValidator(lambda value: convert(value) if isinstance(value, str) else value)
-
-
-def _by_kind(value: Any, info: ValidationInfo) -> object:
-    """Convert text as the catalogue says, which is the validation's context (without: that of the default release)."""
-    name = info.field_name or ""
-    release: catalogue.Release = info.context or catalogue.release()
+def _by_kind(name: str, text: str, release: Release) -> bool | int | str:
     # An old name, which has no kind, is text.
-    is_text = isinstance(value, str) and name in release.kinds
-    return values.parse(release.parameter(name), value) if is_text else value
+    return values.parse(release.parameter(name), text) if name in release.kinds else text
 
 
-Boolean = Annotated[bool, BeforeValidator(_by_kind)]
-Integer = Annotated[int, BeforeValidator(_by_kind)]
-Seconds = Annotated[int, BeforeValidator(_by_kind)]
-Text = Annotated[str, BeforeValidator(_by_kind)]
+_BY_KIND = FromText(_by_kind)
+Boolean = Annotated[bool, _BY_KIND]
+Integer = Annotated[int, FromText(lambda name, text, release: int(_by_kind(name, text, release)))]
+"""process_id has no kind of its own."""
+Seconds = Annotated[int, _BY_KIND]
+Text = Annotated[str, _BY_KIND]
 """Kept as it is; what it means is asked of `postconf.values` where it is used, since Postfix looks no earlier."""
 
-FileNames = Annotated[tuple[str, ...], _from_text(values.words)]
-CipherExclusions = Annotated[tuple[str, ...], _from_text(values.cipher_exclusions)]
-ServerLevel = Annotated[SecurityLevel | None, _from_text(partial(values.security_level, allowed=values.SERVER_LEVELS))]
-ClientLevel = Annotated[SecurityLevel | None, _from_text(partial(values.security_level, allowed=values.CLIENT_LEVELS))]
+FileNames = Annotated[tuple[str, ...], FromText(lambda _name, text, _release: values.words(text))]
+CipherExclusions = Annotated[tuple[str, ...], FromText(lambda _name, text, _release: values.cipher_exclusions(text))]
+ServerLevel = Annotated[
+    SecurityLevel | None, FromText(lambda _name, text, _release: values.security_level(text, values.SERVER_LEVELS))
+]
+ClientLevel = Annotated[
+    SecurityLevel | None, FromText(lambda _name, text, _release: values.security_level(text, values.CLIENT_LEVELS))
+]

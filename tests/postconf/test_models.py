@@ -87,6 +87,16 @@ def test_values_have_types(load: Load) -> None:
     assert settings.service.tlsproxy_watchdog_timeout == 120
 
 
+@pytest.mark.parametrize("version", catalogue.releases())
+def test_settings_are_what_pydantic_would_have_made_of_the_same_texts(version: str, load: Load) -> None:
+    lines = {"smtpd_tls_chain_files": "/a.pem, /b.pem", "smtpd_tls_security_level": "May", "smtp_use_tls": "yes"}
+    settings = load(lines, version)
+    release = settings.view.config.release
+    for made in (settings.globals, settings.server, settings.client, settings.service):
+        texts = {name: settings.view[name] for name in type(made).model_fields if name in release.defaults}
+        assert type(made).model_validate(dict(made) | texts, context=release) == made
+
+
 def test_settings_do_not_change(load: Load) -> None:
     with pytest.raises(ValueError, match="frozen"):
         load({}).server.tlsproxy_tls_loglevel = "1"

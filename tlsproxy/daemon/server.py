@@ -23,6 +23,7 @@ from ..tls.facts import brief
 from ..tls.openssl_peer import session_reused
 from ..tls.roles import ClientRole, Peer, ServerRole
 from ..wire.messages import TlsContext
+from . import garbage
 from .metrics import ACCEPTED, BEGINNING, ENDED, PAUSES, SESSIONS, Numbers, count_handshake, own_numbers
 
 _OUT_OF_RESOURCES = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
@@ -95,6 +96,7 @@ class Server:
 
     def listen(self) -> None:
         """Serve the local peers that connect."""
+        garbage.serve()
         self._listening = True
         self.loop.watch(self._listener.fileno(), self._listen_for, self._on_connection)
 

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 
 from ..log import Fatal
 from ..loop import IN, Loop
-from . import metrics
+from . import garbage, metrics
 from .certificates import described
 from .logging import PostfixLog
 from .renewal import FileWatch, files_of
@@ -96,6 +96,7 @@ class Supervisor:
             signal.SIGCHLD: self._reap,
         }
         on_signals(loop, actions)
+        garbage.serve()
         self._fork_workers()
         self._log.info(announcement)
         self._log.flush()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from importlib import resources
+from pathlib import Path
 
 from OpenSSL import SSL
 
@@ -104,7 +104,7 @@ class DhParameters:
         if file and file.lower() != "auto":
             self._text = self._read(file)
         if not self._text:
-            self._text = (resources.files(__package__) / "dh2048.pem").read_bytes()
+            self._text = Path(__file__).with_name("dh2048.pem").read_bytes()
 
     def _read(self, file: str) -> bytes:
         try:

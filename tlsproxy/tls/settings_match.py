@@ -59,7 +59,7 @@ class Match(Generic[Init]):
         """`sender` is what Postfix calls those who send such requests."""
         self.init: Init = init
         self._sender = sender
-        self._params = settings.globals.model_dump()
+        self._params = dict(settings.globals)
         self._mask_log_param = settings.view.config.release.since("3.12")
         self._log = log
         self._told: set[tuple[tuple[str, str], ...]] = set()
