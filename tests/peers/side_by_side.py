@@ -67,11 +67,11 @@ class Side:
         self, service: str, endpoint: str, *, flags: int = 1, timeouts: tuple[int, int] = (30, 30)
     ) -> tuple[socket.socket, socket.socket]:
         """Begin a session; return its local and its remote end."""
-        return _Service(self.sockets / service).session(flags=flags, endpoint=endpoint, timeouts=timeouts)
+        return Service(self.sockets / service).session(flags=flags, endpoint=endpoint, timeouts=timeouts)
 
     def status(self, service: str, endpoint: str) -> int:
         """Ask whether the service is available, and leave it at that."""
-        local, status = _Service(self.sockets / service).request(endpoint=endpoint)
+        local, status = Service(self.sockets / service).request(endpoint=endpoint)
         local.close()
         return status
 
@@ -86,7 +86,9 @@ class Side:
             time.sleep(0.02)
 
 
-class _Service(Proxy):
+class Service(Proxy):
+    """A daemon of which only the socket is known."""
+
     def __init__(self, path: Path) -> None:
         self.socket = path
 

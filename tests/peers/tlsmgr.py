@@ -24,6 +24,8 @@ class Manager(Listening):
         self.manner = manner
         self.sessions: dict[str, str] = {}
         self.requests: list[str] = []
+        self.seeds: set[int] = set()
+        """How many bytes of entropy have been asked for."""
         listener = socket.socket(socket.AF_UNIX)
         listener.bind(str(path))
         listener.listen(20)
@@ -47,6 +49,7 @@ class Manager(Listening):
         name = request.get("cache_id", "")
         match request["request"]:
             case "seed":
+                self.seeds.add(int(request["size"]))
                 return [("status", 0), ("seed", os.urandom(int(request["size"])))]
             case "policy":
                 return [("status", 0), ("cachable", 1), ("timeout", 3600)]

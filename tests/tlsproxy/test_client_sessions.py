@@ -30,9 +30,12 @@ def chains(tmp_path_factory: pytest.TempPathFactory) -> Chains:
 
 
 @contextmanager
-def daemon(directory: Path, queue: Path | None = None) -> Iterator[tuple[Proxy, SmtpClient]]:
+def daemon(
+    directory: Path, queue: Path | None = None, settings: dict[str, str] | None = None
+) -> Iterator[tuple[Proxy, SmtpClient]]:
     config = directory / "config"
-    write_config(config, SETTINGS | {"queue_directory": str(queue or directory / "queue")}, certificate=False)
+    own = {"queue_directory": str(queue or directory / "queue")} | (settings or {})
+    write_config(config, SETTINGS | own, certificate=False)
     with running(config) as proxy:
         yield proxy, SmtpClient(proxy.socket, config)
 
@@ -94,7 +97,18 @@ def test_no_session_is_resumed_where_another_verdict_is_asked_for(tmp_path: Path
         assert client.session(server, variants[0]).reused is True
     assert "policy" in manager.requests
     assert manager.requests.count("policy") == 1
-    assert "seed" in manager.requests
+
+
+def test_as_much_entropy_is_asked_for_as_the_configuration_says(tmp_path: Path, chains: Chains) -> None:
+    server = server_context(chains.file("direct"))
+    settings = {"tls_daemon_random_bytes": "77"}
+    with (
+        Manager(tmp_path / "queue/private/tlsmgr") as manager,
+        daemon(tmp_path, settings=settings) as (_, client),
+    ):
+        client.session(server, Asked())
+        wait_for_sessions(manager, 1)
+    assert manager.seeds == {77}
 
 
 @pytest.mark.parametrize("manner", ["silent", "nonsense", "half", "absent"])
