@@ -6,6 +6,15 @@ from pathlib import Path
 
 from tlsproxy.check.rule import all_rules
 
+_AFTERWORD = """
+*With files*: it looks at more than main.cf and master.cf, and is silent with `--no-fs`. *Only if selected*: with
+`--select` or `--extend-select`. K014 and D005 are silent unless `--status` or `--dns` lets them ask.
+
+There is no rule for a `$` that was meant as a dollar sign: N002 tells one that makes a name which is set nowhere, S006
+one that makes no name at all. Bytes that are not UTF-8 are not reported, since comments may have them. Nothing is said
+of keys and policies that only a server's answers hold.
+"""
+
 DIRECTORY = Path(__file__).parent.parent / "docs" / "rules"
 
 
@@ -21,7 +30,7 @@ def pages() -> dict[str, str]:
         "# Rules\n\nThese pages are made from the rules themselves by `tools/make_rule_pages.py`; what they show as "
         "reported and as right is tested.\n\n| rule | name | severity | what it finds |\n|---|---|---|---|\n"
     )
-    return {"README.md": index + "".join(rows)} | {f"{rule.id}.md": rule.page() for rule in all_rules()}
+    return {"README.md": index + "".join(rows) + _AFTERWORD} | {f"{rule.id}.md": rule.page() for rule in all_rules()}
 
 
 if __name__ == "__main__":

@@ -197,6 +197,19 @@ def test_an_empty_host_name_stops_everything(tmp_path: Path) -> None:
     assert "S012" in {finding.rule for finding in run("myhostname =\n", RULES).findings}
 
 
+@pytest.mark.parametrize("setting", ["{ smtpd_banner = x", "{ smtpd_banner = x }y"])
+def test_braces_that_do_not_match_stop_the_master(setting: str, tmp_path: Path) -> None:
+    entry = f"127.0.0.1:{free_ports(1)[0]} inet n - n - - smtpd\n  -o {setting}\n"
+    assert postconf(f"--- master.cf\n{entry}", tmp_path).returncode == 0
+    master_cf = MASTER_CF + entry.replace("{", "{{").replace("}", "}}")
+    with (
+        pytest.raises(AssertionError, match="does not start"),
+        PrivatePostfix(tmp_path / "postfix", {}, master_cf),
+    ):
+        pass
+    assert "S006" in {finding.rule for finding in run(f"--- master.cf\n{entry}", RULES).findings}
+
+
 def test_an_indented_setting_becomes_part_of_the_one_before(tmp_path: Path) -> None:
     text = "relayhost =\n smtpd_tls_security_level = may\n"
     result = postconf(text, tmp_path)

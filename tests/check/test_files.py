@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import pwd
 from pathlib import Path
 
 import pytest
 from check.examples import run
+from peers.certificates import Identity, name
 
 from postconf.catalogue import release, upstream_releases
 from tlsproxy.check.cli import main
@@ -80,8 +82,8 @@ def test_a_table_of_certificates_is_compared_with_their_files(
 ) -> None:
     from maps.cli import main as postmap
 
-    for name in ("chain.pem", "full.pem"):
-        (tmp_path / name).write_bytes(certificate_files[name])
+    for file in ("chain.pem", "full.pem"):
+        (tmp_path / file).write_bytes(certificate_files[file])
     (tmp_path / "main.cf").write_text("")
     (tmp_path / "sni").write_text(f"mail.example.com {tmp_path}/chain.pem\n")
     text = "tls_server_sni_maps = hash:$config_directory/sni\n"
@@ -116,3 +118,59 @@ def test_a_stale_table_is_reported(tmp_path: Path) -> None:
     assert "T003" in rules_of(text, tmp_path)
     os.utime(tmp_path / "transport", (1, 1))
     assert "T003" not in rules_of(text, tmp_path)
+
+
+def certified(directory: Path, identity: Identity, more: str = "", version: str = "3.7") -> dict[str, str]:
+    """What is said of a server with one key and certificate: rule → message."""
+    chain = directory / "own.pem"
+    chain.write_bytes(identity.key_pem + identity.pem)
+    chain.chmod(0o600)
+    text = f"smtpd_tls_security_level = may\nsmtpd_tls_chain_files = {chain}\n{more}"
+    return {finding.rule: finding.message for finding in run(text, RULES, directory, version).findings}
+
+
+@pytest.mark.parametrize(
+    "kind, exclusions, told",
+    [
+        ("ec256", "aECDSA", True),
+        ("ec256", "aRSA", False),
+        ("rsa2048", "aRSA", True),
+        ("rsa2048", "kEECDH, kEDH", False),
+        ("rsa2048", "kEECDH, kEDH, kRSA", True),
+        ("rsa2048", "aECDSA", False),
+    ],
+)
+def test_exclusions_that_leave_no_cipher_for_the_key_are_told(
+    kind: str, exclusions: str, told: bool, tmp_path: Path
+) -> None:
+    identity = Identity(name("mail.example.com"), kind=kind)
+    setting = f"smtpd_tls_exclude_ciphers = {exclusions}\n"
+    assert ("P009" in certified(tmp_path, identity, setting)) is told
+    assert "P009" not in certified(tmp_path, identity, setting + "smtpd_tls_protocols = >=TLSv1.3\n")
+
+
+def test_one_curve_is_not_enough_for_a_key_on_another(tmp_path: Path) -> None:
+    identity = Identity(name("mail.example.com"), kind="ec384")
+    strong = "smtpd_tls_eecdh_grade = strong\n"
+    assert "K011" in certified(tmp_path, identity, strong, "3.5")
+    assert "K011" not in certified(tmp_path, identity, strong, "3.7")
+    assert "K011" not in certified(tmp_path, identity, "smtpd_tls_eecdh_grade = ultra\n", "3.5")
+    assert "is ignored" in certified(tmp_path, identity, strong, "3.7")["P010"]
+    assert "one curve" in certified(tmp_path, identity, strong, "3.5")["P010"]
+
+
+def test_a_key_of_the_daemons_user_is_told(tmp_path: Path) -> None:
+    identity = Identity(name("mail.example.com"))
+    me = pwd.getpwuid(os.geteuid()).pw_name
+    assert "K008" not in certified(tmp_path, identity, "mail_owner = no-such-user\n")
+    assert f"{me} can read" in certified(tmp_path, identity, f"mail_owner = {me}\n")["K008"]
+
+
+def test_the_wrong_side_of_a_pair_is_told() -> None:
+    twice = "smtp_tls_security_level = may\nsmtp_tls_security_level = encrypt\n"
+    found = {finding.rule: finding for finding in run(twice, RULES).findings}
+    assert found["N003"].help == 'did you mean "smtpd_tls_security_level" here, or there?'
+    assert "N003" not in {finding.rule for finding in run(twice + "smtpd_tls_security_level = may\n", RULES).findings}
+    client_only = "smtpd_tls_security_level = may\nsmtp_tls_cert_file = /etc/ssl/mail.pem\n"
+    found = {finding.rule: finding for finding in run(client_only, RULES).findings}
+    assert "did you mean smtpd_tls_cert_file?" in found["K015"].help

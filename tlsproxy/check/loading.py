@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from postconf import ConfigError, ServiceView, View
 from postconf.config import Origin
-from postconf.models import load
+from postconf.models import TlsGlobals, load
 
 from .context import Context
 from .files import AUTHORITIES, CERTIFICATES, CHAINS, KEYS, is_hidden, missing, server_level, servers, used_files
+
+if TYPE_CHECKING:
+    from ..tls.identities import Identity
 
 _FILES = tuple(f"tlsproxy_tls_{suffix}" for suffix in (CHAINS, *CERTIFICATES, *KEYS, AUTHORITIES, "CApath"))
 
@@ -23,6 +27,10 @@ class Verdict:
     lines: list[str] = field(default_factory=list)
     problem: str = ""
     """Why there would be no TLS; empty if all is well."""
+    identities: list[Identity] = field(default_factory=list)
+    """The keys and certificates that are loaded."""
+    library: TlsGlobals | None = None
+    """The settings of the library; None if others don't allow to know."""
 
     @property
     def text(self) -> str:
@@ -89,7 +97,9 @@ def _judge(context: Context, view: View) -> Verdict | None:
     fixed = {"tlsproxy_tls_security_level": server_level(context, view), "tls_server_sni_maps": ""}
     verdict = Verdict(view)
     try:
-        ServerRole.load(load(_AsProxy(context, view, fixed)), verdict)
+        settings = load(_AsProxy(context, view, fixed))
+        verdict.library = settings.globals
+        verdict.identities = ServerRole.load(settings, verdict).identities()
     except ConfigError:
         return None  # values that rules of their own report
     except RoleUnavailable as error:

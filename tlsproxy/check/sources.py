@@ -136,8 +136,10 @@ class Entry:
         self.words = split_words(line.text)
         self.service: Service | None = None
         self.error: ConfigError | None = None
+        self.warnings: list[str] = []
+        """What postconf(1) warns of."""
         try:
-            self.service = parse_service(line, _ignore)
+            self.service = parse_service(line, self.warnings.append)
         except ConfigError as error:
             self.error = error
 

@@ -6,8 +6,8 @@ from importlib import import_module
 from types import ModuleType
 
 _SUBJECTS = (
-    *("certificates", "comments", "compatibility", "dane", "levels", "master", "names"),
-    *("outside", "protocols", "proxy", "syntax", "tables", "values"),
+    *("certificates", "comments", "compatibility", "dane", "levels", "loader", "master"),
+    *("names", "outside", "protocols", "proxy", "syntax", "tables", "values"),
 )
 
 

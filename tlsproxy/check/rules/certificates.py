@@ -1,14 +1,10 @@
-"""Keys and certificates: whether they are there, fit together, and are worth something.
-
-What the daemon makes of them is not guessed: its own loader is asked (`check.loading`).
-"""
+"""Keys and certificates: whether they are there, and are worth something. Whether they fit together: `loader`."""
 
 from __future__ import annotations
 
 import datetime
+import pwd
 from collections.abc import Iterator
-
-from postconf import View
 
 from ..context import Context
 from ..files import (
@@ -21,11 +17,10 @@ from ..files import (
     servers,
     used_files,
 )
-from ..findings import Finding, Fix, Severity, Span
+from ..findings import Finding, Fix, Severity
 from ..rule import Rule
 
 _SYSTEM_AUTHORITIES = "/etc/ssl/certs/ca-certificates.crt"
-_NO_SIGNS = str.maketrans(':,"=', "    ")
 
 
 class _Missing(Rule):
@@ -72,6 +67,7 @@ class ChainFileMissing(_Missing):
     consequence = "no certificate is loaded, also none of other files"
     bad = "smtpd_tls_security_level = may\nsmtpd_tls_chain_files = $config_directory/chain.pem, /nonexistent.pem\n"
     good = "smtpd_tls_security_level = may\nsmtpd_tls_chain_files = $config_directory/chain.pem\n"
+    lookalike = "smtp_tls_security_level = none\nsmtp_tls_chain_files = /nonexistent.pem\n"
 
 
 class AuthoritiesMissing(_Missing):
@@ -90,95 +86,7 @@ class AuthoritiesMissing(_Missing):
         "smtpd_tls_security_level = may\nsmtpd_tls_cert_file = $config_directory/chain.pem\n"
         "smtpd_tls_CAfile = $config_directory/root.pem\n"
     )
-
-
-class _Judged(Rule):
-    """Reports what the daemon's loader says in certain words."""
-
-    needs_files = True
-    words: tuple[str, ...] = ()
-    unless: tuple[str, ...] = ()
-    """Words that another rule takes care of."""
-    suffixes: tuple[str, ...] = (CHAINS, *CERTIFICATES)
-    help = ""
-
-    def check(self, context: Context) -> Iterator[Finding]:
-        """Yield what is found."""
-        from ..loading import verdicts
-
-        told: set[str] = set()
-        for verdict in verdicts(context):
-            if not verdict.problem or any(word in verdict.text for word in self.unless):
-                continue
-            for line in [*verdict.lines, verdict.problem]:
-                if any(word in line for word in self.words) and line not in told:
-                    told.add(line)
-                    message = verdict.problem if "error:" in line else line
-                    yield self.finding(self._span(context, verdict.view, message), message, self.help)
-                    break
-
-    def _span(self, context: Context, view: View, line: str) -> Span:
-        files = [used for used in used_files(context) if used.is_server]
-        named = [used for used in files if f" {used.path} " in f"{line.translate(_NO_SIGNS)} "]
-        wanted = [used for used in named if used.suffix in self.suffixes] or named
-        if wanted:
-            return wanted[0].assignment.word(wanted[0].path)
-        parameter = "smtpd_tls_chain_files" if context.value("smtpd_tls_chain_files", view) else "smtpd_tls_cert_file"
-        return context.span(parameter, view)
-
-
-class KeyMismatch(_Judged):
-    """A key that does not belong to its certificate."""
-
-    id = "K003"
-    name = "key-cert-mismatch"
-    effect = '"does not match", and TLS is turned off.'
-    words = ("does not match", "key values mismatch")
-    suffixes = (*KEYS, CHAINS)
-    help = "put the certificate that was made with this key behind it"
-    bad = (
-        "smtpd_tls_security_level = may\nsmtpd_tls_cert_file = $config_directory/cert.pem\n"
-        "smtpd_tls_key_file = $config_directory/other-key.pem\n"
-    )
-    good = (
-        "smtpd_tls_security_level = may\nsmtpd_tls_cert_file = $config_directory/cert.pem\n"
-        "smtpd_tls_key_file = $config_directory/key.pem\n"
-    )
-
-
-class KeyNotFirst(_Judged):
-    """A chain file that does not begin with its key."""
-
-    id = "K004"
-    name = "key-not-first"
-    effect = '"key not first": 454 from smtpd(8), status 0 from tlsproxy(8).'
-    words = ("key not first",)
-    help = "put the key in front of its certificate"
-    bad = "smtpd_tls_security_level = may\nsmtpd_tls_chain_files = $config_directory/cert-first.pem\n"
-    good = "smtpd_tls_security_level = may\nsmtpd_tls_chain_files = $config_directory/chain.pem\n"
-    lookalike = "smtpd_tls_security_level = may\nsmtpd_tls_cert_file = $config_directory/cert-first.pem\n"
-
-
-class StrayPem(_Judged):
-    """PEM objects that don't belong there: a second key, an encrypted key, something else."""
-
-    id = "K005"
-    name = "stray-pem"
-    words = (
-        *(
-            "not followed by a certificate",
-            "more than one key of the same kind",
-            "No certs for key",
-            "ignoring 2nd key",
-        ),
-        *("error loading private key", "error loading certificate (", "No PEM data", "No private key", "cannot get "),
-        "PEM block without an end",
-    )
-    unless = KeyMismatch.words
-    help = "a file has a key that is not encrypted, its certificate, and the issuers"
-    bad = "smtpd_tls_security_level = may\nsmtpd_tls_chain_files = $config_directory/two-keys.pem\n"
-    good = "smtpd_tls_security_level = may\nsmtpd_tls_chain_files = $config_directory/chain.pem\n"
-    lookalike = "smtpd_tls_security_level = may\nsmtpd_tls_chain_files = $config_directory/ec-parameters.pem\n"
+    lookalike = "smtp_tls_security_level = none\nsmtp_tls_CAfile = /nonexistent.pem\n"
 
 
 class IncompleteChain(Rule):
@@ -221,6 +129,7 @@ class Validity(Rule):
     needs_files = True
     bad = "smtpd_tls_security_level = may\nsmtpd_tls_chain_files = $config_directory/expired.pem\n"
     good = "smtpd_tls_security_level = may\nsmtpd_tls_chain_files = $config_directory/chain.pem\n"
+    lookalike = "smtpd_tls_security_level = none\nsmtpd_tls_chain_files = $config_directory/expired.pem\n"
 
     def check(self, context: Context) -> Iterator[Finding]:
         """Yield what is found."""
@@ -250,7 +159,10 @@ class Validity(Rule):
 
 
 class KeyTooOpen(Rule):
-    """A private key that all users of the machine can read."""
+    """A private key that all users of the machine can read, or that belongs to the user of Postfix's daemons.
+
+    They give up root's privileges lest a mistake in them cost the key.
+    """
 
     id = "K008"
     name = "key-too-open"
@@ -258,6 +170,10 @@ class KeyTooOpen(Rule):
     needs_files = True
     bad = "smtpd_tls_security_level = may\nsmtpd_tls_chain_files = $config_directory/open.pem\n"
     good = "smtpd_tls_security_level = may\nsmtpd_tls_chain_files = $config_directory/chain.pem\n"
+    lookalike = (
+        "smtpd_tls_security_level = may\nsmtpd_tls_cert_file = $config_directory/cert.pem\n"
+        "smtpd_tls_key_file = $config_directory/key.pem\n"
+    )
 
     def check(self, context: Context) -> Iterator[Finding]:
         """Yield what is found."""
@@ -269,15 +185,25 @@ class KeyTooOpen(Rule):
                 continue
             told.add(used.path)
             try:
-                mode = context.files.stat(used.path).st_mode
+                facts = context.files.stat(used.path)
             except (OSError, ValueError):
                 continue
-            if mode & 0o007 and holds_key(context, used.path):
+            is_open, is_owned = bool(facts.st_mode & 0o007), facts.st_uid == self._daemon(context)
+            if (is_open or is_owned) and holds_key(context, used.path):
+                who = "everybody" if is_open else context.value("mail_owner")
                 yield self.finding(
                     used.assignment.word(used.path),
-                    f"everybody can read the private key in {used.path}",
-                    f"chmod 600 {used.path}",
+                    f"{who} can read the private key in {used.path}",
+                    f"chmod 600 {used.path}" if is_open else f"chown root {used.path}",
                 )
+
+    @staticmethod
+    def _daemon(context: Context) -> int:
+        """The number of the user that daemons become; -1 if this machine does not know it."""
+        try:
+            return -1 if context.files.is_image else pwd.getpwnam(context.value("mail_owner")).pw_uid
+        except KeyError:
+            return -1
 
 
 class KeyAfterDrop(Rule):
@@ -299,6 +225,10 @@ class KeyAfterDrop(Rule):
         "smtp_tls_security_level = may\nsmtp_tls_connection_reuse = yes\n"
         "smtp_tls_chain_files = $config_directory/chain.pem\n--- master.cf\nsmtp unix - - y - - smtp\n"
         "tlsproxy unix - - y - 0 tlsproxy\n"
+    )
+    lookalike = (
+        "smtp_tls_security_level = may\n--- master.cf\nsmtp unix - - y - - smtp\n"
+        "  -o smtp_tls_chain_files=$config_directory/chain.pem\ntlsproxy unix - - y - 0 tlsproxy\n"
     )
 
     def check(self, context: Context) -> Iterator[Finding]:
@@ -372,11 +302,15 @@ class WeakKey(Rule):
     needs_files = True
     bad = "smtpd_tls_security_level = may\nsmtpd_tls_chain_files = $config_directory/weak.pem\n"
     good = "smtpd_tls_security_level = may\nsmtpd_tls_chain_files = $config_directory/chain.pem\n"
+    lookalike = (
+        "smtpd_tls_security_level = may\nsmtpd_tls_chain_files = $config_directory/chain.pem\n"
+        "smtpd_tls_eecdh_grade = ultra\nsmtpd_tls_CAfile = $config_directory/weak.pem\n"
+    )
 
     def check(self, context: Context) -> Iterator[Finding]:
         """Yield what is found."""
         from cryptography.exceptions import UnsupportedAlgorithm
-        from cryptography.hazmat.primitives.asymmetric import dsa, rsa
+        from cryptography.hazmat.primitives.asymmetric import dsa, ec, rsa
 
         from ..certificates import chains, is_self_signed
 
@@ -394,8 +328,19 @@ class WeakKey(Rule):
                 problem = f"the key in {used.path} is DSA, which TLS 1.3 does not have"
             elif digest is not None and digest.name in ("md5", "sha1") and not is_self_signed(leaf):
                 problem = f"the certificate in {used.path} is signed with {digest.name.upper()}"
+            elif isinstance(key, ec.EllipticCurvePublicKey) and (other := self._only_curve(context, key.curve.name)):
+                problem = f"the key in {used.path} is on {key.curve.name}, and {other} is the only curve allowed"
             if problem:
                 yield self.finding(used.assignment.word(used.path), problem, "use ECDSA P-256, or RSA with 2048 bits")
+
+    @staticmethod
+    def _only_curve(context: Context, curve: str) -> str:
+        """The only curve that an old release allows, if it is another; clients of TLS 1.2 find no cipher then."""
+        grade = context.value("smtpd_tls_eecdh_grade").lower()
+        if context.release.since("3.6") or grade not in ("strong", "ultra"):
+            return ""
+        allowed = context.value(f"tls_eecdh_{grade}_curve")
+        return "" if curve == {"prime256v1": "secp256r1"}.get(allowed, allowed) else allowed
 
 
 class LegacyAndChainFiles(Rule):
@@ -407,6 +352,7 @@ class LegacyAndChainFiles(Rule):
     effect = "a warning at start; the older settings are ignored."
     bad = "smtpd_tls_chain_files = /etc/ssl/mail.pem\nsmtpd_tls_cert_file = /etc/ssl/old.pem\n"
     good = "smtpd_tls_chain_files = /etc/ssl/mail.pem\nsmtp_tls_cert_file = /etc/ssl/client.pem\n"
+    lookalike = "smtpd_tls_chain_files = /etc/ssl/mail.pem\nsmtpd_tls_cert_file = none\nsmtpd_tls_key_file =\n"
 
     def check(self, context: Context) -> Iterator[Finding]:
         """Yield what is found."""
@@ -436,6 +382,7 @@ class CertificateOnClientSide(Rule):
     optional = True
     bad = "smtpd_tls_cert_file = /etc/ssl/mail.pem\nsmtp_tls_cert_file = $smtpd_tls_cert_file\n"
     good = "smtpd_tls_cert_file = /etc/ssl/mail.pem\n"
+    lookalike = "smtpd_tls_cert_file = /etc/ssl/mail.pem\nsmtp_tls_cert_file = /etc/ssl/client.pem\n"
 
     def check(self, context: Context) -> Iterator[Finding]:
         """Yield what is found."""
@@ -484,9 +431,16 @@ class LevelWithoutCertificate(Rule):
             yield self.finding(
                 span,
                 "TLS is to be offered, and there is no certificate: clients get 454",
-                "set smtpd_tls_chain_files",
+                self._help(context),
                 related=[(given.span(), "nothing is left of this")] if given else (),
             )
+
+    @staticmethod
+    def _help(context: Context) -> str:
+        for suffix in (CHAINS, *CERTIFICATES):
+            if context.value(f"smtp_tls_{suffix}") and context.is_set(f"smtp_tls_{suffix}"):
+                return f"smtp_tls_{suffix} is for mail that goes out; did you mean smtpd_tls_{suffix}?"
+        return "set smtpd_tls_chain_files"
 
 
 class AuthoritiesAreOwnChain(Rule):
@@ -501,6 +455,10 @@ class AuthoritiesAreOwnChain(Rule):
         "smtp_tls_security_level = verify\nsmtp_tls_CAfile = $config_directory/full.pem\n"
     )
     good = "smtp_tls_security_level = verify\nsmtp_tls_CAfile = $config_directory/root.pem\n"
+    lookalike = (
+        "smtpd_tls_security_level = may\nsmtpd_tls_chain_files = $config_directory/full.pem\n"
+        "smtpd_tls_CAfile = $config_directory/full.pem\n"
+    )
 
     def check(self, context: Context) -> Iterator[Finding]:
         """Yield what is found."""
@@ -519,67 +477,3 @@ class AuthoritiesAreOwnChain(Rule):
                         related=[(server.assignment.span(), "the server's own")],
                     )
                     break
-
-
-class RoleUnavailable(_Judged):
-    """Something else keeps the daemon from offering TLS; the words are its own."""
-
-    id = "K017"
-    name = "no-tls"
-    needs_files = True
-    bad = (
-        "smtpd_tls_security_level = may\nsmtpd_tls_cert_file = $config_directory/chain.pem\n"
-        "smtpd_tls_CAfile = $config_directory/key.pem\n"
-    )
-    good = (
-        "smtpd_tls_security_level = may\nsmtpd_tls_cert_file = $config_directory/chain.pem\n"
-        "smtpd_tls_CAfile = $config_directory/root.pem\n"
-    )
-
-    _OTHERS = (
-        *KeyMismatch.words,
-        *KeyNotFirst.words,
-        *StrayPem.words,
-        *("Invalid TLS protocol list", "cipher grade", "Digest algorithm", "No server certs", "tls_config_file"),
-        "TLS server role is disabled",
-    )
-
-    def check(self, context: Context) -> Iterator[Finding]:
-        """Yield what is found."""
-        from ..loading import verdicts
-
-        for verdict in verdicts(context):
-            if verdict.problem and not any(word in verdict.text for word in self._OTHERS):
-                span = self._span(context, verdict.view, verdict.problem)
-                yield self.finding(span, verdict.problem, "see what the daemon's log would say")
-
-
-class NothingLeft(Rule):
-    """Lists of ciphers and exclusions that leave no cipher for TLS 1.2 and below."""
-
-    id = "P009"
-    name = "no-cipher-left"
-    severity = Severity.ERROR
-    needs_files = True
-    bad = (
-        "smtpd_tls_security_level = may\nsmtpd_tls_chain_files = $config_directory/chain.pem\n"
-        "smtpd_tls_exclude_ciphers = ALL\n"
-    )
-    good = (
-        "smtpd_tls_security_level = may\nsmtpd_tls_chain_files = $config_directory/chain.pem\n"
-        "smtpd_tls_exclude_ciphers = aNULL\n"
-    )
-
-    def check(self, context: Context) -> Iterator[Finding]:
-        """Yield what is found."""
-        from ..loading import verdicts
-
-        for verdict in verdicts(context):
-            excluded = context.value("smtpd_tls_exclude_ciphers", verdict.view)
-            signs = any(word[:1] in "!-+@" for word in excluded.replace(",", " ").replace(":", " ").split())
-            if "error setting cipher grade" in verdict.problem and not signs:
-                yield self.finding(
-                    context.span("smtpd_tls_exclude_ciphers", verdict.view),
-                    "no cipher is left, and every handshake fails",
-                    "exclude less",
-                )

@@ -20,6 +20,7 @@ class UnusedIgnore(Rule):
     severity = Severity.INFO
     bad = "# tlsproxy-check: ignore=V001 -- once needed\nsmtpd_tls_auth_only = yes\n"
     good = "# tlsproxy-check: ignore=V001 -- a template\nsmtpd_tls_auth_only = maybe\n"
+    lookalike = "# tlsproxy-check runs in the pipeline, and may ignore=V001\nsmtpd_tls_auth_only = yes\n"
 
     def check(self, context: Context) -> Iterator[Finding]:  # noqa: ARG002
         """Leave it to the engine."""

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from postconf.expressions import ExpressionError, expand
 
 from ..context import Context
+from ..files import client_level
 from ..findings import Finding, Fix, Severity, Span
 from ..rule import Rule
 from .proxy import RENAMED, rename
@@ -60,7 +61,11 @@ class CompatibilityLevelLow(Rule):
     severity = Severity.WARNING
     bad = "compatibility_level = 2\n"
     good = "compatibility_level = 3.6\n"
-    lookalike = "compatibility_level = 3.7\n"
+    lookalike = (
+        "compatibility_level = 2\nrespectful_logging = yes\nsmtpd_relay_before_recipient_restrictions = yes\n"
+        "lmtp_tls_fingerprint_digest = sha256\nsmtp_tls_fingerprint_digest = sha256\n"
+        "smtpd_tls_fingerprint_digest = sha256\n"
+    )
 
     def check(self, context: Context) -> Iterator[Finding]:
         """Yield what is found."""
@@ -85,6 +90,7 @@ class CompatibilityLevelMissing(Rule):
     severity = Severity.INFO
     bad = "myhostname = mail.example.com\n"
     good = "myhostname = mail.example.com\ncompatibility_level = 3.6\n"
+    lookalike = "# compatibility_level is the newest one\ncompatibility_level = 0\n"
 
     def check(self, context: Context) -> Iterator[Finding]:
         """Yield what is found."""
@@ -110,6 +116,7 @@ class DefaultChanged(Rule):
         "smtp_tls_security_level = dane\nsmtp_tls_dane_insecure_mx_policy = dane\n"
         "smtpd_tls_mandatory_protocols = >=TLSv1\n"
     )
+    lookalike = "smtp_tls_security_level = may\n"
 
     _NAMES = ("smtp_tls_security_level", "smtp_tls_dane_insecure_mx_policy")
 
@@ -118,7 +125,7 @@ class DefaultChanged(Rule):
         from .names import other_releases
 
         for name in self._NAMES:
-            if name in context.main.effective or (name != self._NAMES[0] and not context.is_set(self._NAMES[0])):
+            if name in context.main.effective or (name != self._NAMES[0] and not self._has_dane(context)):
                 continue
             mine = context.release.defaults.get(name)
             others = [version for version, each in other_releases().items() if each.defaults.get(name) != mine]
@@ -128,6 +135,10 @@ class DefaultChanged(Rule):
                     f"the default of {name} is {mine or 'empty'} here, and another in {', '.join(others)}",
                     "set it, to have the same with all releases",
                 )
+
+    @staticmethod
+    def _has_dane(context: Context) -> bool:
+        return any(client_level(context, view) in ("dane", "dane-only") for view in context.views("smtp"))
 
 
 class OpensslConfiguration(Rule):

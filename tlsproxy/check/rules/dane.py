@@ -97,6 +97,7 @@ class TlsaRecords(Rule):
     needs_files = True
     bad = "smtpd_tls_security_level = may\nsmtpd_tls_chain_files = $config_directory/chain.pem\n"
     good = "smtpd_tls_security_level = may\n"
+    lookalike = "smtpd_tls_security_level = none\nsmtpd_tls_chain_files = $config_directory/chain.pem\n"
 
     def check(self, context: Context) -> Iterator[Finding]:
         """Yield what is found."""

@@ -396,6 +396,10 @@ class OverrideDefeatsMain(Rule):
         "smtpd_tls_security_level = may\n--- master.cf\nsmtp inet n - y - - smtpd\n  -o smtpd_tls_security_level=none\n"
     )
     good = "smtpd_tls_security_level = may\n--- master.cf\nsmtp inet n - y - - smtpd\n"
+    lookalike = (
+        "smtpd_tls_security_level = may\nsmtpd_tls_auth_only = no\n--- master.cf\nsmtp inet n - y - - smtpd\n"
+        "  -o smtpd_tls_security_level=may -o smtpd_sasl_auth_enable=yes\n"
+    )
 
     def check(self, context: Context) -> Iterator[Finding]:
         """Yield what is found."""

@@ -103,7 +103,8 @@ class UndefinedMacro(Rule):
 class WrongSide(Rule):
     """One half of a pair for the server, the other half for the client.
 
-    smtpd_* is for mail that comes in, smtp_* for mail that goes out.
+    smtpd_* is for mail that comes in, smtp_* for mail that goes out. A level that is set twice for one of them and not
+    for the other is a typing error most often.
     """
 
     id = "N003"
@@ -139,6 +140,19 @@ class WrongSide(Rule):
                                 )
                             ],
                         )
+        yield from self._twice(context)
+
+    def _twice(self, context: Context) -> Iterator[Finding]:
+        for this, other in (("smtp", "smtpd"), ("smtpd", "smtp")):
+            name, meant = f"{this}_tls_security_level", f"{other}_tls_security_level"
+            found = [each for each in context.main.assignments if each.name == name]
+            if len(found) > 1 and found[0].value != found[-1].value and not context.is_set(meant):
+                yield self.finding(
+                    found[-1].name_span(),
+                    f"{name} is set twice, and {meant} not at all",
+                    f'did you mean "{meant}" here, or there?',
+                    related=[(found[0].name_span(), "set before here")],
+                )
 
 
 class UnusedUserParameter(Rule):
@@ -201,6 +215,7 @@ class RemovedInThisVersion(Rule):
     in_templates = True
     bad = "tls_dane_digest_agility = on\n"
     good = "tls_dane_digests = sha512 sha256\n"
+    lookalike = "disable_dns_lookups = no\n"
 
     def check(self, context: Context) -> Iterator[Finding]:
         """Yield what is found."""
@@ -225,6 +240,7 @@ class ReadOnly(Rule):
     in_templates = True
     bad = "service_name = smtp\n"
     good = "smtpd_service_name = smtpd\n"
+    lookalike = "syslog_name = postfix/$service_name\n"
 
     def check(self, context: Context) -> Iterator[Finding]:
         """Yield what is found."""

@@ -131,6 +131,7 @@ class AllProtocolsExcluded(Rule):
     name = "all-protocols-excluded"
     bad = "smtpd_tls_protocols = >=TLSv1.3, !TLSv1.3\n"
     good = "smtpd_tls_protocols = >=TLSv1.3\n"
+    lookalike = "smtpd_tls_protocols = !SSLv2, !SSLv3, !TLSv1, !TLSv1.1, !TLSv1.2\n"
 
     def check(self, context: Context) -> Iterator[Finding]:
         """Yield what is found."""
@@ -253,6 +254,7 @@ class OverriddenCipherList(Rule):
     in_templates = True
     bad = "tls_high_cipherlist = ECDHE-RSA-AES256-GCM-SHA384\n"
     good = "smtpd_tls_ciphers = high\n"
+    lookalike = "tls_high_cipherlist = aNULL:-aNULL:HIGH:@STRENGTH\n"
 
     def check(self, context: Context) -> Iterator[Finding]:
         """Yield what is found."""
@@ -283,8 +285,11 @@ class Obsolete(Rule):
                 yield self.finding(each.name_span(), "export ciphers are gone, and with them this file", "remove it")
         for each in context.named("smtpd_tls_eecdh_grade", "tlsproxy_tls_eecdh_grade"):
             if each.value.lower() in ("strong", "ultra"):
+                is_ignored = context.release.since("3.6")
                 yield self.finding(
-                    each.span(), f"{each.value} allows one curve only", "remove it, and let curves be negotiated"
+                    each.span(),
+                    f"{each.value} is {'ignored since Postfix 3.6' if is_ignored else 'one curve only'}",
+                    "remove it, and let curves be negotiated",
                 )
 
 

@@ -261,6 +261,7 @@ class LegacyProxyNames(Rule):
     in_templates = True
     bad = "tlsproxy_client_level = encrypt\n"
     good = "tlsproxy_client_security_level = encrypt\n"
+    lookalike = "tlsproxy_client_loglevel = 1\ntlsproxy_client_policy_maps = $smtp_tls_policy_maps\n"
 
     def check(self, context: Context) -> Iterator[Finding]:
         """Yield what is found."""

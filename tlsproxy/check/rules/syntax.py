@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from postconf.lines import SPACE
 from postconf.maincf import AssignmentError, split_assignment
+from postconf.mastercf import closing_brace
 
 from ..context import Context
 from ..findings import Edit, Finding, Fix, Severity, Span
@@ -185,9 +186,10 @@ class CommentedContinuation(Rule):
 
 
 class UnbalancedMacro(Rule):
-    """A reference without an end, or one that means nothing.
+    """A reference without an end, or one that means nothing; a `-o { …` without a closing brace.
 
-    Postfix can't expand the value, and no program that needs it starts.
+    Postfix can't expand the value, and no program that needs it starts. Of the brace in master.cf postconf(1) warns,
+    and master(8) does not start.
     """
 
     id = "S006"
@@ -195,7 +197,10 @@ class UnbalancedMacro(Rule):
     effect = 'postconf(1) and every daemon: fatal, "macro processing error".'
     bad = "myorigin = ${mydomain\n"
     good = "myorigin = ${mydomain}\n"
-    lookalike = "smtpd_banner = $myhostname costs 5$$\n"
+    lookalike = (
+        "smtpd_banner = $myhostname costs 5$$\n--- master.cf\nsmtp inet n - y - - smtpd\n"
+        "  -o { smtpd_banner = $myhostname {really} }\n"
+    )
 
     def check(self, context: Context) -> Iterator[Finding]:
         """Yield what is found."""
@@ -207,6 +212,15 @@ class UnbalancedMacro(Rule):
                     "write $name or ${name}; $$ is a dollar sign",
                 )
                 break
+        for entry in context.master.entries if context.master else []:
+            if any("'}'" in warning for warning in entry.warnings):
+                field = next(at for at, (word, _) in enumerate(entry.words) if _is_broken(word))
+                yield self.finding(entry.span(field), "the braces don't match: master(8) does not start", "close them")
+
+
+def _is_broken(word: str) -> bool:
+    """Does a word begin with a brace that is not closed at its end?"""
+    return word.startswith("{") and closing_brace(word, 0) != len(word) - 1
 
 
 class QuotedValue(Rule):

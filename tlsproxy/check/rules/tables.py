@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from maps.files import BadFiles, decode
 from maps.source import Record, records
 from maps.table import Flags, TableError
+from maps.wrapping import WrappedTable
 from tlsproxy.policy.entry import parse_entry
 from tlsproxy.policy.errors import PolicyError, Where
 from tlsproxy.policy.per_site import parse_site
@@ -168,6 +169,7 @@ class NamesWithoutContent(Rule):
     needs_files = True
     bad = "tls_server_sni_maps = inline:{mail.example.com=/nonexistent.pem}\n"
     good = "tls_server_sni_maps = texthash:$config_directory/sni\n--- sni\n"
+    lookalike = "tls_server_sni_maps = inline:{mail.example.com=$config_directory/chain.pem}\n"
 
     def check(self, context: Context) -> Iterator[Finding]:
         """Yield what is found."""
@@ -214,6 +216,60 @@ class NamesWithoutContent(Rule):
     def _records(context: Context, table: Named) -> Iterator[Record]:
         source = source_of(context, table) or b""
         return records(source.split(b"\n"), table.name, lambda _: None, utf8=False)
+
+
+class DefaultNotNamed(Rule):
+    """Names of the server's own certificate that the table of certificates by name does not have.
+
+    Clients get that certificate all the same, and each of them leaves a line in the log.
+    """
+
+    id = "T005"
+    name = "sni-missing-default"
+    severity = Severity.INFO
+    needs_files = True
+    optional = True
+    effect = '"TLS SNI … not matched, using default chain" in the log, for each such client.'
+    bad = (
+        "smtpd_tls_security_level = may\nsmtpd_tls_chain_files = $config_directory/chain.pem\n"
+        "tls_server_sni_maps = inline:{www.example.net=$config_directory/elsewhere.pem}\n"
+    )
+    good = (
+        "smtpd_tls_security_level = may\nsmtpd_tls_chain_files = $config_directory/chain.pem\n"
+        "tls_server_sni_maps = inline:{mail.example.com=$config_directory/chain.pem}\n"
+    )
+    lookalike = (
+        "smtpd_tls_security_level = may\nsmtpd_tls_chain_files = $config_directory/chain.pem\n"
+        "tls_server_sni_maps = inline:{.example.com=$config_directory/chain.pem}\n"
+    )
+
+    def check(self, context: Context) -> Iterator[Finding]:
+        """Yield what is found."""
+        from ..certificates import leaves, names_of
+
+        tables = [each for each in named_tables(context) if each.assignment.name == "tls_server_sni_maps"]
+        flags = Flags.LOCK | Flags.FOLD_FIX
+        opened = [open_table(context, each, [], flags) for each in tables]
+        names = {name for _, leaf in leaves(context) for name in names_of(leaf) if not name.startswith("*")}
+        if tables and all(opened):
+            for name in sorted(names):
+                if not any(table and self._has(table, name) for table in opened):
+                    yield self.finding(
+                        tables[0].span(), f"{name} is not in the table, and its clients get the default", "add it"
+                    )
+        for table in opened:
+            if table:
+                table.close()
+
+    @staticmethod
+    def _has(table: WrappedTable, name: str) -> bool:
+        """Is there an entry for a name, or for all below a domain that it is in?"""
+        labels = name.split(".")
+        keys = [name, *("." + ".".join(labels[at:]) for at in range(1, len(labels)))]
+        try:
+            return any(table.lookup(key.encode()) is not None for key in keys)
+        except TableError:
+            return True
 
 
 class BrokenTable(Rule):

@@ -240,6 +240,7 @@ class CircularMacro(Rule):
     effect = 'postconf(1) and daemons: fatal, "unreasonable macro call nesting".'
     bad = "mydestination = $mydomain\nmydomain = $mydestination\n"
     good = "mydestination = $mydomain\nmydomain = example.com\n"
+    lookalike = "smtpd_banner = $myhostname $$smtpd_banner\nmydomain = example.com\nmydestination = $mydomain\n"
 
     def check(self, context: Context) -> Iterator[Finding]:
         """Yield what is found."""
