@@ -22,7 +22,6 @@ Handler = Callable[[int], None]
 Job = Callable[[], None]
 
 _CHORE_INTERVAL = 1.0
-_LOG_DELAY = 0.02
 _MAX_EVENTS = 256
 
 
@@ -38,8 +37,8 @@ class Loop:
         self._running = False
         self.chores: list[Callable[[float], None]] = []
         """Called about once a second with the time."""
-        self.before_sleep: Callable[[float], bool] | None = None
-        """Called with the time before each sleep; says by True that it wants to be called again soon."""
+        self.before_sleep: Callable[[float], float] = _sleep_well
+        """Called with the time before each sleep; says how many seconds that may last at most."""
         self.on_failure: Callable[[Callable[..., None]], None] = _print_failure
         """Called inside the `except` block of a handler, job or chore that has raised, with that function."""
         self.now = time.monotonic()
@@ -129,17 +128,16 @@ class Loop:
                         self.on_failure(chore)
             if self._closing:
                 self._close_all()
-            if jobs:
-                wait = 0.0
-            elif self.before_sleep is not None and self.before_sleep(now):
-                wait = _LOG_DELAY
-            else:
-                wait = next_chores - now
+            wait = 0.0 if jobs else min(next_chores - now, self.before_sleep(now))
 
     def _close_all(self) -> None:
         for descriptor in self._closing:
             os.close(descriptor)
         self._closing.clear()
+
+
+def _sleep_well(_now: float) -> float:
+    return _CHORE_INTERVAL
 
 
 def _print_failure(_function: Callable[..., None]) -> None:

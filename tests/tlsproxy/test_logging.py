@@ -92,6 +92,33 @@ def test_a_receiver_that_does_not_read_gets_everything_later_in_order(tmp_path: 
         assert texts(got) == [str(number) for number in range(3000)]
 
 
+def test_a_receiver_with_a_short_queue_has_everything_soon_and_one_that_is_gone_is_not_asked_all_the_time() -> None:
+    taken: list[bytes] = []
+    asked = 0
+    room = 11
+
+    def sink(lines: list[bytes]) -> int:
+        nonlocal asked
+        asked += 1
+        taken.extend(lines[:room])
+        return len(lines[:room])
+
+    log = PostfixLog(FORM, sink)
+    for number in range(1000):
+        log.info(str(number))
+    now = 0.0
+    while len(taken) < 1000:
+        now += log.flush_when_due(now)
+    assert now < 2
+    assert texts(taken) == [str(number) for number in range(1000)]
+    room = asked = 0
+    log.info("to nobody")
+    gone = now
+    while now < gone + 60:
+        now += log.flush_when_due(now)
+    assert 50 < asked < 80
+
+
 def test_forms() -> None:
     text = "a\nb\x7fcé"
     postfix = FORM.line(Severity.WARNING, text).decode()

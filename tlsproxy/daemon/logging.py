@@ -1,8 +1,9 @@
 """Log lines: their severity, their form, and how they get out without ever holding up the program.
 
 A line is stamped when it is made, and handed on in batches (a logger that is woken for each line costs more than making
-the line). What can't be handed on now is kept, up to a bound, and tried again each second; what is lost is counted and
-said. Forms are Postfix's own (msg_logger(3), syslog(3)) and JSON; `sinks` has the ways out.
+the line). What can't be handed on now is kept, up to a bound, and tried again: soon where some was taken, as Linux has
+room for eleven datagrams only, less often where nobody takes any. What is lost is counted and said. Forms are Postfix's
+own (msg_logger(3), syslog(3)) and JSON; `sinks` has the ways out.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ Sink = Callable[[list[bytes]], int]
 _MAX_TEXT = 2000
 _MAX_LINES = 10_000
 _MAX_DELAY = 0.02
-_RETRY_INTERVAL = 1.0
+_FIRST_PAUSE, _LAST_PAUSE = 0.002, 1.0
+"""Seconds until lines are tried again that nobody takes: twice as many each time."""
 _UNPRINTABLE = dict.fromkeys([*range(32), 127], "?")
 
 
@@ -138,7 +140,7 @@ class PostfixLog:
         self.lost = 0
         """How many lines have been lost, ever."""
         self._flush_at = 0.0
-        self._blocked = False
+        self._pause = _FIRST_PAUSE
 
     def info(self, text: str) -> None:
         """Log an ordinary event."""
@@ -169,20 +171,24 @@ class PostfixLog:
             lost, self._lost = self._lost, 0
             self._add(Severity.WARNING, f"{lost} lines of this log were lost: it was not taken for too long")
         if self._lines:
-            del self._lines[: self._sink(self._lines)]
-        self._blocked = bool(self._lines)
+            taken = self._sink(self._lines)
+            del self._lines[:taken]
+            self._pause = _FIRST_PAUSE if taken else min(2 * self._pause, _LAST_PAUSE)
 
-    def flush_when_due(self, now: float) -> bool:
-        """Hand on lines that have waited long enough; say whether others wait. `now` is monotonic."""
+    def flush_when_due(self, now: float) -> float:
+        """Hand on lines that have waited long enough; say in how many seconds to call this again, at the latest.
+
+        `now` is monotonic.
+        """
+        if self._lines and not self._flush_at:
+            self._flush_at = now + _MAX_DELAY
+        elif self._lines and now >= self._flush_at:
+            self.flush()
+            self._flush_at = now + self._pause
         if not self._lines:
             self._flush_at = 0.0
-            return False
-        if not self._flush_at:
-            self._flush_at = now + _MAX_DELAY
-        elif now >= self._flush_at:
-            self.flush()
-            self._flush_at = now + _RETRY_INTERVAL if self._blocked else 0.0
-        return bool(self._lines) and not self._blocked
+            return _LAST_PAUSE
+        return max(0.0, self._flush_at - now)
 
     def forked(self) -> None:
         """Become the log of a child process; what was not handed on is the parent's."""
