@@ -74,7 +74,7 @@ class ServerRole(Protocol):
 
     @property
     def expires(self) -> float:
-        """When, on the clock of time(2), the ticket keys have to be replaced, which `renew` does."""
+        """When, on the monotonic clock, the ticket keys have to be replaced, which `renew` does."""
 
     def identities(self) -> Sequence[Identity]:
         """The keys and certificates of our own configuration."""

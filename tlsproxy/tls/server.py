@@ -82,7 +82,7 @@ class ServerRole:
 
     @property
     def expires(self) -> float:
-        """When, on the clock of time(2), the ticket keys have to be replaced, which `renew` does."""
+        """When, on the monotonic clock, the ticket keys have to be replaced, which `renew` does."""
         return self._own.contexts.expires
 
     def identities(self) -> list[Identity]:

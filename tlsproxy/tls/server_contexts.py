@@ -98,7 +98,7 @@ class ServerContexts:
 
     @property
     def expires(self) -> float:
-        """When, on the clock of time(2), the first ticket keys have to be replaced."""
+        """When, on the monotonic clock, the first ticket keys have to be replaced."""
         return min((each.expires for each in self._made.values()), default=float("inf"))
 
     def renew(self) -> None:
@@ -161,7 +161,7 @@ class ServerContext:
 
     def base(self) -> SSL.Context:
         """The context that sessions begin with: it seals their tickets."""
-        if time.time() >= self.expires:
+        if time.monotonic() >= self.expires:
             self._base = self._make_base()
             self.renewed = None
         return self._base
@@ -169,7 +169,7 @@ class ServerContext:
     def renew(self) -> None:
         """Use the certificates that have been read again, with the old ticket keys for as long as those are valid."""
         self._chains.clear()
-        if time.time() >= self.expires:
+        if time.monotonic() >= self.expires:
             self._base, self.renewed = self._make_base(), None
         else:
             self.renewed = self._contexts.make(self.terms)

@@ -29,6 +29,7 @@ from .openssl_peer import Certificate
 from .peer_facts import tell_of
 from .server_contexts import ServerContext, ServerContexts
 from .server_names import NamesUnavailable, ServerNames
+from .tickets import shown_expiry
 
 _DETAILS = LogMask.VERBOSE | LogMask.CACHE | LogMask.SSL_DEBUG
 _BUILT_IN = ("default", "none", "")
@@ -108,7 +109,6 @@ class ServerPeer:
             self._schemes,
             server=True,
             group_names=setting.behaviour.group_names,
-            nist_curves=setting.behaviour.nist_curves,
             signatures=setting.behaviour.signatures_when_resumed or not reused,
         )
         facts.namaddr = self._namaddr
@@ -162,13 +162,13 @@ class ServerPeer:
             setting.log.info(self._finding.describe(self._namaddr, peer="client"))
 
     def _on_ticket(self) -> None:
-        expires = int(self._setting.context.expires)
+        expires = shown_expiry(self._setting.context.expires)
         self._setting.log.info(f"{self._namaddr}: Issuing session ticket, key expiration: {expires}")
 
     def _on_hello(self) -> None:
         setting = self._setting
         if setting.contexts.resumption.tickets and openssl_peer.session_reused(self.connection):
-            expires = int(setting.context.expires)
+            expires = shown_expiry(setting.context.expires)
             setting.log.info(f"{self._namaddr}: Decrypting session ticket, key expiration: {expires}")
 
     def _on_step(self, _ssl: Any, ok: bool, error: int, depth: int, certificate: Certificate | None) -> int:

@@ -70,8 +70,16 @@ class Resumption:
             context.set_timeout(2 * self.timeout)
 
     def expiry(self) -> float:
-        """When, on the clock of time(2), ticket keys that are made now have to be replaced."""
-        return time.time() + self.timeout if self.tickets else float("inf")
+        """When, on the monotonic clock, ticket keys that are made now have to be replaced.
+
+        A time of day that is set back must not make keys last for years.
+        """
+        return time.monotonic() + self.timeout if self.tickets else float("inf")
+
+
+def shown_expiry(expiry: float) -> int:
+    """What the log says of an expiry: the time of day, as it is set now."""
+    return int(time.time() + expiry - time.monotonic())
 
 
 _LEAST_TIMEOUT = 120
