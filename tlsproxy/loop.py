@@ -39,7 +39,7 @@ class Loop:
         """Called about once a second with the time."""
         self.before_sleep: Callable[[float], float] = _sleep_well
         """Called with the time before each sleep; says how many seconds that may last at most."""
-        self.on_failure: Callable[[Callable[..., None]], None] = _print_failure
+        self.on_failure: Callable[[Callable[..., object]], None] = _print_failure
         """Called inside the `except` block of a handler, job or chore that has raised, with that function."""
         self.now = time.monotonic()
 
@@ -82,11 +82,12 @@ class Loop:
                 self._epoll.register(descriptor, events)
 
     def abandon(self) -> None:
-        """Close everything that is watched, in a child process that has no use for it."""
+        """Close everything that is watched or about to be closed, in a child process that has no use for it."""
         self._epoll.close()
         for descriptor, events in self._masks.items():
             if events:
                 os.close(descriptor)
+        self._close_all()
         self._masks.clear()
         self._handlers.clear()
 
@@ -128,7 +129,13 @@ class Loop:
                         self.on_failure(chore)
             if self._closing:
                 self._close_all()
-            wait = 0.0 if jobs else min(next_chores - now, self.before_sleep(now))
+            wait = 0.0
+            if not jobs:
+                wait = next_chores - now
+                try:
+                    wait = min(wait, self.before_sleep(now))
+                except Exception:
+                    self.on_failure(self.before_sleep)
 
     def _close_all(self) -> None:
         for descriptor in self._closing:
@@ -140,5 +147,5 @@ def _sleep_well(_now: float) -> float:
     return _CHORE_INTERVAL
 
 
-def _print_failure(_function: Callable[..., None]) -> None:
+def _print_failure(_function: Callable[..., object]) -> None:
     traceback.print_exc()

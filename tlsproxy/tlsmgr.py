@@ -42,15 +42,11 @@ class _Question:
 class TlsManager:
     """tlsmgr(8) as seen from an event loop. Answers come later, or at once if nothing can be asked."""
 
-    def __init__(self, loop: Loop, log: Log, paths: Sequence[str], *, greets: bool = True) -> None:
-        """`paths` are names of its socket, of which the first that can be connected to counts.
-
-        `greets`: it speaks first, as since Postfix 3.6.
-        """
+    def __init__(self, loop: Loop, log: Log, paths: Sequence[str]) -> None:
+        """`paths` are names of its socket, of which the first that can be connected to counts."""
         self._loop = loop
         self._log = log
         self._paths = paths
-        self._greets = greets
         self._questions: deque[_Question] = deque()
         self._stream: socket.socket | None = None
         self._greeted = False
@@ -115,19 +111,14 @@ class TlsManager:
     def _connect(self) -> None:
         problem = ""
         for path in self._paths:
-            stream = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
             try:
-                stream.connect(path)
+                self._stream = _connected(path)
             except OSError as error:
-                stream.close()
                 problem = problem or f"connect to {path}: {error.strerror or error}"
                 continue
-            self._stream = stream
-            self._greeted = not self._greets
+            self._greeted = False
             self._expect_list()
-            self._loop.watch(stream.fileno(), IN, self._on_event)
-            if self._greeted:
-                self._send_first()
+            self._loop.watch(self._stream.fileno(), IN, self._on_event)
             return
         self._fail(problem)
 
@@ -236,6 +227,16 @@ class TlsManager:
                 self._fail("no answer in time")
         elif self._stream is not None and now - self._last_used >= _IDLE:
             self._close()
+
+
+def _connected(path: str) -> socket.socket:
+    stream = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+    try:
+        stream.connect(path)
+    except OSError:
+        stream.close()
+        raise
+    return stream
 
 
 def _read_list(reader: AttributeReader) -> Reading[Reply]:

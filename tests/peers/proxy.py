@@ -54,8 +54,6 @@ def write_config(directory: Path, settings: dict[str, str], *, certificate: bool
 class Proxy:
     """A running daemon: its socket, its log."""
 
-    announces = True
-
     def __init__(self, directory: Path, process: subprocess.Popen[bytes]) -> None:
         self.directory = directory
         self.socket = directory / "socket"
@@ -77,12 +75,11 @@ class Proxy:
         return log
 
     def connect(self) -> socket.socket:
-        """Connect, and take the announcement, which Postfix 3.5 does not have."""
+        """Connect, and take the announcement."""
         local = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         local.settimeout(PATIENCE)
         local.connect(str(self.socket))
-        if self.announces:
-            assert local.recv(len(ANNOUNCEMENT), socket.MSG_WAITALL) == ANNOUNCEMENT
+        assert local.recv(len(ANNOUNCEMENT), socket.MSG_WAITALL) == ANNOUNCEMENT
         return local
 
     def request(

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import signal
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -130,6 +133,28 @@ def test_forms() -> None:
     assert len(FORM.line(Severity.INFO, "x" * 5000)) < 2100
 
 
+FULL = """
+import resource, signal
+from tlsproxy.daemon.logging import PostfixForm, PostfixLog
+from tlsproxy.daemon.sinks import stderr
+_, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
+log = PostfixLog(PostfixForm("postfix/tlsproxy", "mail"), stderr)
+for number in range(300):
+    log.info(f"line {number}")
+    log.flush()
+resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
+log.flush()
+"""
+
+
+def test_lines_for_which_there_is_no_room_are_written_when_there_is(tmp_path: Path) -> None:
+    with (tmp_path / "log").open("wb") as file:
+        subprocess.run([sys.executable, "-c", FULL], stderr=file, check=True, timeout=PATIENCE)
+    assert texts((tmp_path / "log").read_bytes().splitlines()) == [f"line {number}" for number in range(300)]
+
+
 STUCK = """
 import signal, time
 from tlsproxy.daemon.logging import PostfixForm, PostfixLog
@@ -148,7 +173,7 @@ stuck()
     [
         ("while True: pass", "fatal: watchdog timeout in stuck, line"),
         # As in a function of a library that does not come back: no handler of Python's runs.
-        ("signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGALRM]); time.sleep(20)", "Timeout (0:00:02)!"),
+        ("signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGALRM]); time.sleep(20)", "Timeout (0:00:03)!"),
     ],
 )
 def test_the_watchdog_ends_a_process_that_is_stuck(work: str, said: str) -> None:
@@ -156,3 +181,17 @@ def test_the_watchdog_ends_a_process_that_is_stuck(work: str, said: str) -> None
     ended = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE)
     assert ended.returncode == 1
     assert said in ended.stderr
+
+
+def test_a_process_that_was_only_stopped_is_not_bitten() -> None:
+    turning = "\n    ".join(("import sys", "while True:", "    print('turned', flush=True)", "    watchdog.rest()"))
+    command = [sys.executable, "-c", STUCK.format(turning).replace("stderr), 1)", "stderr), 3)")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout
+        process.stdout.readline()
+        os.kill(process.pid, signal.SIGSTOP)
+        time.sleep(4)  # longer than the limit
+        os.kill(process.pid, signal.SIGCONT)
+        for _ in range(10_000):  # more than the pipe held
+            assert process.stdout.readline() == b"turned\n"
+        process.kill()

@@ -6,6 +6,7 @@ import os
 import signal
 import smtplib
 import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -121,6 +122,50 @@ def test_sighup_to_the_daemon_is_a_reload_of_the_daemon(postfix: PrivatePostfix)
     finish(starttls(postfix))
     finish(client)
     wait_until(lambda: len(daemons(postfix)) == 1)
+
+
+@pytest.mark.parametrize("readable", [True, False], ids=["for all", "for root alone"])
+def test_a_renewed_certificate_is_served_without_a_reload(public_path: Path, readable: bool) -> None:
+    """Where the key may be read, by the same process; else by a new one, which reads it as root."""
+    with with_daemon(public_path) as postfix:
+        (public_path / "pki" / "chain.pem").chmod(0o644 if readable else 0o600)
+        client = starttls(postfix)
+        before, (pid,) = certificate(client), daemons(postfix)
+        write_config(public_path / "new", {})
+        (public_path / "new" / "chain.pem").chmod(0o644 if readable else 0o600)
+        (public_path / "new" / "chain.pem").rename(public_path / "pki" / "chain.pem")
+        said = "files with keys, certificates or tables have changed"
+        if readable:
+            postfix.wait_for_log(said)
+        else:
+            postfix.wait_for_log(f"{said}: a new process reads them")
+            wait_until_drained(postfix, [pid])
+        other = starttls(postfix)
+        assert certificate(other) != before
+        assert (pid in daemons(postfix)) is readable
+        finish(other)
+        finish(client)
+        assert postfix.log().count(said) == 1
+
+
+def certificate(client: smtplib.SMTP) -> bytes | None:
+    assert isinstance(client.sock, ssl.SSLSocket)
+    return client.sock.getpeercert(binary_form=True)
+
+
+def test_a_bad_renewal_keeps_what_there_was_and_is_said_once(public_path: Path) -> None:
+    with with_daemon(public_path) as postfix:
+        chain = public_path / "pki" / "chain.pem"
+        chain.chmod(0o644)
+        client = starttls(postfix)
+        before = certificate(client)
+        chain.write_text("damaged")
+        postfix.wait_for_log("the keys and certificates that were read before stay in use")
+        other = starttls(postfix)
+        assert certificate(other) == before
+        finish(other)
+        finish(client)
+        assert postfix.log().count("stay in use") == 1
 
 
 def test_kill_9_of_the_daemon_costs_its_sessions_and_nothing_else(postfix: PrivatePostfix) -> None:

@@ -14,8 +14,7 @@ from postconf.values import SecurityLevel
 from tlsproxy.tls.dane import Digests
 from tlsproxy.tls.openssl_peer import OK, UNSPECIFIED, Certificate
 from tlsproxy.tls.verify import Judge, Policy, peer_status
-from tlsproxy.wire.dane import TlsaRecord
-from tlsproxy.wire.messages import PeerStatus
+from tlsproxy.wire.messages import PeerStatus, TlsaRecord
 
 MATCHED = PeerStatus.MATCHED | PeerStatus.SECURED
 

@@ -10,7 +10,7 @@ over the open sessions and ends with the last of them ("drain").
 What ends it:
     max_idle   no session for that long
     max_use    so many sessions served, none open, and max_idle old: a start costs as much as hundreds of sessions
-    drain      `postfix reload`, the death of master(8), retirement, SIGHUP
+    drain      `postfix reload`, the death of master(8), retirement, SIGHUP, renewed keys that only root may read
     SIGTERM    at once, as `postfix stop` expects
 """
 
@@ -29,7 +29,7 @@ from .configuration import number
 from .control import Control, control_path
 from .logging import PostfixLog
 from .metrics import BEGINNING, LOG_LOST, render
-from .renewal import FileWatch, files_of
+from .renewal import FileWatch
 from .roles import renew_roles
 from .server import Server
 from .signals import on_signals
@@ -49,11 +49,15 @@ class Child:
         log: PostfixLog,
         settings: TlsSettings,
         status: int,
+        files: FileWatch,
         *,
         generation: int,
         retire_after: int,
     ) -> None:
-        """`status` is how master(8) and we know of each other; `retire_after` is in seconds or 0."""
+        """`status` is how master(8) and we know of each other; `files` are what the roles are made from.
+
+        `retire_after` is in seconds or 0.
+        """
         self._server = server
         self._status = status
         self._loop = server.loop
@@ -68,7 +72,8 @@ class Child:
             self._control.listen_at(control_path(Path("private", settings.service.service_name)))
         except OSError as error:
             log.warning(f"no control socket: {error}")
-        self._files = FileWatch(files_of(settings))
+        self._files = files
+        self._settings = settings
         self._reported_full = False
         self._reported_use = False
         self._leaving = False
@@ -117,11 +122,16 @@ class Child:
             self._end()
 
     def _renew(self) -> None:
-        """Read new keys and certificates, where their files may be read without privileges."""
-        server = self._server
-        self._log.info("files with keys, certificates or tables have changed")
-        if renew_roles((server.server_role, server.client_role)) is None:
-            self._log.warning("if it is for want of privileges: `postfix reload` has them read by a new process")
+        """Read new keys and certificates, or leave that to a process that has privileges when it starts."""
+        server, log = self._server, self._log
+        changed = "files with keys, certificates or tables have changed"
+        if self._files.is_closed():
+            log.info(f"{changed}: a new process reads them")
+            self._leave()
+            return
+        log.info(changed)
+        if renewed := renew_roles((server.server_role, server.client_role), self._settings, log):
+            server.use(*renewed)
 
     def _metrics(self) -> str:
         server = self._server

@@ -89,16 +89,21 @@ class Control:
 
     def _on_connection(self, listener: socket.socket) -> Callable[[int], None]:
         def accept(_events: int) -> None:
-            with suppress(OSError):
+            try:
                 new, _ = listener.accept()
-                if len(self.connections) < _MAX_CONNECTIONS:
-                    _Connection(self, new)
-                else:
-                    new.close()
+            except OSError:  # that one has gone, or no descriptors are left: the next chores try again
+                self.loop.watch(listener.fileno(), 0, accept)
+                return
+            if len(self.connections) < _MAX_CONNECTIONS:
+                _Connection(self, new)
+            else:
+                new.close()
 
         return accept
 
     def _chores(self, now: float) -> None:
+        for listener in self._listeners:
+            self.loop.watch(listener.fileno(), IN, self._on_connection(listener))
         for each in list(self.connections):
             if now - each.since > _LIMIT:
                 each.close()

@@ -64,9 +64,9 @@ def _main(process_name: str, arguments: Sequence[str], environment: Mapping[str,
     load_openssl(settings.globals)
     # All that is below needs OpenSSL, or takes long to load: nothing of it before there is a log to complain to.
     from ..loop import Loop
-    from ..tls.behaviour import Behaviour
     from . import privileges
     from .child import Child
+    from .renewal import FileWatch, files_of
     from .roles import load_roles
     from .server import Server, capacity
 
@@ -85,13 +85,15 @@ def _main(process_name: str, arguments: Sequence[str], environment: Mapping[str,
         listener,
         server_role,
         client_role,
-        generation=Behaviour.of(config.release).generation,
+        server_settings_expected=config.release.since("3.12"),
         max_sessions=capacity(),
     )
     owner = privileges.account(config["mail_owner"]) if options.unprivileged else None
     privileges.drop(owner, jail=queue_directory if options.chroot else None)
+    # Nothing of what the files were is seen in a jail.
+    files = FileWatch([] if options.chroot else files_of(settings))
     generation = int(environment.get("GENERATION", "0"), 8)
-    return Child(server, log, settings, _STATUS, generation=generation, retire_after=options.retire_after).run()
+    return Child(server, log, settings, _STATUS, files, generation=generation, retire_after=options.retire_after).run()
 
 
 def _early_form(process_name: str, environment: Mapping[str, str]) -> tuple[Form, Sink]:

@@ -57,8 +57,22 @@ class FileWatch:
         self._known = stamps
         return True
 
+    def is_closed(self) -> bool:
+        """Say whether there are files that this process has no right to read."""
+        return any(_is_closed(each) for each in self._files)
+
     def _stamps(self) -> list[Stamp]:
         return [_stamp(each) for each in self._files]
+
+
+def _is_closed(path: str) -> bool:
+    try:
+        os.close(os.open(os.fsencode(path), os.O_RDONLY | os.O_NONBLOCK))
+    except PermissionError:
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def _stamp(path: str) -> Stamp:

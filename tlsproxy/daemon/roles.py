@@ -23,10 +23,19 @@ def load_roles(settings: TlsSettings, log: Log) -> Roles:
     return _attempt(lambda: _server_role(settings, log), log), _attempt(lambda: _client_role(settings, log), log)
 
 
-def renew_roles(roles: Roles) -> Roles | None:
-    """Read keys and certificates again; None if any of before stay in use, and why has been logged."""
+def renew_roles(roles: Roles, settings: TlsSettings, log: Log) -> Roles | None:
+    """Read keys and certificates again, also for a role that could not be made before.
+
+    None if any of before stay in use, and why has been logged.
+    """
     renewed = [role.renew() for role in roles if role is not None]
-    return roles if all(renewed) else None
+    if not all(renewed):
+        return None
+    server, client = roles
+    return (
+        server or _attempt(lambda: _server_role(settings, log), log),
+        client or _attempt(lambda: _client_role(settings, log), log),
+    )
 
 
 def _server_role(settings: TlsSettings, log: Log) -> ServerRole:

@@ -12,6 +12,7 @@ import os
 import resource
 import select
 import socket
+import sys
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
@@ -22,7 +23,7 @@ from ..session.session import Session
 from ..tls.facts import brief
 from ..tls.openssl_peer import session_reused
 from ..tls.roles import ClientRole, Peer, ServerRole
-from ..wire.messages import Generation, TlsContext
+from ..wire.messages import TlsContext
 from . import garbage
 from .metrics import ACCEPTED, BEGINNING, ENDED, PAUSES, SESSIONS, Numbers, count_handshake, own_numbers
 
@@ -57,23 +58,22 @@ class Server:
         server_role: ServerRole | None,
         client_role: ClientRole | None,
         *,
-        generation: Generation = Generation.V3_6,
+        server_settings_expected: bool = False,
         max_sessions: int = _MOST_SESSIONS,
         numbers: Numbers | None = None,
         shared: bool = False,
     ) -> None:
         """Make one that does not listen yet.
 
-        `generation`: of the local peers, where they don't show it; `numbers`: what is counted here; `shared`: other
-        processes listen at the same socket.
+        `server_settings_expected`: the local peers are of Postfix 3.12 or later; `numbers`: what is counted here;
+        `shared`: other processes listen at the same socket.
         """
         self.loop = loop
         self.log = log
-        self.server_role = server_role
-        self.client_role = client_role
-        if client_role is not None:
-            client_role.attach(loop)
-        self.generation = generation
+        self.server_role: ServerRole | None = None
+        self.client_role: ClientRole | None = None
+        self.use(server_role, client_role)
+        self.server_settings_expected = server_settings_expected
         self.sessions: set[Session] = set()
         self.used = 0
         """How many sessions have ended."""
@@ -87,12 +87,20 @@ class Server:
         self.numbers = own_numbers() if numbers is None else numbers
         self._listener = listener
         self._listening = False
+        self._shared = shared
         # One process is woken for a connection, not all.
         self._listen_for = IN | (select.EPOLLEXCLUSIVE if shared else 0)
         self._resume_at = 0.0
         listener.setblocking(False)
         loop.chores.append(self._chores)
         loop.on_failure = self._on_failure
+
+    def use(self, server_role: ServerRole | None, client_role: ClientRole | None) -> None:
+        """Begin sessions with these roles from now on."""
+        if client_role is not None and client_role is not self.client_role:
+            client_role.attach(self.loop)
+        self.server_role = server_role
+        self.client_role = client_role
 
     def listen(self) -> None:
         """Serve the local peers that connect."""
@@ -180,12 +188,15 @@ class Server:
         if self._listening:
             self.loop.watch(self._listener.fileno(), self._listen_for, self._on_connection)
 
-    def _on_failure(self, function: Callable[..., None]) -> None:
-        """A defect shows itself in one session: log it whole, end that session, and go on."""
+    def _on_failure(self, function: Callable[..., object]) -> None:
+        """A defect shows itself in one session: log it whole, end that session, and go on. So does want of memory."""
         session = getattr(function, "__self__", None)
         try:
-            for line in traceback.format_exc().splitlines():
-                self.log.error(line)
+            if isinstance(sys.exc_info()[1], MemoryError):
+                self.log.error("out of memory")
+            else:
+                for line in traceback.format_exc().splitlines():
+                    self.log.error(line)
             if isinstance(session, Session):
                 session.abort()
         except Exception as error:  # out of memory, perhaps: there is nothing more to be done for that one
@@ -203,5 +214,8 @@ class Server:
                 self._on_failure(session.check)
         if self._resume_at and now >= self._resume_at:
             self._resume()
+        elif self._shared and self._listening and not self._resume_at and self.is_waited_for():
+            # The one process that was woken has died, or it had no room.
+            self._on_connection(IN)
         if self.full and self._is_below_limits():
             self.full = False

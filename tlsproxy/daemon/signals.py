@@ -11,7 +11,7 @@ from ..loop import IN, Loop
 
 
 def on_signals(loop: Loop, actions: Mapping[signal.Signals, Callable[[], None]]) -> None:
-    """Call an action when its signal arrives; in each process once."""
+    """Call an action when its signal arrives, also one that was blocked until now; in each process once."""
     reading, writing = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
     signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
     for number in actions:
@@ -24,6 +24,7 @@ def on_signals(loop: Loop, actions: Mapping[signal.Signals, Callable[[], None]])
                     actions[signal.Signals(number)]()
 
     loop.watch(reading, IN, dispatch)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, actions)
 
 
 def restore_signals() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import select
 import socket
@@ -10,27 +11,40 @@ from collections.abc import Callable
 _CHUNK = 4096
 """POSIX's least PIPE_BUF that Linux has: a pipe that is ready for writing takes as much at once."""
 _STDERR = 2
+_LATER = {errno.EAGAIN, errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 SYSLOG_SOCKET = "/dev/log"
 
 
-def stderr(lines: list[bytes]) -> int:
-    """Write lines to standard error; who has closed it does not want them."""
-    poll = select.poll()
-    poll.register(_STDERR, select.POLLOUT)
-    done = 0
-    while done < len(lines):
-        count, chunk = _chunk(lines, done)
-        if not poll.poll(0):
-            return done
-        try:
-            os.write(_STDERR, chunk)
-        except BlockingIOError:
-            return done
-        except OSError:
-            return len(lines)  # closed, or the disk is full
-        done += count
-    return done
+class _StandardError:
+    """Writes lines to standard error; who has closed it does not want them."""
+
+    def __init__(self) -> None:
+        self._rest = b""
+        """What a disk that was nearly full has not taken yet of lines that count as written."""
+
+    def __call__(self, lines: list[bytes]) -> int:
+        """Write as many lines as are taken now."""
+        poll = select.poll()
+        poll.register(_STDERR, select.POLLOUT)
+        done = 0
+        while self._rest or done < len(lines):
+            count, chunk = (0, self._rest) if self._rest else _chunk(lines, done)
+            if not poll.poll(0):
+                break
+            try:
+                written = os.write(_STDERR, chunk)
+            except OSError as error:
+                if error.errno in _LATER:
+                    break
+                self._rest = b""
+                return len(lines)
+            self._rest = chunk[written:]
+            done += count
+        return done
+
+
+stderr: Callable[[list[bytes]], int] = _StandardError()
 
 
 def also_to_stderr(sink: Callable[[list[bytes]], int]) -> Callable[[list[bytes]], int]:
@@ -66,8 +80,10 @@ class Datagrams:
     def connect(self) -> bool:
         """Connect where that has not been done; say whether there is a receiver."""
         if self._socket is None:
-            new = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-            new.setblocking(False)
+            try:
+                new = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+            except OSError:  # no descriptors are left
+                return False
             try:
                 new.connect(self._path)
             except OSError:

@@ -179,8 +179,7 @@ def _supervise(
     try:
         supervisor.run("listening on the socket of systemd" if activated else f"listening on {path}")
     finally:
-        if not activated:
-            path.unlink(missing_ok=True)
+        listener.close()
         control.close()
         log.info("stopped")
 
@@ -220,7 +219,7 @@ class _Reload:
 
         texts = self._texts()
         if texts == self._files:
-            renewed = renew_roles((duty.server_role, duty.client_role))
+            renewed = renew_roles((duty.server_role, duty.client_role), duty.settings, self._log)
             return renewed and Duty(duty.settings, *renewed, duty.user, duty.jail)
         try:
             settings = _read(self._options)

@@ -23,6 +23,7 @@ from ..log import Fatal
 from ..loop import IN, Loop
 from . import garbage, metrics
 from .certificates import described
+from .listening import Listener
 from .logging import PostfixLog
 from .renewal import FileWatch, files_of
 from .signals import on_signals, restore_signals
@@ -33,8 +34,11 @@ from .worker import Duty, Worker
 _SOUND = 10.0
 """Seconds that a worker has to live to be replaced at once."""
 _LONGEST_PAUSE = 60.0
+_AGAIN = 1.0
+"""Seconds until one more process is asked for, if there could be none."""
 _GRACE = 5.0
 """Seconds that workers have to end when they are told to."""
+_WAITS = "reload waits for new processes, see the log"
 _SIGNALS = {signal.SIGHUP, signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGCHLD}
 
 
@@ -56,7 +60,7 @@ class Supervisor:
         duty: Duty,
         load: Callable[[Duty], Duty | None],
         log: PostfixLog,
-        listener: socket.socket,
+        listener: Listener,
         *,
         workers: int,
         notifier: Notifier,
@@ -73,7 +77,7 @@ class Supervisor:
         self._children: dict[int, _Child] = {}
         self._hearing: set[_Child] = set()
         """Workers that have been told to leave, and perhaps have not heard it yet."""
-        self._generation = 1
+        self._generation = self._announced = 1
         self._pause = 0.0
         self._fork_at = 0.0
         self._started = self.loop.now
@@ -113,7 +117,10 @@ class Supervisor:
                 break
 
     def _fork(self) -> bool:
-        ours, theirs = socket.socketpair()
+        try:
+            ours, theirs = socket.socketpair()
+        except OSError as error:
+            return self._no_fork(error)
         place = self._shared.take()
         self._log.flush()
         # A signal must not come between the parent's handlers and the worker's.
@@ -124,16 +131,19 @@ class Supervisor:
                 ours.close()
                 self._become_worker(theirs.detach(), place)
         except OSError as error:
-            self._log.warning(f"fork: {error.strerror}")
             ours.close()
             self._shared.give_back(place)
-            self._fork_at = self.loop.now + 1.0
-            return False
+            return self._no_fork(error)
         finally:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
             theirs.close()
         self._children[pid] = _Child(pid, ours, self._generation, place, self.loop.now)
         return True
+
+    def _no_fork(self, error: OSError) -> bool:
+        self._log.warning(f"fork: {error.strerror}")
+        self._fork_at = self.loop.now + _AGAIN
+        return False
 
     def _become_worker(self, channel: int, place: int) -> None:
         """Never come back."""
@@ -145,8 +155,8 @@ class Supervisor:
                 with suppress(OSError):  # some of them were watched
                     os.close(each.channel.detach())
             self._log.forked()
-            worker = Worker(self._duty, self._log, self._listener, channel, self._shared.numbers(place))
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+            numbers = self._shared.numbers(place)
+            worker = Worker(self._duty, self._log, self._listener.socket, channel, numbers)
             status = worker.run()
         except Fatal as error:
             self._log.fatal(str(error))
@@ -202,34 +212,36 @@ class Supervisor:
             duty = self._load(self._duty)
         except Exception:  # a defect is no reason to end what works
             self._log_traceback()
-        stamp = time.strftime("%Y-%m-%d %H:%M:%S")
         if duty is None:
-            self._outcome = f"reload failed at {stamp}, see the log"
             self._log.warning("reload failed: what was in use before stays in use")
+            self._came_to(f"reload failed at {_stamp()}, see the log")
         else:
             self._duty = duty
-            self._outcome = f"reloaded at {stamp}"
             self._replace_workers()
         self._watch = FileWatch(files_of(self._duty.settings))
-        if duty is None:
-            self._notifier.ready(self._outcome)
 
     def _replace_workers(self) -> None:
         self._generation += 1
-        old = [each for each in self._children.values() if not each.leaving]
+        self._fill_places()
+
+    def _fill_places(self) -> None:
+        """Have as many workers of this generation as there should be, and send away those of the ones before."""
+        old = [each for each in self._children.values() if each.generation < self._generation and not each.leaving]
         for each in old:
             each.leaving = True
         self._fork_workers()
-        if all(each.leaving for each in self._children.values()) and old:
-            # There is no room for a new process. Old certificates are better than none.
-            self._outcome = "reload failed for want of new processes, see the log"
-            self._log.warning("reload failed: workers of before go on")
+        if old and all(each.leaving for each in self._children.values()):
+            # There is no room for a new process. Old certificates are better than none, and it is tried again.
             for each in old:
                 each.leaving = False
-            self._notifier.ready(self._outcome)
+            if self._outcome != _WAITS:
+                self._log.warning("reload: workers of before go on until there can be new ones")
+                self._came_to(_WAITS)
             return
         for each in old:
             self._tell_to_leave(each)
+        if not self._hearing and self._generation != self._announced:
+            self._announce()
 
     def _tell_to_leave(self, child: _Child) -> None:
         """Let a worker begin no more sessions. It closes its end when it has heard that."""
@@ -245,8 +257,17 @@ class Supervisor:
         self._hearing.remove(child)
         self.loop.watch(child.channel.fileno(), 0, _nothing)
         if not self._hearing and not self._ending:
-            self._log.info(f"reloaded, generation {self._generation}")
-            self._notifier.ready(self._outcome)
+            self._announce()
+
+    def _announce(self) -> None:
+        """Say that all new sessions are served by the present generation."""
+        self._announced = self._generation
+        self._log.info(f"reloaded, generation {self._generation}")
+        self._came_to(f"reloaded at {_stamp()}")
+
+    def _came_to(self, outcome: str) -> None:
+        self._outcome = outcome
+        self._notifier.ready(outcome)
 
     def _stop(self) -> None:
         """End all, sessions included."""
@@ -257,8 +278,9 @@ class Supervisor:
                 os.kill(pid, signal.SIGTERM)
 
     def _leave(self) -> None:
-        """Begin no more sessions, and end with the last one."""
+        """Begin no more sessions, and end with the last one. Another daemon may have the socket's place."""
         self._end()
+        self._listener.close()
         for each in self._children.values():
             if not each.leaving:
                 self._tell_to_leave(each)
@@ -276,12 +298,12 @@ class Supervisor:
                     os.kill(pid, signal.SIGKILL)
             return
         if now >= self._fork_at:
-            self._fork_workers()
+            self._fill_places()
         if self._watch.has_changed(now):
             self._log.info("files with keys, certificates or tables have changed")
             self._reload()
         role = self._duty.server_role
-        if role is not None and time.time() >= role.expires and role.renew():
+        if role is not None and now >= role.expires and role.renew():
             # All workers are to seal tickets with the same new keys.
             self._replace_workers()
 
@@ -302,12 +324,16 @@ class Supervisor:
         up = self.loop.now - self._started
         return report(workers, roles, up=up, generation=self._generation, reload=self._outcome)
 
-    def _on_failure(self, _function: Callable[..., None]) -> None:
+    def _on_failure(self, _function: Callable[..., object]) -> None:
         self._log_traceback()
 
     def _log_traceback(self) -> None:
         for line in traceback.format_exc().splitlines():
             self._log.error(line)
+
+
+def _stamp() -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%S")
 
 
 def _nothing(_events: int) -> None:

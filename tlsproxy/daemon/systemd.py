@@ -6,8 +6,10 @@ import os
 import socket
 import time
 from collections.abc import MutableMapping
+from contextlib import suppress
 
 from ..log import Fatal
+from .listening import Listener
 
 _FIRST = 3
 
@@ -46,15 +48,14 @@ class Notifier:
     def _send(self, message: str) -> None:
         if not self._address:
             return
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
-            notify.setblocking(False)
-            try:
-                notify.sendto(message.encode(), self._address)
-            except OSError:  # it will ask by other means
-                return
+        with (
+            suppress(OSError),  # it will ask by other means
+            socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as notify,
+        ):
+            notify.sendto(message.encode(), self._address)
 
 
-def activated_socket(environment: MutableMapping[str, str]) -> socket.socket | None:
+def activated_socket(environment: MutableMapping[str, str]) -> Listener | None:
     """The listening socket that systemd has opened for us, if it has; raise `Fatal` if it is of no use."""
     pid, count = environment.pop("LISTEN_PID", ""), environment.pop("LISTEN_FDS", "0")
     environment.pop("LISTEN_FDNAMES", None)
@@ -66,4 +67,4 @@ def activated_socket(environment: MutableMapping[str, str]) -> socket.socket | N
     listener = socket.socket(fileno=_FIRST)
     if listener.family != socket.AF_UNIX or listener.type != socket.SOCK_STREAM:
         raise Fatal("socket activation: not a UNIX stream socket (ListenStream= with a path)")
-    return listener
+    return Listener(listener)

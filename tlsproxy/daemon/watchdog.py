@@ -1,6 +1,7 @@
 """Ends a process that is stuck (tlsproxy_watchdog_timeout): better a new one than one that nobody is served by.
 
-Nothing that a peer does can hold up the loop; what could is a table on a dead network file system, or a defect.
+Nothing that a peer does can hold up the loop; what could is a table on a dead network file system, or a defect. A
+process that was only stopped, or got no CPU, goes on: its alarm comes once then, and it takes several to bite.
 """
 
 from __future__ import annotations
@@ -8,9 +9,12 @@ from __future__ import annotations
 import faulthandler
 import os
 import signal
+from contextlib import suppress
 from types import FrameType
 
 from .logging import PostfixLog
+
+_STEPS = 3
 
 
 class Watchdog:
@@ -20,20 +24,27 @@ class Watchdog:
         """`timeout` is in seconds."""
         self._log = log
         self._timeout = timeout
-        signal.signal(signal.SIGALRM, self._bite)
+        self._steps = 0
+        signal.signal(signal.SIGALRM, self._step)
 
     def rest(self, _now: float = 0.0) -> None:
         """Begin to wait anew; a chore of the loop, and to be called again after a fork."""
-        signal.setitimer(signal.ITIMER_REAL, self._timeout)
+        self._steps = 0
+        step = self._timeout / _STEPS
+        signal.setitimer(signal.ITIMER_REAL, step, step)
         # Python's own handlers don't run while a library function doesn't return: this one is a thread.
-        faulthandler.dump_traceback_later(2 * self._timeout, exit=True)
+        with suppress(RuntimeError):  # there may be no memory for it
+            faulthandler.dump_traceback_later(_STEPS * self._timeout, exit=True)
 
     def stop(self) -> None:
         """Wait no more."""
         signal.setitimer(signal.ITIMER_REAL, 0)
         faulthandler.cancel_dump_traceback_later()
 
-    def _bite(self, _number: int, frame: FrameType | None) -> None:
+    def _step(self, _number: int, frame: FrameType | None) -> None:
+        self._steps += 1
+        if self._steps < _STEPS:
+            return
         place = f" in {frame.f_code.co_qualname}, line {frame.f_lineno}" if frame else ""
         self._log.fatal(f"watchdog timeout{place}")
         os._exit(1)

@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from postconf.values import Protocols, SecurityLevel, protocols
 
 from ..log import Log
-from ..wire.dane import TlsaRecord
-from ..wire.messages import ClientStart
+from ..wire.messages import ClientStart, TlsaRecord
 from .dane import Digests, strongest, usable_records
 from .names import references, to_ascii
 from .roles import SessionRefused

@@ -17,8 +17,7 @@ from postconf.values import SecurityLevel
 from ..log import Log
 from ..loop import Loop
 from ..tlsmgr import TlsManager
-from ..wire.dane import TlsaRecord
-from ..wire.messages import ClientInit, ClientStart
+from ..wire.messages import ClientInit, ClientStart, TlsaRecord
 from . import openssl_peer
 from .verify import Policy
 
