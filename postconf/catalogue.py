@@ -148,6 +148,11 @@ def general_parameters() -> list[str]:
     return _rows("general")
 
 
+def parsed_references() -> list[list[str]]:
+    """What stands in the references ${…} of all defaults (the cells of `references.tsv`; texts are in braces)."""
+    return _columns("references")
+
+
 def _covering(table: str) -> Callable[[str, str], bool]:
     """Does the range `first` to `last` of catalogued releases cover `table`? An empty end is open."""
     order = upstream_releases()

@@ -33,36 +33,47 @@ class Databases:
         self._quiet = quiet
         self._read: set[str] = set()
 
-    def scan(self, text: str, path: str, service: str, found: Callable[[str], None], *, nested: bool = True) -> None:
+    def scan(self, text: str, path: str, service: str, found: Callable[[str], None]) -> None:
         """Call `found` with each parameter that configures a table of a list, whether it is set or not.
 
-        `path` and `service`, if there is one, are where the list stands; `nested` is whether to look into inner braces.
+        `path` and `service`, if there is one, are where the list stands.
         """
         where = f"{path}:{service}" if service else path
-        for word, offset in split_words(text, SEPARATORS):
+        # No recursion: braces may be nested in any depth. `nested` is whether to look into braces in a text.
+        todo = [(iter(split_words(text, SEPARATORS)), text, True)]
+        while todo:
+            words, text, nested = todo[-1]
+            word, offset = next(words, ("", 0))
+            if not word:
+                todo.pop()
+                continue
             if word.startswith("#") and self._has_comments:
                 rest = cut(text[offset + len(word) + 1 :], 20)[0]
                 self._warn(f"{path}: #comment after other text is not allowed: {word} {rest}...")
-                return
+                todo.pop()
+                continue
             if word.startswith("{"):
                 inside = self._inside(word, where)
                 if nested:
-                    self.scan(inside, path, service, found)
+                    todo.append((iter(split_words(inside, SEPARATORS)), inside, True))
                 continue
-            kind, colon, rest = word.partition(":")
-            while colon and kind in self._adapters:
-                kind, colon, rest = rest.partition(":")
-            if not colon:
-                continue
-            if rest.startswith("/"):
-                if kind in self._suffixes:
-                    self._check_client(kind, rest)
-            elif rest.startswith("{"):
+            kind, name = self._table(word)
+            if name.startswith("{"):
+                inside = self._inside(name, where)
                 deeper = nested and not (self._has_comments and kind in _PATTERN_TYPES)
-                self.scan(self._inside(rest, where), path, service, found, nested=deeper)
-            elif kind in self._suffixes and not rest.startswith("."):
+                todo.append((iter(split_words(inside, SEPARATORS)), inside, deeper))
+            elif kind in self._suffixes and name.startswith("/"):
+                self._check_client(kind, name)
+            elif kind in self._suffixes and not name.startswith("."):
                 for suffix in self._suffixes[kind]:
-                    found(f"{rest}_{suffix}")
+                    found(f"{name}_{suffix}")
+
+    def _table(self, word: str) -> tuple[str, str]:
+        """The type and the name of a table, without adapters in front."""
+        kind, colon, name = word.partition(":")
+        while colon and kind in self._adapters:
+            kind, colon, name = name.partition(":")
+        return (kind, name) if colon else ("", "")
 
     def _inside(self, text: str, where: str) -> str:
         end = closing_brace(text, 0)

@@ -29,6 +29,11 @@ class Option:
         self.text = text
         self.name = name
 
+    @property
+    def is_open(self) -> bool:
+        """Is there a brace without an end in it?"""
+        return _words(f"{self.text or self.letters} .")[-1] != "."
+
 
 class Entry:
     """Fields, options and further arguments."""
@@ -53,7 +58,9 @@ class Entry:
         found = [option for option in self.options if option.name == name]
         if not found:
             found = [Option("-o")]
-            self.options += found
+            # A brace without an end takes in all that follows.
+            position = len(self.options) - (1 if self.options and self.options[-1].is_open else 0)
+            self.options[position:position] = found
         for option in found:
             option.name = name
             option.text = _braced(f"{name}={value}")
@@ -155,4 +162,4 @@ def _braced(text: str) -> str:
     """Put braces around text that would not be read as one word, or whose own ones would be taken off."""
     needs_braces = not text or text.startswith("{") or any(blank in text for blank in BLANK)
     braced = f"{{{text}}}"
-    return braced if needs_braces and _words(braced) == [braced] else text
+    return braced if needs_braces and closing_brace(braced, 0) == len(braced) - 1 else text

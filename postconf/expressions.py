@@ -8,7 +8,7 @@
     $$                           a dollar sign
 
 What stands inside ${…} and is more than a name is parsed in `references`. Warnings and their repetitions are those of
-Postfix: text around an error is still walked.
+Postfix: text around an error is still walked. Every expansion comes to an end soon, also where Postfix's would not.
 """
 
 from __future__ import annotations
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 _MAX_LEVEL = 100
 _MAX_NESTED_OPERANDS = 20
 """Postfix has no limit for a loop through an operand, and crashes in one."""
+_MAX_WORK = 50_000_000
+"""Bytes that one expansion may write. Postfix has no limit for a value that doubles at each level."""
+_WORK_OF_PIECE = 100
 _INT64_MAX = 9223372036854775807
 _MAX_MAJOR = 8796093022207
 _MAX_MINOR = 1023
@@ -53,7 +56,7 @@ def expand(
     if "$" not in text:
         return text
     walk = _Expansion(lookup, warn, calls=calls, is_verbatim=is_verbatim)
-    if walk.parse(text):
+    if walk.run(text):
         raise ExpressionError("macro processing error")
     return "".join(walk.output)
 
@@ -61,18 +64,28 @@ def expand(
 def visit_names(text: str, visit: Callable[[str], None], warn: Callable[[str], None], *, calls: bool = False) -> None:
     """Call `visit` with each name that a value refers to, in both branches of conditions; values are not looked at."""
     if "$" in text:
-        _Scan(visit, warn, calls=calls).parse(text)
+        _Scan(visit, warn, calls=calls).run(text)
 
 
 class _Walk:
     """One walk over a value, with its error state and its level of nesting."""
 
-    def __init__(self, warn: Callable[[str], None], *, calls: bool, nested: int = 0) -> None:
+    def __init__(self, warn: Callable[[str], None], *, calls: bool, outer: _Walk | None = None) -> None:
+        """`outer` is the walk over the value that this text is an operand in."""
         self.warn = warn
         self.calls = calls
-        self.nested = nested
+        self.nested: int = outer.nested + 1 if outer else 0
+        self.work: list[int] = outer.work if outer else [0]
         self.level = 0
         self.error = False
+
+    def run(self, text: str) -> bool:
+        """Walk over a whole value; say whether there was an error in it."""
+        try:
+            return self.parse(text)
+        except RecursionError:  # operands in operands, each of them many levels deep
+            self.warn(f'unreasonable macro call nesting: "{text}"')
+            return True
 
     def parse(self, text: str) -> bool:
         """Walk over text; say whether there was an error in it."""
@@ -118,7 +131,8 @@ class _Walk:
     def _enter(self, piece: str, action: Callable[[str], bool]) -> bool:
         level = self.level
         self.level += 1
-        if level > _MAX_LEVEL:
+        self.work[0] += _WORK_OF_PIECE
+        if level > _MAX_LEVEL or (self.work[0] > _MAX_WORK and not self.error):
             self.warn(f'unreasonable macro call nesting: "{piece}"')
             self.error = True
         # A piece that is given up halfway, or not even begun, counts as entered ever after.
@@ -184,15 +198,16 @@ class _Expansion(_Walk):
         *,
         calls: bool,
         is_verbatim: Callable[[str], bool] | None = None,
-        nested: int = 0,
+        outer: _Walk | None = None,
     ) -> None:
-        super().__init__(warn, calls=calls, nested=nested)
+        super().__init__(warn, calls=calls, outer=outer)
         self.lookup = lookup
         self.is_verbatim = is_verbatim
         self.output: list[str] = []
 
     def literal(self, text: str) -> bool:
         self.output.append(text)
+        self.work[0] += len(text)
         return True
 
     def name(self, name: str) -> bool:
@@ -201,7 +216,7 @@ class _Expansion(_Walk):
 
     def _value_of(self, name: str, value: str) -> None:
         if value and self.is_verbatim is not None and self.is_verbatim(name):
-            self.output.append(value)
+            self.literal(value)
         elif value:
             self.branch(value)
 
@@ -229,7 +244,7 @@ class _Expansion(_Walk):
         if self.nested >= _MAX_NESTED_OPERANDS:
             self.fail(f'unreasonable macro call nesting: "{text}"')
             return ""
-        walk = _Expansion(self.lookup, self.warn, calls=self.calls, nested=self.nested + 1)
+        walk = _Expansion(self.lookup, self.warn, calls=self.calls, outer=self)
         if walk.parse(text):
             self.error = True
         return "".join(walk.output)
@@ -273,9 +288,9 @@ class _Expansion(_Walk):
 
 class _Scan(_Walk):
     def __init__(
-        self, visit: Callable[[str], None], warn: Callable[[str], None], *, calls: bool, nested: int = 0
+        self, visit: Callable[[str], None], warn: Callable[[str], None], *, calls: bool, outer: _Walk | None = None
     ) -> None:
-        super().__init__(warn, calls=calls, nested=nested)
+        super().__init__(warn, calls=calls, outer=outer)
         self.visit = visit
 
     def literal(self, text: str) -> bool:  # noqa: ARG002  it refers to nothing
@@ -302,7 +317,7 @@ class _Scan(_Walk):
         self._operand(argument)
 
     def _operand(self, text: str) -> None:
-        if _Scan(self.visit, self.warn, calls=self.calls, nested=self.nested + 1).parse(text):
+        if _Scan(self.visit, self.warn, calls=self.calls, outer=self).parse(text):
             self.error = True
 
 

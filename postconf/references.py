@@ -1,23 +1,20 @@
-"""What stands inside ${…} and is more than a name: conditions and comparisons (postconf(5), mac_parse(3)).
+"""What stands inside ${…} and is more than a name: conditions, comparisons and calls of functions.
 
-    reference  = comparison [branches] | name [branches] | call
-    comparison = {text} operator [suffix] {text}
-    call       = name {text}, since Postfix 3.11
-    branches   = ? {text} [: otherwise] | ? text | : otherwise
-    otherwise  = {text} | text
-
-Texts are not looked into here. Where the syntax is broken, the result holds Postfix's own words for it, with `>>>` at
-the place; nothing is raised.
+`grammar` defines the syntax. Here a parsed reference gets its form, and what is wrong with it Postfix's own words, with
+`>>>` at the place. Texts within a reference are not looked into, and nothing is raised.
 """
 
 from __future__ import annotations
 
+from .catalogue import parsed_references
 from .lines import BLANK, cut
-from .mastercf import closing_brace
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 NAME = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_")
-_OPERATOR = frozenset("<>!=?+-*/~&|%")
-_OPERATORS = ("==", "!=", "<", "<=", ">", ">=")
+_CACHE_SIZE = 1000
 
 
 class Reference:
@@ -43,116 +40,106 @@ class Reference:
 
 
 def parse_reference(content: str, *, calls: bool = False) -> Reference:
-    """Parse the inside of ${…} or $(…). `calls`: whether functions can be called."""
-    reference = Reference()
-    try:
-        _Parser(content, reference).reference(calls=calls)
-    except _Problem as problem:
-        if reference.branches:
-            reference.trailing = str(problem)
-        else:
-            reference.problem = str(problem)
+    """Parse the inside of ${…} or $(…); the result is shared. `calls`: whether functions can be called."""
+    if not _parsed:
+        _parsed.update(_in_defaults())
+    reference = _parsed.get((content, calls))
+    if reference is None:
+        if len(_parsed) > _CACHE_SIZE:
+            _parsed.clear()
+        reference = _parsed[content, calls] = read(content, calls=calls)
     return reference
 
 
-class _Problem(ValueError):
-    def __init__(self, what: str, left: str, rest: str) -> None:
-        super().__init__(f'{what} at: "...{left}>>>{rest}"')
+_parsed: dict[tuple[str, bool], Reference] = {}
 
 
-def _start(text: str) -> str:
-    return cut(text, 20)[0]
+def _in_defaults() -> dict[tuple[str, bool], Reference]:
+    """The references in built-in defaults: these have been parsed already, since commands can't wait for it."""
+    found = {}
+    for content, name, argument, left, operator, suffix, right, then, otherwise in parsed_references():
+        reference = Reference()
+        reference.name = name
+        reference.argument = _in_cell(argument)
+        if operator:
+            reference.comparison = left[1:-1], operator, suffix, right[1:-1]
+        reference.then, reference.otherwise = _in_cell(then), _in_cell(otherwise)
+        reference.branches = bool(then or otherwise)
+        found[content, True] = reference
+        if not argument:
+            found[content, False] = reference
+    return found
 
 
-class _Unbalanced(_Problem):
-    def __init__(self, rest: str) -> None:
-        ValueError.__init__(self, f'unbalanced {{}} in attribute expression: "{rest}"')
+def _in_cell(cell: str) -> str | None:
+    return cell[1:-1] if cell else None
 
 
-class _Parser:
-    def __init__(self, content: str, reference: Reference) -> None:
-        self.content = self.rest = content
-        self.result = reference
+def read(content: str, *, calls: bool) -> Reference:
+    """Parse a reference by the grammar."""
+    from .grammar import parse
 
-    def reference(self, *, calls: bool) -> None:
-        self._skip_blanks()
-        if self.rest.startswith("{"):
-            self._comparison()
-            self.result.branches = bool(self.rest)
-            if self.rest and self.rest[0] not in "?:":
-                raise _Problem('"?" or ":" expected', "}", _start(self.rest))
-        else:
-            self.result.name = self._run(NAME)
-            after = self.rest
-            self._skip_blanks()
-            if calls and self.rest.startswith("{"):
-                self._call()
-                return
-            if self.rest and self.rest[0] not in "?:":
-                raise _Problem("attribute name syntax error", self.content.removesuffix(after), _start(after))
-        self.result.branches = bool(self.rest)
-        if self.rest.startswith("?"):
-            self.rest = self.rest[1:]
-            self.result.then, braced = self._branch()
-            if self.rest and not self.rest.startswith(":"):
-                raise _Problem('":" expected', f"{self.result.then}}}", _start(self.rest))
-            if not braced:
-                return
-        if self.rest.startswith(":"):
-            self.rest = self.rest[1:]
-            self.result.otherwise, _ = self._branch()
-            if self.rest:
-                raise _Problem("unexpected input", f"{self.result.otherwise}}}", _start(self.rest))
+    found = parse(content, calls=calls)
+    reference = Reference()
+    reference.problem = _problem(content, found, calls=calls)
+    if reference.problem:
+        return reference
+    reference.name = found.get("name", "")
+    reference.argument = found.get("argument")
+    if "right" in found:
+        reference.comparison = found["left"], found["operator"], found.get("suffix", ""), found["right"]
+    reference.then = found.get("then", found.get("unbraced_then"))
+    reference.otherwise = found.get("otherwise", found.get("unbraced_otherwise"))
+    reference.trailing = _problem_with_branches(found)
+    reference.branches = bool("branches" in found or reference.trailing)
+    return reference
 
-    def _call(self) -> None:
-        argument = self._braced().strip(BLANK)
-        self._skip_blanks()
-        if self.rest:
-            raise _Problem("unexpected input", f"{argument}}}", _start(self.rest))
-        self.result.argument = argument
 
-    def _comparison(self) -> None:
-        left = self._braced()
-        self._skip_blanks()
-        at_operator = self.rest
-        operator = self._run(_OPERATOR)
-        if operator not in _OPERATORS:
-            expected = '"==" or "!="" or "<"" or "<="" or ">="" or ">" expected'
-            raise _Problem(expected, f"{left}}}", _start(at_operator))
-        suffix = self._run(NAME - {"_"})
+def _problem(content: str, found: dict[str, Any], *, calls: bool) -> str:
+    """What is wrong with the name or comparison that a reference begins with."""
+    rest = found["rest"].lstrip(BLANK)
+    if "left" in found:
+        left, operator, suffix = found["left"], found.get("operator"), found.get("suffix", "")
+        if operator is None:
+            return _at('"==" or "!="" or "<"" or "<="" or ">="" or ">" expected', f"{left}}}", rest)
         if suffix not in ("", "level"):
-            raise _Problem("bad operator suffix", operator, suffix)
-        after = self.rest
-        self._skip_blanks()
-        if not self.rest.startswith("{"):
-            raise _Problem('"{expression}" expected', f"{{{left}}} {operator}{suffix}", _start(after))
-        right = self._braced()
-        self._skip_blanks()
-        self.result.comparison = left, operator, suffix, right
+            return f'bad operator suffix at: "...{operator}>>>{suffix}"'
+        if "right" not in found:
+            before = content.removesuffix(rest).rstrip(BLANK)
+            return _unbalanced(rest) or _at(
+                '"{expression}" expected', f"{{{left}}} {operator}{suffix}", content.removeprefix(before)
+            )
+    elif rest and "branches" not in found:
+        name = found.get("name", "")
+        if "argument" in found:
+            return _at("unexpected input", f"{found['argument']}}}", rest)
+        if calls or not name:
+            unbalanced = _unbalanced(rest)
+            if unbalanced:
+                return unbalanced
+        end = len(content) - len(content.lstrip(BLANK)) + len(name)
+        return _at("attribute name syntax error", content[:end], content[end:])
+    return ""
 
-    def _branch(self) -> tuple[str, bool]:
-        """Take {text}, or all that is left, blanks included; say which."""
-        if not self.rest.lstrip(BLANK).startswith("{"):
-            text, self.rest = self.rest, ""
-            return text, False
-        self._skip_blanks()
-        text = self._braced()
-        self._skip_blanks()
-        return text, True
 
-    def _braced(self) -> str:
-        end = closing_brace(self.rest, 0)
-        if end < 0:
-            raise _Unbalanced(self.rest)
-        text, self.rest = self.rest[1:end], self.rest[end + 1 :]
-        return text
+def _problem_with_branches(found: dict[str, Any]) -> str:
+    rest = found["rest"].lstrip(BLANK)
+    for branch in ("unbraced_then", "unbraced_otherwise"):
+        unbalanced = _unbalanced(found.get(branch, "").lstrip(BLANK))
+        if unbalanced:
+            return unbalanced
+    if not rest:
+        return ""
+    if "branches" not in found:
+        return _at('"?" or ":" expected', "}", rest)
+    if "otherwise" in found:
+        return _at("unexpected input", f"{found['otherwise']}}}", rest)
+    return _at('":" expected', f"{found['then']}}}", rest)
 
-    def _run(self, characters: frozenset[str]) -> str:
-        end = 0
-        while end < len(self.rest) and self.rest[end] in characters:
-            end += 1
-        run, self.rest = self.rest[:end], self.rest[end:]
-        return run
 
-    def _skip_blanks(self) -> None:
-        self.rest = self.rest.lstrip(BLANK)
+def _at(what: str, left: str, rest: str) -> str:
+    return f'{what} at: "...{left}>>>{cut(rest, 20)[0]}"'
+
+
+def _unbalanced(text: str) -> str:
+    return f'unbalanced {{}} in attribute expression: "{text}"' if text.startswith("{") else ""

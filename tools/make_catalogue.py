@@ -15,6 +15,9 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+from postconf.mastercf import closing_brace
+from postconf.references import read
+
 Json = dict[str, Any]
 Row = tuple[str, ...]
 
@@ -128,6 +131,34 @@ def build_rows(facts: Json) -> list[Row]:
     ]
 
 
+def reference_rows(texts: list[str]) -> list[Row]:
+    """The references ${…} in texts, and in what these hold, parsed (`postconf.references`)."""
+    rows: dict[str, Row] = {}
+    todo = list(texts)
+    while todo:
+        _, start, text = todo.pop().partition("${")
+        if not start:
+            continue
+        content = text[: closing_brace(f"{{{text}", 0) - 1]
+        todo.append(text[len(content) :])
+        if content.isidentifier():
+            continue
+        reference = read(content, calls=True)
+        left, operator, suffix, right = reference.comparison or (None, "", "", None)
+        argument, then, otherwise = reference.argument, reference.then, reference.otherwise
+        todo += [each for each in (left, right, argument, then, otherwise) if each]
+        rows[content] = (
+            *(content, reference.name, cell(argument), cell(left), operator, suffix, cell(right)),
+            *(cell(then), cell(otherwise)),
+        )
+    return [rows[content] for content in sorted(rows)]
+
+
+def cell(text: str | None) -> str:
+    """An empty text is another thing than none."""
+    return "" if text is None else f"{{{text}}}"
+
+
 def main(facts_file: str, output: str) -> None:
     facts: Json = json.loads(Path(facts_file).read_bytes())
     releases = [entry["version"] for entry in facts["versions"]]
@@ -140,6 +171,7 @@ def main(facts_file: str, output: str) -> None:
         (entry["suffix"], entry["default"], " ".join(entry["programs"])) for entry in facts["service_parameters"]
     ]
     legacy: list[Row] = [(entry["name"], entry["since"]) for entry in facts["legacy_names"]]
+    defaults = [row[-1] for row in [*parameters, *build_rows(facts)]]
     tables: dict[str, tuple[str, list[Row]]] = {
         "releases": ("name made_from", release_rows(facts)),
         "builds": ("release name default", build_rows(facts)),
@@ -147,6 +179,7 @@ def main(facts_file: str, output: str) -> None:
         "service": ("suffix default programs", service),
         "suffixes": ("type first last suffixes", suffix_rows(facts, releases)),
         "legacy": ("name since", legacy),
+        "references": ("content name argument left operator suffix right then otherwise", reference_rows(defaults)),
         "deprecated": ("name since advice", deprecated_rows(facts)),
     }
     for name, (header, rows) in tables.items():

@@ -148,6 +148,14 @@ def test_an_entry_that_is_not_understood_is_not_changed(text: str, message: str,
     assert master.text == text
 
 
+def test_a_new_setting_comes_before_a_brace_that_has_no_end() -> None:
+    master, _ = edited("smtp inet n - y - - smtpd -v -o foo={bar baz\n")
+    master.set_parameter("smtp", "inet", "new", "1")
+    assert " ".join(master.text.split()).endswith("smtpd -v -o new=1 -o foo={bar baz")
+    master.set_parameter("smtp", "inet", "new", "2")
+    assert " ".join(master.text.split()).endswith("smtpd -v -o new=2 -o foo={bar baz")
+
+
 def test_a_bad_request_is_no_mistake_of_the_file() -> None:
     master, _ = edited()
     for field, value in (("chroot", "x"), ("command", ""), ("service", "")):

@@ -25,3 +25,49 @@ def test_options_that_contradict_each_other_are_told_in_the_same_words(tmp_path:
     write_configuration(tmp_path, "", "smtp inet n - n - - smtpd\n")
     bundles = [*combinations("aAdefFhHlMnpPxX#", 2), *combinations("PedfnxX#", 3)]
     agree(["-c", str(tmp_path), f"-{''.join(bundle)}"] for bundle in bundles)
+
+
+BAD_VALUES = (
+    *(
+        "a${",
+        "a$(b",
+        "$",
+        "$ x",
+        "${}",
+        "$-",
+        "${a b}",
+        "${a-b}",
+        "${ a.b }",
+        "${\t-a}",
+        "$(a{b)",
+        "$(foo?{x)",
+        "$(a:{)",
+    ),
+    *(
+        "${foo?{x}y}",
+        "${foo?{x}:{y}z}",
+        "${foo:{x} z}",
+        "${foo?{abcdefghijklmnopqrstuvwxyz} abcdefghijklmnopqrstuvwxyz}",
+    ),
+    *(
+        "${{a} = {b}?x}",
+        "${{a}b}",
+        "${{a} {b}}",
+        "${{a} ==}",
+        "${{a}  ==  b?x}",
+        "${{a} ==foo {b}?x}",
+        "${{a} ==foo b}",
+    ),
+    *("${{a} == {b} x}", "${{a} == {a}x}", "$({a} == {b)", "$({a == {b})", "${{a} <level {1}}", "${{1.} ==level {2}}"),
+    *("${{99999999999999999999} == {1}?x}", "$x y$", "${é}", "${foo é}", "${{a} é {b}}", "${{a} ==é {b}}"),
+)
+
+
+def test_what_is_wrong_with_a_value_is_told_in_the_same_words(tmp_path: Path) -> None:
+    command_lines = []
+    for index, value in enumerate(BAD_VALUES):
+        directory = tmp_path / str(index)
+        directory.mkdir()
+        write_configuration(directory, f"foo = 1\nx = $x\nmail_name = $foo {value}\n", "")
+        command_lines += [["-c", str(directory), *options] for options in (["-n"], ["-x", "mail_name"])]
+    agree(command_lines)
