@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import os
 import struct
-from itertools import accumulate
+from itertools import accumulate, chain
 
 from .hashing import hash_key, hash_keys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from typing import BinaryIO
+
+    Read = Callable[[int, int], bytes]
 
 START = 5381
 MULTIPLIER = 33
@@ -24,11 +26,11 @@ HEAD = struct.Struct("<512I")
 PAIR = struct.Struct("<II")
 """Two numbers: a table's place and size, a slot's hash and record, a record's lengths of key and value."""
 LIMIT = 0xFFFFFFFF
-SMALL_PIECE = 4096
-KEYS_PER_RECORD = 3
-"""Looking for one key takes as long as reading some records."""
-LARGE_PIECE = 1 << 16
-"""Bytes that are read at a time when many records are wanted."""
+PIECE = 1 << 16
+"""Bytes that are read at a time when all records are wanted."""
+LARGEST_IMAGE = 1 << 28
+IMAGE_PER_KEY = 8192
+"""Looking for one key in the file takes as long as reading that many bytes of it."""
 
 
 class Damaged(Exception):
@@ -42,87 +44,77 @@ class CdbFile:
         """Raises `Damaged` when the file can't be one, and OSError."""
         self._descriptor = descriptor
         self._size = os.fstat(descriptor).st_size
-        self._tables: list[tuple[int, int]] = list(PAIR.iter_unpack(self._read(HEAD.size, 0)))
+        self._tables: list[tuple[int, int]] = list(PAIR.iter_unpack(self._pread(HEAD.size, 0)))
+        used = sorted(table for table in self._tables if table[1])
+        ends = [start + slots * PAIR.size for start, slots in used]
+        self._records_end = used[0][0] if used else HEAD.size
+        self._is_whole = not used or (
+            self._records_end >= HEAD.size
+            and [start for start, _ in used] == [self._records_end, *ends[:-1]]
+            and ends[-1] <= self._size
+        )
 
     def get(self, key: bytes) -> bytes | None:
         """Return the value of `key`."""
-        return self._find(key, hash_key(key, START, MULTIPLIER))
+        self._check_tables()
+        passed: list[tuple[int, int]] = []
+        value = self._find(key, hash_key(key, START, MULTIPLIER), self._pread, passed)
+        if value is None:
+            self._check(passed, self._pread)
+        return value
 
     def get_many(self, keys: Sequence[bytes]) -> list[bytes | None]:
-        """Return the values of `keys`; the file is read in its own order, and in larger pieces where that helps."""
-        if sum(slots for _, slots in self._tables) // 2 <= KEYS_PER_RECORD * len(keys):
-            whole = self._whole()
-            if whole is not None:
-                return list(map(whole.get, keys))
+        """Return the values of `keys`; the file is read as a whole, unless that would be too much for so few."""
+        self._check_tables()
+        if self._size > min(LARGEST_IMAGE, len(keys) * IMAGE_PER_KEY):
+            return [self.get(key) for key in keys]
+        image = self._pread(self._size, 0)
         codes = hash_keys(keys, START, MULTIPLIER)
-        values: list[bytes | None] = [None] * len(keys)
-        places = sorted(self._places(codes))
-        first, last = (places[0][0], places[-1][0]) if places else (0, 0)
-        piece = LARGE_PIECE if last - first < len(places) * SMALL_PIECE else SMALL_PIECE
-        base = end = 0
-        data = b""
-        for position, index in places:
-            if position + PAIR.size > end:
-                data = os.pread(self._descriptor, piece, position)
-                base, end = position, position + len(data)
-                if len(data) < PAIR.size:
-                    raise Damaged("the file was cut off")
-            key = keys[index]
-            key_length, value_length = PAIR.unpack_from(data, position - base)
-            start = position - base + PAIR.size + key_length
-            if (
-                key_length == len(key)
-                and base + start + value_length <= end
-                and data.startswith(key, start - key_length)
-            ):
-                values[index] = data[start : start + value_length]
-            else:  # the record is on more than one piece, or it is another key's with the same hash
-                values[index] = self._find(key, codes[index])
+        tables = [(start, slots, start + slots * PAIR.size) for start, slots in self._tables]
+        unpack, step, records_end = PAIR.unpack_from, PAIR.size, self._records_end
+        last = records_end - step
+        values: list[bytes | None] = []
+        left: list[int] = []
+        for key, code in zip(keys, codes, strict=True):
+            start, slots, end = tables[code & 0xFF]
+            at = start + (code >> 8) % slots * step if slots else end
+            while at < end:
+                found, position = unpack(image, at)
+                if found == code and position <= last:
+                    key_length, value_length = unpack(image, position)
+                    position += step
+                    place = position + key_length
+                    stop = place + value_length
+                    if key_length == len(key) and stop <= last and image.startswith(key, position):
+                        next_key_length, next_value_length = unpack(image, stop)
+                        if next_key_length + next_value_length <= last - stop:
+                            values.append(image[place:stop])
+                            break
+                if not position:
+                    at = end
+                at += step
+            else:  # there is no such key, it is the last one, or something is amiss
+                left.append(len(values))
+                values.append(None)
+        passed: list[tuple[int, int]] = []
+
+        def read(length: int, position: int) -> bytes:
+            return image[position : position + length]
+
+        for index in left:
+            values[index] = self._find(keys[index], codes[index], read, passed)
+        self._check(passed, read)
         return values
-
-    def _whole(self) -> dict[bytes, bytes] | None:
-        """Return all records; None if they are not as many as the tables have room for, or keys are there twice."""
-        try:
-            whole = dict(self.items())
-        except Damaged:
-            return None
-        return whole if 2 * len(whole) == sum(slots for _, slots in self._tables) else None
-
-    def _places(self, codes: list[int]) -> Iterator[tuple[int, int]]:
-        """Yield where the first record of each hash is, with the index of the hash; those without any are left out."""
-        by_table: list[list[int]] = [[] for _ in range(TABLES)]
-        for index, code in enumerate(codes):
-            by_table[code % TABLES].append(index)
-        for number, indexes in enumerate(by_table):
-            slots = self._slots(number)
-            if slots == 0 or not indexes:
-                continue
-            start = self._tables[number][0]
-            whole = len(indexes) * SMALL_PIECE > slots * PAIR.size
-            table = self._read(slots * PAIR.size, start) if whole else b""
-            for index in indexes:
-                code = codes[index]
-                slot = (code >> 8) % slots
-                for _ in range(slots):
-                    at = slot * PAIR.size
-                    found, position = PAIR.unpack_from(table, at) if whole else PAIR.unpack(self._read(8, start + at))
-                    if position == 0:
-                        break
-                    if found % TABLES != number:
-                        raise Damaged("a hash is in another's table")
-                    if found == code:
-                        yield position, index
-                        break
-                    slot = slot + 1 if slot + 1 < slots else 0
 
     def items(self) -> Iterator[tuple[bytes, bytes]]:
         """Yield all records, in the order of the file."""
-        end = min(place for place, _ in self._tables)
+        self._check_tables()
+        end = self._records_end
         base, at, data = HEAD.size, 0, b""
         while base + at < end:
             if at + PAIR.size > len(data):
                 base, at = base + at, 0
-                data = self._read(min(LARGE_PIECE, end - base), base)
+                data = self._pread(min(PIECE, end - base), base)
                 if len(data) < PAIR.size:
                     raise Damaged("the last record does not end where the tables begin")
             key_length, value_length = PAIR.unpack_from(data, at)
@@ -132,47 +124,53 @@ class CdbFile:
                 base, start, stop, at = base + at, start - at, stop - at, 0
                 if base + stop > end:
                     raise Damaged("the last record does not end where the tables begin")
-                data = self._read(max(stop, min(LARGE_PIECE, end - base)), base)
+                data = self._pread(max(stop, min(PIECE, end - base)), base)
             yield data[at + PAIR.size : start], data[start:stop]
             at = stop
 
-    def _find(self, key: bytes, code: int) -> bytes | None:
+    def _check_tables(self) -> None:
+        """Postfix notices that at lookups, too."""
+        if not self._is_whole:
+            raise Damaged("the tables do not follow each other to the end of the file")
+
+    def _find(self, key: bytes, code: int, read: Read, passed: list[tuple[int, int]]) -> bytes | None:
+        """Return the value of a key, and add what was in its way to `passed`: hashes, and where their records are."""
         start, slots = self._tables[code % TABLES]
-        if self._slots(code % TABLES) == 0:
-            return None
-        first = (code >> 8) % slots
-        for index in range(slots):
-            slot = (first + index) % slots
-            found, position = PAIR.unpack(self._read(PAIR.size, start + slot * PAIR.size))
+        first = (code >> 8) % slots if slots else 0
+        for slot in chain(range(first, slots), range(first)):
+            found, position = PAIR.unpack(read(PAIR.size, start + slot * PAIR.size))
             if position == 0:
-                return None
-            if found % TABLES != code % TABLES:
-                raise Damaged("a hash is in another's table")
+                break
             if found == code:
-                value = self._record(key, position)
-                if value is not None:
+                stored, value = self._record(position, read)
+                if stored == key:
                     return value
+            passed.append((found, position))
         return None
 
-    def _slots(self, number: int) -> int:
-        """Return the size of a hash table, after a look at whether it can be."""
-        start, slots = self._tables[number]
-        if slots and not HEAD.size <= start <= self._size - slots * PAIR.size:
-            raise Damaged("a table lies outside of the file")
-        return slots
+    def _check(self, passed: list[tuple[int, int]], read: Read) -> None:
+        """Before a key is called absent: are the records that were in its way those whose hashes stand in the table?"""
+        keys = [self._record(position, read)[0] for _, position in passed]
+        if hash_keys(keys, START, MULTIPLIER) != [code for code, _ in passed]:
+            raise Damaged("a record has another hash than the table says")
 
-    def _record(self, key: bytes, position: int) -> bytes | None:
-        """Return the value of the record at `position` if it is one of `key`."""
-        key_length, value_length = PAIR.unpack(self._read(PAIR.size, position))
-        if key_length != len(key):
-            return None
-        record = self._read(key_length + value_length, position + PAIR.size)
-        return record[key_length:] if record.startswith(key) else None
+    def _record(self, position: int, read: Read) -> tuple[bytes, bytes]:
+        """Return key and value of a record, if there is room for it and the next one begins where it ends."""
+        place = position + PAIR.size
+        if not HEAD.size < place <= self._records_end:
+            raise Damaged("a record lies outside of its part of the file")
+        key_length, value_length = PAIR.unpack(read(PAIR.size, position))
+        length = key_length + value_length
+        behind = self._records_end - place - length
+        if behind < 0 or 0 < behind < PAIR.size:
+            raise Damaged("a record is longer than its part of the file")
+        data = read(length + PAIR.size if behind else length, place)
+        if behind and sum(PAIR.unpack_from(data, length)) > behind - PAIR.size:
+            raise Damaged("a record ends where no other one begins")
+        return data[:key_length], data[key_length:length]
 
-    def _read(self, length: int, position: int) -> bytes:
-        if position + length > self._size:
-            raise Damaged("something lies outside of the file")
-        data = os.pread(self._descriptor, length, position)
+    def _pread(self, length: int, position: int) -> bytes:
+        data = os.pread(self._descriptor, length, position) if position + length <= self._size else b""
         if len(data) != length:
             raise Damaged("the file was cut off")
         return data

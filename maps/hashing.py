@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 LANES = 4096
 """Keys that are hashed together at most; what they need stays in the processor's cache."""
+FEW = 16
+"""Up to that many keys are hashed sooner one by one."""
 
 
 def hash_key(key: bytes, start: int, multiplier: int) -> int:
@@ -29,6 +31,8 @@ def hash_keys(keys: Sequence[bytes], start: int, multiplier: int) -> list[int]:
 
     Keys of equal length become 64-bit lanes of one big integer, so that one multiplication serves all of them.
     """
+    if len(keys) <= FEW:
+        return [hash_key(key, start, multiplier) for key in keys]
     by_length: dict[int, list[int]] = {}
     for index, key in enumerate(keys):
         by_length.setdefault(len(key), []).append(index)

@@ -190,7 +190,8 @@ def _conversation(request: Prepared, reader: AttributeReader) -> _Conversation:
     What fails in doing that is thrown in here, since only here is known what it means.
     """
     try:
-        yield from read_announcement(reader)
+        if request.announced:
+            yield from read_announcement(reader)
         yield request.data
         available = yield from read_status(reader)
         if available:

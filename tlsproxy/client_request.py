@@ -66,6 +66,8 @@ class Prepared:
     path: Path
     data: bytes
     policy: Policy | None
+    announced: bool
+    """The proxy speaks first."""
 
     def admits(self, context: TlsContext) -> bool:
         """Does a session satisfy the policy? Where a match is asked for, only the bit that says so counts."""
@@ -91,12 +93,13 @@ def prepare(
     remote = remote or _endpoint(sock)
     seconds = [max(1, math.ceil(each)) for each in timeouts]
     generation = Behaviour.of(proxy.view.config.release).generation
+    announced = generation >= Generation.V3_6
     if role == "server":
         if policy is not None:
             raise ValueError("a policy is for the role of a client; as a server, the proxy's settings decide")
         request = Request(remote, Flag.SERVER | Flag.SEND_CONTEXT, seconds[0], seconds[1], proxy.service)
         settings = _server_settings(proxy.view, remote, seconds[0]) if generation >= Generation.V3_12 else b""
-        return Prepared(proxy.path, write_request(request) + settings, None)
+        return Prepared(proxy.path, write_request(request) + settings, None, announced)
     if role != "client":
         raise ValueError(f'the role is "client" or "server", not {role!r}')
     if policy is None or policy.level is SecurityLevel.NONE:
@@ -105,7 +108,7 @@ def prepare(
     init = _client_init(proxy)
     start = _client_start(policy, proxy, mdalg=init.mdalg, remote=remote, timeout=seconds[0], ehlo=ehlo)
     client = ClientSettings(generation, params(proxy.view, "client"), init, start)
-    return Prepared(proxy.path, write_request(request) + write_client_settings(client), policy)
+    return Prepared(proxy.path, write_request(request) + write_client_settings(client), policy, announced)
 
 
 def _endpoint(sock: socket.socket) -> str:

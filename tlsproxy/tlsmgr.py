@@ -42,11 +42,15 @@ class _Question:
 class TlsManager:
     """tlsmgr(8) as seen from an event loop. Answers come later, or at once if nothing can be asked."""
 
-    def __init__(self, loop: Loop, log: Log, paths: Sequence[str]) -> None:
-        """`paths` are names of its socket, of which the first that can be connected to counts."""
+    def __init__(self, loop: Loop, log: Log, paths: Sequence[str], *, greets: bool = True) -> None:
+        """`paths` are names of its socket, of which the first that can be connected to counts.
+
+        `greets`: it speaks first, as since Postfix 3.6.
+        """
         self._loop = loop
         self._log = log
         self._paths = paths
+        self._greets = greets
         self._questions: deque[_Question] = deque()
         self._stream: socket.socket | None = None
         self._greeted = False
@@ -116,9 +120,11 @@ class TlsManager:
             except OSError as error:
                 problem = problem or f"connect to {path}: {error.strerror or error}"
                 continue
-            self._greeted = False
+            self._greeted = not self._greets
             self._expect_list()
             self._loop.watch(self._stream.fileno(), IN, self._on_event)
+            if self._greeted:
+                self._send_first()
             return
         self._fail(problem)
 

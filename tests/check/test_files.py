@@ -1,4 +1,4 @@
-"""What the checker says of files that are fine as they are shipped, and of files that it has to look into."""
+"""What the checker says of files that it has to look into: certificates, tables, what a user may not read."""
 
 from __future__ import annotations
 
@@ -8,42 +8,18 @@ from pathlib import Path
 
 import pytest
 from check.examples import run
+from check.users import as_nobody
 from peers.certificates import Identity, name
 
-from postconf.catalogue import release, upstream_releases
+from postconf.catalogue import release
 from tlsproxy.check.cli import main
 from tlsproxy.check.context import Options
 from tlsproxy.check.engine import check
 from tlsproxy.check.filesystem import FileSystem
 from tlsproxy.check.rule import all_rules
-from tlsproxy.check.sources import MainFile, MasterFile
+from tlsproxy.check.sources import MainFile
 
 RULES = [rule for rule in all_rules() if not rule.optional]
-SHARE = Path("/usr/share/postfix")
-
-
-@pytest.mark.postfix
-@pytest.mark.parametrize("version", [each for each in upstream_releases() if not each.startswith("3.5")])
-@pytest.mark.parametrize("main_cf", ["main.cf.debian", "main.cf.dist"])
-def test_shipped_files_are_fine(main_cf: str, version: str) -> None:
-    result = check(
-        MainFile("main.cf", (SHARE / main_cf).read_text()),
-        MasterFile("master.cf", (SHARE / "master.cf.dist").read_text()),
-        RULES,
-        release(version),
-        FileSystem(),
-        options=Options(directory="/etc/postfix"),
-    )
-    # Under a newer release, these files have an old compatibility level.
-    assert {each.rule for each in result.findings} <= ({"C002"} if release(version).since("3.11") else set())
-
-
-@pytest.mark.postfix
-def test_a_clean_installation_is_fine(capsys: pytest.CaptureFixture[str]) -> None:
-    if "smtpd_tls_cert_file" in Path("/etc/postfix/main.cf").read_text():
-        pytest.skip("this installation has been configured")
-    assert main(["--fail-on", "info"]) == 0
-    assert capsys.readouterr().out == ""
 
 
 class OthersFiles(FileSystem):
@@ -164,6 +140,46 @@ def test_a_key_of_the_daemons_user_is_told(tmp_path: Path) -> None:
     me = pwd.getpwuid(os.geteuid()).pw_name
     assert "K008" not in certified(tmp_path, identity, "mail_owner = no-such-user\n")
     assert f"{me} can read" in certified(tmp_path, identity, f"mail_owner = {me}\n")["K008"]
+
+
+def test_what_a_user_may_not_read_is_told_and_not_guessed(
+    public_path: Path, certificate_files: dict[str, bytes], capsys: pytest.CaptureFixture[str]
+) -> None:
+    chain, main_cf = public_path / "chain.pem", public_path / "main.cf"
+    chain.write_bytes(certificate_files["mismatch.pem"])
+    chain.chmod(0o600)
+    main_cf.write_text(f"compatibility_level = 3.7\nsmtpd_tls_security_level = may\nsmtpd_tls_chain_files = {chain}\n")
+    arguments = ["-c", str(public_path), "--postfix-version", "3.7", "--format", "concise"]
+    assert main(arguments) == 1
+    assert [line.split()[2] for line in capsys.readouterr().out.splitlines()] == ["K003"]
+    chain.chmod(0)
+    with as_nobody():
+        assert main(arguments) == 0
+    assert [line.split()[2] for line in capsys.readouterr().out.splitlines()] == ["K018"]
+    main_cf.chmod(0)
+    with as_nobody():
+        assert main(arguments) == 3
+    assert f"{main_cf}: Permission denied" in capsys.readouterr().err
+    main_cf.chmod(0o644)
+    public_path.chmod(0)
+    with as_nobody():
+        assert main(arguments) == 3
+    public_path.chmod(0o755)
+    assert f"{main_cf}: Permission denied" in capsys.readouterr().err
+
+
+def test_settings_of_a_project_that_a_user_may_not_see_are_none(
+    public_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (public_path / "main.cf").write_text("compatibility_level = 3.7\n")
+    private = public_path / "private"
+    private.mkdir()
+    (private / "tlsproxy-check.toml").write_text("no = 1\n")
+    monkeypatch.chdir(private)
+    private.chmod(0)
+    with as_nobody():
+        assert main(["-c", str(public_path), "--postfix-version", "3.7"]) == 0
+    private.chmod(0o755)
 
 
 def test_the_wrong_side_of_a_pair_is_told() -> None:

@@ -15,6 +15,7 @@ RULES = {rule.id: rule for rule in all_rules()}
 WITHOUT_EXAMPLES = {
     "D005": "needs a name server: test_outside",
     "K014": "needs a daemon that runs: test_outside",
+    "K018": "needs a file that one may not read: test_files",
     "T007": "needs a file of root's, and one of somebody else's: test_files",
 }
 """Rules whose cases can't be written as text; they have tests of their own."""

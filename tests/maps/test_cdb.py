@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import random
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -21,6 +24,13 @@ def sample(count: int) -> list[tuple[bytes, bytes]]:
     return [
         (b"key%d" % number, b"value%d" % index * chance.choice([1, 1, 300])) for index, number in enumerate(numbers)
     ]
+
+
+def short_entries() -> dict[bytes, bytes]:
+    """Entries that share two hash tables, and so stand in each other's way."""
+    keys = [b"user%d@example.com" % number for number in range(2000)]
+    keys = [key for key in keys if hash_key(key, START, MULTIPLIER) % 256 < 2]
+    return {key: b"relay:[mx%d.example.net]:25" % number for number, key in enumerate(keys)}
 
 
 @pytest.mark.postfix
@@ -65,3 +75,51 @@ def test_an_old_file_is_read_until_there_is_a_new_one(tables: Postmap) -> None:
 @given(keys=st.lists(st.binary(max_size=40)), seed=st.sampled_from([(START, MULTIPLIER), (0, 16777619)]))
 def test_hashing_many_keys_at_once_changes_nothing(keys: list[bytes], seed: tuple[int, int]) -> None:
     assert hash_keys(keys, *seed) == [hash_key(key, *seed) for key in keys]
+
+
+def outside_of_values(entries: dict[bytes, bytes], content: bytes) -> Iterator[int]:
+    """Where in a file is what is no value?"""
+    yield from range(2048)
+    place = 2048
+    for key, value in entries.items():
+        yield from range(place, place + 8 + len(key))
+        place += 8 + len(key) + len(value)
+    yield from range(place, len(content))
+
+
+def test_a_changed_bit_is_an_error_or_makes_no_difference_unless_it_is_in_a_value(tables: Postmap) -> None:
+    entries = short_entries()
+    path = tables.make("cdb", entries)
+    whole = path.read_bytes()
+    chance = random.Random(1)
+    keys = [*entries, b"absent", b""]
+    expected = [*entries.values(), None, None]
+    errors = 0
+    with path.open("r+b", buffering=0) as file:
+        for place in outside_of_values(entries, whole):
+            os.pwrite(file.fileno(), bytes([whole[place] ^ 1 << chance.randrange(8)]), place)
+            with tables.open("cdb") as table:
+                for key, value in zip(keys, expected, strict=True):
+                    try:
+                        assert table.lookup(key) == value
+                    except TableError as error:
+                        assert str(error) == f"error reading {path}: Protocol error"
+                        errors += 1
+                with contextlib.suppress(TableError):
+                    assert table.lookup_many(keys) == expected
+            os.pwrite(file.fileno(), whole[place : place + 1], place)
+    assert errors
+
+
+@pytest.mark.postfix
+def test_a_changed_bit_in_a_value_changes_the_answer_as_it_does_for_postmap(tables: Postmap) -> None:
+    entries = short_entries()
+    path = tables.make("cdb", entries)
+    content = bytearray(path.read_bytes())
+    for place in sorted(set(range(2048, len(content))) - set(outside_of_values(entries, bytes(content))))[::7]:
+        content[place] ^= 1
+    path.write_bytes(content)
+    with tables.open("cdb") as table:
+        found = {key: table.lookup(key) for key in entries}
+    assert found != entries
+    assert tables.query("cdb", list(entries)) == found

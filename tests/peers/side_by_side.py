@@ -20,7 +20,7 @@ from dataclasses import dataclass, field, fields
 from hashlib import sha256
 from pathlib import Path
 
-from tlsproxy.wire.messages import TlsContext
+from tlsproxy.wire.messages import Generation, TlsContext
 
 from .postfix import PrivatePostfix
 from .proxy import PATIENCE, Proxy
@@ -241,7 +241,7 @@ def _read_context(local: socket.socket) -> dict[str, str]:
     return dict(zip(parts[::2], parts[1::2], strict=True))
 
 
-_CONTEXT = [each.name for each in fields(TlsContext) if "since" not in each.metadata]
+_CONTEXT = [each.name for each in fields(TlsContext) if each.metadata.get("since", 0) <= Generation.V3_6]
 
 
 # -- comparison of logs

@@ -122,7 +122,8 @@ class SmtpClient:
         local = socket.socket(socket.AF_UNIX)
         local.settimeout(PATIENCE)
         local.connect(self._path)
-        read_list(local)
+        if asked.generation >= Generation.V3_6:
+            read_list(local)
         local.sendall(request_list(flags=6, endpoint=endpoint) + self.settings(asked))
         return local, read_status(local)
 
@@ -142,7 +143,9 @@ class SmtpClient:
             ("mdalg", asked.mdalg),
             ("dane", int(asked.records is not None)),
         ]
-        if asked.records is not None:
+        if asked.records is not None and generation is Generation.V3_5:
+            attributes += _digests(asked.records, asked)
+        elif asked.records is not None:
             attributes += [("domain", asked.domain), ("count", len(asked.records))]
             for record in asked.records:
                 attributes += zip(("usage", "selector", "mtype", "data"), record, strict=True)
@@ -175,6 +178,22 @@ class SmtpClient:
                     local.close()
                     thread.join(PATIENCE)
                 return result
+
+
+def _digests(records: Sequence[Record], asked: Asked) -> list[tuple[str, Any]]:
+    """What smtp(8) 3.5 makes of records: digests (SHA2-256, and the request's own), and whole trust anchors."""
+    attributes: list[tuple[str, Any]] = []
+    for usage in (2, 3):
+        attributes += [("count", 2)]
+        for algorithm, mtype in (("sha256", 1), (asked.mdalg, 255)):
+            attributes += [("mdalg", algorithm)]
+            for selector in (0, 1):
+                found = [each[3] for each in records if each[:3] == (usage, selector, mtype)]
+                attributes += [("argv_size", len(found)), *(("argv_value", each.hex(":").upper()) for each in found)]
+    for selector, label in ((0, "cert"), (1, "pkey")):
+        whole = [each[3] for each in records if each[:3] == (2, selector, 0)]
+        attributes += [("count", len(whole)), *((label, each) for each in whole)]
+    return [*attributes, ("domain", asked.domain), ("flags", 0), ("exp", 1795770000)]
 
 
 def _serve(context: ssl.SSLContext, stream: socket.socket, result: Session) -> None:

@@ -16,7 +16,7 @@ from .smtp_client import read_list
 
 class Manager(Listening):
     """Serves `path` until the end of the context. `manner` is one of `good`, `forgetful` (one reply for each
-    connection), `silent`, `nonsense`, `half` (it hangs up in the middle of a reply)."""
+    connection), `silent`, `nonsense`, `half` (it hangs up in the middle of a reply), `old` (as in Postfix 3.5)."""
 
     def __init__(self, path: Path, manner: str = "good") -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -35,7 +35,8 @@ class Manager(Listening):
         with stream, contextlib.suppress(OSError, EOFError):
             if self.manner == "nonsense":
                 stream.sendall(os.urandom(100) + b"\0\0")
-            stream.sendall(write_list([("protocol", "tlsmgr_protocol")]))
+            if self.manner != "old":
+                stream.sendall(write_list([("protocol", "tlsmgr_protocol")]))
             while request := dict(read_list(stream)):
                 self.requests.append(request["request"])
                 reply = write_list(self._reply(request))

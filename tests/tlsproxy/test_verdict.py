@@ -14,7 +14,8 @@ from postconf.values import SecurityLevel
 from tlsproxy.tls.dane import Digests
 from tlsproxy.tls.openssl_peer import OK, UNSPECIFIED, Certificate
 from tlsproxy.tls.verify import Judge, Policy, peer_status
-from tlsproxy.wire.messages import PeerStatus, TlsaRecord
+from tlsproxy.wire.dane import TlsaRecord
+from tlsproxy.wire.messages import PeerStatus
 
 MATCHED = PeerStatus.MATCHED | PeerStatus.SECURED
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+from dataclasses import astuple
+from hashlib import sha256
 from typing import TypeVar
 
 import pytest
@@ -11,20 +13,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tlsproxy.wire.attributes import AttributeReader, ProtocolError, Reading, write_list
+from tlsproxy.wire.dane import Dane, TlsaRecord, read_digests, write_digests
 from tlsproxy.wire.messages import (
     ANNOUNCEMENT,
     PARAMS,
     ClientInit,
     ClientSettings,
     ClientStart,
-    Dane,
     Flag,
     Generation,
     Request,
     ServerInit,
     ServerSettings,
     ServerStart,
-    TlsaRecord,
     TlsContext,
     read_client_settings,
     read_request,
@@ -156,8 +157,13 @@ def client_request(generation: Generation) -> bytes:
     names = ["nexthop", "host", "namaddr", "sni", "serverid", "helo", "protocols", "cipher_grade", "cipher_exclusions"]
     attributes += [(name, f"<{name}>") for name in names]
     attributes += [("argv_size", 2), ("argv_value", "nexthop"), ("argv_value", "hostname"), ("mdalg", "sha256")]
-    attributes += [("dane", 1), ("domain", "mx.test"), ("count", 1)]
-    attributes += [("usage", 3), ("selector", 1), ("mtype", 1), ("data", b"\1\2\3")]
+    if generation is Generation.V3_5:
+        attributes += [("dane", 1), ("count", 0), ("count", 1), ("mdalg", "sha512"), ("argv_size", 0)]
+        attributes += [("argv_size", 1), ("argv_value", "01:02:AF"), ("count", 0), ("count", 0)]
+        attributes += [("domain", "mx.test"), ("flags", 0), ("exp", 1795770000)]
+    else:
+        attributes += [("dane", 1), ("domain", "mx.test"), ("count", 1)]
+        attributes += [("usage", 3), ("selector", 1), ("mtype", 2), ("data", b"\1\2\xaf")]
     attributes += [("forced_failure_type", "")] if generation >= Generation.V3_10 else []
     attributes += [("trace_size_limit", 5), ("trace_peer", "p")] if generation is Generation.V3_12 else []
     return write_list(attributes)
@@ -166,15 +172,16 @@ def client_request(generation: Generation) -> bytes:
 @pytest.mark.parametrize("generation", Generation)
 def test_the_request_itself_tells_which_generation_is_talking(generation: Generation) -> None:
     reader = AttributeReader()
-    settings = read(client_request(generation), read_client_settings(reader), reader, 7)
+    reading = read_client_settings(reader, announced=generation is not Generation.V3_5)
+    settings = read(client_request(generation), reading, reader, 7)
     assert settings.generation is generation
     assert settings.start.matchargv == ("nexthop", "hostname")
-    assert settings.start.dane == Dane("mx.test", (TlsaRecord(3, 1, 1, b"\1\2\3"),))
+    assert settings.start.dane == Dane("mx.test", (TlsaRecord(3, 1, 2, b"\1\2\xaf"),))
     assert settings.start.enable_rpk is (generation >= Generation.V3_9)
-    assert ("tls_low_cipherlist" in settings.params) is (generation is Generation.V3_6)
+    assert ("tls_low_cipherlist" in settings.params) is (generation <= Generation.V3_6)
 
 
-@pytest.mark.parametrize(("generation", "count"), list(zip(Generation, (22, 24, 25, 26), strict=True)))
+@pytest.mark.parametrize(("generation", "count"), list(zip(Generation, (21, 22, 24, 25, 26), strict=True)))
 def test_the_context_has_as_many_attributes_as_each_generation_reads(generation: Generation, count: int) -> None:
     assert TlsContext().encode(generation).count(b"\0") == 2 * count + 1
 
@@ -206,12 +213,52 @@ def structures(kind: type[T]) -> st.SearchStrategy[T]:
     return st.builds(kind, **kinds)
 
 
-@given(st.sampled_from(Generation), params, structures(ClientInit), starts, st.integers(1, 50))
+@given(
+    st.sampled_from(list(Generation)[1:]),
+    params,
+    structures(ClientInit),
+    starts,
+    st.integers(1, 50),
+)
 def test_client_settings_of_each_generation_survive_the_wire(generation, params, init, start, size) -> None:
     settings = ClientSettings(generation, params, init, start)
     reader = AttributeReader()
     assert read(write_client_settings(settings), read_client_settings(reader), reader, size) == settings
     assert not reader.pending
+
+
+digests = st.builds(
+    TlsaRecord, st.sampled_from([2, 3]), st.sampled_from([0, 1]), st.sampled_from([1, 2, 255]), st.binary(max_size=64)
+)
+
+
+@given(st.none() | st.builds(Dane, texts, st.lists(digests, max_size=6).map(tuple)))
+def test_digests_that_postfix_3_5_sends_are_the_records_they_come_from(dane) -> None:
+    reader = AttributeReader()
+    found = read(write_list(write_digests(dane, "md5")), read_digests(reader, "md5"), reader)
+    assert (found and found.domain) == (dane and dane.domain)
+    if dane:
+        assert sorted(map(astuple, found.records)) == sorted(map(astuple, dane.records))
+
+
+def test_whole_certificates_and_keys_are_handed_over_to_postfix_3_5_with_their_digests() -> None:
+    whole = (TlsaRecord(2, 0, 0, b"certificate"), TlsaRecord(2, 1, 0, b"key"), TlsaRecord(3, 1, 0, b"server"))
+    reader = AttributeReader()
+    found = read(write_list(write_digests(Dane("mx.test", whole), "md5")), read_digests(reader, "md5"), reader)
+    digests = {TlsaRecord(each.usage, each.selector, 1, sha256(each.data).digest()) for each in whole}
+    assert found is not None
+    assert set(found.records) == {*whole[:2], *digests}
+
+
+@pytest.mark.parametrize(("algorithm", "digest"), [("sha3", "AA:BB"), ("sha256", "no digest"), ("md5", "")])
+def test_a_digest_that_cannot_be_used_is_a_record_that_cannot(algorithm: str, digest: str) -> None:
+    data = [("dane", 1), ("count", 0), ("count", 1), ("mdalg", algorithm), ("argv_size", 1), ("argv_value", digest)]
+    data += [("argv_size", 0), ("count", 0), ("count", 0), ("domain", ""), ("flags", 0), ("exp", 0)]
+    reader = AttributeReader()
+    found = read(write_list(data), read_digests(reader, "md5"), reader)
+    assert found is not None
+    (record,) = found.records
+    assert record.mtype == 254 or record.data == b""
 
 
 @given(params, structures(ServerInit), structures(ServerStart), st.integers(1, 50))
@@ -233,7 +280,7 @@ def test_a_context_of_each_generation_can_be_read(generation, context, size) -> 
     reader = AttributeReader()
     found = read(context.encode(generation), read_context(reader), reader, size)
     for each in dataclasses.fields(context):
-        since = each.metadata.get("since", Generation.V3_6)
+        since = each.metadata.get("since", Generation.V3_5)
         assert getattr(found, each.name) == (getattr(context, each.name) if since <= generation else 0)
 
 

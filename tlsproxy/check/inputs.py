@@ -55,7 +55,7 @@ def _directory(directory: str, root: str) -> Input:
     prefix = "" if directory == "." else f"{directory.rstrip('/')}/"
     texts = {}
     for name in ("main.cf", "master.cf"):
-        if os.path.lexists(prefix + name):
+        if not _is_absent(prefix + name):
             texts[name] = _read(prefix + name)
     if not texts:
         raise Unreadable(f"{directory}: there is neither main.cf nor master.cf")
@@ -89,6 +89,17 @@ def is_master(text: str) -> bool:
         if line[:1] and line[0] not in SPACE and line[0] != "#":
             words = line.split()
             return len(words) >= _LEAST_FIELDS and words[1] in TYPES and "=" not in words[:2]
+    return False
+
+
+def _is_absent(path: str) -> bool:
+    """Is there no such name? A link to nowhere is there, and so is what this user can't see."""
+    try:
+        os.lstat(path)
+    except FileNotFoundError:
+        return True
+    except OSError:
+        pass
     return False
 
 

@@ -9,6 +9,7 @@ The nearest file upwards from the working directory counts; the command line goe
 
 from __future__ import annotations
 
+import os
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,7 +48,7 @@ def find_project(start: Path) -> Project:
     for directory in (start, *start.parents):
         for name, keys in (("tlsproxy-check.toml", ()), ("pyproject.toml", ("tool", "tlsproxy-check"))):
             path = directory / name
-            if path.is_file():
+            if os.path.isfile(path):  # noqa: PTH113  False, too, where this user may not look
                 table = _table(path, keys)
                 if table is not None:
                     return _project(table, path)

@@ -64,6 +64,7 @@ def _main(process_name: str, arguments: Sequence[str], environment: Mapping[str,
     load_openssl(settings.globals)
     # All that is below needs OpenSSL, or takes long to load: nothing of it before there is a log to complain to.
     from ..loop import Loop
+    from ..tls.behaviour import Behaviour
     from . import privileges
     from .child import Child
     from .renewal import FileWatch, files_of
@@ -85,7 +86,7 @@ def _main(process_name: str, arguments: Sequence[str], environment: Mapping[str,
         listener,
         server_role,
         client_role,
-        server_settings_expected=config.release.since("3.12"),
+        generation=Behaviour.of(config.release).generation,
         max_sessions=capacity(),
     )
     owner = privileges.account(config["mail_owner"]) if options.unprivileged else None

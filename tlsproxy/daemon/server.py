@@ -23,7 +23,7 @@ from ..session.session import Session
 from ..tls.facts import brief
 from ..tls.openssl_peer import session_reused
 from ..tls.roles import ClientRole, Peer, ServerRole
-from ..wire.messages import TlsContext
+from ..wire.messages import Generation, TlsContext
 from . import garbage
 from .metrics import ACCEPTED, BEGINNING, ENDED, PAUSES, SESSIONS, Numbers, count_handshake, own_numbers
 
@@ -58,22 +58,22 @@ class Server:
         server_role: ServerRole | None,
         client_role: ClientRole | None,
         *,
-        server_settings_expected: bool = False,
+        generation: Generation = Generation.V3_6,
         max_sessions: int = _MOST_SESSIONS,
         numbers: Numbers | None = None,
         shared: bool = False,
     ) -> None:
         """Make one that does not listen yet.
 
-        `server_settings_expected`: the local peers are of Postfix 3.12 or later; `numbers`: what is counted here;
-        `shared`: other processes listen at the same socket.
+        `generation`: of the local peers, where they don't show it; `numbers`: what is counted here; `shared`: other
+        processes listen at the same socket.
         """
         self.loop = loop
         self.log = log
         self.server_role: ServerRole | None = None
         self.client_role: ClientRole | None = None
         self.use(server_role, client_role)
-        self.server_settings_expected = server_settings_expected
+        self.generation = generation
         self.sessions: set[Session] = set()
         self.used = 0
         """How many sessions have ended."""

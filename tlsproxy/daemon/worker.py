@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from postconf.models import TlsSettings
 
 from ..loop import IN, Loop
+from ..tls.behaviour import Behaviour
 from ..tls.roles import ClientRole, ServerRole
 from . import privileges
 from .logging import PostfixLog
@@ -55,7 +56,7 @@ class Worker:
             listener,
             duty.server_role,
             duty.client_role,
-            server_settings_expected=duty.settings.view.config.release.since("3.12"),
+            generation=Behaviour.of(duty.settings.view.config.release).generation,
             max_sessions=capacity(),
             numbers=numbers,
             shared=True,

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
-from ..wire.messages import Dane, TlsaRecord
+from ..wire.dane import Dane, TlsaRecord
 from .destination import DnsName
 
 _DANE_TA, _DANE_EE = 2, 3

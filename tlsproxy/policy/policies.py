@@ -18,7 +18,7 @@ from postconf.values import LIST_SEPARATORS, SecurityLevel, words
 
 from ..hostnames import is_hostname
 from ..log import StandardLog
-from ..wire.messages import Dane, TlsaRecord
+from ..wire.dane import Dane, TlsaRecord
 from . import dane
 from .dane import LookupFailure, Resolver
 from .destination import Destination, DnsName

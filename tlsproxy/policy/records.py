@@ -7,7 +7,7 @@ import binascii
 import re
 from collections.abc import Callable, Iterable
 
-from ..wire.messages import TlsaRecord
+from ..wire.dane import TlsaRecord
 
 FINGERPRINT = 255
 """The matching type of fingerprints, in the private range."""

@@ -46,6 +46,7 @@ from ..wire.messages import (
     ANNOUNCEMENT,
     ClientSettings,
     Flag,
+    Generation,
     Request,
     ServerSettings,
     TlsContext,
@@ -73,7 +74,7 @@ class Owner(Protocol):
     log: Log
     server_role: ServerRole | None
     client_role: ClientRole | None
-    server_settings_expected: bool
+    generation: Generation
 
     def established(self, session: Session, peer: Peer, facts: TlsContext) -> None:
         """Note that a session has done its handshake."""
@@ -137,8 +138,8 @@ class Session:
         """How far it has come (`daemon.metrics.OUTCOMES`)."""
 
     def start(self) -> None:
-        """Greet the local peer."""
-        if self._send(ANNOUNCEMENT):
+        """Greet the local peer, if it knows that."""
+        if not self._is_announced or self._send(ANNOUNCEMENT):
             self._watch_local(IN, self._on_request)
 
     # -- requesting
@@ -156,12 +157,12 @@ class Session:
         if role == Flag.CLIENT and probe:
             self._refuse_or_probe(self._owner.client_role is not None)
         elif role == Flag.CLIENT:
-            self._prepare_client((yield from read_client_settings(reader)))
+            self._prepare_client((yield from read_client_settings(reader, announced=self._is_announced)))
         elif role == Flag.SERVER and probe:
             self._refuse_or_probe(self._owner.server_role is not None)
         elif role == Flag.SERVER:
-            settings = (yield from read_server_settings(reader)) if self._owner.server_settings_expected else None
-            self._prepare_server(settings)
+            has_settings = self._owner.generation >= Generation.V3_12
+            self._prepare_server((yield from read_server_settings(reader)) if has_settings else None)
         else:
             self._log.warning(f"tlsp_get_request_event: bad request flags: {request.flags:#x}")
             self._refuse_or_probe(available=False)
@@ -496,6 +497,11 @@ class Session:
             self._end()
 
     # -- common
+
+    @property
+    def _is_announced(self) -> bool:
+        """Do local peers wait for us to speak first?"""
+        return self._owner.generation >= Generation.V3_6
 
     @property
     def _log(self) -> Log:

@@ -17,9 +17,11 @@ class Behaviour:
     """The habits of a release."""
 
     generation: Generation
-    """The dialect of clients that don't show theirs: those of the server role until 3.11."""
+    """The dialect of clients that don't show theirs: those of the server role until 3.11, all until 3.5."""
     group_names: bool
     """A key exchange group is told by OpenSSL's name for it, not as a key type with a curve or a size."""
+    nist_curves: bool
+    """Curves are called as NIST does: P-256."""
     default_groups: str | None
     """Groups are given to OpenSSL by any name it knows, and these ones if it knows none; None: curves only."""
     signatures_when_resumed: bool
@@ -44,17 +46,21 @@ class Behaviour:
     @classmethod
     def of(cls, release: Release) -> Behaviour:
         """Return the behaviour of a release."""
-        generations = (("3.12", Generation.V3_12), ("3.10", Generation.V3_10), ("3.9", Generation.V3_9))
+        generations = (
+            *(("3.12", Generation.V3_12), ("3.10", Generation.V3_10), ("3.9", Generation.V3_9)),
+            *(("3.6", Generation.V3_6),),
+        )
         return cls(
-            generation=next((each for first, each in generations if release.since(first)), Generation.V3_6),
+            generation=next((each for first, each in generations if release.since(first)), Generation.V3_5),
             group_names=release.since("3.10"),
+            nist_curves=not release.since("3.7"),
             default_groups=_default_groups(release) if release.since("3.8") else None,
             signatures_when_resumed=not release.since("3.6.17", "3.7.13", "3.8.8", "3.9.2", "3.10"),
             bare_key_fingerprints=not release.since("3.9"),
             no_renegotiation=release.since("3.8"),
             rare_ciphers=not release.since("3.8"),
             settings_from_client=release.since("3.12"),
-            mismatch_yields=release.since("3.10.4"),
+            mismatch_yields=release.since("3.10.4") or not release.since("3.6"),
             credential="peer credential" if release.since("3.9") else "certificate",
             one_ticket_saved=release.since("3.11"),
             raw_keys=release.since("3.9"),

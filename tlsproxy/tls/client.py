@@ -68,7 +68,8 @@ class ClientRole:
         # In a jail only the second one is there; it is relative to where master(8) has put us.
         paths = f"{self._settings.view['queue_directory']}/private/{name}", f"private/{name}"
         self._loop = loop
-        self._manager = TlsManager(loop, self._log, paths)
+        greets = self._behaviour.generation >= Generation.V3_6
+        self._manager = TlsManager(loop, self._log, paths, greets=greets)
 
     def offer(self, request: Request, settings: ClientSettings) -> Offer:  # noqa: ARG002
         """Prepare a session, making a context where no session had these settings; raise `RoleUnavailable`."""

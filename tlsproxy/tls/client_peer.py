@@ -89,6 +89,7 @@ class ClientPeer:
             self._schemes,
             server=False,
             group_names=setting.behaviour.group_names,
+            nist_curves=setting.behaviour.nist_curves,
             signatures=setting.behaviour.signatures_when_resumed or not reused,
         )
         facts.namaddr = self._namaddr

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from postconf.values import Protocols, SecurityLevel, protocols
 
 from ..log import Log
-from ..wire.messages import ClientStart, TlsaRecord
+from ..wire.dane import TlsaRecord
+from ..wire.messages import ClientStart
 from .dane import Digests, strongest, usable_records
 from .names import references, to_ascii
 from .roles import SessionRefused

@@ -17,7 +17,8 @@ from postconf.values import SecurityLevel
 from ..log import Log
 from ..loop import Loop
 from ..tlsmgr import TlsManager
-from ..wire.messages import ClientInit, ClientStart, TlsaRecord
+from ..wire.dane import TlsaRecord
+from ..wire.messages import ClientInit, ClientStart
 from . import openssl_peer
 from .verify import Policy
 

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.serialization import load_der_public_key
 from postconf.values import LIST_SEPARATORS, words
 
 from ..log import Log
-from ..wire.messages import TlsaRecord
+from ..wire.dane import TlsaRecord
 from .der import MalformedDer
 from .digests import Digest, digest_by_name
 from .openssl_peer import Certificate

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from OpenSSL import SSL
 
 from ..wire.messages import PeerStatus, TlsContext
@@ -10,6 +12,14 @@ from . import openssl
 # OpenSSL's group names → short name of the key type, curve, bits: what Postfix before 3.10 tells.
 _FIXED_GROUPS = {"x25519": "X25519", "x448": "X448"}
 _CURVES = {"secp256r1": "prime256v1", "secp192r1": "prime192v1"}
+_NIST_CURVES = {
+    "prime192v1": "P-192",
+    "secp224r1": "P-224",
+    "prime256v1": "P-256",
+    "secp384r1": "P-384",
+    "secp521r1": "P-521",
+}
+"""What Postfix before 3.7 calls them."""
 
 _DIGESTS = {
     **dict.fromkeys((0x0401, 0x0403, 0x0804, 0x0809, 0x081A), "SHA256"),
@@ -21,17 +31,32 @@ _DIGESTS = {
 
 
 def read_facts(
-    connection: SSL.Connection, schemes: openssl.Schemes, *, server: bool, group_names: bool, signatures: bool = True
+    connection: SSL.Connection,
+    schemes: openssl.Schemes,
+    *,
+    server: bool,
+    group_names: bool,
+    nist_curves: bool = False,
+    signatures: bool = True,
 ) -> TlsContext:
     """Collect the facts of a finished handshake.
 
     `schemes` are what the connection's signatures were made with; `group_names`: Postfix 3.10 and later name the group
-    as OpenSSL does; `signatures`: tell of them. Nothing is said of the peer's certificate beyond its signature.
+    as OpenSSL does; `nist_curves`: Postfix 3.6 and earlier call curves as NIST does; `signatures`: tell of them.
+    Nothing is said of the peer's certificate beyond its signature.
     """
     ssl = openssl.pointer(connection)
     context = brief(connection, group_names=group_names)
-    if context.cipher_protocol != "TLSv1.3" or not signatures:
-        return context
+    if context.cipher_protocol == "TLSv1.3" and signatures:
+        _signatures(context, ssl, schemes, server=server)
+    if nist_curves:
+        for name in ("key_exchange_curve", "srvr_signature_curve", "clnt_signature_curve"):
+            curve = getattr(context, name)
+            setattr(context, name, _NIST_CURVES.get(curve, curve))
+    return context
+
+
+def _signatures(context: TlsContext, ssl: Any, schemes: openssl.Schemes, *, server: bool) -> None:
     own = openssl.own_key(ssl) if server or schemes.own else None
     peer = openssl.peer_key(ssl)
     own_scheme, peer_scheme = _DIGESTS.get(schemes.own, ""), _DIGESTS.get(schemes.peer, "")
@@ -42,7 +67,6 @@ def read_facts(
     if client_side[0]:
         context.clnt_signature, context.clnt_signature_curve, context.clnt_signature_bits = client_side[0]
         context.clnt_signature_digest = client_side[1]
-    return context
 
 
 def brief(connection: SSL.Connection, *, group_names: bool = True) -> TlsContext:

@@ -109,6 +109,7 @@ class ServerPeer:
             self._schemes,
             server=True,
             group_names=setting.behaviour.group_names,
+            nist_curves=setting.behaviour.nist_curves,
             signatures=setting.behaviour.signatures_when_resumed or not reused,
         )
         facts.namaddr = self._namaddr

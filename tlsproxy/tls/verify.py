@@ -15,7 +15,8 @@ from dataclasses import dataclass, field
 
 from postconf.values import SecurityLevel
 
-from ..wire.messages import PeerStatus, TlsaRecord
+from ..wire.dane import TlsaRecord
+from ..wire.messages import PeerStatus
 from . import dane
 from .dane import DANE_EE, DANE_TA, PKIX_EE, PKIX_TA, Digests
 from .der import MalformedDer

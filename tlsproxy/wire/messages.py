@@ -1,7 +1,7 @@
 """What tlsproxy(8) and its clients say to each other, as typed messages; one dialect for each Postfix generation.
 
 Nothing here does I/O. Postfix 3.6 to 3.12 differ in which attributes a request has; the request itself tells which
-generation is talking, and the reply has that generation's form.
+generation is talking, and the reply has that generation's form. Whether it is one before them must be known beforehand.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ from dataclasses import dataclass, field, fields
 from enum import IntEnum, IntFlag
 from typing import Any, Final, TypeVar
 
-from .attributes import AttributeReader, ProtocolError, Reading, write_list
+from .attributes import AttributeReader, Reading, write_list
+from .dane import Dane, read_digests, read_records
 
 T = TypeVar("T")
 
@@ -29,8 +30,10 @@ class Flag:
 
 
 class Generation(IntEnum):
-    """A dialect, named after the first release that speaks it."""
+    """A dialect, named after the first release that speaks it, but for the one of 3.4 and 3.5."""
 
+    V3_5 = 305
+    """The server says nothing before the request."""
     V3_6 = 306
     V3_9 = 309
     V3_10 = 310
@@ -46,24 +49,6 @@ class Request:
     handshake_timeout: int
     session_timeout: int
     serverid: str
-
-
-@dataclass(frozen=True, slots=True)
-class TlsaRecord:
-    """One TLSA record, or a fingerprint or trust anchor in its form (RFC 6698)."""
-
-    usage: int
-    selector: int
-    mtype: int
-    data: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Dane:
-    """The records that a session may be verified with, and the TLSA base domain."""
-
-    domain: str
-    records: tuple[TlsaRecord, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,11 +229,11 @@ def read_request(reader: AttributeReader) -> Reading[Request]:
     return request
 
 
-def read_client_settings(reader: AttributeReader) -> Reading[ClientSettings]:
-    """Read list 2 of a client-role request, from any generation."""
+def read_client_settings(reader: AttributeReader, *, announced: bool = True) -> Reading[ClientSettings]:
+    """Read list 2 of a client-role request, from any generation; without an announcement only 3.5 and before talk."""
     params = yield from _params(reader)
     init = yield from _structure(reader, ClientInit)
-    generation = Generation.V3_6
+    generation = Generation.V3_6 if announced else Generation.V3_5
     start: dict[str, Any] = {}
     if (yield from reader.next_name()) == "log_param":
         generation = Generation.V3_12
@@ -263,7 +248,7 @@ def read_client_settings(reader: AttributeReader) -> Reading[ClientSettings]:
         start[name] = yield from reader.text(name)
     start["matchargv"] = yield from reader.argv()
     start["mdalg"] = yield from reader.text("mdalg")
-    start["dane"] = yield from _dane(reader)
+    start["dane"] = yield from (read_records(reader) if announced else read_digests(reader, start["mdalg"]))
     if (yield from reader.next_name()) == "tlsrpt":  # only where Postfix was built with it
         start["tlsrpt"] = yield from _tlsrpt(reader)
     if (yield from reader.next_name()) == "forced_failure_type":
@@ -300,22 +285,6 @@ def _structure(reader: AttributeReader, kind: Callable[..., T]) -> Reading[T]:
     for each in fields(kind):  # type: ignore[arg-type]  # a dataclass, which no protocol describes
         values[each.name] = yield from (reader.integer(each.name) if each.type == "int" else reader.text(each.name))
     return kind(**values)
-
-
-def _dane(reader: AttributeReader) -> Reading[Dane | None]:
-    if not (yield from reader.integer("dane")):
-        return None
-    domain = yield from reader.text("domain")
-    count = yield from reader.integer("count")
-    if count < 0:
-        raise ProtocolError(f"invalid count {count} from {reader.source} while reading TLSA records")
-    records = []
-    for _ in range(count):
-        usage = yield from reader.integer("usage")
-        selector = yield from reader.integer("selector")
-        mtype = yield from reader.integer("mtype")
-        records.append(TlsaRecord(usage, selector, mtype, (yield from reader.data("data"))))
-    return Dane(domain, tuple(records))
 
 
 def _tlsrpt(reader: AttributeReader) -> Reading[bool]:
@@ -358,7 +327,7 @@ class TlsContext:
     issuer_CN: str = ""
     peer_fingerprint: str = ""
     peer_pubkey_fingerprint: str = ""
-    level: int = 0
+    level: int = field(default=0, metadata={"since": Generation.V3_6})
     peer_status: int = 0  # PeerStatus bits
     cipher_protocol: str = ""
     cipher_name: str = ""
@@ -386,5 +355,5 @@ class TlsContext:
         return write_list(
             (each.name, getattr(self, each.name))
             for each in fields(self)
-            if each.metadata.get("since", Generation.V3_6) <= generation
+            if each.metadata.get("since", Generation.V3_5) <= generation
         )

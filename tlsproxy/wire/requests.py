@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import astuple, fields
 from typing import Any
 
@@ -10,13 +10,13 @@ from postconf import View
 from postconf.values import boolean
 
 from .attributes import AttributeReader, ProtocolError, Reading, write_list
+from .dane import write_digests, write_records
 from .messages import (
     INT_PARAMS,
     PARAMS,
     START_TEXTS,
     ClientSettings,
     ClientStart,
-    Dane,
     Generation,
     Request,
     ServerSettings,
@@ -86,19 +86,11 @@ def _client_start(start: ClientStart, generation: Generation) -> Iterator[_Attri
     yield "argv_size", len(start.matchargv)
     yield from (("argv_value", each) for each in start.matchargv)
     yield "mdalg", start.mdalg
-    yield from _dane(start.dane)
+    yield from write_records(start.dane) if generation >= Generation.V3_6 else write_digests(start.dane, start.mdalg)
     if generation >= Generation.V3_10:
         yield "forced_failure_type", start.forced_failure_type
     if generation >= Generation.V3_12:
         yield from (("trace_size_limit", start.trace_size_limit), ("trace_peer", start.trace_peer))
-
-
-def _dane(dane: Dane | None) -> Iterable[_Attribute]:
-    yield "dane", int(dane is not None)
-    if dane is not None:
-        yield from (("domain", dane.domain), ("count", len(dane.records)))
-        for record in dane.records:
-            yield from _structure(record)
 
 
 def read_announcement(reader: AttributeReader) -> Reading[None]:

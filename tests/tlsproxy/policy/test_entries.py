@@ -14,7 +14,7 @@ from postconf.values import SecurityLevel
 from tlsproxy.policy import Entry, PolicyError, Where, parse_entry, parse_site
 from tlsproxy.policy.per_site import merged
 from tlsproxy.policy.records import BadTrustAnchors, fingerprints, trust_anchors
-from tlsproxy.wire.messages import TlsaRecord
+from tlsproxy.wire.dane import TlsaRecord
 
 WHERE = Where("smtp_tls_policy_maps", "example.com")
 V3_7, V3_9, V3_10 = release("3.7.11"), release("3.9.14"), release("3.10.13")

@@ -17,7 +17,7 @@ from peers.policy_smtp import Case, Decision, Outcome, run
 import postconf
 from tlsproxy.policy import Policies, Policy, PolicyError
 from tlsproxy.policy.resolver import DnsResolver
-from tlsproxy.wire.messages import Dane
+from tlsproxy.wire.dane import Dane
 
 pytestmark = [pytest.mark.postfix, pytest.mark.timeout(300), pytest.mark.xdist_group("policy")]
 

@@ -13,6 +13,7 @@ from ..files import (
     CHAINS,
     KEYS,
     client_level,
+    is_hidden,
     missing,
     servers,
     used_files,
@@ -87,6 +88,28 @@ class AuthoritiesMissing(_Missing):
         "smtpd_tls_CAfile = $config_directory/root.pem\n"
     )
     lookalike = "smtp_tls_security_level = none\nsmtp_tls_CAfile = /nonexistent.pem\n"
+
+
+class NotJudged(Rule):
+    """A key or certificate that this user may not read: whether it is good nobody can say.
+
+    Keys are root's, most often. Daemons read them with root's privileges; to have them checked, do as they do.
+    """
+
+    id = "K018"
+    name = "not-judged"
+    severity = Severity.INFO
+    needs_files = True
+
+    def check(self, context: Context) -> Iterator[Finding]:
+        """Yield what is found."""
+        for used in used_files(context):
+            if is_hidden(context, used.path):
+                yield self.finding(
+                    used.assignment.word(used.path),
+                    f"this user may not read {used.path}, and nothing is said of it",
+                    "run the checker as root, or --ignore K018",
+                )
 
 
 class IncompleteChain(Rule):

@@ -18,7 +18,7 @@ from ..rule import Rule
 if TYPE_CHECKING:
     from cryptography import x509
 
-    from ...wire.messages import TlsaRecord
+    from ...wire.dane import TlsaRecord
 
 
 class RenewedNotLoaded(Rule):
