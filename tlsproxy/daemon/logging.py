@@ -68,7 +68,9 @@ class _StampedForm(ABC):
             self._second = now
             stamp = time.strftime("%b %d %H:%M:%S", time.localtime(now))
             self._prefixes = {each: self._prefix(each, stamp, os.getpid()) + each.label for each in Severity}
-        return (self._prefixes[severity] + text.translate(_UNPRINTABLE)[:_MAX_TEXT]).encode("utf-8", "replace")
+        if not text.isprintable():
+            text = text.translate(_UNPRINTABLE)
+        return (self._prefixes[severity] + text[:_MAX_TEXT]).encode("utf-8", "replace")
 
     def forked(self) -> None:
         """Notice that the process has another number."""

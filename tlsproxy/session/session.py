@@ -185,6 +185,7 @@ class Session:
             next(self._reading)
         except StopIteration:
             self._reading = _NOTHING_TO_READ
+            del self._reader  # a kilobyte
             if self._timed_out == self._lists_timed_out:  # it has not ended
                 self._timeout = REQUEST_TIMEOUT
                 self._timed_out = self._end

@@ -40,7 +40,7 @@ class Setting:
     context: SSL.Context
     start: ClientStart
     demand: Demand
-    mask: LogMask
+    mask: int
     library: TlsGlobals
     behaviour: Behaviour
     log: Log

@@ -93,13 +93,15 @@ def _key_exchange(context: TlsContext, group: str, *, group_names: bool) -> None
 
 def summary(context: TlsContext, direction: str, name: str, sni: str = "") -> str:
     """The line that is logged for each session (tls_log_summary(3)); `direction` is `from` or `to`."""
-    status = PeerStatus(context.peer_status)
-    if status & PeerStatus.SECURED:
+    status = context.peer_status
+    if not status:
+        verdict = "Anonymous"
+    elif status & PeerStatus.SECURED:
         verdict = "Verified"
     elif status & PeerStatus.TRUSTED:
         verdict = "Trusted"
     else:
-        verdict = "Untrusted" if status & PeerStatus.PRESENT else "Anonymous"
+        verdict = "Untrusted"
     line = (
         f"{verdict} TLS connection established {direction} {name}{sni and f' to {sni}'}: "
         f"{context.cipher_protocol} with cipher {context.cipher_name} "

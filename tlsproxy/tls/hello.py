@@ -7,6 +7,8 @@ TLS 1.3 a curve has one digest only, and OpenSSL takes the RSA-PSS scheme that t
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 _HANDSHAKE, _CLIENT_HELLO, _SIGNATURE_ALGORITHMS = 22, 1, 13
 _RANDOM_END = 43
 """Where the session id begins: behind two headers, the version and 32 random bytes."""
@@ -26,7 +28,12 @@ _RSA_PSS_SHA256 = 0x0804
 
 def is_usual(hello: bytes) -> bool:
     """Is this a whole ClientHello, from a client that likes RSA-PSS with SHA-256 best?"""
-    schemes = signature_schemes(hello)
+    return _are_usual(_signature_algorithms(hello))
+
+
+@lru_cache(maxsize=128)
+def _are_usual(algorithms: bytes) -> bool:
+    schemes = _schemes(algorithms)
     firsts = [next((each for each in schemes if each in kind), kind.start) for kind in _RSA_PSS]
     return bool(schemes) and firsts == [kind.start for kind in _RSA_PSS]
 
@@ -38,24 +45,32 @@ def usual_scheme(algorithm: str, curve: str) -> int:
 
 def signature_schemes(hello: bytes) -> list[int]:
     """The schemes that a client accepts, in its order; empty if they aren't there or the bytes aren't all here."""
+    return _schemes(_signature_algorithms(hello))
+
+
+def _schemes(algorithms: bytes) -> list[int]:
+    return [int.from_bytes(algorithms[at : at + 2]) for at in range(0, len(algorithms), 2)]
+
+
+def _signature_algorithms(hello: bytes) -> bytes:
+    """What the extension of that name says."""
     number = int.from_bytes
     size = len(hello)
     if size < _RANDOM_END + 1 or hello[0] != _HANDSHAKE or hello[5] != _CLIENT_HELLO:
-        return []
+        return b""
     position = _RANDOM_END + 1 + hello[_RANDOM_END]
     position += 2 + number(hello[position : position + 2])
     if position >= size:
-        return []
+        return b""
     position += 1 + hello[position]
     end = position + 2 + number(hello[position : position + 2])
     position += 2
     if end > size:
-        return []
+        return b""
     while position < end:
         kind, length = number(hello[position : position + 2]), number(hello[position + 2 : position + 4])
         position += 4
         if kind == _SIGNATURE_ALGORITHMS:
-            body = hello[position + 2 : position + length]
-            return [number(body[at : at + 2]) for at in range(0, len(body), 2)]
+            return hello[position + 2 : position + length]
         position += length
-    return []
+    return b""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from enum import IntFlag
+from typing import Final
 
 from postconf.values import LIST_SEPARATORS, words
 
@@ -10,16 +10,16 @@ from ..log import Log
 from .roles import Packets
 
 
-class LogMask(IntFlag):
-    """Kinds of log lines."""
+class LogMask:
+    """Kinds of log lines; plain numbers, as all sessions ask."""
 
-    SUMMARY = 1
-    UNTRUSTED = 2
-    PEERCERT = 4
-    CERTMATCH = 8
-    VERBOSE = 16
-    CACHE = 32
-    DANE = 64
+    SUMMARY: Final = 1
+    UNTRUSTED: Final = 2
+    PEERCERT: Final = 4
+    CERTMATCH: Final = 8
+    VERBOSE: Final = 16
+    CACHE: Final = 32
+    DANE: Final = 64
     SSL_DEBUG = 128
     HANDSHAKE_DUMP = 256
     SESSION_DUMP = 512
@@ -29,7 +29,7 @@ class LogMask(IntFlag):
 _DEBUG = LogMask.SUMMARY | LogMask.VERBOSE | LogMask.CACHE | LogMask.SSL_DEBUG
 _EXPERT = _DEBUG | LogMask.HANDSHAKE_DUMP
 _DEVELOPER = _EXPERT | LogMask.SESSION_DUMP
-_NOTHING = LogMask(0)
+_NOTHING = 0
 
 _WORDS = {
     "0": _NOTHING,
@@ -55,14 +55,14 @@ _WORDS = {
 }
 
 
-def packets(mask: LogMask) -> Packets:
+def packets(mask: int) -> Packets:
     """Which packets a log level shows: those of the handshake, or after them all others, too."""
     if not mask & LogMask.HANDSHAKE_DUMP:
         return Packets.NONE
     return Packets.ALL if mask & LogMask.SESSION_DUMP else Packets.HANDSHAKE
 
 
-def log_mask(parameter: str, text: str, log: Log, *, traces: bool = False) -> LogMask:
+def log_mask(parameter: str, text: str, log: Log, *, traces: bool = False) -> int:
     """Read a log level; one unknown word makes it empty, with a warning that names the parameter.
 
     `traces`: the word `trace` is known (Postfix 3.12 and later). It is without effect: OpenSSL's own is not bound.

@@ -6,6 +6,7 @@ looked up once, at import; what is missing is named in the `ImportError`.
 
 import os
 from collections.abc import Callable
+from functools import cache
 from typing import Any, Final
 
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -347,12 +348,16 @@ def protocol(ssl: Any) -> str:
 
 def cipher(ssl: Any) -> tuple[str, int, int]:
     """The cipher's name, and its bits used and possible."""
-    current = lib.SSL_get_current_cipher(ssl)
-    if current == ffi.NULL:
+    return _cipher(lib.SSL_get_current_cipher(ssl))
+
+
+@cache  # ciphers are constants of the library
+def _cipher(cipher: Any) -> tuple[str, int, int]:
+    if cipher == ffi.NULL:
         return "", 0, 0
     possible = ffi.new("int *")
-    used = lib.SSL_CIPHER_get_bits(current, possible)
-    return _text(lib.SSL_CIPHER_get_name(current)), used, possible[0]
+    used = lib.SSL_CIPHER_get_bits(cipher, possible)
+    return _text(lib.SSL_CIPHER_get_name(cipher)), used, possible[0]
 
 
 def group(ssl: Any) -> str:

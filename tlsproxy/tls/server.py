@@ -135,6 +135,8 @@ class ServerRole:
 class ServerOffer:
     """One request that the role will serve."""
 
+    __slots__ = ("_namaddr", "_request", "_setting", "generation", "hello_decides", "packets")
+
     def __init__(self, setting: Setting, request: Request, namaddr: str, generation: Generation) -> None:
         self._setting = setting
         self._request = request

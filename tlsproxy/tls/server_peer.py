@@ -43,7 +43,7 @@ class Setting:
 
     contexts: ServerContexts
     context: ServerContext
-    mask: LogMask
+    mask: int
     names: ServerNames | None
     library: TlsGlobals
     behaviour: Behaviour

@@ -10,8 +10,8 @@ from __future__ import annotations
 import base64
 import binascii
 from collections import deque
-from collections.abc import Generator, Iterable
-from typing import TypeVar
+from collections.abc import Container, Generator, Iterable
+from typing import Any, TypeVar
 
 T = TypeVar("T")
 Reading = Generator[None, None, T]
@@ -58,6 +58,8 @@ class AttributeReader:
 
     `source` is what diagnostics call the stream. The methods are generators: drive them with `next()` after a `feed()`.
     """
+
+    __slots__ = ("_received", "_rest", "_strings", "source")
 
     def __init__(self, source: str = "plaintext") -> None:
         self.source = source
@@ -109,7 +111,31 @@ class AttributeReader:
 
     def integer(self, name: str) -> Reading[int]:
         """Read an int attribute as sscanf("%u%c") does: 32 bits, two's complement, nothing behind the digits."""
-        value = yield from self.text(name)
+        return self._number(name, (yield from self.text(name)))
+
+    def several(
+        self, names: Iterable[str], *, numbers: Container[str] = (), optional: Container[str] = ()
+    ) -> Reading[list[tuple[str, Any]]]:
+        """Read attributes in this order, text but for `numbers`; those that are `optional` may be missing.
+
+        A generator for each takes three times as long, and the client role's requests have sixty.
+        """
+        strings = self._strings
+        found = []
+        for name in names:
+            while not strings:
+                yield
+            if name in optional and decode(strings[0]) != name:
+                continue
+            if len(strings) > 1 and decode(strings[0]) == name:
+                strings.popleft()
+                value = decode(strings.popleft())
+            else:  # wait for it, or say what is there instead
+                value = yield from self.text(name)
+            found.append((name, self._number(name, value) if name in numbers else value))
+        return found
+
+    def _number(self, name: str, value: str) -> int:
         if len(value) < 10 and value.isdecimal() and value.isascii():
             return int(value)
         digits = value.lstrip(" \t\n\v\f\r")

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from enum import IntEnum, IntFlag
+from functools import cache
 from typing import Any, Final, TypeVar
 
 from .attributes import AttributeReader, Reading, write_list
@@ -189,7 +190,7 @@ PARAMS = (
     "tls_fast_shutdown_enable",
     "tls_trust_server_ccerts",
 )
-_PARAMS_IN_EVERY_RELEASE = frozenset({"tls_high_cipherlist", "tls_medium_cipherlist", "tls_null_cipherlist"})
+_PARAMS_OF_SOME_RELEASES = frozenset(PARAMS) - {"tls_high_cipherlist", "tls_medium_cipherlist", "tls_null_cipherlist"}
 INT_PARAMS = frozenset(
     {
         "tls_daemon_random_bytes",
@@ -203,6 +204,8 @@ INT_PARAMS = frozenset(
 )
 
 
+_REQUEST = "remote_endpoint", "flags", "timeout", "timeout", "serverid"
+_REQUEST_NUMBERS = frozenset({"flags", "timeout"})
 START_TEXTS = (
     "nexthop",
     "host",
@@ -218,15 +221,10 @@ START_TEXTS = (
 
 def read_request(reader: AttributeReader) -> Reading[Request]:
     """Read list 1."""
-    request = Request(
-        remote_endpoint=(yield from reader.text("remote_endpoint")),
-        flags=(yield from reader.integer("flags")) & 0xF,
-        handshake_timeout=(yield from reader.integer("timeout")),
-        session_timeout=(yield from reader.integer("timeout")),
-        serverid=(yield from reader.text("serverid")),
-    )
+    found = yield from reader.several(_REQUEST, numbers=_REQUEST_NUMBERS)
     yield from reader.end_of_list()
-    return request
+    remote_endpoint, flags, handshake_timeout, session_timeout, serverid = [value for _, value in found]
+    return Request(remote_endpoint, flags & 0xF, handshake_timeout, session_timeout, serverid)
 
 
 def read_client_settings(reader: AttributeReader, *, announced: bool = True) -> Reading[ClientSettings]:
@@ -244,8 +242,7 @@ def read_client_settings(reader: AttributeReader, *, announced: bool = True) -> 
         generation = max(generation, Generation.V3_9)
         start["enable_rpk"] = (yield from reader.integer("enable_rpk")) != 0
     start["tls_level"] = yield from reader.integer("tls_level")
-    for name in START_TEXTS:
-        start[name] = yield from reader.text(name)
+    start |= yield from reader.several(START_TEXTS)
     start["matchargv"] = yield from reader.argv()
     start["mdalg"] = yield from reader.text("mdalg")
     start["dane"] = yield from (read_records(reader) if announced else read_digests(reader, start["mdalg"]))
@@ -271,20 +268,20 @@ def read_server_settings(reader: AttributeReader) -> Reading[ServerSettings]:
 
 
 def _params(reader: AttributeReader) -> Reading[dict[str, str | int]]:
-    params: dict[str, str | int] = {}
-    for name in PARAMS:
-        if name not in _PARAMS_IN_EVERY_RELEASE and (yield from reader.next_name()) != name:
-            continue
-        params[name] = yield from (reader.integer(name) if name in INT_PARAMS else reader.text(name))
-    return params
+    return dict((yield from reader.several(PARAMS, numbers=INT_PARAMS, optional=_PARAMS_OF_SOME_RELEASES)))
 
 
 def _structure(reader: AttributeReader, kind: Callable[..., T]) -> Reading[T]:
     """Read every field of a flat structure in its order; annotations say which are numbers."""
-    values: dict[str, str | int] = {}
-    for each in fields(kind):  # type: ignore[arg-type]  # a dataclass, which no protocol describes
-        values[each.name] = yield from (reader.integer(each.name) if each.type == "int" else reader.text(each.name))
-    return kind(**values)
+    names, numbers = _layout(kind)
+    return kind(**dict((yield from reader.several(names, numbers=numbers))))
+
+
+@cache
+def _layout(kind: Callable[..., object]) -> tuple[tuple[str, ...], frozenset[str]]:
+    """The names of the fields, and which of them are numbers."""
+    all_fields = fields(kind)  # type: ignore[arg-type]  # a dataclass, which no protocol describes
+    return tuple(each.name for each in all_fields), frozenset(each.name for each in all_fields if each.type == "int")
 
 
 def _tlsrpt(reader: AttributeReader) -> Reading[bool]:
@@ -352,8 +349,10 @@ class TlsContext:
 
     def encode(self, generation: Generation) -> bytes:
         """Encode the list in the form that this generation of clients reads strictly."""
-        return write_list(
-            (each.name, getattr(self, each.name))
-            for each in fields(self)
-            if each.metadata.get("since", Generation.V3_5) <= generation
-        )
+        return write_list([(name, getattr(self, name)) for name in _known_to(generation)])
+
+
+@cache
+def _known_to(generation: Generation) -> tuple[str, ...]:
+    """The names of a context's fields that a generation knows."""
+    return tuple(each.name for each in fields(TlsContext) if each.metadata.get("since", Generation.V3_5) <= generation)
