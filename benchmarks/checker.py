@@ -9,6 +9,8 @@ import tempfile
 import time
 from pathlib import Path
 
+import trustme
+
 from postconf.catalogue import release
 from tlsproxy.check.cli import main
 from tlsproxy.check.context import Options
@@ -19,6 +21,7 @@ from tlsproxy.check.sources import MainFile, MasterFile
 
 LINES = 500
 CONFIGURATIONS = 1000
+AUTHORITY = trustme.CA()
 MASTER_CF = """\
 smtp      inet  n       -       y       -       -       smtpd
 submission inet n       -       y       -       -       smtpd
@@ -61,8 +64,8 @@ def one_long_configuration() -> float:
     return (time.process_time() - started) / 10
 
 
-def many_configurations() -> float:
-    """Configurations per second of CPU time, in one run of the command."""
+def many_configurations(*, files: bool) -> float:
+    """Configurations per second of CPU time, in one run of the command; with `files` each has a key and certificate."""
     text = Path(__file__).parent.parent.joinpath("samples/starttls/main.cf").read_text()
     with tempfile.TemporaryDirectory() as directory:
         arguments = []
@@ -71,12 +74,17 @@ def many_configurations() -> float:
             each.mkdir()
             (each / "main.cf").write_text(f"{text}mail_name = host {number}\n")
             (each / "master.cf").write_text(MASTER_CF)
+            if files:
+                leaf = AUTHORITY.issue_cert("mail.example.com")
+                leaf.private_key_and_cert_chain_pem.write_to_path(str(each / "chain.pem"))
             arguments += ["-c", str(each)]
         started = time.process_time()
-        main([*arguments, "--postfix-version", "3.7", "--no-fs", "--format", "jsonl:/dev/null"])
+        arguments += [] if files else ["--no-fs"]
+        main([*arguments, "--postfix-version", "3.7", "--format", "jsonl:/dev/null"])
         return CONFIGURATIONS / (time.process_time() - started)
 
 
 if __name__ == "__main__":
     print(f"{1000 * one_long_configuration():.1f} ms of CPU time for a configuration of {LINES} lines")
-    print(f"{many_configurations():.0f} configurations per second in one run of {CONFIGURATIONS}")
+    print(f"{many_configurations(files=False):.0f} configurations per second in one run of {CONFIGURATIONS}")
+    print(f"{many_configurations(files=True):.0f} with a key and a certificate each, which the daemon's loader judges")

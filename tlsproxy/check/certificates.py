@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
+from functools import lru_cache
 from hashlib import sha256
 
 from cryptography import x509
@@ -18,10 +19,27 @@ _CERTIFICATE = b"-----BEGIN CERTIFICATE-----"
 
 def certificates(context: Context, path: str) -> list[x509.Certificate]:
     """The certificates of a file; none if it can't be read, which is for other rules to say."""
+    return _parsed(_read(context, path))
+
+
+def subjects(context: Context, path: str) -> frozenset[x509.Name]:
+    """Whose certificates a file has; none if it can't be read. The file of the distribution has more than a hundred."""
+    return _subjects(_read(context, path))
+
+
+def _read(context: Context, path: str) -> bytes:
     try:
-        data = context.files.read(path)
+        return context.files.read(path)
     except (OSError, ValueError):
-        return []
+        return b""
+
+
+@lru_cache(maxsize=4)
+def _subjects(data: bytes) -> frozenset[x509.Name]:
+    return frozenset(each.subject for each in _parsed(data))
+
+
+def _parsed(data: bytes) -> list[x509.Certificate]:
     found = []
     for part in data.split(_CERTIFICATE)[1:]:
         try:
@@ -35,10 +53,7 @@ def certificates(context: Context, path: str) -> list[x509.Certificate]:
 
 def holds_key(context: Context, path: str) -> bool:
     """Is there a private key in a file?"""
-    try:
-        return b"PRIVATE KEY-----" in context.files.read(path)
-    except (OSError, ValueError):
-        return False
+    return b"PRIVATE KEY-----" in _read(context, path)
 
 
 def chains(context: Context) -> list[tuple[Used, list[x509.Certificate]]]:

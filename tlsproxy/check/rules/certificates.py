@@ -125,15 +125,14 @@ class IncompleteChain(Rule):
 
     def check(self, context: Context) -> Iterator[Finding]:
         """Yield what is found."""
-        from ..certificates import certificates, chains, is_self_signed
+        from ..certificates import chains, is_self_signed, subjects
 
         for used, chain in chains(context):
             leaf = chain[0]
             if not used.is_server or is_self_signed(leaf) or any(each.subject == leaf.issuer for each in chain):
                 continue
             others = [each.path for each in used_files(context) if each.suffix == AUTHORITIES]
-            known = [each for path in (*others, _SYSTEM_AUTHORITIES) for each in certificates(context, path)]
-            if not any(each.subject == leaf.issuer for each in known):
+            if not any(leaf.issuer in subjects(context, path) for path in (*others, _SYSTEM_AUTHORITIES)):
                 yield self.finding(
                     used.assignment.word(used.path),
                     f"{used.path} does not have the certificate of the issuer, {leaf.issuer.rfc4514_string()}",

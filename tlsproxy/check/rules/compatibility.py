@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 
+from postconf.catalogue import Release
 from postconf.expressions import ExpressionError, expand
 
 from ..context import Context
@@ -172,6 +174,12 @@ def branch(context: Context) -> str:
     return ".".join(str(each) for each in context.release.version[:2])
 
 
+@cache
+def _by_level(release: Release) -> dict[str, str]:
+    """The defaults that depend on the compatibility level."""
+    return {name: default for name, default in release.defaults.items() if "compatibility_level" in default}
+
+
 def differing_defaults(context: Context) -> dict[str, str]:
     """Defaults that another compatibility level would change, and that are in effect: name → value here."""
     newest = branch(context)
@@ -180,8 +188,8 @@ def differing_defaults(context: Context) -> dict[str, str]:
     def lookup(name: str) -> str | None:
         return newest if name == "compatibility_level" else context.config.lookup(name)
 
-    for name, default in context.release.defaults.items():
-        if "compatibility_level" not in default or name in context.main.effective:
+    for name, default in _by_level(context.release).items():
+        if name in context.main.effective:
             continue
         here = context.value(name)
         try:

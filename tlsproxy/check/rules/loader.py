@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from postconf import View
@@ -206,18 +207,27 @@ class NothingLeft(Rule):
             return ""
         exclusions = [context.value("smtpd_tls_exclude_ciphers", verdict.view)]
         exclusions += [context.value("smtpd_tls_mandatory_exclude_ciphers", verdict.view)] if enforced else []
-        ssl = SSL.Context(SSL.TLS_METHOD)
         grade = context.value(f"{prefix}ciphers", verdict.view)
-        ssl.set_cipher_list(cipher_list(verdict.library, grade, cipher_exclusions(" ".join(exclusions))).encode())
+        ciphers = cipher_list(verdict.library, grade, cipher_exclusions(" ".join(exclusions)))
         kinds = {
             _kind_of(x509.load_pem_x509_certificate(each.chain[0].text).public_key()) for each in verdict.identities
         }
-        for cipher in SSL.Connection(ssl).get_cipher_list():
+        for cipher in _in_order(ciphers):
             if cipher.startswith(("TLS_", "ADH-", "AECDH-")) or "PSK" in cipher or "SRP" in cipher:
                 continue
             if ("ECDSA" if "ECDSA" in cipher else "DSA" if "DSS" in cipher else "RSA") in kinds:
                 return ""
         return " and ".join(sorted(kinds - {""}))
+
+
+@lru_cache(maxsize=16)
+def _in_order(ciphers: str) -> tuple[str, ...]:
+    """The names of the ciphers that OpenSSL makes of a list."""
+    from OpenSSL import SSL
+
+    context = SSL.Context(SSL.TLS_METHOD)
+    context.set_cipher_list(ciphers.encode())
+    return tuple(SSL.Connection(context).get_cipher_list())
 
 
 def _kind_of(key: object) -> str:
