@@ -5,7 +5,9 @@ They are part of the matrix, which is whole only when this module has been impor
 
 from __future__ import annotations
 
+from .bad_hellos import BAD_HELLOS
 from .server_cases import ANONYMOUS, ASK, CASES, CERTIFICATE_PROBES, add
+from .server_differences import DIFFERENCES
 
 __all__ = ["CASES", "RAW"]
 
@@ -41,8 +43,22 @@ add("odd-clients-debug", "raw:smtp raw:alert-first raw:close-notify-first raw:no
 add("odd-clients-new-only", f"{RAW_PROBES} fallback tls10 tls12", protocols=">=TLSv1.3")
 add("odd-clients-and-names", RAW_PROBES, tls_server_sni_maps="inline:{{ {{a.test = {pki}/sni.pem}} }}", **ASK)
 
+BAD_HELLO_PROBES = " ".join(
+    f"hello:{each}" for each in BAD_HELLOS if f"hello-{each}" not in DIFFERENCES and each != "version-ssl3"
+)
+add("bad-hellos", BAD_HELLO_PROBES)
+add("bad-hellos-debug", BAD_HELLO_PROBES, loglevel="2")
+add("bad-hellos-new-only", BAD_HELLO_PROBES, protocols=">=TLSv1.3")
+add(
+    "bad-hellos-and-names",
+    " ".join(each for each in BAD_HELLO_PROBES.split() if each.startswith("hello:name")),
+    tls_server_sni_maps="inline:{{ {{sni.private.test = {pki}/sni.pem}} }}",
+)
+
 # -- files with keys and certificates
 
+for kind in ("trusted-first", "trusted-within", "trusted-before-bad", "trusted-before-mismatch"):
+    add(f"odd-chain-{kind}", "status", chain_files=f"{{pki}}/odd-{kind}.pem")
 for kind in (
     *("expired", "traditional-rsa", "traditional-ec", "ec-parameters", "carriage-returns", "with-text", "with-root"),
     *("with-strangers", "no-newline", "rsa512", "blank-lines"),

@@ -26,7 +26,7 @@ class ServiceLog:
         self._file = file
 
     def info(self, text: str) -> None:
-        shown = text.encode("utf-8", "replace").decode()
+        shown = text.encode("utf-8", "replace").decode().replace("\n", "?")
         self._file.write(f"{self._service}: {shown}\n")
 
     def warning(self, text: str) -> None:

@@ -109,7 +109,8 @@ def both(
         master_cf += f"{manager} unix - - n 1000? 1 tlsmgr\n" + _overrides(own)
     for service, own in services.items():
         master_cf += f"{service} unix - - n - 0 tlsproxy\n  -o syslog_name={service}\n" + _overrides(own)
-    postfix = PrivatePostfix(root / "postfix", common, master_cf)
+    # A process that has had enough sessions would be followed by another, which logs its start.
+    postfix = PrivatePostfix(root / "postfix", {"max_use": "10000", **common}, master_cf)
     sockets = root / "ours"
     sockets.mkdir()
     log_file = root / "ours.log"
@@ -255,6 +256,8 @@ _NORMAL = (
     (re.compile(r"SSL routines:private key mismatch|x509 certificate routines:key values mismatch"), "key mismatch"),
     (re.compile(r"key expiration: \d+"), "key expiration: N"),
     (re.compile(r"^SSL_accept:error in .*"), "SSL_accept:error in STATE"),
+    # OpenSSL 3.0 has no names for them.
+    (re.compile(r"(SSL3 alert \w+:\w+:)(?:inappropriate fallback|missing extension)$"), r"\1unknown"),
     # The C program tells whatever was in errno.
     (re.compile(r"(receive remote SMTP peer file descriptor): .*"), r"\1"),
 )
@@ -283,6 +286,12 @@ DUMP = re.compile(
 )
 """Lines of packets, which the C program shows as OpenSSL reads and writes them, and we as they come and go."""
 _NEW_TICKET = re.compile(r".*Issuing session ticket|SSL_accept:SSLv3/TLS write session ticket")
+
+
+def problems(lines: list[str]) -> list[str]:
+    """What OpenSSL complains about in normal lines."""
+    marker = f"{_PROBLEM}error:"
+    return [line.removeprefix(marker) for line in lines if line.startswith(marker)]
 
 
 def normal(lines: list[str]) -> list[str]:

@@ -1,4 +1,5 @@
-"""docs/controls.md lists every control of tlsproxy(8): what it does, what shows it live, where we can't follow Postfix.
+"""docs/controls.md lists every control of tlsproxy(8): what it does, what shows it live, where we can't follow Postfix;
+docs/compatibility.md lists what the matrix of the server role has found to differ.
 
 The tables are made here: `python tests/tlsproxy/test_controls.py` writes them anew, and a test sees that they are
 current and that everything they refer to exists.
@@ -14,12 +15,14 @@ ROOT = Path(__file__).parents[2]
 if __name__ == "__main__":
     sys.path.insert(0, str(ROOT / "tests"))
 
-from peers.server_cases import COMMON, DIFFERENCES  # noqa: E402
+from peers.server_cases import COMMON  # noqa: E402
+from peers.server_differences import DIFFERENCES  # noqa: E402
 from peers.server_oddities import CASES  # noqa: E402
 
 from postconf.models import Service, TlsClient, TlsGlobals, TlsServer  # noqa: E402
 
 DOCUMENT = ROOT / "docs" / "controls.md"
+COMPATIBILITY = ROOT / "docs" / "compatibility.md"
 TESTS = ROOT / "tests"
 GROUPS = {
     "What both roles share": TlsGlobals,
@@ -143,7 +146,7 @@ Every control of tlsproxy(8), its documented ones and those it reads without say
 `tests/tlsproxy/test_server_matrix.py`, in which the C tlsproxy(8) 3.7.11 and ours get the same configuration and the
 same clients, and must answer and log the same. Where they don't, it is because OpenSSL 4 or its Python binding can't
 follow, or because we notice at start what Postfix notices at the first session; `DIFFERENCES` in
-`tests/peers/server_cases.py` holds a live proof of each such case.
+`tests/peers/server_differences.py` holds a live proof of each such case.
 
 These tables are made by `tests/tlsproxy/test_controls.py`.
 """
@@ -159,6 +162,30 @@ def document() -> str:
     return "".join(parts)
 
 
+START, END = "<!-- made by tests/tlsproxy/test_controls.py -->\n", "<!-- end -->\n"
+
+
+def compatibility() -> str:
+    """docs/compatibility.md with a current table of differences."""
+    before, _, rest = COMPATIBILITY.read_text().partition(START)
+    _, _, after = rest.partition(END)
+    lines = ["| case | tried with | Postfix 3.7.11 | here | why |\n|---|---|---|---|---|\n"]
+    for name, each in DIFFERENCES.items():
+        settings = [f"`{key.removeprefix('tlsproxy_tls_')} = {value}`" for key, value in each.settings.items()]
+        tried = ", ".join([*settings, each.probe])
+        there, here = (_shown(each.attribute, value) for value in (each.there, each.here))
+        lines.append(f"| {name} | {tried} | {there} | {here} | {each.reason} |\n")
+    return before + START + "".join(lines) + END + after
+
+
+def _shown(attribute: str, value: object) -> str:
+    if isinstance(value, list | tuple):
+        return ", ".join(map(str, value)) or "nothing"
+    if attribute == "suite":
+        return f"{value:#06x}" if value else "nothing"
+    return f"{attribute or 'status'} {value}"
+
+
 def proof(name: str) -> str:
     """What shows a control live: a few cases of the matrix, or another test."""
     if name in ELSEWHERE:
@@ -170,8 +197,9 @@ def proof(name: str) -> str:
     return f"matrix: {shown}" + (f" and {len(cases) - 3} more" if len(cases) > 3 else "")
 
 
-def test_the_document_is_current() -> None:
+def test_the_documents_are_current() -> None:
     assert DOCUMENT.read_text() == document(), "run: python tests/tlsproxy/test_controls.py"
+    assert COMPATIBILITY.read_text() == compatibility(), "run: python tests/tlsproxy/test_controls.py"
 
 
 def test_every_control_is_shown_live() -> None:
@@ -202,3 +230,4 @@ def references(text: str) -> Iterator[str]:
 
 if __name__ == "__main__":
     DOCUMENT.write_text(document())
+    COMPATIBILITY.write_text(compatibility())

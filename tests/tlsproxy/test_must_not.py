@@ -1,7 +1,7 @@
 """Mistakes that the C tlsproxy(8) has made in its life, each as something that ours must not do.
 
-More are shown elsewhere: sessions of one service resumed in another, and contexts shared by sessions that want other
-ciphers (test_server_settings); half a request that holds up others, and negative limits (test_standalone).
+`MISTAKES` lists them all, with the tests that show it: those without a module's name are here, the others are where
+their subject is. A test sees that the list is true.
 """
 
 from __future__ import annotations
@@ -15,10 +15,74 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from peers.client_cases import Chains
 from peers.hello import Hello
 from peers.proxy import ENDPOINT, Proxy, client_context, running, write_config
+from peers.smtp_client import Asked, SmtpClient, server_context
+
+MISTAKES = {
+    "a crash at log level 3 and above": [
+        "test_no_log_level_ends_the_process",
+        "test_no_log_level_of_a_request_ends_the_process",
+        "test_packet_dump::test_the_level_says_which_packets_are_shown",
+    ],
+    "a name in the session cache that is not made from the client's serverid": [
+        "test_server_settings::test_sessions_are_resumed_in_the_same_service_only",
+        "test_client_sessions::test_a_session_has_the_name_that_postfix_gives_it",
+    ],
+    "ETIMEDOUT that a handshake out of time leaves behind": [
+        "test_a_handshake_that_takes_too_long_leaves_nothing_to_the_next_one",
+    ],
+    "a crash when an error of the handshake comes up": [
+        "test_a_handshake_that_fails_while_it_writes_ends_that_session_only",
+        "test_an_error_in_a_handshake_is_that_session_s_alone",
+    ],
+    "a session limit below the one that SMTP has": ["test_the_session_limit_is_longer_than_what_the_client_keeps"],
+    "plaintext that is lost when TLS ends": [
+        "test_plaintext_that_waits_is_not_lost_when_tls_ends",
+        "test_standalone::test_what_was_sent_just_before_an_end_arrives",
+    ],
+    "a process limit other than 0": ["test_master::test_what_is_fatal_at_start_is_fatal_in_postfix_s_words"],
+    "a context that sessions share whose DANE records or ciphers differ": [
+        "test_client_sessions::test_no_session_is_resumed_where_another_verdict_is_asked_for",
+        "test_client_role::test_protocols_and_ciphers_are_those_of_the_session",
+        "test_server_settings::test_protocols_and_ciphers_are_those_of_the_client",
+    ],
+    "a loop, or a flood of log lines, when plaintext can't be written": [
+        "test_a_local_peer_that_has_gone_is_not_written_to_for_ever",
+    ],
+    "SSL_shutdown inside a handshake": ["test_no_close_notify_is_sent_inside_a_handshake"],
+    "a null pointer where a role is not configured": [
+        "test_a_role_that_is_not_served_is_refused_and_the_other_one_served",
+    ],
+    "an error of one session that is found by another": [
+        "test_an_error_of_one_session_is_not_found_by_another",
+        "test_an_error_in_a_handshake_is_that_session_s_alone",
+    ],
+    "an error of the hand-over that nobody looks at": [
+        "test_a_descriptor_that_is_no_connection_ends_that_session_only",
+        "test_a_local_peer_that_does_not_take_its_context_is_told_of",
+        "test_standalone::test_no_descriptor_at_all_ends_that_session_only",
+        "test_standalone::test_several_descriptors_are_not_leaked",
+    ],
+    "a descriptor that is closed twice": ["test_no_descriptor_is_closed_twice"],
+    "half a request that holds up all sessions": [
+        "test_standalone::test_half_a_request_does_not_hold_up_others",
+        "test_standalone::test_a_request_that_stops_halfway_is_given_up",
+    ],
+    "a panic of negative limits": ["test_standalone::test_strange_limits_harm_nobody_else"],
+    "a crash of an empty list of names": ["test_without_names_nothing_matches"],
+}
 
 FAILED = f"TLS handshake failed for service=smtpd peer={ENDPOINT}"
+
+
+def test_each_mistake_has_its_tests() -> None:
+    for tests in MISTAKES.values():
+        for reference in tests:
+            module, _, function = reference.rpartition("::")
+            text = Path(__file__).with_name(f"{module or 'test_must_not'}.py").read_text()
+            assert f"def {function}(" in text, reference
 
 
 @pytest.fixture(scope="module")
@@ -64,6 +128,36 @@ def test_no_log_level_ends_the_process(tmp_path: Path, level: str) -> None:
             local, remote = proxy.tls_session(context)
             with local, remote:
                 exchange(local, remote)
+
+
+@pytest.fixture(scope="module")
+def client_role(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[SmtpClient, Chains]]:
+    directory = tmp_path_factory.mktemp("client")
+    chains = Chains(directory / "chains")
+    write_config(directory, {"smtp_tls_security_level": "may", "smtpd_tls_security_level": "none"}, certificate=False)
+    with running(directory) as proxy:
+        yield SmtpClient(proxy.socket, directory), chains
+
+
+@pytest.mark.parametrize("level", ["3", "4", "9", "ssl-session-packet-dump"])
+def test_no_log_level_of_a_request_ends_the_process(client_role: tuple[SmtpClient, Chains], level: str) -> None:
+    client, chains = client_role
+    init = {"log_level": level, "CAfile": str(chains.authorities)}
+    for kind in ("direct", "unknown"):
+        session = client.session(server_context(chains.file(kind)), Asked("verify", ["hostname"], init=init))
+        assert session.context is not None
+
+
+@pytest.mark.parametrize("level", ["half-dane", "dane", "dane-only", "verify", "secure"])
+@pytest.mark.parametrize("records", ["none", "no structure"])
+def test_without_names_nothing_matches(client_role: tuple[SmtpClient, Chains], level: str, records: str) -> None:
+    client, chains = client_role
+    init = {"CAfile": str(chains.authorities)}
+    asked = Asked(level, [], [] if records == "none" else None, init=init)
+    for _ in range(2):
+        session = client.session(server_context(chains.file("direct")), asked)
+        assert session.context is not None
+        assert session.context["peer_status"] == "1"
 
 
 def test_a_handshake_that_takes_too_long_leaves_nothing_to_the_next_one(proxy: Proxy) -> None:

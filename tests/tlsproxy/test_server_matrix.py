@@ -18,11 +18,13 @@ from typing import Any
 
 import pytest
 from peers import hello
+from peers.bad_hellos import BAD_HELLOS, outline
 from peers.certificates import Certificates, Identity
 from peers.hello import GROUPS, SSL3, TLS10, TLS11, TLS12, TLS13, TLS13_SUITES, Hello
-from peers.server_cases import COMMON, DIFFERENCES, MANAGERS
+from peers.server_cases import COMMON, MANAGERS
+from peers.server_differences import DIFFERENCES
 from peers.server_oddities import CASES, RAW
-from peers.side_by_side import WITHOUT_DESCRIPTOR, Client, Side, both, normal, see
+from peers.side_by_side import WITHOUT_DESCRIPTOR, Client, Side, both, normal, problems, see
 
 pytestmark = [
     pytest.mark.postfix,
@@ -68,6 +70,7 @@ def make_odd_files(made: Certificates) -> None:
     rsa, ec = made.servers["rsa2048"], made.servers["ec256"]
     whole = rsa.key_pem + rsa.chain_pem
     expired = Identity(rsa.subject, made.root, days=(-30, -1))
+    trusted = openssl("x509", "-trustout", data=rsa.pem)
     tiny = openssl("genrsa", "-traditional", "512")
     odd = {
         "expired": expired.key_pem + expired.chain_pem,
@@ -81,6 +84,10 @@ def make_odd_files(made: Certificates) -> None:
         "no-newline": whole.rstrip(b"\n"),
         "blank-lines": whole.replace(b"-----\n", b"-----\n\n"),
         "rsa512": tiny + openssl("req", "-x509", "-key", "/dev/stdin", "-subj", "/CN=tiny", data=tiny),
+        "trusted-first": trusted + whole,
+        "trusted-within": rsa.key_pem + trusted + rsa.chain_pem,
+        "trusted-before-bad": trusted + rsa.key_pem + _damaged(rsa.pem),
+        "trusted-before-mismatch": trusted + ec.key_pem + rsa.chain_pem,
         "twice": made.root.pem * 2,
         "ca-with-text": b"An authority:\n" + made.root.pem + b"\n# the end\n",
         "ca-half": made.root.pem[:200],
@@ -164,6 +171,8 @@ class Prober:
                 return self.client_certificate(name.removeprefix("client-"))
             if name.startswith("name:"):
                 return self.name(name.removeprefix("name:"))
+            if name.startswith("hello:"):
+                return outline(self.all_of_answer(*BAD_HELLOS[name.removeprefix("hello:")]))
             if name.startswith("raw:"):
                 return self.raw(RAW[name.removeprefix("raw:")])
             return getattr(self, "probe_" + name.replace("-", "_"))()
@@ -317,6 +326,12 @@ class Prober:
     def probe_alert_in_session(self) -> Any:
         return self.in_session(ssl.TLSVersion.TLSv1_2, b"\x15\x03\x03\x00\x28" + bytes(40))
 
+    def probe_short12(self) -> Any:
+        return self.in_session(ssl.TLSVersion.TLSv1_2, b"\x15\x03\x03\x00\x02\x02\x28")
+
+    def probe_plaintext13(self) -> Any:
+        return self.in_session(ssl.TLSVersion.TLSv1_3, b"QUIT\r\n")
+
     def probe_renegotiation(self) -> Any:
         return self.in_session(ssl.TLSVersion.TLSv1_2, Hello().encode())
 
@@ -340,17 +355,20 @@ class Prober:
 
     def raw(self, *pieces: bytes) -> bytes:
         """Send pieces of whatever it is, then an end; return what comes back."""
+        answer = self.all_of_answer(*pieces)
+        return answer if len(answer) < 20 else answer[:6]  # an alert, or the beginning of a hello
+
+    def all_of_answer(self, *pieces: bytes) -> bytes:
         answer = b""
         with self.connect() as remote:
-            try:
+            with suppress(OSError):  # what is sent may be too much already
                 for piece in pieces:
                     remote.sendall(piece)
                 remote.shutdown(socket.SHUT_WR)
+            with suppress(OSError):
                 while chunk := remote.recv(4096):
                     answer += chunk
-            except OSError:
-                pass  # there was more to read
-        return answer if len(answer) < 20 else answer[:6]  # an alert, or the beginning of a hello
+        return answer
 
     def probe_in_pieces(self) -> Any:
         hello = Hello().encode()
@@ -429,8 +447,13 @@ def test_both_answer_and_log_the_same(name: str, sides: tuple[Side, Side], certi
 @pytest.mark.parametrize("name", DIFFERENCES)
 def test_what_differs_differs_as_listed(name: str, sides: tuple[Side, Side], certificates: Certificates) -> None:
     difference = DIFFERENCES[name]
-    answers = [Prober(side, name, certificates).probe(difference.probe) for side in sides]
-    seen = [answer[difference.attribute] if difference.attribute else answer for answer in answers]
-    if difference.attribute == "cipher":
-        seen = [each[0] for each in seen]
+    seen = []
+    for side in sides:
+        prober = Prober(side, name, certificates)
+        answer = prober.probe(difference.probe)
+        if difference.attribute == "problems":
+            answer = problems(normal(side.wait_for_disconnects(name, prober.sessions)))
+        elif difference.attribute:
+            answer = answer[difference.attribute]
+        seen.append(answer[0] if difference.attribute == "cipher" else answer)
     assert seen == [difference.there, difference.here], difference.reason
