@@ -77,10 +77,17 @@ def _single(path: str) -> Input:
         text, shown = decode(sys.stdin.buffer.read()), "<stdin>"
     else:
         text, shown = _read(path), path
-    directory = "" if path == "-" else os.path.dirname(os.path.abspath(path))  # noqa: PTH100, PTH120
+    directory = "" if path == "-" else _destination(path)
     if is_master(text):
         return Input(directory, None, MasterFile(shown, text))
     return Input(directory, MainFile(shown, text), None)
+
+
+def _destination(path: str) -> str:
+    """Where a file of another name will be put: beside main.cf or master.cf, else where Postfix looks for them."""
+    directory = os.path.dirname(os.path.abspath(path))  # noqa: PTH100, PTH120
+    is_apart = all(_is_absent(f"{directory}/{name}") for name in ("main.cf", "master.cf"))
+    return DEFAULT_DIRECTORY if is_apart else directory
 
 
 def is_master(text: str) -> bool:
