@@ -23,6 +23,16 @@ def wait_until(
         time.sleep(0.05)
 
 
+def accepts(path: Path) -> bool:
+    """Does anyone listen at this UNIX socket?"""
+    with socket.socket(socket.AF_UNIX) as probe:
+        try:
+            probe.connect(str(path))
+        except OSError:
+            return False
+        return True
+
+
 def open_files(pid: int) -> dict[int, str]:
     """What each descriptor of a process is."""
     found = {}

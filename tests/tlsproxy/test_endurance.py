@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from peers.children import PATIENCE, open_files, wait_until
+from peers.children import PATIENCE, accepts, open_files, wait_until
 from peers.postfix import PrivatePostfix
 from peers.proxy import (
     AS_ROOT,
@@ -230,7 +230,7 @@ def resident(pid: int) -> int:
     return int(status.partition("VmRSS:")[2].split()[0])
 
 
-def test_a_full_disk_and_a_stuck_log_hold_up_nothing(tmp_path: Path) -> None:
+def test_a_stuck_log_holds_up_nothing(tmp_path: Path) -> None:
     """The log is a pipe that nobody reads, then one that nobody holds any more."""
     reading, writing = os.pipe()
     os.set_blocking(writing, False)
@@ -243,12 +243,27 @@ def test_a_full_disk_and_a_stuck_log_hold_up_nothing(tmp_path: Path) -> None:
     process = subprocess.Popen(command, stderr=writing)
     os.close(writing)
     proxy = Proxy(tmp_path, process)
-    wait_until(proxy.socket.exists)
+    wait_until(lambda: accepts(proxy.socket))
     try:
         for _ in range(20):
             Held(proxy.socket, client_context()).close()
         os.close(reading)
         Held(proxy.socket, client_context()).close()
+    finally:
+        process.terminate()
+        assert process.wait(PATIENCE) == 0
+
+
+def test_a_full_disk_holds_up_nothing(tmp_path: Path) -> None:
+    write_config(tmp_path, {})
+    command = [script("tlsproxy"), "--standalone", "-c", tmp_path, "--socket", tmp_path / "socket", *AS_ROOT]
+    with Path("/dev/full").open("wb") as log:
+        process = subprocess.Popen(command, stderr=log)
+    path = tmp_path / "socket"
+    wait_until(lambda: accepts(path))
+    try:
+        for _ in range(20):
+            Held(path, client_context()).close()
     finally:
         process.terminate()
         assert process.wait(PATIENCE) == 0

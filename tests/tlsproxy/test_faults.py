@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 from peers import faulty
-from peers.children import PATIENCE, open_files, wait_until
+from peers.children import PATIENCE, accepts, open_files, wait_until
 from peers.postfix import PrivatePostfix
 from peers.proxy import AS_ROOT, Proxy, client_context, running, script, write_config
 
@@ -259,15 +259,6 @@ def test_a_daemon_that_ends_with_its_last_session_makes_room_for_its_successor(t
             local.close()
             assert leaving.wait(PATIENCE) == 0
             certificate(second)  # whose socket is still there
-
-
-def accepts(path: Path) -> bool:
-    with socket.socket(socket.AF_UNIX) as probe:
-        try:
-            probe.connect(str(path))
-        except OSError:
-            return False
-        return True
 
 
 def test_a_role_that_could_not_be_made_is_there_after_a_reload(tmp_path: Path) -> None:
