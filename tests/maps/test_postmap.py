@@ -13,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from peers.both_postmaps import Both
+from peers.children import PATIENCE
 from peers.postmap import SUFFIXES, Postmap, somebody_waits_for, wait_until
 
 from maps.message import Limits, MessageKeys
@@ -177,7 +178,7 @@ def test_a_command_waits_for_one_that_holds_the_lock(both: Both, kind: str) -> N
         fcntl.flock(held, fcntl.LOCK_EX)
         process = both.start("-q", "a", f"{kind}:t")
         wait_until(lambda: somebody_waits_for(path))
-    assert process.communicate(timeout=30)[0] == b"1\n"
+    assert process.communicate(timeout=PATIENCE)[0] == b"1\n"
 
 
 @given(

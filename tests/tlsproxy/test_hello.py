@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from OpenSSL import SSL
 from peers.certificates import Certificates
+from peers.children import PATIENCE
 from peers.proxy import Proxy, running, write_config
 
 from tlsproxy.tls import openssl
@@ -86,7 +87,7 @@ def test_the_log_names_the_digest_that_the_client_has_seen(proxies: dict[str, Pr
         accepted.close()
         log = proxy.wait_for_log("TLS connection established", lines + 1)
         local.close()
-        _, seen = client.communicate(timeout=20)
+        _, seen = client.communicate(timeout=PATIENCE)
     used = re.search(r"Hash used: (\S+)", seen.decode())
     told = re.search(r"server-digest (\S+)$", log.strip().splitlines()[-1])
     assert used is not None, seen

@@ -188,10 +188,12 @@ def test_a_process_that_was_only_stopped_is_not_bitten() -> None:
     command = [sys.executable, "-c", STUCK.format(turning).replace("stderr), 1)", "stderr), 3)")]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout
-        process.stdout.readline()
-        os.kill(process.pid, signal.SIGSTOP)
-        time.sleep(4)  # longer than the limit
-        os.kill(process.pid, signal.SIGCONT)
-        for _ in range(10_000):  # more than the pipe held
-            assert process.stdout.readline() == b"turned\n"
-        process.kill()
+        try:
+            process.stdout.readline()
+            os.kill(process.pid, signal.SIGSTOP)
+            time.sleep(4)  # longer than the limit
+            os.kill(process.pid, signal.SIGCONT)
+            for _ in range(10_000):  # more than the pipe held
+                assert process.stdout.readline() == b"turned\n"
+        finally:
+            process.kill()

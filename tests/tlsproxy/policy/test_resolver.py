@@ -25,7 +25,7 @@ RECORDS = [
 @pytest.fixture(scope="module")
 def resolver() -> Iterator[DnsResolver]:
     with NameServer(RECORDS) as server:
-        yield DnsResolver([server.address], port=server.port, timeout=5)
+        yield DnsResolver([server.address], port=server.port)
 
 
 def test_mail_exchangers_come_in_order_with_what_is_secure(resolver: DnsResolver) -> None:

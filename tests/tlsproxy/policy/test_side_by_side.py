@@ -47,7 +47,7 @@ def needs_a_mount_namespace() -> None:
 def resolving(port: int) -> Iterator[DnsResolver]:
     """Our resolver, with the names that smtp(8) has had."""
     with NameServer([each.replace("PORT", str(port)) for each in policy_cases.RECORDS]) as server:
-        yield DnsResolver([server.address], port=server.port, families="ipv4", timeout=2)
+        yield DnsResolver([server.address], port=server.port, families="ipv4", timeout=30)
 
 
 @pytest.fixture(scope="module")
