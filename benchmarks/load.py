@@ -1,18 +1,23 @@
-"""Sessions through a tlsproxy(8): plays postscreen(8) and the remote SMTP client at once, on the standard library."""
+"""Sessions through a tlsproxy(8): plays its local client and the remote SMTP peer at once, on the standard library."""
 
 from __future__ import annotations
 
+import itertools
+import os
 import socket
 import ssl
 import threading
+from dataclasses import dataclass
 from pathlib import Path
 
-_PATIENCE = 30
+_PATIENCE = 60
 _ANNOUNCEMENT = b"protocol\0tlsproxy_protocol\0\0"
-_REQUEST = (
+_WILLING = b"status\0" + b"1\0\0"
+
+SERVER_ROLE = (
     b"remote_endpoint\0[192.0.2.7]:4711\0flags\0" + b"1\0timeout\0" + b"60\0timeout\0" + b"60\0serverid\0smtpd\0\0"
 )
-_WILLING = b"status\0" + b"1\0\0"
+"""What postscreen(8) sends."""
 
 
 def client(version: ssl.TLSVersion) -> ssl.SSLContext:
@@ -24,25 +29,39 @@ def client(version: ssl.TLSVersion) -> ssl.SSLContext:
     return context
 
 
+def server(version: ssl.TLSVersion, chain: Path) -> ssl.SSLContext:
+    """A server of one protocol version."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = context.maximum_version = version
+    context.load_cert_chain(chain)
+    return context
+
+
+@dataclass(frozen=True)
+class Way:
+    """How sessions go: through which socket, with what request, to a peer with which context."""
+
+    socket: Path
+    context: ssl.SSLContext
+    request: bytes = SERVER_ROLE
+    """Of the server role, or of the client role without a wish for the TLS context: then the context is a server's."""
+
+
 class Session:
     """One session, from the request to both ends closed; `plain` is the local end, `secure` the remote one."""
 
-    def __init__(self, path: Path, context: ssl.SSLContext, resume: ssl.SSLSession | None = None) -> None:
+    def __init__(self, way: Way, resume: ssl.SSLSession | None = None) -> None:
         """Go through the hand-off and the handshake."""
-        self.plain = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.plain.settimeout(_PATIENCE)
-        self.plain.connect(str(path))
-        _expect(self.plain, _ANNOUNCEMENT)
-        self.plain.sendall(_REQUEST)
+        self.plain = announced(way.socket)
+        self.plain.sendall(way.request)
         _expect(self.plain, _WILLING)
-        with socket.create_server(("127.0.0.1", 0)) as listener:
-            ours = socket.create_connection(listener.getsockname(), _PATIENCE)
-            theirs, _address = listener.accept()
+        ours, theirs = _connection()
         with theirs:
-            for each in (ours, theirs):
-                each.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             socket.send_fds(self.plain, [b"\0"], [theirs.fileno()])
-        self.secure = context.wrap_socket(ours, session=resume)
+        if way.request is SERVER_ROLE:
+            self.secure = way.context.wrap_socket(ours, session=resume)
+        else:
+            self.secure = way.context.wrap_socket(ours, server_side=True)
 
     def ping(self, size: int = 64) -> None:
         """Send a few bytes from the remote end to the local one, and back."""
@@ -54,11 +73,11 @@ class Session:
 
     def up(self, mebibytes: int, record: int = 16384) -> None:
         """Send from the remote end to the local one."""
-        self._stream(self.secure, self.plain, mebibytes, record)
+        _stream(self.secure, self.plain, mebibytes, record)
 
     def down(self, mebibytes: int) -> None:
         """Send from the local end to the remote one."""
-        self._stream(self.plain, self.secure, mebibytes, 65536)
+        _stream(self.plain, self.secure, mebibytes, 65536)
 
     def close(self) -> None:
         """End in good order: the local end closes first, the remote one gets close_notify."""
@@ -67,25 +86,72 @@ class Session:
             raise ConnectionError("more than was sent")
         self.secure.close()
 
-    @staticmethod
-    def _stream(source: socket.socket, sink: socket.socket, mebibytes: int, piece: int) -> None:
-        block = bytes(range(256)) * (piece // 256)
-        count = mebibytes * 1048576 // len(block)
 
-        def send() -> None:
-            for _ in range(count):
-                source.sendall(block)
+class Idle:
+    """A session that does nothing any more, and costs this process two descriptors."""
 
-        sender = threading.Thread(target=send)
-        sender.start()
-        buffer = bytearray(262144)
-        missing = count * len(block)
-        while missing:
-            got = sink.recv_into(buffer, min(len(buffer), missing))
-            if not got:
-                raise ConnectionError("closed too early")
-            missing -= got
-        sender.join()
+    def __init__(self, way: Way) -> None:
+        session = Session(way)
+        session.ping(1)
+        self._descriptors = session.plain.detach(), session.secure.detach()
+
+    def close(self) -> None:
+        """Close both ends."""
+        for descriptor in self._descriptors:
+            os.close(descriptor)
+
+
+def announced(path: Path) -> socket.socket:
+    """Connect, and wait for the announcement."""
+    plain = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    plain.settimeout(_PATIENCE)
+    plain.connect(str(path))
+    _expect(plain, _ANNOUNCEMENT)
+    return plain
+
+
+_listener: socket.socket | None = None
+_lock = threading.Lock()
+_sources = itertools.cycle(f"127.0.0.{number}" for number in range(1, 250))
+"""Connections that have ended keep their ports for a minute: one address has not enough of them."""
+
+
+def forked() -> None:
+    """Share no listener with another process: it would get our connections."""
+    global _listener  # noqa: PLW0603
+    _listener = None
+
+
+def _connection() -> tuple[socket.socket, socket.socket]:
+    global _listener  # noqa: PLW0603
+    with _lock:
+        if _listener is None:
+            _listener = socket.create_server(("127.0.0.1", 0))
+        ours = socket.create_connection(_listener.getsockname(), _PATIENCE, (next(_sources), 0))
+        theirs, _address = _listener.accept()
+    for each in (ours, theirs):
+        each.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return ours, theirs
+
+
+def _stream(source: socket.socket, sink: socket.socket, mebibytes: int, piece: int) -> None:
+    block = bytes(range(256)) * (piece // 256)
+    count = mebibytes * 1048576 // len(block)
+
+    def send() -> None:
+        for _ in range(count):
+            source.sendall(block)
+
+    sender = threading.Thread(target=send)
+    sender.start()
+    buffer = bytearray(262144)
+    missing = count * len(block)
+    while missing:
+        got = sink.recv_into(buffer, min(len(buffer), missing))
+        if not got:
+            raise ConnectionError("closed too early")
+        missing -= got
+    sender.join()
 
 
 def _expect(stream: socket.socket, data: bytes) -> None:

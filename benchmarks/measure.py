@@ -62,6 +62,12 @@ class Daemon:
         fields = _stat(self._master)
         return (int(fields[13]) + int(fields[14])) / _TICK
 
+    def reload(self) -> None:
+        """Let master(8) be rid of all processes, as `postfix reload` does, and wait until they have gone."""
+        os.kill(self._master, signal.SIGHUP)
+        while self.processes():
+            time.sleep(0.05)
+
     def memory(self) -> float:
         """Resident memory in KiB."""
         total = 0

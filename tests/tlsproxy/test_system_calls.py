@@ -8,7 +8,7 @@ import ssl
 from collections.abc import Iterator
 
 import pytest
-from load import Session, client
+from load import Session, Way, client
 from measure import Daemon
 from peers.proxy import Proxy, running, write_config
 
@@ -27,13 +27,13 @@ def proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxy]:
 
 def calls(proxy: Proxy, work: str, units: int) -> float:
     """How many the daemon makes for a unit of work."""
-    context = client(ssl.TLSVersion.TLSv1_3)
-    session = Session(proxy.socket, context)
+    way = Way(proxy.socket, client(ssl.TLSVersion.TLSv1_3))
+    session = Session(way)
     session.ping()
     with Daemon("ours", proxy.process.pid).traced() as counted:
         if work == "session":
             for _ in range(units):
-                short = Session(proxy.socket, context)
+                short = Session(way)
                 short.ping(1)
                 short.close()
         elif work == "ping":

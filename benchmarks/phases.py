@@ -1,0 +1,250 @@
+"""What is measured of a daemon: each phase gives one figure of one target."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import ssl
+import statistics
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from load import Idle, Session, Way, announced, client, forked, server
+from measure import Daemon
+from peers.proxy import running, write_config
+
+TLS12, TLS13 = ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3
+
+
+@dataclass(frozen=True)
+class Target:
+    """A daemon that runs."""
+
+    name: str
+    daemon: Daemon
+    sockets: dict[str, Path]
+    """The services, by the kind of their key."""
+    chains: Path = field(default_factory=Path)
+    client_request: bytes = b""
+    """A request of the client role."""
+
+    def way(self, key: str = "ecdsa", version: ssl.TLSVersion = TLS13, *, role: str = "server") -> Way:
+        """How sessions go whose server has such a key."""
+        if role == "server":
+            return Way(self.sockets[key], client(version))
+        return Way(self.sockets["ecdsa"], server(version, self.chains / _CHAINS[key]), self.client_request)
+
+
+_CHAINS = {"ecdsa": "ec256.pem", "rsa": "rsa2048.pem"}
+Phase = Callable[[Target], float]
+
+
+def cost(target: Target, work: Callable[[], int]) -> float:
+    """CPU seconds of the daemon for each unit of work."""
+    time.sleep(0.2)
+    before = target.daemon.cpu() + target.daemon.reaped()
+    units = work()
+    time.sleep(0.2)  # it may still be closing
+    return (target.daemon.cpu() + target.daemon.reaped() - before) / units
+
+
+def many(way: Way, count: int, at_once: int, ticket: ssl.SSLSession | None = None) -> int:
+    """Go through sessions, several at once: hand-off, handshake, a byte each way, an end in good order."""
+
+    def one(_number: int) -> None:
+        session = Session(way, ticket)
+        session.ping(1)
+        if ticket and not session.secure.session_reused:
+            raise ConnectionError("a session was not resumed")
+        session.close()
+
+    with ThreadPoolExecutor(at_once) as pool:
+        return len(list(pool.map(one, range(count))))
+
+
+def sessions(
+    key: str = "ecdsa",
+    version: ssl.TLSVersion = TLS13,
+    *,
+    role: str = "server",
+    resumed: bool = False,
+    count: int = 400,
+    at_once: int = 8,
+) -> Phase:
+    """Milliseconds for a session."""
+
+    def run(target: Target) -> float:
+        way = target.way(key, version, role=role)
+        ticket = None
+        if resumed:
+            first = Session(way)
+            first.ping(1)
+            ticket = first.secure.session
+            first.close()
+        with target.daemon.on_this_cpu():
+            return cost(target, lambda: many(way, count, at_once, ticket)) * 1e3
+
+    return run
+
+
+def bulk(direction: str, record: int = 16384, mebibytes: int = 256) -> Phase:
+    """Seconds for a GiB."""
+
+    def run(target: Target) -> float:
+        session = Session(target.way())
+
+        def work() -> int:
+            if direction == "up":
+                session.up(mebibytes, record)
+            else:
+                session.down(mebibytes)
+            return mebibytes
+
+        with target.daemon.on_this_cpu():
+            spent = cost(target, work) * 1024
+        session.close()
+        return spent
+
+    return run
+
+
+def pings(others: int = 0, count: int = 5000) -> Phase:
+    """Microseconds for 64 bytes there and back, alone or in turn with others."""
+
+    def run(target: Target) -> float:
+        open_sessions = [Session(target.way()) for _ in range(1 + others)]
+
+        def work() -> int:
+            for number in range(count):
+                open_sessions[number % len(open_sessions)].ping()
+            return count
+
+        with target.daemon.on_this_cpu():
+            spent = cost(target, work) * 1e6
+        for session in open_sessions:
+            session.close()
+        return spent
+
+    return run
+
+
+def waits(session: Session, count: int) -> list[float]:
+    """Microseconds that pings take, by the clock."""
+    times = []
+    for _ in range(count):
+        began = time.perf_counter()
+        session.ping()
+        times.append((time.perf_counter() - began) * 1e6)
+    return times
+
+
+def usual_wait(count: int = 2000) -> Phase:
+    """The median of the microseconds that a ping takes by the clock."""
+
+    def run(target: Target) -> float:
+        session = Session(target.way())
+        with target.daemon.on_this_cpu():
+            found = statistics.median(waits(session, count))
+        session.close()
+        return found
+
+    return run
+
+
+def wait_in_a_storm(peers: int = 8, count: int = 1500) -> Phase:
+    """The 99th percentile of the microseconds that a ping takes while others shake hands without a pause."""
+
+    def run(target: Target) -> float:
+        session = Session(target.way())
+        fork = multiprocessing.get_context("fork")
+        storm = [fork.Process(target=_shake_hands, args=(target.way(),), daemon=True) for _ in range(peers)]
+        with target.daemon.on_another_cpu():
+            for each in storm:
+                each.start()
+            # The others are not to keep us from noticing the answer.
+            os.setpriority(os.PRIO_PROCESS, 0, -20)
+            times = waits(session, count)
+            os.setpriority(os.PRIO_PROCESS, 0, 0)
+            for each in storm:
+                each.terminate()
+                each.join()
+        session.close()
+        return statistics.quantiles(times, n=100)[98]
+
+    return run
+
+
+def _shake_hands(way: Way) -> None:
+    forked()
+    while True:
+        Session(way).close()
+
+
+def among(others: int, phase: Phase) -> Phase:
+    """Another phase, while there are sessions that do nothing."""
+
+    def run(target: Target) -> float:
+        crowd = [Idle(target.way()) for _ in range(others)]
+        try:
+            return phase(target)
+        finally:
+            for each in crowd:
+                each.close()
+            time.sleep(1)
+
+    return run
+
+
+def memory(count: int = 1000) -> Phase:
+    """KiB of resident memory for a session that does nothing."""
+
+    def run(target: Target) -> float:
+        before = target.daemon.memory()
+
+        def look(target: Target) -> float:
+            time.sleep(0.5)
+            return (target.daemon.memory() - before) / count
+
+        return among(count, look)(target)
+
+    return run
+
+
+def start(target: Target) -> float:
+    """Milliseconds from nothing to the first announcement."""
+    target.daemon.reload()
+    announced(target.sockets["ecdsa"]).close()
+    return target.daemon.cpu() * 1e3
+
+
+def calls(what: str) -> Phase:
+    """System calls for each session, ping or MiB."""
+
+    def run(target: Target) -> float:
+        way = target.way()
+        session = Session(way)
+        session.ping()
+        with target.daemon.traced() as counted:
+            if what == "session":
+                units = many(way, 100, 1)
+            elif what == "ping":
+                units = len(waits(session, 1000))
+            else:
+                units = 64
+                session.up(units) if what == "up" else session.down(units)
+        session.close()
+        return sum(counted.values()) / units
+
+    return run
+
+
+def workers(directory: Path, count: int) -> float:
+    """Milliseconds for a session through a stand-alone daemon with so many workers."""
+    write_config(directory, {})
+    with running(directory, "--workers", str(count), user=()) as proxy:
+        target = Target("ours", Daemon("ours", proxy.process.pid), {"ecdsa": proxy.socket})
+        many(target.way(), 200, 8)
+        return cost(target, lambda: many(target.way(), 1000, 8)) * 1e3
