@@ -103,7 +103,7 @@ class Daemon:
             self._pin(everywhere)
 
     def _pin(self, cpus: set[int]) -> None:
-        for pid in self.processes():
+        for pid in (self._master, *self.processes()):  # new ones are born where their parent is
             with contextlib.suppress(OSError):
                 os.sched_setaffinity(pid, cpus)
 
