@@ -176,7 +176,7 @@ class _Pass:
             else:
                 self.writer.write(line)
         with _blaming(place):
-            parse_service(self._line(text), self.warn)
+            parse_service(self._line(text.partition("\0")[0]), self.warn)  # where it ends for Postfix
         return Entry(text)
 
     def _new_entry(self, request: Request) -> Entry:

@@ -131,6 +131,7 @@ def test_nul_is_kept() -> None:
     ("text", "message", "place"),
     [
         ("smtp\n", "file master.cf: line 1: specify service name and type on the same line", "master.cf:1"),
+        ("smtp inet\0n - y - - smtpd\n", "file master.cf: line 1: bad field count", "master.cf:1"),
         ("\n#\nx inet n - y - - smtpd\n -v\nsmtp inet n\n", "file master.cf: line 5: bad field count", "master.cf:5"),
         (
             "smtp inet n - x - - smtpd\n  -v\n",
