@@ -51,7 +51,7 @@ class Command:
             return self._run()
         except BadOption as error:
             if str(error):
-                self._say(str(error))
+                self.diagnose(encode(f"{self.program}: {error}\n"))
             self._say(f"fatal: {usage_text(self.program, self.release or _release(''))}")
         except ConfigError as error:
             self._say(f"fatal: {error.message}")

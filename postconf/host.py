@@ -84,7 +84,7 @@ def myhostname(host: Host, explicit_mydomain: str | None) -> str:
     """The default of myhostname; `explicit_mydomain` is mydomain as set, if it is."""
     name = host.name()
     if "." not in name:
-        name = f"{name}.{explicit_mydomain or LOCAL_DOMAIN}"
+        name = f"{name}.{LOCAL_DOMAIN if explicit_mydomain is None else explicit_mydomain}"
     return name
 
 

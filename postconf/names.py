@@ -64,7 +64,7 @@ class Names:
         """Go through every reference; raise `ConfigError` for values that can't be expanded."""
         for service in self.config.master.services:
             self._scan(service.shared, service)
-        for name in ("mynetworks", "myhostname", "mydomain"):
+        for name in ("myhostname", "mynetworks", "mydomain"):  # in table order
             if name not in self.config.main and self.config.release.kinds[name] == COMPUTED:
                 # A `$$` in what it is computed from has become a reference.
                 self._refer_all(self.config.default(name) or "", self.config.main, None, self._main_cf)

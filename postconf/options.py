@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from .lines import decode, encode
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,7 +27,8 @@ def options(arguments: list[str], known: str) -> Iterator[tuple[str, str]]:
             letter, letters = letters[0], letters[1:]
             position = known.find(letter)
             if position < 0 or letter == ":":
-                raise BadOption(f"invalid option -- '{letter}'")
+                byte = decode(encode(letter)[:1])  # an option is a byte to getopt(3)
+                raise BadOption(f"invalid option -- '{byte}'")
             if known[position + 1 : position + 2] != ":":
                 yield letter, ""
                 continue

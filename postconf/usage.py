@@ -103,7 +103,7 @@ def _take(usage: Usage, letter: str, value: str) -> None:
     elif letter == "o":
         usage.overrides.append(value)
     elif letter == "T":
-        if usage.tls_mode:
+        if "T" in usage:
             raise ConfigError("At most one -T <mode> option may be specified")
         usage.tls_mode = value
     elif letter in "bt" and usage.flags & {"b", "t"}:

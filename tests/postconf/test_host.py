@@ -7,7 +7,7 @@ import subprocess
 import pytest
 from peers.proxy import script
 
-from postconf.host import Host
+from postconf.host import FixedHost, Host, myhostname
 from postconf.netlink import addresses
 
 
@@ -19,6 +19,14 @@ def test_the_loopback_interface_is_among_the_addresses() -> None:
 def test_addresses_of_ipv4_come_first() -> None:
     families = [each.family for each in Host().interfaces()]
     assert families == sorted(families)
+
+
+@pytest.mark.parametrize(
+    ("explicit", "name"), [(None, "vm.localdomain"), ("example.com", "vm.example.com"), ("", "vm.")]
+)
+def test_a_host_name_without_domain_gets_one(explicit: str | None, name: str) -> None:
+    assert myhostname(FixedHost("vm"), explicit) == name
+    assert myhostname(FixedHost("vm.example.org"), explicit) == "vm.example.org"
 
 
 @pytest.mark.postfix

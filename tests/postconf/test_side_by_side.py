@@ -71,3 +71,40 @@ def test_what_is_wrong_with_a_value_is_told_in_the_same_words(tmp_path: Path) ->
         write_configuration(directory, f"foo = 1\nx = $x\nmail_name = $foo {value}\n", "")
         command_lines += [["-c", str(directory), *options] for options in (["-n"], ["-x", "mail_name"])]
     agree(command_lines)
+
+
+ODD_COMMAND_LINES = (
+    # What is computed from the machine, and which mistake of several is told.
+    *(
+        "-o mydomain= -h myhostname mydomain",
+        "-o myhostname=mail -h mydomain",
+        "-o mydomain=${ -o inet_protocols=${ mail_name",
+    ),
+    *("-o inet_interfaces= -h mynetworks", "-o mynetworks_style= mynetworks", "-o inet_protocols=ipv5 mynetworks"),
+    # Option letters and their values.
+    *("-é", "-T x -T y", "-Tx", "-C USER,,all\tservice -n", "-C user;", "-nc", "-no", "-n -- --", "-- -n", "-"),
+    *("-n mail_name= extra", "-Mn", "-E", "-l -x", "-a surplus", "-A", "-aA", "-bt", "-b -b"),
+    # Overrides.
+    *("-o =b -n", "-o a -n", "-o a==b -o a=c a", "-o process_id=4 -n", "-o mail_name=$x -x mail_name", "-o x=1 -P"),
+    # Patterns.
+    *(
+        "-M /",
+        "-M smtp//inet/",
+        "-M */*/x",
+        "-M s*",
+        "-F smtp/inet/nosuch",
+        "-F */*/chroot smtp",
+        "-P smtp/*/x nosuch/*",
+    ),
+)
+
+
+def test_odd_command_lines_are_taken_alike(tmp_path: Path) -> None:
+    write_configuration(tmp_path, "x = $y\ny = 1\n", "smtp inet n - n - - smtpd -o x=$service_name -o unused=1\n")
+    lines = [["-c", str(tmp_path), *line.split(" ")] for line in ODD_COMMAND_LINES]
+    lines += [
+        ["-c", str(tmp_path), *line] for line in (["-T", "", "-T", "x"], ["-C", ""], [""], ["-M", ""], ["-o", ""])
+    ]
+    agree(lines)
+    agree([["-n"], ["-h", "config_directory"], ["-M"]], {"MAIL_CONFIG": f"{tmp_path}/."})
+    agree([["-n"], ["-M"], ["-d", "mail_name"]], {"MAIL_CONFIG": ""})
