@@ -198,40 +198,9 @@ def test_an_empty_host_name_stops_everything(tmp_path: Path) -> None:
     assert "S012" in {finding.rule for finding in run("myhostname =\n", RULES).findings}
 
 
-@pytest.mark.parametrize("setting", ["{ smtpd_banner = x", "{ smtpd_banner = x }y"])
-def test_braces_that_do_not_match_stop_the_master(setting: str, tmp_path: Path) -> None:
-    entry = f"127.0.0.1:{free_ports(1)[0]} inet n - n - - smtpd\n  -o {setting}\n"
-    assert postconf(f"--- master.cf\n{entry}", tmp_path).returncode == 0
-    master_cf = MASTER_CF + entry.replace("{", "{{").replace("}", "}}")
-    with (
-        pytest.raises(AssertionError, match="does not start"),
-        PrivatePostfix(tmp_path / "postfix", {}, master_cf),
-    ):
-        pass
-    assert "S006" in {finding.rule for finding in run(f"--- master.cf\n{entry}", RULES).findings}
-
-
 def test_an_indented_setting_becomes_part_of_the_one_before(tmp_path: Path) -> None:
     text = "relayhost =\n smtpd_tls_security_level = may\n"
     result = postconf(text, tmp_path)
     assert (result.returncode, result.stderr) == (0, "")
     assert "relayhost = smtpd_tls_security_level = may" in result.stdout
     assert "S003" in {finding.rule for finding in run(text, RULES).findings}
-
-
-def test_services_that_are_missing_or_limited(public_path: Path, certificate_files: dict[str, bytes]) -> None:
-    (public_path / "chain.pem").write_bytes(certificate_files["chain.pem"])
-    [port] = free_ports(1)
-    master_cf = "".join(line for line in MASTER_CF.splitlines(keepends=True) if not line.startswith("tlsmgr"))
-    master_cf = re.sub(r"(?m)^(tlsproxy .*)0  tlsproxy$", r"\g<1>5  tlsproxy", master_cf)
-    master_cf += f"127.0.0.1:{port} inet n - n - - smtpd\n"
-    settings = {"smtpd_tls_security_level": "may", "smtpd_tls_cert_file": f"{public_path}/chain.pem"}
-    with PrivatePostfix(public_path / "postfix", settings, master_cf) as instance:
-        assert starttls(port) == NO_TLS
-        instance.wait_for_log("disabling TLS support")  # X003
-        with socket.socket(socket.AF_UNIX) as connection:
-            connection.connect(os.path.relpath(instance.queue / "private" / "tlsproxy"))
-            instance.wait_for_log("requires a process limit of 0")  # X001
-        main_cf = "".join(f"{name} = {value}\n" for name, value in settings.items())
-        text = f"{main_cf}--- master.cf\n{(instance.conf / 'master.cf').read_text()}"
-    assert {"X001", "X003"} <= {finding.rule for finding in run(text, RULES).findings}

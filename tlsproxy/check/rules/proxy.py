@@ -89,7 +89,7 @@ class ProxyMissing(Rule):
 
     id = "X002"
     name = "tlsproxy-missing"
-    effect = "STARTTLS is sent, then the hand-off fails; at level may mail goes in clear, above it is deferred."
+    effect = "STARTTLS is sent, then the hand-off fails: mail is deferred, and at level may goes in clear after that."
     bad = (
         "smtp_tls_security_level = may\nsmtp_tls_connection_reuse = yes\n--- master.cf\nsmtp unix - - y - - smtp\n"
         "tlsmgr unix - - y 1000? 1 tlsmgr\n"

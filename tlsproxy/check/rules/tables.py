@@ -8,6 +8,7 @@ from maps.files import BadFiles, decode
 from maps.source import Record, records
 from maps.table import Flags, TableError
 from maps.wrapping import WrappedTable
+from postconf.config import DEFAULT_DIRECTORY
 from tlsproxy.policy.entry import parse_entry
 from tlsproxy.policy.errors import PolicyError, Where
 from tlsproxy.policy.per_site import parse_site
@@ -305,7 +306,7 @@ class BrokenTable(Rule):
 
 
 class DynamicMapsOwner(Rule):
-    """A list of plug-ins that Postfix does not trust, since it is not root's."""
+    """A list of plug-ins that Postfix does not trust, since others than root can change it."""
 
     id = "T007"
     name = "dynamicmaps-ownership"
@@ -316,18 +317,19 @@ class DynamicMapsOwner(Rule):
 
     def check(self, context: Context) -> Iterator[Finding]:
         """Yield what is found."""
-        path = "/etc/postfix/dynamicmaps.cf"
-        if context.options.directory != "/etc/postfix":
+        setting = context.main.effective.get("meta_directory")
+        if setting is None and context.options.directory != DEFAULT_DIRECTORY:
             return
+        path = f"{context.value('meta_directory')}/dynamicmaps.cf"
         try:
-            owner = context.files.stat(path).st_uid
+            facts = context.files.stat(path)
         except OSError:
             return
-        if owner != 0:
+        if facts.st_uid != 0 or facts.st_mode & 0o022:
             yield self.finding(
-                Span(context.main.path),
-                f"{path} does not belong to root: its table types are lost",
-                f"chown root {path}",
+                setting.span() if setting else Span(context.main.path),
+                f"others than root can change {path}: its table types are lost",
+                f"chown root {path}; chmod 644 {path}",
             )
 
 
