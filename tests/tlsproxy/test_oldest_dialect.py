@@ -84,6 +84,8 @@ def test_a_client_of_the_server_role_reads_21_attributes(daemon: tuple[Proxy, Sm
         ("fingerprint", "wrong", "1"),
         ("secure", "2 0 0", "29"),
         ("secure", "other", "1"),
+        *((level, "nothing", "1") for level in ("fingerprint", "dane-only", "verify", "secure")),
+        *((level, "nothing", "5") for level in ("half-dane", "dane")),
     ],
 )
 def test_digests_decide_as_records_do(
@@ -97,6 +99,7 @@ def test_digests_decide_as_records_do(
         "2 0 1": [record(issuer, 2, 0, 1)],
         "2 1 1": [record(issuer, 2, 1, 1)],
         "2 0 0": [record(chains.root, 2, 0, 0), record(chains.root, 2, 0, 1)],
+        "nothing": [],
         "other": [record(chains.other, 2, 0, 0), record(chains.other, 2, 0, 1)],
         "wrong": [(3, 1, 1 if level == "dane" else 255, bytes(32 if level == "dane" else 16))],
         "certificate": fingerprints(leaf.der, digest=md5),

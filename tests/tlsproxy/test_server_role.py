@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import ssl
@@ -15,7 +16,7 @@ from OpenSSL import SSL
 from peers.certificates import Certificates, Identity, name
 from peers.hello import GROUPS, TLS13, TLS13_SUITES, Hello, ask
 from peers.proxy import client_context
-from peers.roles import REQUEST, Lines, make_role, serve, serving
+from peers.roles import REQUEST, Lines, connector, make_role, serve, serving
 
 from tlsproxy.tls import openssl
 from tlsproxy.tls.roles import RoleUnavailable
@@ -215,6 +216,39 @@ def test_facts_have_the_form_of_the_release(
     assert log.lines[1].endswith(f"key-exchange {key_exchange}{signature and ' server-signature RSA-PSS (2048 bits)'}")
 
 
+@pytest.mark.parametrize(
+    ("version", "words"),
+    [
+        ("3.8.20", ", fingerprint={}, pkey_fingerprint={}"),
+        ("3.9.14", ", cert fingerprint={}, pkey fingerprint={}"),
+    ],
+)
+def test_a_certificate_is_described_in_the_words_of_the_release(
+    tmp_path: Path, certificates: Certificates, version: str, words: str
+) -> None:
+    settings = {"smtpd_tls_chain_files": f"{certificates.directory}/rsa2048.pem", "smtpd_tls_ask_ccert": "yes"}
+    log = Lines()
+    role = make_role(tmp_path, settings | {"smtpd_tls_loglevel": "peercert"}, log, version=version)
+    context = client_context()
+    context.load_cert_chain(certificates.client_files["good"])
+    facts, _ = serve_in_thread(role, context, None)
+    shown = words.format(facts.peer_fingerprint, facts.peer_pubkey_fingerprint)
+    assert log.lines == [f"{REQUEST.remote_endpoint}: subject_CN=client.private.test, issuer=Test Root{shown}"]
+
+
+@pytest.mark.parametrize("version", ["3.7.11", "3.10.13"])
+def test_ciphers_that_distributions_do_not_build_are_in_no_list(
+    tmp_path: Path, certificates: Certificates, version: str
+) -> None:
+    settings = {"smtpd_tls_chain_files": f"{certificates.directory}/rsa2048.pem", "tls_medium_cipherlist": "ALL"}
+    role = make_role(tmp_path, settings, Lines(), version=version)
+    seed, aes = (0x96, 0x9A, 0x9B), 0x2F
+    with contextlib.ExitStack() as stack:
+        connect = connector(role, stack)
+        assert ask(connect, Hello(suites=seed)).alert == 40
+        assert ask(connect, Hello(suites=(*seed, aes))).suite == aes
+
+
 def test_no_facts_are_collected_that_nobody_asks_for(
     tmp_path: Path, certificates: Certificates, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -320,6 +354,7 @@ def test_groups_are_chosen_as_the_release_does(
 @pytest.mark.parametrize(
     ("version", "generation"),
     [
+        ("3.5.27", Generation.V3_5),
         ("3.6.20", Generation.V3_6),
         ("3.7.11", Generation.V3_6),
         ("3.8.20", Generation.V3_6),

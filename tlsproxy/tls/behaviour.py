@@ -30,8 +30,8 @@ class Behaviour:
     """tls_legacy_public_key_fingerprints has an effect."""
     no_renegotiation: bool
     """Renegotiation is refused without being told so."""
-    rare_ciphers: bool
-    """Cipher lists leave it to OpenSSL whether there are SEED and IDEA, which distributions don't build."""
+    fingerprint_words: tuple[str, str] | None
+    """What fingerprints of certificate and key are called in the log; None: as in the days before raw public keys."""
     settings_from_client: bool
     """Clients of the server role send their settings; sessions are apart by their service."""
     mismatch_yields: bool
@@ -58,7 +58,7 @@ class Behaviour:
             signatures_when_resumed=not release.since("3.6.17", "3.7.13", "3.8.8", "3.9.2", "3.10"),
             bare_key_fingerprints=not release.since("3.9"),
             no_renegotiation=release.since("3.8"),
-            rare_ciphers=not release.since("3.8"),
+            fingerprint_words=("cert fingerprint", "pkey fingerprint") if release.since("3.9") else None,
             settings_from_client=release.since("3.12"),
             mismatch_yields=release.since("3.10.4") or not release.since("3.6"),
             credential="peer credential" if release.since("3.9") else "certificate",

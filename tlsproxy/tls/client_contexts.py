@@ -93,7 +93,6 @@ class ClientContexts:
         self._options = context_options(library, log, server=False)
         if behaviour.no_renegotiation:
             self._options |= NO_RENEGOTIATION
-        self._exclusions = ":!SEED:!IDEA" if behaviour.rare_ciphers else ""
         self._trust, self._identities = self._read_files()
         self._groups = choose_groups(library, log, defaults=behaviour.default_groups)
         self._made: Cache[Terms, ClientContext] = Cache()
@@ -128,6 +127,6 @@ class ClientContexts:
         openssl_peer.judge_chains(context, self.init.verifydepth)
         if self._groups:
             openssl.set_groups(context, self._groups)
-        use_ciphers(context, terms.ciphers + self._exclusions, terms.grade, authenticate=terms.authenticate)
+        use_ciphers(context, terms.ciphers, terms.grade, authenticate=terms.authenticate)
         complaints = (f"error setting {which} TLS version to: 0x{version:04x}" for which, version in refused)
         return ClientContext(context, tuple(complaints))

@@ -24,7 +24,7 @@ from .client_sessions import Place
 from .facts import read_facts, summary
 from .loglevel import LogMask
 from .openssl_peer import Certificate
-from .peer_facts import tell_of
+from .peer_facts import describe, tell_of
 from .verify import Judge, Match, peer_status
 
 _MOST_TICKETS = 10
@@ -136,10 +136,8 @@ class ClientPeer:
         elif setting.mask & LogMask.UNTRUSTED:
             self._complain(reused=reused)
         if setting.mask & _CERTIFICATE_LINES:
-            log.info(
-                f"{setting.start.namaddr}: subject_CN={facts.peer_CN}, issuer_CN={facts.issuer_CN}, "
-                f"fingerprint={facts.peer_fingerprint}, pkey_fingerprint={facts.peer_pubkey_fingerprint}"
-            )
+            line = describe(facts, "issuer_CN", setting.behaviour.fingerprint_words)
+            log.info(f"{setting.start.namaddr}: {line}")
 
     def _log_match(self) -> None:
         log = self._setting.log

@@ -68,13 +68,18 @@ def limit_protocols(context: SSL.Context, protocols: Protocols) -> list[tuple[st
     return refused
 
 
+_NEVER = ":!SEED:!IDEA"
+"""What the OpenSSL of distributions does not have, and that of our binding has."""
+
+
 def use_ciphers(context: SSL.Context, ciphers: str, grade: str, *, authenticate: bool) -> None:
     """Give a context its cipher list, once its certificates are loaded; raise `BadCiphers`.
 
     `authenticate`: the peer is to be verified, for which Postfix wants 80 bits of security (level 1) and more.
     """
+    wanted = f"{ciphers}{_NEVER}{':@SECLEVEL=1' if authenticate else ''}"
     try:
-        context.set_cipher_list(f"{ciphers}:@SECLEVEL=1".encode() if authenticate else ciphers.encode())
+        context.set_cipher_list(wanted.encode())
     except SSL.Error:
         raise BadCiphers(f'error setting cipher grade: "{grade}"', f"tls_{grade.lower()}_cipherlist") from None
 

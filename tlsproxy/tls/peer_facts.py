@@ -28,6 +28,13 @@ def tell_of(facts: TlsContext, certificate: Certificate, digest: Digest, log: Lo
     facts.peer_pubkey_fingerprint = fingerprint(digest, parts.public_key_bits if bare_keys else parts.public_key_info)
 
 
+def describe(facts: TlsContext, issuer: str, words: tuple[str, str] | None) -> str:
+    """The line on a certificate (log word `peercert`); `issuer` and `words` are what its parts are called."""
+    names = (issuer, "fingerprint", "pkey_fingerprint") if words is None else ("issuer", *words)
+    values = facts.issuer_CN, facts.peer_fingerprint, facts.peer_pubkey_fingerprint
+    return f"subject_CN={facts.peer_CN}" + "".join(f", {a}={b}" for a, b in zip(names, values, strict=True))
+
+
 def _unfit(name: str) -> str:
     """Say why a common name is not fit to be shown."""
     size = len(name.encode("utf-8", "surrogateescape"))

@@ -78,7 +78,6 @@ class ServerContexts:
         self._options = context_options(library, log, server=True)
         if behaviour.no_renegotiation:
             self._options |= NO_RENEGOTIATION
-        self._exclusions = ":!SEED:!IDEA" if behaviour.rare_ciphers else ""
         self.resumption = Resumption.of(library, view, self._options, log, ids=bool(init.set_sessid))
         self._trust = trusting_context(library, init.CAfile, init.CApath)
         self.identities = self._read_identities()
@@ -143,7 +142,7 @@ class ServerContexts:
         if self._authorities is not None:
             self._authorities.announce(context)
         self.resumption.use(context, session_id_context(terms.service))
-        use_ciphers(context, terms.ciphers + self._exclusions, terms.grade, authenticate=terms.requires)
+        use_ciphers(context, terms.ciphers, terms.grade, authenticate=terms.requires)
         return context
 
 

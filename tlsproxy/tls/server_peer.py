@@ -26,7 +26,7 @@ from .finding import INVALID_PURPOSE, Finding
 from .identities import BadIdentity
 from .loglevel import LogMask
 from .openssl_peer import Certificate
-from .peer_facts import tell_of
+from .peer_facts import describe, tell_of
 from .server_contexts import ServerContext, ServerContexts
 from .server_names import NamesUnavailable, ServerNames
 from .tickets import shown_expiry
@@ -145,10 +145,7 @@ class ServerPeer:
         bare_keys = setting.library.tls_legacy_public_key_fingerprints and setting.behaviour.bare_key_fingerprints
         tell_of(facts, certificate, setting.contexts.digest, log, bare_keys=bare_keys)
         if setting.mask & (LogMask.VERBOSE | LogMask.PEERCERT):
-            log.info(
-                f"{self._namaddr}: subject_CN={facts.peer_CN}, issuer={facts.issuer_CN}, "
-                f"fingerprint={facts.peer_fingerprint}, pkey_fingerprint={facts.peer_pubkey_fingerprint}"
-            )
+            log.info(f"{self._namaddr}: {describe(facts, 'issuer', setting.behaviour.fingerprint_words)}")
 
     def _complain(self, *, reused: bool) -> None:
         """Say why the client's certificate is not trusted."""

@@ -67,7 +67,10 @@ def write_records(dane: Dane | None) -> Iterator[_Attribute]:
 
 
 def read_digests(reader: AttributeReader, mdalg: str) -> Reading[Dane | None]:
-    """Read the structure, as it was until Postfix 3.5, in a request whose own digest algorithm is `mdalg`."""
+    """Read the structure, as it was until Postfix 3.5, in a request whose own digest algorithm is `mdalg`.
+
+    A structure without digests matches nothing: a record that can't be used stands for that.
+    """
     if not (yield from reader.integer("dane")):
         return None
     records: list[TlsaRecord] = []
@@ -83,6 +86,8 @@ def read_digests(reader: AttributeReader, mdalg: str) -> Reading[Dane | None]:
     domain = yield from reader.text("domain")
     yield from reader.integer("flags")
     yield from reader.integer("exp")
+    if not records:
+        records.append(TlsaRecord(_SERVER, _CERTIFICATE, _NONE, b""))
     return Dane(domain, tuple(records))
 
 
