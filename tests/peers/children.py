@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -42,6 +44,38 @@ def open_files(pid: int) -> dict[int, str]:
         except OSError:  # closed meanwhile
             continue
     return found
+
+
+def seen_from_inside(pid: int, *paths: str | Path) -> list[str]:
+    """Look around with the user, groups and root directory of a process: for files, root's rights, open directories."""
+    command = [sys.executable, "-c", _LOOK, str(pid), *map(str, paths)]
+    looked = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=True)
+    return looked.stdout.splitlines()
+
+
+_LOOK = """
+import os, sys
+pid, *paths = sys.argv[1:]
+status = dict(line.split(":", 1) for line in open(f"/proc/{pid}/status"))
+descriptors = [os.path.isdir(f"/proc/{pid}/fd/{each}") for each in os.listdir(f"/proc/{pid}/fd")]
+os.chroot(f"/proc/{pid}/root")
+os.chdir("/")
+os.setgroups([int(each) for each in status["Groups"].split()])
+os.setgid(int(status["Gid"].split()[0]))
+os.setuid(int(status["Uid"].split()[0]))
+for path in paths:
+    try:
+        open(path).close()
+        print(f"{path}: visible")
+    except OSError:
+        print(f"{path}: hidden")
+try:
+    os.setuid(0)
+    print("root: granted")
+except OSError:
+    print("root: refused")
+print("directories: some" if any(descriptors) else "directories: none")
+"""
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from peers.children import PATIENCE, descriptors_of, open_files, wait_until
+from peers.children import PATIENCE, descriptors_of, open_files, seen_from_inside, wait_until
 from peers.postfix import SBIN, PrivatePostfix, public_directory
 from peers.proxy import client_context, script, write_config
 
@@ -76,12 +76,16 @@ def test_postscreen_is_served_and_the_log_is_postfix_s_own(postfix: PrivatePostf
     assert not [line for line in log.splitlines() if "warning" in line and ("tlsproxy[" in line or "screen[" in line)]
 
 
-def test_the_process_serves_as_mail_owner_in_the_queue_directory(public_path: Path) -> None:
-    with with_daemon(public_path, chroot="y") as postfix:
+@pytest.mark.parametrize("chroot", ["y", "n"])
+def test_the_process_serves_as_mail_owner_and_sees_nothing_private(public_path: Path, chroot: str) -> None:
+    with with_daemon(public_path, chroot=chroot) as postfix:
         finish(starttls(postfix))
         (pid,) = daemons(postfix)
         assert Path(f"/proc/{pid}").stat().st_uid == Path(postfix.queue, "private").stat().st_uid
-        assert Path(f"/proc/{pid}/root").readlink() == postfix.queue
+        assert Path(f"/proc/{pid}/root").readlink() == (postfix.queue if chroot == "y" else Path("/"))
+        hidden = public_path / "pki" / "chain.pem", "/etc/shadow"
+        expected = [*(f"{each}: hidden" for each in hidden), "root: refused", "directories: none"]
+        assert seen_from_inside(pid, *hidden) == expected
         postfix.wait_for_log(f"/tlsproxy[{pid}]: DISCONNECT [127.0.0.1]:")  # the log is reached from inside the jail
 
 
