@@ -61,12 +61,12 @@ def case(source: random.Random) -> Case:
     return Case(nexthop, main, {key: entry(source) for key in [*keys, nexthop]})
 
 
-def test_random_policies_are_those_of_smtp(tmp_path: Path) -> None:
+def test_random_policies_are_those_of_smtp(public_path: Path) -> None:
     needs_a_mount_namespace()
     seed = int(os.environ.get("TLSPROXY_SEED", "0")) or random.SystemRandom().randrange(1 << 30)
     source = random.Random(seed)
     cases = [case(source) for _ in range(120)]
-    root = tmp_path / "postfix"
+    root = public_path / "postfix"
     root.mkdir()
     policy_cases.write_anchors(root)
     outcome = run(root, cases, policy_cases.RECORDS)
