@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Build and query tables with postmap(1) and tlsproxy-postmap, side by side: benchmarks/tables.py [ENTRIES [KEYS]].
 
-Prints CPU seconds of each, as the kernel counts them (best of three), and the ratio. Both read each other's files.
+Prints CPU seconds of each, as the kernel counts them (best of some rounds), and the ratio. Both take turns, and read
+each other's files. Modules are compiled before, as they are where a package has been installed.
 """
 
 from __future__ import annotations
@@ -15,15 +16,18 @@ from pathlib import Path
 from measure import cpu
 
 KINDS = ("hash", "btree", "lmdb", "cdb")
-ROUNDS = 3
+ROUNDS = 5
 REAL = "postmap"
 OURS = str(Path(sys.executable).parent / "tlsproxy-postmap")
 
 
-def least(program: str, arguments: list[str], directory: Path, keys: bytes) -> tuple[float, bytes]:
-    """The least CPU time of some rounds (what others on the machine add is never less than nothing), and the output."""
-    rounds = [cpu([program, *arguments], directory, keys) for _ in range(ROUNDS)]
-    return min(seconds for seconds, _ in rounds), rounds[0][1]
+def least(commands: list[list[str]], directory: Path, keys: bytes) -> list[tuple[float, bytes]]:
+    """For each command, the least CPU time of some rounds, and its output.
+
+    What others on the machine add is never less than nothing, and in each round the commands take turns.
+    """
+    rounds = [[cpu(command, directory, keys) for command in commands] for _ in range(ROUNDS)]
+    return [(min(seconds for seconds, _ in done), done[0][1]) for done in zip(*rounds, strict=True)]
 
 
 def entry(number: int) -> str:
@@ -37,6 +41,7 @@ def prepare(directory: Path, entries: int) -> None:
     (directory / "master.cf").write_text("")
     os.utime(directory / "main.cf", (0, 1_000_000_000))
     os.environ["MAIL_CONFIG"] = str(directory)
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     with (directory / "t").open("w") as source:
         source.writelines(f"{entry(number)} value{number}\n" for number in range(entries))
 
@@ -46,7 +51,8 @@ def measure(kind: str, keys: bytes, directory: Path) -> str:
     table = f"{kind}:t"
     cells = ""
     for arguments, data, unit in ([table], b"", 1), (["-q", "-", table], keys, 1), (["-q", entry(1), table], b"", 1000):
-        (real, expected), (ours, answered) = (least(program, arguments, directory, data) for program in (REAL, OURS))
+        commands = [[program, *arguments] for program in (REAL, OURS)]
+        (real, expected), (ours, answered) = least(commands, directory, data)
         assert answered == expected, "the answers differ"
         cells += f"{real * unit:9.2f}{ours * unit:8.2f}{ours / max(real, 1e-9):7.1f}"
     return f"{kind:6}{cells}"

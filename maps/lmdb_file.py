@@ -9,6 +9,8 @@ from __future__ import annotations
 import os
 import struct
 from bisect import bisect_right
+from itertools import repeat
+from operator import add
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -129,34 +131,33 @@ class LmdbFile:
 
     def _find(self, page: bytes, key: bytes) -> bytes | None:
         wanted = SHORT.pack(len(key)) + key if len(key) < len(page) else b"\0"
-        end = HEADER.unpack_from(page)[2]
-        at = page.find(wanted, end)
+        number, _, lower, upper = HEADER.unpack_from(page)
+        at = page.find(wanted, upper)
         while at >= 0:
             start = at - NODE.size + SHORT.size
-            pointer = page.find(SHORT.pack(start), HEADER_SIZE, end)
-            while pointer % 2 and pointer > 0:
-                pointer = page.find(SHORT.pack(start), pointer + 1, end)
-            if pointer > 0:
-                return self._entry(page, start)[1]
+            if _points_to(page, start, lower):
+                _, value, end = self._entry(page, start)
+                if end != len(page) and not _points_to(page, end, lower):
+                    raise Damaged(CORRUPTED)  # nodes fill a page without gaps
+                return value
             at = page.find(wanted, at + 1)
+        if number not in self._checked:  # before a key is called absent
+            self._check(page)
+            self._checked.add(number)
         return None
 
-    def _check(self, page: bytes) -> None:
-        """Before a page is used: do its nodes fill what is not free, without gaps?"""
-        number, _, _, upper = HEADER.unpack_from(page)
-        if number in self._checked:
-            return
-        size = 0
-        nodes = self._nodes(page)
-        for start in nodes:
-            low, high, flags, key_length = NODE.unpack_from(page, start)
-            if flags not in (0, BIG_DATA):
-                raise Damaged(CORRUPTED)
-            data_length = PAGE_NUMBER.size if flags else low | high << 16
-            size += NODE.size + key_length + data_length + (key_length + data_length) % 2
-        if size != self._page_size - upper or len(set(nodes)) != len(nodes):
+    def _check(self, page: bytes) -> list[tuple[int, int, int, int]]:
+        """Return the heads of a leaf's nodes, if these fill what is not free without gaps."""
+        starts = self._nodes(page)
+        heads: list[tuple[int, int, int, int]] = list(map(NODE.unpack_from, repeat(page), starts))
+        sizes = [
+            (NODE.size + key_length + (low if high == 0 == flags else _stored_length(low, high, flags)) + 1) & -2
+            for low, high, flags, key_length in heads
+        ]
+        used = len(page) - HEADER.unpack_from(page)[3]
+        if sum(sizes) != used or len(set(starts)) != len(starts) or max(map(add, starts, sizes), default=0) > len(page):
             raise Damaged(CORRUPTED)
-        self._checked.add(number)
+        return heads
 
     def next_entries(self, key: bytes | None) -> list[tuple[bytes, bytes]]:
         """Return some entries that follow `key`, in order (None: the first ones); an empty list at the end."""
@@ -202,7 +203,6 @@ class LmdbFile:
         page = self._leaves.get(number)
         if page is None:
             page = self._read(number, LEAF)
-            self._check(page)
             if len(self._leaves) == CACHED_PAGES:
                 self._leaves.clear()
             self._leaves[number] = page
@@ -232,24 +232,22 @@ class LmdbFile:
         return starts
 
     def _entries(self, page: bytes) -> list[tuple[bytes, bytes]]:
+        heads = self._check(page)
         starts = self._nodes(page)
-        nodes = [NODE.unpack_from(page, start) for start in starts]
-        places = [(start + NODE.size, length, low) for start, (low, _, _, length) in zip(starts, nodes, strict=True)]
-        usual = all(high == 0 == flags for _, high, flags, _ in nodes)
-        if usual and all(at + length + low <= len(page) for at, length, low in places):
+        places = [(start + NODE.size, length, low) for start, (low, _, _, length) in zip(starts, heads, strict=True)]
+        if all(high == 0 == flags for _, high, flags, _ in heads):
             return [(page[at : at + length], page[at + length : at + length + low]) for at, length, low in places]
-        return [self._entry(page, start) for start in starts]
+        return [self._entry(page, start)[:2] for start in starts]
 
-    def _entry(self, page: bytes, start: int) -> tuple[bytes, bytes]:
+    def _entry(self, page: bytes, start: int) -> tuple[bytes, bytes, int]:
+        """Return key and value of the node at `start`, and where it ends."""
         low, high, flags, key_length = NODE.unpack_from(page, start)
-        length = low | high << 16
         at = start + NODE.size + key_length
-        key = page[start + NODE.size : at]
-        if flags == 0 and at + length <= len(page):
-            return key, page[at : at + length]
-        if flags == BIG_DATA and at + PAGE_NUMBER.size <= len(page):
-            return key, self._long(PAGE_NUMBER.unpack_from(page, at)[0], length)
-        raise Damaged(CORRUPTED)
+        stop = at + _stored_length(low, high, flags)
+        if stop > len(page):
+            raise Damaged(CORRUPTED)
+        value = self._long(PAGE_NUMBER.unpack_from(page, at)[0], low | high << 16) if flags else page[at:stop]
+        return page[start + NODE.size : at], value, stop + stop % 2
 
     def _long(self, number: int, length: int) -> bytes:
         if number + (HEADER_SIZE + length - 1) // self._page_size > self._last:
@@ -259,6 +257,24 @@ class LmdbFile:
         if own != number or flags != OVERFLOW or pages * self._page_size < len(data):
             raise Damaged(CORRUPTED)
         return data[HEADER_SIZE:]
+
+
+def _stored_length(low: int, high: int, flags: int) -> int:
+    """Return how many bytes of a page a value takes."""
+    if flags == 0:
+        return low | high << 16
+    if flags != BIG_DATA:
+        raise Damaged(CORRUPTED)
+    return PAGE_NUMBER.size
+
+
+def _points_to(page: bytes, place: int, end: int) -> bool:
+    """Is there a pointer to `place` among those of this page, which end at `end`?"""
+    wanted = SHORT.pack(place)
+    pointer = page.find(wanted, HEADER_SIZE, end)
+    while pointer % 2 and pointer > 0:
+        pointer = page.find(wanted, pointer + 1, end)
+    return pointer > 0
 
 
 def _meta(head: bytes, at: int) -> tuple[int, int, int, int, int, int]:

@@ -52,7 +52,12 @@ PROXIED = ("mongodb", "nis", "nisplus")
 BUILDABLE = ("btree", "cdb", "fail", "hash", "lmdb")
 """The types of which postmap(1) makes tables."""
 
-WRITING_NEEDS = {"btree": "maps.berkeley.writing", "hash": "maps.berkeley.writing", "lmdb": "lmdb"}
+WRITING_NEEDS = {
+    "btree": "maps.berkeley.writing",
+    "cdb": "maps.replacing",
+    "hash": "maps.berkeley.writing",
+    "lmdb": "lmdb",
+}
 """The modules that drivers load when they are to write."""
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import struct
 from bisect import bisect_right
-from itertools import pairwise
+from itertools import repeat
+from operator import add, lt
 
 from .pages import (
     BTREE_INTERNAL,
@@ -45,6 +46,7 @@ class BtreeFile:
         self._item = struct.Struct(f"{meta.order}HB")
         self._long = struct.Struct(f"{meta.order}4xII")
         self._child = struct.Struct(f"{meta.order}HBxI4x")
+        self._previous = struct.Struct(f"{meta.order}12xI")
         self._branches: dict[int, tuple[list[bytes], list[int], int]] = {}
 
     def get(self, key: bytes) -> bytes | None:
@@ -74,8 +76,8 @@ class BtreeFile:
             yield self._entries(page)
             if page.next == NO_PAGE:
                 return
-            page = self._pages.read(page.next)
-            if page.kind != BTREE_LEAF:
+            before, page = page.number, self._pages.read(page.next)
+            if page.kind != BTREE_LEAF or self._previous.unpack_from(page.data) != (before,):
                 raise Damaged("a leaf is followed by something else")
         raise Damaged("the leaves form a ring")
 
@@ -101,15 +103,17 @@ class BtreeFile:
             number = children[at]
 
     def _find(self, page: Page, key: bytes) -> bytes | None:
-        if not page.checked:
-            self._check(page)
         item = self._item.pack(len(key), INLINE) + key if len(key) <= self._pages.page_size else b""
         at = page.data.find(item, page.free) if item else -1
         while at >= 0:
             index = self._pages.index_of(page, at)
             if index >= 0 and index % 2 == 0:
+                if not page.checked and not self._pages.is_single(page, index + 1):
+                    self._check(page)  # does its value belong to another key?
                 return self._value(page, index + 1)
             at = page.data.find(item, at + 1)
+        if not page.checked:  # before a key is called absent
+            self._check(page)
         if len(key) > self._pages.page_size // 16:
             for index in range(0, page.items, 2):
                 if self._length(page, index) == len(key) and self._value(page, index) == key:
@@ -122,6 +126,7 @@ class BtreeFile:
             raise Damaged("a branch leads to something else")
         keys: list[bytes] = []
         children: list[int] = []
+        used = 0
         for at in self._pages.offsets(page):
             if not HEADER_SIZE < at <= self._pages.page_size - self._child.size:
                 raise Damaged("an item lies outside of its page")
@@ -133,7 +138,10 @@ class BtreeFile:
                 key = self._pages.overflow(*self._reference(key, 0))
             keys.append(key)
             children.append(child)
+            used += (self._child.size + length + ALIGNMENT - 1) & -ALIGNMENT
         del keys[0]  # it stands for what is before all keys
+        if used != self._pages.page_size - page.free:
+            raise Damaged("items overlap, or leave gaps")
         if keys != sorted(keys):
             raise Damaged("keys are not in order")
         if len(self._branches) == CACHED_BRANCHES:
@@ -153,20 +161,27 @@ class BtreeFile:
         length, kind = self._item.unpack_from(page.data, at)
         return self._reference(page.data, at)[1] if kind == OFF_PAGE else int(length)
 
-    def _check(self, page: Page) -> None:
-        """Before a leaf is used: do its items fill what is not free, without gaps?"""
-        used = 0
+    def _check(self, page: Page) -> list[tuple[int, int]]:
+        """Return lengths and types of the items of a leaf, if these fill what is not free without gaps."""
         offsets = self._pages.offsets(page)
-        for at in offsets:
-            if not page.free <= at <= self._pages.page_size - self._item.size:
-                raise Damaged("an item lies outside of its page, or in free space")
-            length, kind = self._item.unpack_from(page.data, at)
-            if kind & ~DELETED not in (INLINE, OFF_PAGE):
-                raise Damaged("an item of an unknown type")
-            used += (length + ITEM_HEAD) & -ALIGNMENT if kind & ~DELETED == INLINE else self._long.size
-        if used != self._pages.page_size - page.free or len(set(offsets)) != page.items:
+        if offsets and not page.free <= min(offsets) <= max(offsets) <= self._pages.page_size - self._item.size:
+            raise Damaged("an item lies outside of its page, or in free space")
+        heads: list[tuple[int, int]] = list(map(self._item.unpack_from, repeat(page.data), offsets))
+        sizes = [
+            (length + ITEM_HEAD) & -ALIGNMENT if kind == INLINE else self._unusual_size(length, kind)
+            for length, kind in heads
+        ]
+        used = self._pages.page_size - page.free
+        last = max(map(add, offsets, sizes), default=0)
+        if sum(sizes) != used or len(set(offsets)) != page.items or last > self._pages.page_size:
             raise Damaged("items overlap, or leave gaps")
         page.checked = True
+        return heads
+
+    def _unusual_size(self, length: int, kind: int) -> int:
+        if kind & ~DELETED not in (INLINE, OFF_PAGE):
+            raise Damaged("an item of an unknown type")
+        return (length + ITEM_HEAD) & -ALIGNMENT if kind & ~DELETED == INLINE else self._long.size
 
     def _at(self, page: Page, index: int) -> int:
         at = self._pages.offset(page, index)
@@ -179,10 +194,11 @@ class BtreeFile:
         at = self._at(page, index)
         length, kind = self._item.unpack_from(page.data, at)
         if kind == INLINE:
-            start = at + self._item.size
-            if start + length > self._pages.page_size:
-                raise Damaged("an item lies outside of its page")
-            return page.data[start : start + length]
+            end = (at + length + ITEM_HEAD) & -ALIGNMENT
+            size = self._pages.page_size
+            if end > size or (end < size and self._pages.index_of(page, end) < 0):
+                raise Damaged("items overlap, or leave gaps")
+            return page.data[at + self._item.size : at + self._item.size + length]
         if kind == OFF_PAGE:
             return self._pages.overflow(*self._reference(page.data, at))
         raise Damaged("an item of an unknown type")
@@ -190,24 +206,16 @@ class BtreeFile:
     def _entries(self, page: Page) -> list[tuple[bytes, bytes]]:
         if page.items % 2:
             raise Damaged("a key without a value")
-        entries = self._short_entries(page)
-        if entries is None:
-            present = [index for index in range(0, page.items, 2) if not page.data[self._at(page, index) + 2] & DELETED]
-            entries = [(self._value(page, index), self._value(page, index + 1)) for index in present]
-        if any(one[0] >= other[0] for one, other in pairwise(entries)):
-            raise Damaged("keys are not in order")
-        return entries
-
-    def _short_entries(self, page: Page) -> list[tuple[bytes, bytes]] | None:
-        """Return the entries of a page on which all items are of the usual kind; None if there are others."""
+        heads = self._check(page)
         data, size = page.data, self._item.size
         offsets = self._pages.offsets(page)
-        if not offsets or min(offsets) < HEADER_SIZE + 2 * page.items or max(offsets) > len(data) - size:
-            return None
-        heads = [self._item.unpack_from(data, at) for at in offsets]
-        if any(
-            kind != INLINE or at + size + length > len(data) for at, (length, kind) in zip(offsets, heads, strict=True)
-        ):
-            return None
-        items = [data[at + size : at + size + length] for at, (length, _) in zip(offsets, heads, strict=True)]
-        return list(zip(items[::2], items[1::2], strict=True))
+        if all(kind == INLINE for _, kind in heads):
+            items = [data[at + size : at + size + length] for at, (length, _) in zip(offsets, heads, strict=True)]
+            entries = list(zip(items[::2], items[1::2], strict=True))
+        else:
+            present = [index for index in range(0, page.items, 2) if not heads[index][1] & DELETED]
+            entries = [(self._value(page, index), self._value(page, index + 1)) for index in present]
+        keys = [key for key, _ in entries]
+        if not all(map(lt, keys, keys[1:])):
+            raise Damaged("keys are not in order")
+        return entries

@@ -7,6 +7,7 @@ here: bytes.find() is faster than a search by halves in Python.
 from __future__ import annotations
 
 import struct
+from itertools import islice
 from operator import itemgetter
 
 from ..hashing import hash_key, hash_keys
@@ -98,10 +99,12 @@ class HashFile:
     def _find(self, key: bytes, bucket: int) -> bytes | None:
         # The way of nearly every lookup: the key is on the bucket's only page, or nowhere.
         page = self._pages.read(bucket + self._spares[bucket.bit_length()])
-        value = self._find_on(page, key) if page.kind == HASH_SORTED else None
-        if value is not None or (page.next == NO_PAGE and page.checked):
-            return value
-        for page in self._chain(bucket):
+        usual = page.kind == HASH_SORTED
+        if usual:
+            value = self._find_on(page, key)
+            if value is not None or page.next == NO_PAGE:
+                return value
+        for page in islice(self._chain(bucket), usual, None):
             value = self._find_on(page, key)
             if value is not None:
                 return value

@@ -134,6 +134,11 @@ class Pages:
             place = page.data.find(wanted, place + 1, end)
         return place - HEADER_SIZE >> 1 if place > 0 else -1
 
+    def is_single(self, page: Page, index: int) -> bool:
+        """Is item `index` certainly no other item, too? (It may be none and yet not certain.)"""
+        place = HEADER_SIZE + 2 * index
+        return page.data.count(page.data[place : place + 2], HEADER_SIZE, HEADER_SIZE + 2 * page.items) == 1
+
     def overflow(self, number: int, length: int) -> bytes:
         """Return the item of `length` bytes whose chain begins at page `number`."""
         if length > self.meta.last_page * self.page_size:

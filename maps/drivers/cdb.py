@@ -8,8 +8,6 @@ import os
 
 from ..cdb_file import CdbFile, Damaged, write
 from ..indexed import NUL, add_new, reason, suffixes, text, texts, warn_if_older, warn_of_duplicate
-from ..replacing import SUFFIX as TEMPORARY
-from ..replacing import Replacement
 from ..table import Flags, Mode, OpenError, Table, TableError
 
 TYPE_CHECKING = False
@@ -19,6 +17,7 @@ if TYPE_CHECKING:
     from ..table import Access
 
 SUFFIX = ".cdb"
+TEMPORARY = SUFFIX + ".tmp"
 
 
 def open_table(name: str, access: Access) -> Table:
@@ -118,14 +117,16 @@ class CdbBuilder(Table):
     def __init__(self, source: str, access: Access) -> None:
         super().__init__("cdb", source, access.flags | Flags.FIXED)
         self._access = access
-        self._path = source + SUFFIX
+        self._temporary = source + TEMPORARY
         self._suffix = suffixes(access.flags, (b"",))[0]
         self._present: dict[bytes, bytes] = {}
         self._repeated: list[tuple[bytes, bytes]] = []
+        from ..replacing import Replacement
+
         try:
-            self._replacement = Replacement(self._path)
+            self._replacement = Replacement(source + SUFFIX)
         except OSError as error:
-            raise OpenError(f"open database {self._path}{TEMPORARY}: {reason(error)}") from error
+            raise OpenError(f"open database {self._temporary}: {reason(error)}") from error
 
     def update(self, key: bytes, value: bytes) -> bool:
         key, value = key + self._suffix, value + self._suffix
@@ -150,9 +151,9 @@ class CdbBuilder(Table):
             write(self._repeated or list(self._present.items()), self._replacement.file)
             self._replacement.commit()
         except OSError as error:
-            raise TableError(f"error writing {self._path}{TEMPORARY}: {reason(error)}") from error
+            raise TableError(f"error writing {self._temporary}: {reason(error)}") from error
         except OverflowError as error:
-            raise TableError(f"error writing {self._path}{TEMPORARY}: {os.strerror(errno.ENOMEM)}") from error
+            raise TableError(f"error writing {self._temporary}: {os.strerror(errno.ENOMEM)}") from error
         finally:
             self._replacement.abandon()
 

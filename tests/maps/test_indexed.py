@@ -318,6 +318,10 @@ def test_a_wrong_place_of_an_item_is_an_error_not_a_miss(tables: Postmap, kind: 
                         assert table.lookup(key) == value
                     except TableError:
                         failures += 1
+                with contextlib.suppress(TableError):
+                    assert table.lookup_many([*entries]) == [*entries.values()]
+                with contextlib.suppress(TableError):
+                    assert dict(table.entries()) == entries
     assert failures
 
 
