@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
+from functools import lru_cache
 
 from .catalogue import Parameter
 
@@ -184,6 +185,7 @@ class Protocols:
     maximum: int = 0
 
 
+@lru_cache(maxsize=100)  # each request of smtp(8) has one
 def protocols(text: str) -> Protocols | None:
     """A list such as `>=TLSv1.2, !TLSv1.3` or `TLSv1.2 TLSv1.3`; None if Postfix calls it invalid.
 
@@ -222,7 +224,10 @@ def _protocol_version(text: str) -> int | None:
 
 def _lower(text: str) -> str:
     """ASCII only, like strcasecmp(3) in the C locale: `str.lower` makes `k` of the Kelvin sign."""
-    return "".join(chr(ord(c) + 32) if "A" <= c <= "Z" else c for c in text)
+    return text.translate(_LOWER)
+
+
+_LOWER = {ord(letter): letter.lower() for letter in "ABCDEFGHIJKLMNOPQRSTUVWXYZ"}
 
 
 def _strtol(text: str, base: int = 10) -> tuple[int, str]:

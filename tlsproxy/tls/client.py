@@ -31,6 +31,8 @@ from .roles import Offer, Packets, Peer, RoleUnavailable, SessionRefused
 from .settings_match import SettingsMatch
 
 DISABLED = "TLS client role is disabled by configuration"
+_SEED_INTERVAL = 60.0
+"""Seconds between questions for entropy. OpenSSL has its own: a question for each session would be for nothing."""
 
 
 class ClientRole:
@@ -45,6 +47,7 @@ class ClientRole:
         self._contexts: Cache[ClientInit, ClientContexts] = Cache()
         self._manager: TlsManager | None = None
         self._loop: Loop | None = None
+        self._seed_at = 0.0
         to_ascii("\u00e9.test")  # loads tables that could not be loaded in a jail
         try:
             self._contexts_of(self._match.init)
@@ -69,6 +72,7 @@ class ClientRole:
         paths = f"{self._settings.view['queue_directory']}/private/{name}", f"private/{name}"
         self._loop = loop
         greets = self._behaviour.generation >= Generation.V3_6
+        self._seed_at = loop.now
         self._manager = TlsManager(loop, self._log, paths, greets=greets)
 
     def offer(self, request: Request, settings: ClientSettings) -> Offer:  # noqa: ARG002
@@ -136,7 +140,9 @@ class ClientRole:
             name = cache_id(init, start, policy, wanted.sni, ciphers, raw_keys=raw_keys)
             told = log if mask & LogMask.CACHE else None
             place = Place(self._manager, self._loop, init.cache_type, name, told)
-            self._manager.seed(library.tls_daemon_random_bytes, openssl_peer.add_entropy)
+            if self._loop.now >= self._seed_at:
+                self._seed_at = self._loop.now + _SEED_INTERVAL
+                self._manager.seed(library.tls_daemon_random_bytes, openssl_peer.add_entropy)
         setting = Setting(contexts, context.context, start, wanted, mask, library, self._behaviour, log, place)
         return ClientOffer(setting, settings.generation)
 

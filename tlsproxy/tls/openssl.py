@@ -6,11 +6,12 @@ looked up once, at import; what is missing is named in the `ImportError`.
 
 import os
 from collections.abc import Callable
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, Final
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509 import load_der_x509_certificate
 from OpenSSL import SSL, crypto
 from OpenSSL._util import ffi, lib
 
@@ -421,21 +422,26 @@ def _key(certificate: Any) -> Key:
 
 
 def _curve(certificate: Any) -> str:
-    key = _public_key(certificate)
+    key = _public_key(_der(certificate))
     name = key.curve.name if isinstance(key, ec.EllipticCurvePublicKey) else ""
     return _CURVE_NAMES.get(name, name)
 
 
 def _algorithm(certificate: Any) -> str:
     """The name of an algorithm that only its class tells: MLDSA65PublicKey is of ML-DSA-65."""
-    name = type(_public_key(certificate)).__name__.removesuffix("PublicKey")
+    name = type(_public_key(_der(certificate))).__name__.removesuffix("PublicKey")
     return f"ML-DSA-{name[5:]}" if name.startswith("MLDSA") else ""
 
 
-def _public_key(certificate: Any) -> object:
+def _der(certificate: Any) -> bytes:
     lib.X509_up_ref(certificate)
+    return crypto.dump_certificate(crypto.FILETYPE_ASN1, crypto.X509._from_raw_x509_ptr(certificate))
+
+
+@lru_cache(maxsize=200)
+def _public_key(certificate: bytes) -> object:
     try:
-        return crypto.X509._from_raw_x509_ptr(certificate).to_cryptography().public_key()
+        return load_der_x509_certificate(certificate).public_key()
     except (ValueError, UnsupportedAlgorithm):
         return None
 

@@ -86,18 +86,18 @@ class Certificate:
         begin, end = self.x509.get_notBefore() or b"", self.x509.get_notAfter() or b""
         return begin.decode("ascii", "replace"), end.decode("ascii", "replace")
 
-    @property
+    @cached_property
     def common_names(self) -> tuple[str, ...]:
         """All common names of the subject, as far as they are proper text, for matching."""
         name = lib.X509_get_subject_name(self._pointer)
         return tuple(text for text in _texts(name, _COMMON_NAME) if text)
 
-    @property
+    @cached_property
     def peer_name(self) -> str:
         """The subject's first common name; empty if there is none that is fit to be shown."""
         return _printable(lib.X509_get_subject_name(self._pointer), _COMMON_NAME)
 
-    @property
+    @cached_property
     def issuer_name(self) -> str:
         """The issuer's common name, or else its organization."""
         name = lib.X509_get_issuer_name(self._pointer)
@@ -143,7 +143,17 @@ def _oneline(name: Any) -> str:
 def peer_certificate(connection: SSL.Connection) -> Certificate | None:
     """The certificate that the peer has shown, now or in the session that is resumed."""
     x509 = lib.SSL_get_peer_certificate(pointer(connection))
-    return None if x509 == ffi.NULL else Certificate(crypto.X509._from_raw_x509_ptr(x509))
+    if x509 == ffi.NULL:
+        return None
+    certificate = Certificate(crypto.X509._from_raw_x509_ptr(x509))
+    if len(_known) >= _MOST_KNOWN:
+        _known.clear()
+    return _known.setdefault(certificate.der, certificate)
+
+
+_MOST_KNOWN = 200
+_known: dict[bytes, Certificate] = {}
+"""Servers are met again: what has been read in their certificates is."""
 
 
 def peer_chain(ssl: Any) -> list[Certificate]:

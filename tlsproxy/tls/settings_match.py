@@ -62,6 +62,8 @@ class Match(Generic[Init]):
         self._params = dict(settings.globals)
         self._mask_log_param = settings.view.config.release.since("3.12")
         self._log = log
+        self._same: Mapping[str, str | int] = {}
+        """What the last request had in which nothing differed; most have the same."""
         self._told: set[tuple[tuple[str, str], ...]] = set()
 
     def key(self, init: Init) -> Init:
@@ -79,10 +81,15 @@ class Match(Generic[Init]):
             self._log.warning(_HINT.format(self._sender))
 
     def _compare_params(self, params: Mapping[str, str | int]) -> bool:
+        if params == self._same:
+            return False
         own = {name: self._params[_RENAMED.get(name, name)] for name in params}
         differences = _differences(own, params)
+        if not differences:
+            self._same = params
+            return False
         key = tuple((name, str(value)) for name, value in params.items())
-        if not differences or key in self._told:
+        if key in self._told:
             return False
         if len(self._told) < _MAX_TOLD:
             self._told.add(key)

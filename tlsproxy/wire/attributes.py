@@ -63,7 +63,7 @@ class AttributeReader:
 
     def __init__(self, source: str = "plaintext") -> None:
         self.source = source
-        self._strings: deque[bytes] = deque()
+        self._strings: deque[str] = deque()
         self._rest = bytearray()
         self._received = 0
 
@@ -72,17 +72,17 @@ class AttributeReader:
         self._received += len(data)
         if self._received > MAX_LIST:
             raise ProtocolError(f"more than {MAX_LIST} bytes from {self.source} in one request")
-        first, *others = data.split(b"\0")
-        self._rest += first
-        if others:
-            self._strings.append(bytes(self._rest))
-            self._rest[:] = others.pop()
-            self._strings.extend(others)
+        whole, end, rest = data.rpartition(b"\0")
+        if end:
+            self._strings.extend(decode(bytes(self._rest) + whole).split("\0"))
+            self._rest[:] = rest
+        else:
+            self._rest += data
 
     @property
     def pending(self) -> int:
         """The number of bytes that have arrived and not been read."""
-        return sum(len(each) + 1 for each in self._strings) + len(self._rest)
+        return sum(len(encode(each)) + 1 for each in self._strings) + len(self._rest)
 
     def end_of_input(self, kind: str = "premature end-of-input") -> ProtocolError:
         """Say what an end of input at this point means, or another kind of end: a `timeout`."""
@@ -93,21 +93,21 @@ class AttributeReader:
         """Look at the next attribute's name; it is empty at the end of the list."""
         while not self._strings:
             yield
-        return decode(self._strings[0])
+        return self._strings[0]
 
     def text(self, name: str) -> Reading[str]:
         """Read a string attribute."""
         strings = self._strings
         while not strings:
             yield
-        found = decode(strings[0])
+        found = strings[0]
         if found != name:
             raise self._unexpected(found, name)
         # The name stays in its place as long as its value is missing.
         while len(strings) < 2:
             yield
         strings.popleft()
-        return decode(strings.popleft())
+        return strings.popleft()
 
     def integer(self, name: str) -> Reading[int]:
         """Read an int attribute as sscanf("%u%c") does: 32 bits, two's complement, nothing behind the digits."""
@@ -125,11 +125,11 @@ class AttributeReader:
         for name in names:
             while not strings:
                 yield
-            if name in optional and decode(strings[0]) != name:
+            if name in optional and strings[0] != name:
                 continue
-            if len(strings) > 1 and decode(strings[0]) == name:
+            if len(strings) > 1 and strings[0] == name:
                 strings.popleft()
-                value = decode(strings.popleft())
+                value = strings.popleft()
             else:  # wait for it, or say what is there instead
                 value = yield from self.text(name)
             found.append((name, self._number(name, value) if name in numbers else value))
