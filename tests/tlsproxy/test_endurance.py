@@ -6,6 +6,7 @@ import contextlib
 import os
 import resource
 import shutil
+import signal
 import smtplib
 import socket
 import ssl
@@ -71,6 +72,26 @@ class Held:
         self.remote.close()
 
 
+def with_both_roles(root: Path, settings: dict[str, str] | None = None) -> PrivatePostfix:
+    """An instance whose postscreen(8) and smtp(8) use our daemon."""
+    write_config(root / "pki", {})
+    (root / "pki" / "chain.pem").chmod(0o600)
+    settings = SETTINGS | {"smtpd_tls_chain_files": f"{root}/pki/chain.pem"} | (settings or {})
+    postfix = PrivatePostfix(root / "postfix", settings)
+    postfix.configure(settings | {"default_transport": f"smtp:[127.0.0.1]:{postfix.ports['sink']}"})
+    postfix.replace_daemon("tlsproxy", Path(script("tlsproxy")))
+    return postfix
+
+
+def send_mail(postfix: PrivatePostfix) -> None:
+    with smtplib.SMTP("127.0.0.1", postfix.ports["submission"], timeout=PATIENCE) as client:
+        client.sendmail("a@private.test", ["b@private.test"], "Subject: one of many\r\n\r\nhello\r\n")
+
+
+def wait_until_sent(postfix: PrivatePostfix, count: int) -> None:
+    wait_until(lambda: postfix.log().count("status=sent (250 2.0.0 Ok: queued") >= count, explain=postfix.log)
+
+
 @pytest.mark.postfix
 @pytest.mark.parametrize(
     ("reloads", "sessions", "mails"),
@@ -79,13 +100,7 @@ class Held:
 def test_reloads_of_postfix_lose_no_session_and_no_mail(
     public_path: Path, reloads: int, sessions: int, mails: int
 ) -> None:
-    write_config(public_path / "pki", {})
-    (public_path / "pki" / "chain.pem").chmod(0o600)
-    chain = {"smtpd_tls_chain_files": f"{public_path}/pki/chain.pem"}
-    postfix = PrivatePostfix(public_path / "postfix", SETTINGS | chain)
-    ports = postfix.ports
-    postfix.configure(SETTINGS | chain | {"default_transport": f"smtp:[127.0.0.1]:{ports['sink']}"})
-    postfix.replace_daemon("tlsproxy", Path(script("tlsproxy")))
+    postfix = with_both_roles(public_path)
     path = postfix.queue / "private" / "tlsproxy"
     context = client_context()
     with postfix:
@@ -96,17 +111,16 @@ def test_reloads_of_postfix_lose_no_session_and_no_mail(
             for _ in range(max(1, sessions // 10)):  # a load of new ones
                 held.popleft().close()
                 held.append(Held(path, context))
-            with starttls(ports["postscreen"]) as client:
+            with starttls(postfix.ports["postscreen"]) as client:
                 assert client.ehlo()[0] == 250
             while sent * reloads < mails * (turn + 1):
-                with smtplib.SMTP("127.0.0.1", ports["submission"], timeout=PATIENCE) as client:
-                    client.sendmail("a@private.test", ["b@private.test"], "Subject: one of many\r\n\r\nhello\r\n")
+                send_mail(postfix)
                 sent += 1
             for each in held:
                 each.works()
         for each in held:
             each.close()
-        wait_until(lambda: postfix.log().count("status=sent (250 2.0.0 Ok: queued") >= mails, explain=postfix.log)
+        wait_until_sent(postfix, mails)
         Held(path, context).close()  # so there is a process, however late the last reload was
         wait_until(lambda: len(postfix.processes("tlsproxy")) == 1, explain=postfix.log)
         log = postfix.log()
@@ -116,6 +130,19 @@ def test_reloads_of_postfix_lose_no_session_and_no_mail(
     assert "Traceback" not in log
     assert "throttling" not in log
     assert "status=bounced" not in log
+
+
+@pytest.mark.postfix
+@pytest.mark.parametrize("victim", ["tlsmgr", "postlogd"])
+def test_mail_goes_out_over_tls_after_the_death_of_a_helper(public_path: Path, victim: str) -> None:
+    with with_both_roles(public_path, {"smtp_tls_security_level": "encrypt"}) as postfix:
+        send_mail(postfix)
+        wait_until_sent(postfix, 1)
+        for pid in postfix.processes(victim):
+            os.kill(pid, signal.SIGKILL)
+        send_mail(postfix)
+        wait_until_sent(postfix, 2)
+        assert "/tlsproxy[" in postfix.wait_for_log("TLS connection established to 127.0.0.1[127.0.0.1]")
 
 
 @contextlib.contextmanager
