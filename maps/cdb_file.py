@@ -179,31 +179,33 @@ class CdbFile:
 def write(entries: Sequence[tuple[bytes, bytes]], out: BinaryIO) -> None:
     """Write a file that holds `entries` in their order; raises `OverflowError` when it can't be addressed."""
     out.write(bytes(HEAD.size))
-    slots: list[list[tuple[int, int]]] = [[] for _ in range(TABLES)]
+    slots: list[list[int]] = [[] for _ in range(TABLES)]
     records = [PAIR.pack(len(key), len(value)) + key + value for key, value in entries]
     positions = list(accumulate(map(len, records), initial=HEAD.size))
     position = positions.pop()
+    if position + 2 * len(entries) * PAIR.size > LIMIT:
+        raise OverflowError("more than 4 gigabytes")
     for code, place in zip(hash_keys([key for key, _ in entries], START, MULTIPLIER), positions, strict=True):
-        slots[code % TABLES].append((code, place))
+        slots[code & 0xFF].append(place << 32 | code)
     out.writelines(records)
     head = []
     for used in slots:
         head += [position, 2 * len(used)]
         out.write(_table(used))
         position += 2 * len(used) * PAIR.size
-    if position > LIMIT:
-        raise OverflowError("more than 4 gigabytes")
     out.seek(0)
     out.write(HEAD.pack(*head))
 
 
-def _table(used: list[tuple[int, int]]) -> bytes:
+def _table(used: list[int]) -> bytes:
+    """Return a hash table of slots, which are numbers of 64 bits: a record's place above its hash."""
     size = 2 * len(used)
-    numbers = [0] * (2 * size)
-    for code, position in used:
-        slot = (code >> 8) % size
-        while numbers[2 * slot + 1]:
-            slot = (slot + 1) % size
-        numbers[2 * slot] = code
-        numbers[2 * slot + 1] = position
-    return struct.pack(f"<{2 * size}I", *numbers)
+    slots = [0] * size
+    for entry in used:
+        slot = (entry >> 8 & 0xFFFFFF) % size
+        while slots[slot]:
+            slot += 1
+            if slot == size:
+                slot = 0
+        slots[slot] = entry
+    return struct.pack(f"<{size}Q", *slots)
