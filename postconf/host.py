@@ -122,28 +122,26 @@ def protocol_families(inet_protocols: str) -> list[str]:
     """Which of ipv4 and ipv6 are used; raise `ConfigError` for other words."""
     families: list[str] = []
     for word in _words(inet_protocols):
-        if word.lower() not in ("all", "ipv4", "ipv6"):
+        if word not in ("all", "ipv4", "ipv6"):
             raise ConfigError(f'unknown inet_protocols value "{word}" in "{inet_protocols}"')
-        families += ["ipv4", "ipv6"] if word.lower() == "all" else [word.lower()]
+        families += ["ipv4", "ipv6"] if word == "all" else [word]
     return families
 
 
 def _chosen(host: Host, inet_interfaces: str, families: list[str]) -> list[Interface]:
     """The interfaces that inet_interfaces names, one for each address."""
     local = [interface for interface in host.interfaces() if interface.family in families]
-    addresses: list[tuple[str, bytes]] = []
-    for word in _words(inet_interfaces):
-        if word == "all":
-            addresses += [(interface.family, interface.address) for interface in local]
-        elif word == "loopback-only":
-            addresses += [(each.family, each.address) for each in local if _is_loopback(each)]
-        else:
+    if inet_interfaces in ("all", "loopback-only"):
+        own = [each for each in local if inet_interfaces == "all" or _is_loopback(each)]
+        addresses = [(each.family, each.address) for each in own]
+    else:
+        addresses = []
+        for word in _words(inet_interfaces):
             found = [each for each in host.resolve(word.strip("[]")) if each[0] in families]
             if not found:
                 raise ConfigError(f"config variable inet_interfaces: host not found: {word}")
             addresses += found
-    if not set(_words(inet_interfaces)) <= {"all", "loopback-only"}:
-        addresses = sorted(set(addresses))
+        addresses.sort()
     chosen = []
     for family, address in dict.fromkeys(addresses):
         interface = next((each for each in local if (each.family, each.address) == (family, address)), None)

@@ -178,6 +178,7 @@ def normalise(
     todo = list(reversed(words))
     done: list[str] = []
     settings: list[Setting] = []
+    ended = False
     while todo:
         word, offset = todo.pop()
         if not word.startswith("-") or word == "--":
@@ -187,6 +188,7 @@ def normalise(
         if cut > 0:
             todo.append(("-" + word[cut:], offset + cut - 1))
             word = word[:cut]
+        ended = ended or word == "--"  # what is left of `--o`: no setting behind it counts
         if word[1:2] != "o":
             done.append(word)
             continue
@@ -210,7 +212,8 @@ def normalise(
         except AssignmentError:
             continue
         found = line.text.find(text, value_offset)  # braces and blanks may have been taken off in front of it
-        settings.append(Setting(name, text, line, found if found >= 0 else value_offset + inner))
+        if not ended:
+            settings.append(Setting(name, text, line, found if found >= 0 else value_offset + inner))
     for word, _ in reversed(todo):
         done.append(without_braces(word, "master.cf", warn).strip(SPACE) if word.startswith("{") else word)
     return done, settings

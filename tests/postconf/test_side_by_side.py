@@ -81,6 +81,8 @@ ODD_COMMAND_LINES = (
         "-o mydomain=${ -o inet_protocols=${ mail_name",
     ),
     *("-o inet_interfaces= -h mynetworks", "-o mynetworks_style= mynetworks", "-o inet_protocols=ipv5 mynetworks"),
+    *("-o inet_protocols=IPV4 mynetworks", "-o inet_interfaces=all,localhost mynetworks", "-o inet_interfaces=ALL -n"),
+    *("-o inet_interfaces=localhost,127.0.0.1 mynetworks", "-o inet_interfaces=loopback-only mynetworks"),
     # Option letters and their values.
     *("-é", "-T x -T y", "-Tx", "-C USER,,all\tservice -n", "-C user;", "-nc", "-no", "-n -- --", "-- -n", "-"),
     *("-n mail_name= extra", "-Mn", "-E", "-l -x", "-a surplus", "-A", "-aA", "-bt", "-b -b"),
@@ -108,3 +110,32 @@ def test_odd_command_lines_are_taken_alike(tmp_path: Path) -> None:
     agree(lines)
     agree([["-n"], ["-h", "config_directory"], ["-M"]], {"MAIL_CONFIG": f"{tmp_path}/."})
     agree([["-n"], ["-M"], ["-d", "mail_name"]], {"MAIL_CONFIG": ""})
+
+
+ODD_ARGUMENTS = (
+    *("-o a=1 --o b=2", "-o {a = b", "-oo -o a=b} c", "-éo a=b {c d}", "-o { { a = b } } -vo a=$x", "-o mail_name=${"),
+    *(
+        "-o",
+        "-o -o",
+        "-o {}",
+        "-o =",
+        "-o {a}b",
+        "-ofoo=bar",
+        "-- -o a=b",
+        "x -o a=b",
+        "{} {x} { y z }",
+        "-o a={b c} d",
+    ),
+    *("-o smtpd_restriction_classes=a,b -o a=x -o b=$c", "-o alias_maps=ldap:q -o q_bind=1 -o q_nosuch=2"),
+    *("-o process_name=x -o service_name=$process_name", "-o virtual_maps=x -o a=$virtual_maps"),
+)
+
+
+def test_odd_arguments_of_services_are_taken_alike(tmp_path: Path) -> None:
+    command_lines = []
+    for index, arguments in enumerate(ODD_ARGUMENTS):
+        directory = tmp_path / str(index)
+        directory.mkdir()
+        write_configuration(directory, "c = 1\n", f"s inet n - n - - smtpd {arguments}\nt unix - - n - 0 y -v\n")
+        command_lines += [["-c", str(directory), option] for option in ("-M", "-Mfx", "-Ff", "-Px", "-n")]
+    agree(command_lines)
