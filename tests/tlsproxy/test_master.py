@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pty
 import signal
 import smtplib
 import socket
@@ -307,6 +308,17 @@ def test_what_is_fatal_at_start_is_fatal_in_postfix_s_words(tmp_path: Path, argu
         our = pool.submit(last_words, [sys.executable, script("tlsproxy")], arguments, tmp_path / "ours")
     assert their.result()
     assert our.result().startswith(their.result())  # and perhaps says what would be right
+
+
+def test_who_runs_it_by_hand_is_told_not_to() -> None:
+    said = []
+    for command in ([str(SBIN / "tlsproxy")], [sys.executable, script("tlsproxy")]):
+        ours, theirs = pty.openpty()
+        process = subprocess.run([*command, "-z", "-t", "unix"], stdin=theirs, stderr=theirs, timeout=PATIENCE)
+        os.close(theirs)
+        said.append((process.returncode, os.read(ours, 4096)))
+        os.close(ours)
+    assert said[0] == said[1] == (1, b"tlsproxy: fatal: do not run this command by hand\r\n")
 
 
 def last_words(command: list[str], arguments: list[str], directory: Path) -> str:

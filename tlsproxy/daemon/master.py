@@ -41,6 +41,8 @@ def main(program: str, arguments: Sequence[str], environment: Mapping[str, str])
     except Fatal as error:
         for line in str(error).splitlines():
             log.fatal(line)
+            if sys.stderr is not None and sys.stderr.isatty():
+                print(f"{process_name}: fatal: {line}", file=sys.stderr)
     except Exception as error:  # a defect; but master(8) must not start us again at once
         for line in traceback.format_exc().splitlines():
             log.error(line)
