@@ -294,7 +294,10 @@ def test_nothing_is_left_open_for_or_by_the_daemon(postfix: PrivatePostfix) -> N
         ["-z", "-t", "unix", "-o", "bogus"],
         ["-z", "-t", "unix", "-s", "0"],
         ["-z", "-t", "unix", "-r", "x"],
+        ["-z", "-t", "unix", "-r", "0"],
+        ["-z", "-t", "unix", "-r", "-1"],  # would end, and be started again, without end
         ["-z", "-t", "unix", "-i", "x"],
+        ["-z", "-t", "unix", "-i", "0"],
         ["-z", "-t", "unix", "-m", "x"],
         ["-z", "-t", "unix", "-o", "tlsproxy_watchdog_timeout=5"],
         ["-z", "-t", "unix", "-o", "smtpd_tls_ask_ccert=maybe"],

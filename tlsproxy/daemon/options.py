@@ -72,10 +72,9 @@ def _take(options: MasterOptions, option: str, value: str) -> None:
             raise Fatal(f"invalid \"-o {value}\" option value: missing '=' after attribute name")
         options.overrides.append(value)
     elif option == "-r":
-        try:
-            options.retire_after = int(value)
-        except ValueError:
-            raise Fatal(f"invalid retirement time: {value}") from None
+        options.retire_after = int(value) if value.isascii() and value.isdigit() else 0
+        if not options.retire_after:
+            raise Fatal(f"invalid retirement time: {value}")
     elif option == "-s":
         if value != "1":
             raise Fatal(f"invalid socket_count: {value}")
