@@ -19,6 +19,7 @@ from .indexed import reason, text
 from .registry import open_table, prepare_to_build
 from .table import Access, ConfigurationFailure, Flags, Mode, Table, TableError, TemporaryFailure
 from .usage import EVERYTHING_FROM_STDIN, BadOption, Usage, parse, usage_text
+from .wrapping import APPLICATION_ERROR
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -67,6 +68,8 @@ class Command:
         usage = parse(self.arguments)
         self._config = self._load(usage.directory)
         self._default_type = self._config["default_database_type"]
+        if not self._default_type:
+            raise TableError("bad string length 0 < 1: default_database_type = ")
         self.diagnostics.utf8 = self._config["smtputf8_enable"].lower() == "yes"
         self._import_environment()
         warning = usage.check()
@@ -124,13 +127,16 @@ class Command:
     def _open(self, usage: Usage, operand: str, mode: Mode = Mode.READ) -> WrappedTable:
         return open_table(self._full_name(operand), self._access(usage, mode))
 
-    def _lookup(self, table: Table, key: bytes, files: bool) -> bytes | None:
-        """Look a key up, and decode what stands for the content of files if the value does."""
+    def _lookup(self, table: Table, key: bytes, files: bool, reason: str = "") -> bytes | None:
+        """Look a key up, and decode what stands for the content of files if the value does.
+
+        `reason` is said of a value that can't be used: when keys come from a message, Postfix has one.
+        """
         name = f"table {table.type}:{table.name}"
         try:
             value = table.lookup(key)
         except ConfigurationFailure:
-            raise TableError(f"{name}: query error") from None
+            raise TableError(f"{name}: query error{reason}") from None
         except TemporaryFailure as error:
             raise TableError(f"{name}: query error: {error}") from None
         return self._decoded(table, key, value) if files and value is not None else value
@@ -251,7 +257,7 @@ class Command:
         if kind == "proxy" and not adding:
             raise TableError("can't create maps via the proxy service")
         descriptor, shown = (0, "stdin") if adding else (_open_source(path), path)
-        with os.fdopen(descriptor, "rb", closefd=not adding) as source:
+        try:
             access = self._access(usage, Mode.ADD if adding else Mode.BUILD)
             prepare_to_build(name, access)
             status = os.fstat(descriptor)
@@ -263,12 +269,16 @@ class Command:
                 if saved is not None:
                     os.umask(saved)
                 if stat.S_ISDIR(status.st_mode):
-                    pass  # an empty table
-                elif "F" in usage:
+                    return  # an empty table
+                source = os.fdopen(descriptor, "rb", closefd=False)
+                if "F" in usage:
                     found = records(source, shown, self.warn, utf8=access.utf8)
                     self._fill(table, [self._resolved(found, access, shown)])
                 else:
                     self._fill(table, blocks(source, shown, self.warn, utf8=access.utf8))
+        finally:
+            if not adding:
+                os.close(descriptor)
 
     def _resolved(self, found: Iterable[Record], access: Access, shown: str) -> Iterator[tuple[bytes, bytes]]:
         """Yield entries with the content of the files that their values name."""
@@ -311,7 +321,9 @@ class _Queries:
         self.found = False
         self._command = command
         self._usage = usage
-        self._files = "F" in usage and not usage.letters & {"b", "h"}
+        from_message = bool(usage.letters & {"b", "h"})
+        self._reason = f": {APPLICATION_ERROR}" if from_message else ""
+        self._files = "F" in usage and not from_message
         self._tables: list[WrappedTable] = []
 
     def answer_all(self, keys: Sequence[bytes]) -> None:
@@ -335,7 +347,7 @@ class _Queries:
         """Answer one key."""
         for index in range(len(self._usage.operands)):
             table = self._table(index)
-            value = self._command._lookup(table, key, self._files)
+            value = self._command._lookup(table, key, self._files, self._reason)
             if value is not None:
                 self._print(table, key, value)
                 return

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import time
+from string import digits
 
 from .table import TableError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 class Connection:
     """A stream to a server. What is asked and answered within `begin` and the next one shares one limit of time."""
 
-    def __init__(self, server: str, seconds: float) -> None:
+    def __init__(self, server: str, seconds: float, warn: Callable[[str], None]) -> None:
         """Connect to `inet:host:port` or `unix:path`; raises OSError, or `TableError` for another form of name."""
         self._seconds = seconds
         self._data = bytearray()
@@ -27,8 +33,10 @@ class Connection:
                 self._socket.close()
                 raise
         elif transport == "inet":
-            host, _, port = address.rpartition(":")
-            self._socket = _connect(host.strip("[]"), port, seconds)
+            try:
+                self._socket = socket.create_connection(split_address(address), seconds)
+            except socket.gaierror as error:
+                raise not_found(address, error, warn) from error
         else:
             raise TableError(f"invalid transport name: {transport} in service: {server}")
 
@@ -79,11 +87,32 @@ class Connection:
         self._socket.settimeout(left)
 
 
-def _connect(host: str, port: str, seconds: float) -> socket.socket:
-    try:
-        return socket.create_connection((host, port), seconds)
-    except socket.gaierror as error:
-        raise TableError(f"host or service {host}:{port} not found: {error.strerror}") from error
+def split_address(address: str) -> tuple[str, str]:
+    """Split `host:port`, `[host]:port`, or `port` of this host (host_port(3)); raises `TableError`."""
+    problem = ""
+    if address.startswith("["):
+        host, closed, rest = address[1:].partition("]")
+        port = rest[1:]
+        if not closed:
+            problem = 'missing "]"'
+        elif rest and not rest.startswith(":"):
+            problem = 'garbage after "]"'
+    else:
+        host, _, port = address.rpartition(":")
+        host = host or "localhost"
+    if not problem and not port:
+        problem = "missing service information"
+    elif not problem and port[0] in digits and port.strip(digits):
+        problem = "garbage after numerical service"
+    if problem:
+        raise TableError(f"{address}: {problem}")
+    return host, port
+
+
+def not_found(address: str, error: socket.gaierror, warn: Callable[[str], None]) -> OSError:
+    """Say that a name has no address, and return the error that Postfix has then."""
+    warn(f"host or service {address} not found: {error.strerror}")
+    return OSError(errno.EADDRNOTAVAIL, os.strerror(errno.EADDRNOTAVAIL))
 
 
 def words(error: OSError | EOFError) -> str:

@@ -66,7 +66,7 @@ def prepare_to_build(text: str, access: Access) -> None:
 
     Raises `TableError` for a type of which no tables are made.
     """
-    kind, _ = split_name(text)
+    kind = text.partition(":")[0]
     if kind not in BUILDABLE and not (kind == "proxy" and access.mode is Mode.ADD):
         unsupported = f"unsupported dictionary type: {kind}"
         if kind in TYPES:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import time
+from socket import gaierror
 
 from pymemcache.client.base import Client
 from pymemcache.exceptions import MemcacheError
@@ -11,6 +11,7 @@ from pymemcache.exceptions import MemcacheError
 from postconf.lines import decode
 
 from .. import registry
+from ..connection import not_found, split_address, words
 from ..database import Domains, Parameters, Templates
 from ..table import Access, Flags, Mode, OpenError, Table, TableError, TemporaryFailure
 from ..wrapping import APPLICATION_ERROR
@@ -50,9 +51,8 @@ class MemcacheTable(Table):
         if transport not in ("inet", "unix"):
             raise TableError(f"invalid transport name: {transport} in service: {server}")
         self._address = address
-        host, _, port = address.rpartition(":")
         self._client = Client(
-            address if transport == "unix" else (host.strip("[]"), int(port)), connect_timeout=limit, timeout=limit
+            address if transport == "unix" else split_address(address), connect_timeout=limit, timeout=limit
         )
         backup = parameters.text("backup")
         self._backup = registry.open_table(backup, access) if backup else None
@@ -129,9 +129,10 @@ class MemcacheTable(Table):
                 time.sleep(self._pause)
             try:
                 return request()
-            except ConnectionRefusedError as error:
-                self._warn(f"connect to {self._address}: {os.strerror(error.errno or 0)}")
-                raise TemporaryFailure(os.strerror(error.errno or 0)) from error
+            except (ConnectionRefusedError, gaierror) as error:
+                known = not_found(self._address, error, self._warn) if isinstance(error, gaierror) else error
+                self._warn(f"connect to {self._address}: {words(known)}")
+                raise TemporaryFailure(words(known)) from error
             except (OSError, MemcacheError) as error:
                 self._client.close()
                 if attempt:

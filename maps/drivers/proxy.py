@@ -141,7 +141,7 @@ class ProxyTable(Table):
 
     def _exchange(self, data: bytes, wanted: list[str]) -> tuple[int, list[bytes]]:
         if self._connection is None:
-            self._connection = Connection(f"unix:{self._socket}", PATIENCE)
+            self._connection = Connection(f"unix:{self._socket}", PATIENCE, self._warn)
             if self._receive(["protocol"]) != [b"proxymap_protocol"]:
                 raise ValueError("another protocol")
         self._connection.begin()

@@ -74,7 +74,7 @@ class SocketmapTable(Table):
         """Raises ConnectionError and EOFError when a connection broke, and what is said already."""
         if self._connection is None:
             try:
-                self._connection = Connection(self._server, LIMIT)
+                self._connection = Connection(self._server, LIMIT, self._warn)
             except OSError as error:
                 self._warn(f"connect to {self._server.partition(':')[2]}: {words(error)}")
                 raise self._failure(words(error), words(error)) from error

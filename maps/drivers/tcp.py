@@ -59,7 +59,7 @@ class TcpTable(Table):
     def _ask(self, request: bytes) -> bytes | None:
         if self._connection is None:
             try:
-                self._connection = Connection(f"inet:{self.name}", LIMIT)
+                self._connection = Connection(f"inet:{self.name}", LIMIT, self._warn)
             except OSError as error:
                 self._warn(f"connect to TCP map {self.name}: {words(error)}")
                 return None

@@ -89,6 +89,7 @@ def test_tables_are_made_listed_and_changed_alike(both: Both, kind: str) -> None
         ["-q", "a", "hash:nosuch"],
         ["nosuch:t"],
         ["static:t"],
+        [":t"],
         ["hash:nosuch"],
         ["proxy:hash:t"],
         ["-s", "proxy:hash:t"],
@@ -132,12 +133,31 @@ def test_a_table_without_a_type_is_of_the_default_type(both: Both) -> None:
     both.agree("t")
     both.same_files()
     both.agree("-q", "a", "t")
+    both.configure("default_database_type =\n")
+    both.agree("-q", "a", "t")
+
+
+@pytest.mark.parametrize("kind", SUFFIXES)
+def test_a_directory_is_the_source_of_an_empty_table(both: Both, kind: str) -> None:
+    for directory in both.directories.values():
+        (directory / "t").mkdir()
+    assert both.agree(f"{kind}:t")[0] == 0
+    both.same_files()
+    both.agree("-q", "a", f"{kind}:t")
 
 
 @pytest.mark.parametrize("options", ["-h", "-b", "-hb", "-hm", "-bm", "-hbm"])
 def test_messages_have_the_same_keys(both: Both, options: str) -> None:
     found = [both.agree(options, "-q", "-", "static:x", keys=message)[1] for message in MESSAGES]
     assert len(set(found)) > 5
+
+
+@pytest.mark.parametrize("options", ["-U", "-Uh", "-Ub"])
+def test_a_value_that_cannot_be_used_is_told_in_the_same_words(both: Both, options: str) -> None:
+    half = "regexp:{{/caf(.)/ $1}}"  # of a character
+    status, _, said = both.agree(options, "-q", "-", half, keys="X: café\n\ncafé\n".encode())
+    assert status == 1
+    assert b"query error" in said[-1]
 
 
 @pytest.mark.parametrize("mode", [0o600, 0o604, 0o666, 0o400])

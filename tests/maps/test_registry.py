@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -69,7 +70,28 @@ def test_a_name_that_is_none_stops_daemons_too() -> None:
         maps.open_table("hash:", Access(error=print))
 
 
-def test_a_missing_library_is_named(monkeypatch: pytest.MonkeyPatch, heard: list[str]) -> None:
+@pytest.mark.parametrize(
+    ("kind", "library", "remedy"),
+    [
+        ("ldap", "ldap3", "tlsproxy[ldap] (ldap3)"),
+        ("memcache", "pymemcache", "tlsproxy[memcache] (pymemcache)"),
+        ("mysql", "pymysql", "tlsproxy[mysql] (PyMySQL)"),
+        ("pgsql", "psycopg", "tlsproxy[pgsql] (psycopg)"),
+        ("sqlite", "sqlite3", "Python's sqlite3"),
+    ],
+)
+def test_a_missing_library_is_named(
+    monkeypatch: pytest.MonkeyPatch, heard: list[str], kind: str, library: str, remedy: str
+) -> None:
+    for module in {library, *(name for name in sys.modules if name.startswith(f"{library}."))}:
+        monkeypatch.setitem(sys.modules, module, None)
+    monkeypatch.delitem(sys.modules, f"maps.drivers.{kind}", raising=False)
+    with pytest.raises(OpenError, match=f"^unsupported dictionary type: {kind}$"):
+        maps.open_table(f"{kind}:/etc/postfix/x", access(heard))
+    assert heard == [f"unsupported dictionary type: {kind}. Is {remedy} installed?"]
+
+
+def test_a_missing_library_of_the_system_is_named(monkeypatch: pytest.MonkeyPatch, heard: list[str]) -> None:
     def missing(_name: str, _package: str) -> None:
         raise ImportError("libpcre2-8.so.0: cannot open shared object file")
 

@@ -108,6 +108,28 @@ def test_servers_that_are_not_there_are_told_in_the_same_words(both: Both) -> No
     both.agree("-d", "a", "socketmap:inet:127.0.0.1:1:name")
 
 
+@pytest.mark.parametrize("address", ["127.0.0.1:no-such-service", "port", "127.0.0.1", "[127.0.0.1:1", "[::1]1", "h:"])
+def test_addresses_that_are_none_are_told_in_the_same_words(both: Both, address: str) -> None:
+    both.write("m.cf", f"memcache = inet:{address}\n".encode())
+    both.agree("-q", "a", f"socketmap:inet:{address}:name")
+    both.agree("-q", "a", "memcache:./m.cf")
+
+
+def test_a_server_whose_name_has_no_address_is_a_temporary_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tcp, "PAUSE", 0.0)
+    monkeypatch.setattr(tcp, "ATTEMPTS", 2)
+    said: list[str] = []
+    with (
+        tcp.open_table("127.0.0.1:no-such-service", Access(warn=said.append)) as table,
+        pytest.raises(TemporaryFailure),
+    ):
+        table.lookup(b"a")
+    assert said == 2 * [
+        "host or service 127.0.0.1:no-such-service not found: Servname not supported for ai_socktype",
+        "connect to TCP map 127.0.0.1:no-such-service: Cannot assign requested address",
+    ]
+
+
 @pytest.mark.parametrize("open_it", [tcp.open_table, socketmap.open_table])
 def test_security_sensitive_data_does_not_come_over_a_network(open_it: Callable[[str, Access], Table]) -> None:
     with pytest.raises(TableError, match=r"not allowed for security.sensitive data"):
