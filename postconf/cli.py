@@ -72,8 +72,9 @@ class Command:
 
     def diagnose(self, line: bytes) -> None:
         """Write a line of diagnostics."""
-        sys.stderr.buffer.write(line)
-        sys.stderr.buffer.flush()
+        if sys.stderr is not None:
+            sys.stderr.buffer.write(line)
+            sys.stderr.buffer.flush()
 
     def _run(self) -> int:
         options, arguments = take(self.arguments)
@@ -242,10 +243,12 @@ def main(arguments: list[str] | None = None) -> int:
     os.umask(0o022)
     command = Command(sys.argv[0], sys.argv[1:] if arguments is None else arguments)
     status = command.run()
-    if command.output:
+    if command.output and sys.stdout is not None:  # it may have been closed before we came
         try:
             sys.stdout.buffer.write(encode("\n".join(command.output) + "\n"))
             sys.stdout.buffer.flush()
+        except BrokenPipeError:  # nobody wants to read on: what SIGPIPE would say
+            return 128 + 13
         except OSError as error:
             command.warn(f"write error: {error.strerror}")
             return 1

@@ -104,3 +104,27 @@ def test_a_listing_loads_nothing_that_it_could_wait_for(tmp_path: Path, argument
     loaded = set(done.stderr.split())
     assert "postconf.cli" in loaded
     assert not loaded & COSTLY
+
+
+@pytest.mark.parametrize(
+    ("redirection", "answer"),
+    [
+        (">&-", "0"),
+        ("2>&- nosuch", "0"),
+        (">/dev/full", "postconf: warning: write error: No space left on device\n1"),
+        ("| true; echo ${PIPESTATUS[0]} >&2; false", "141\n1"),
+    ],
+)
+def test_output_that_goes_nowhere_is_told_of_at_most(tmp_path: Path, redirection: str, answer: str) -> None:
+    (tmp_path / "master.cf").touch()
+    # Enough output for more than a pipe holds.
+    script = "import sys; from postconf import cli; sys.argv[0] = 'postconf'\n"
+    script += "cli.Listing.parameters = lambda listing: listing._show('x' * 1_000_000); sys.exit(cli.main())"
+    command = f'$0 -c "$1" -d {redirection}; echo $? >&3'
+    done = subprocess.run(
+        ["bash", "-c", f"exec 3>&2; {command}", sys.executable, script],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert done.stderr.rstrip("\n") == answer
