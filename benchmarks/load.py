@@ -7,6 +7,7 @@ import os
 import socket
 import ssl
 import threading
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,12 +53,7 @@ class Session:
 
     def __init__(self, way: Way, resume: ssl.SSLSession | None = None) -> None:
         """Go through the hand-off and the handshake."""
-        self.plain = announced(way.socket)
-        self.plain.sendall(way.request)
-        _expect(self.plain, _WILLING)
-        ours, theirs = _connection()
-        with theirs:
-            socket.send_fds(self.plain, [b"\0"], [theirs.fileno()])
+        self.plain, ours = handed_over(way)
         if way.request is SERVER_ROLE:
             self.secure = way.context.wrap_socket(ours, session=resume)
         else:
@@ -108,6 +104,25 @@ def announced(path: Path) -> socket.socket:
     plain.connect(str(path))
     _expect(plain, _ANNOUNCEMENT)
     return plain
+
+
+def handed_over(way: Way) -> tuple[socket.socket, socket.socket]:
+    """Go as far as the hand-off; return the local end and the remote one, without TLS."""
+    plain = announced(way.socket)
+    plain.sendall(way.request)
+    _expect(plain, _WILLING)
+    ours, theirs = _connection()
+    with theirs:
+        socket.send_fds(plain, [b"\0"], [theirs.fileno()])
+    return plain, ours
+
+
+def hello(context: ssl.SSLContext) -> bytes:
+    """What a client says first."""
+    said = ssl.MemoryBIO()
+    with suppress(ssl.SSLWantReadError):
+        context.wrap_bio(ssl.MemoryBIO(), said).do_handshake()
+    return said.read()
 
 
 _listener: socket.socket | None = None

@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from load import Idle, Session, Way, announced, client, forked, server
+from load import Idle, Session, Way, announced, client, forked, handed_over, hello, server
 from measure import Daemon
 from peers.proxy import running, write_config
 
@@ -141,13 +141,17 @@ def waits(session: Session, count: int) -> list[float]:
     return times
 
 
-def usual_wait(count: int = 2000) -> Phase:
-    """The median of the microseconds that a ping takes by the clock."""
+def usual_wait(others: int, count: int = 2000) -> Phase:
+    """The median of the microseconds that a ping takes by the clock, beside sessions that do nothing."""
 
     def run(target: Target) -> float:
         session = Session(target.way())
-        with target.daemon.on_this_cpu():
-            found = statistics.median(waits(session, count))
+
+        def look(target: Target) -> float:
+            with target.daemon.on_this_cpu():
+                return statistics.median(waits(session, count))
+
+        found = among(others, look)(target)
         session.close()
         return found
 
@@ -155,15 +159,19 @@ def usual_wait(count: int = 2000) -> Phase:
 
 
 def wait_in_a_storm(peers: int = 8, count: int = 1500) -> Phase:
-    """The 99th percentile of the microseconds that a ping takes while others shake hands without a pause."""
+    """The 99th percentile of the microseconds that a ping takes while others begin handshakes without a pause.
+
+    They leave once the daemon has done the dear half, and so get it to do more of it than they could do themselves.
+    """
 
     def run(target: Target) -> float:
         session = Session(target.way())
         fork = multiprocessing.get_context("fork")
-        storm = [fork.Process(target=_shake_hands, args=(target.way(),), daemon=True) for _ in range(peers)]
+        storm = [fork.Process(target=_begin_handshakes, args=(target.way(),), daemon=True) for _ in range(peers)]
         with target.daemon.on_another_cpu():
             for each in storm:
                 each.start()
+            time.sleep(0.3)
             # The others are not to keep us from noticing the answer.
             os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
             times = waits(session, count)
@@ -177,10 +185,14 @@ def wait_in_a_storm(peers: int = 8, count: int = 1500) -> Phase:
     return run
 
 
-def _shake_hands(way: Way) -> None:
+def _begin_handshakes(way: Way) -> None:
     forked()
+    first = hello(way.context)
     while True:
-        Session(way).close()
+        plain, remote = handed_over(way)
+        with plain, remote:
+            remote.sendall(first)
+            remote.recv(1)
 
 
 def among(others: int, phase: Phase) -> Phase:
