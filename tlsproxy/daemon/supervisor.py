@@ -207,6 +207,9 @@ class Supervisor:
         if self._ending:
             return
         self._notifier.reloading()
+        before = self._duty.settings
+        # Made first: what changes while it is read is read again.
+        self._watch = FileWatch(files_of(before))
         duty = None
         try:
             duty = self._load(self._duty)
@@ -217,8 +220,9 @@ class Supervisor:
             self._came_to(f"reload failed at {_stamp()}, see the log")
         else:
             self._duty = duty
+            if duty.settings is not before:
+                self._watch = FileWatch(files_of(duty.settings))
             self._replace_workers()
-        self._watch = FileWatch(files_of(self._duty.settings))
 
     def _replace_workers(self) -> None:
         self._generation += 1
