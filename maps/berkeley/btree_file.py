@@ -108,11 +108,11 @@ class BtreeFile:
         while at >= 0:
             index = self._pages.index_of(page, at)
             if index >= 0 and index % 2 == 0:
-                if not page.checked and not self._pages.is_single(page, index + 1):
+                if page.number not in self._pages.checked and not self._pages.is_single(page, index + 1):
                     self._check(page)  # does its value belong to another key?
                 return self._value(page, index + 1)
             at = page.data.find(item, at + 1)
-        if not page.checked:  # before a key is called absent
+        if page.number not in self._pages.checked:  # before a key is called absent
             self._check(page)
         if len(key) > self._pages.page_size // 16:
             for index in range(0, page.items, 2):
@@ -175,7 +175,7 @@ class BtreeFile:
         last = max(map(add, offsets, sizes), default=0)
         if sum(sizes) != used or len(set(offsets)) != page.items or last > self._pages.page_size:
             raise Damaged("items overlap, or leave gaps")
-        page.checked = True
+        self._pages.checked.add(page.number)
         return heads
 
     def _unusual_size(self, length: int, kind: int) -> int:

@@ -118,7 +118,7 @@ class HashFile:
             if value is not None:
                 return value
             at = page.data.find(item, at + 1)
-        if not page.checked:
+        if page.number not in self._pages.checked:
             self._check(page)
         if len(key) > self._pages.page_size // 4:
             for index in range(0, page.items, 2):
@@ -147,7 +147,7 @@ class HashFile:
     def _check(self, page: Page) -> None:
         """Before a key is called absent: is this a page of keys and values at all?"""
         if page.items == 0:
-            page.checked = True
+            self._pages.checked.add(page.number)
             return
         offsets = self._pages.offsets(page)
         if (
@@ -165,7 +165,7 @@ class HashFile:
             for index, at in enumerate(offsets):
                 if page.data[at] == OFF_PAGE:
                     self._long(page, index)
-        page.checked = True
+        self._pages.checked.add(page.number)
 
     def _long_key_is(self, key: bytes, page: Page, index: int) -> bool:
         if page.data[self._pages.offset(page, index)] != OFF_PAGE:

@@ -68,7 +68,7 @@ class Meta:
 class Page:
     """A page with its header read."""
 
-    __slots__ = ("checked", "data", "free", "items", "kind", "level", "next", "number")
+    __slots__ = ("data", "free", "items", "kind", "level", "next", "number")
 
     def __init__(self, number: int, data: bytes, header: tuple[int, int, int, int, int, int]) -> None:
         self.number = number
@@ -79,8 +79,6 @@ class Page:
             raise Damaged(f"page {number} is a copy of page {own}")
         if self.kind != OVERFLOW and HEADER_SIZE + 2 * self.items > len(data):
             raise Damaged("more items than a page holds")
-        self.checked = False
-        """Has every item on it been found to lie where it can?"""
 
 
 class Pages:
@@ -91,6 +89,8 @@ class Pages:
         self.page_size = meta.page_size
         self._descriptor = descriptor
         self._cache: dict[int, Page] = {}
+        self.checked: set[int] = set()
+        """On which pages has every item been found to lie where it can?"""
         self._header = struct.Struct(f"{meta.order}8xI4xIHHBB")
         self._short = struct.Struct(f"{meta.order}H")
 
