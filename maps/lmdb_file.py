@@ -132,15 +132,15 @@ class LmdbFile:
     def _find(self, page: bytes, key: bytes) -> bytes | None:
         wanted = SHORT.pack(len(key)) + key if len(key) < len(page) else b"\0"
         number, _, lower, upper = HEADER.unpack_from(page)
-        at = page.find(wanted, upper)
+        at = page.rfind(wanted, upper)  # from the end it is found by its first byte, which is rare in text
         while at >= 0:
             start = at - NODE.size + SHORT.size
             if _points_to(page, start, lower):
-                _, value, end = self._entry(page, start)
+                value, end = self._value(page, start)
                 if end != len(page) and not _points_to(page, end, lower):
                     raise Damaged(CORRUPTED)  # nodes fill a page without gaps
                 return value
-            at = page.find(wanted, at + 1)
+            at = page.rfind(wanted, upper, at + len(wanted) - 1)
         if number not in self._checked:  # before a key is called absent
             self._check(page)
             self._checked.add(number)
@@ -237,17 +237,18 @@ class LmdbFile:
         places = [(start + NODE.size, length, low) for start, (low, _, _, length) in zip(starts, heads, strict=True)]
         if all(high == 0 == flags for _, high, flags, _ in heads):
             return [(page[at : at + length], page[at + length : at + length + low]) for at, length, low in places]
-        return [self._entry(page, start)[:2] for start in starts]
+        return [(page[at : at + length], self._value(page, at - NODE.size)[0]) for at, length, _ in places]
 
-    def _entry(self, page: bytes, start: int) -> tuple[bytes, bytes, int]:
-        """Return key and value of the node at `start`, and where it ends."""
+    def _value(self, page: bytes, start: int) -> tuple[bytes, int]:
+        """Return the value of the node at `start`, and where the node ends."""
         low, high, flags, key_length = NODE.unpack_from(page, start)
         at = start + NODE.size + key_length
-        stop = at + _stored_length(low, high, flags)
-        if stop > len(page):
+        length = low | high << 16
+        stop = at + (length if flags == 0 else PAGE_NUMBER.size)
+        if stop > len(page) or flags not in (0, BIG_DATA):
             raise Damaged(CORRUPTED)
-        value = self._long(PAGE_NUMBER.unpack_from(page, at)[0], low | high << 16) if flags else page[at:stop]
-        return page[start + NODE.size : at], value, stop + stop % 2
+        value = self._long(PAGE_NUMBER.unpack_from(page, at)[0], length) if flags else page[at:stop]
+        return value, stop + stop % 2
 
     def _long(self, number: int, length: int) -> bytes:
         if number + (HEADER_SIZE + length - 1) // self._page_size > self._last:

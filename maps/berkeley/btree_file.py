@@ -104,14 +104,15 @@ class BtreeFile:
 
     def _find(self, page: Page, key: bytes) -> bytes | None:
         item = self._item.pack(len(key), INLINE) + key if len(key) <= self._pages.page_size else b""
-        at = page.data.find(item, page.free) if item else -1
+        # From the end an item is found by its first byte, which is rare in text.
+        at = page.data.rfind(item, page.free) if item else -1
         while at >= 0:
             index = self._pages.index_of(page, at)
             if index >= 0 and index % 2 == 0:
                 if page.number not in self._pages.checked and not self._pages.is_single(page, index + 1):
                     self._check(page)  # does its value belong to another key?
                 return self._value(page, index + 1)
-            at = page.data.find(item, at + 1)
+            at = page.data.rfind(item, page.free, at + len(item) - 1)
         if page.number not in self._pages.checked:  # before a key is called absent
             self._check(page)
         if len(key) > self._pages.page_size // 16:
