@@ -108,6 +108,42 @@ def test_each_setting_of_ours_is_what_requests_are_compared_with(tmp_path: Path,
     assert f"(server) '{attribute}={value}' != (client) '{attribute}=" in log.lines[1]
 
 
+BUILT_IN = {"tls_eecdh_auto_curves": "?X25519MLKEM768:DEFAULT", "tls_ffdhe_auto_groups": ""}
+"""Where Postfix was built with OpenSSL 3.5 or later."""
+
+
+@pytest.mark.parametrize(
+    ("version", "settings", "params", "told"),
+    [
+        ("3.10.13", {}, {"tls_eecdh_auto_curves": "X25519 X448 prime256v1 secp384r1 secp521r1 "}, False),
+        ("3.10.13", {}, BUILT_IN, True),
+        ("3.11.6", {}, BUILT_IN, False),
+        ("3.11.6", {"tls_eecdh_auto_curves": "X25519"}, BUILT_IN, True),
+        ("3.11.6", {}, {"tls_eecdh_auto_curves": "X25519"}, True),
+        ("3.5.27", {}, {"tls_dane_digests": "sha512 sha256"}, False),
+    ],
+)
+def test_what_is_built_into_postfix_is_not_complained_about(
+    tmp_path: Path, version: str, settings: dict[str, str], params: dict[str, str | int], told: bool
+) -> None:
+    log = Lines()
+    role = make_role(tmp_path, SETTINGS | settings, log, version=version)
+    texts = {name: text for name, text in START.items() if name != "timeout"}
+    start = ClientStart(timeout=300, matchargv=(), mdalg="sha256", dane=None, **texts)  # type: ignore[arg-type]
+    init = own_init(load(postconf.load(str(tmp_path), version=version)))
+    log.lines.clear()
+    role.offer(Request("", Flag.CLIENT, 1, 1, "smtp"), ClientSettings(Generation.V3_10, params, init, start))
+    assert ("warning: request from tlsproxy client with unexpected settings" in log.lines) is told
+
+
+def test_fingerprints_are_told_in_the_digest_of_the_session(daemon: tuple[Proxy, SmtpClient], chains: Chains) -> None:
+    for digest, size in (("sha256", 32), ("md5", 16), ("no such", 32)):
+        session = daemon[1].session(server_context(chains.file("direct")), Asked(mdalg=digest))
+        assert session.context is not None
+        assert session.context["peer_fingerprint"].count(":") == size - 1
+        assert session.context["peer_pubkey_fingerprint"].count(":") == size - 1
+
+
 def test_what_is_wrong_with_our_own_settings_is_said_and_others_may_do(tmp_path: Path) -> None:
     log = Lines()
     make_role(tmp_path, SETTINGS | {"smtp_tls_cert_file": "/nonexistent"}, log)
@@ -187,7 +223,10 @@ def test_a_session_that_can_not_be_is_dropped_when_it_begins(
 ) -> None:
     session = daemon[1].session(server_context(chains.file("direct")), Asked(start=asked))
     assert (session.status, session.context) == (1, None)
-    daemon[0].wait_for_log(f"{complaint}")
+    log = daemon[0].wait_for_log(complaint)
+    daemon[0].wait_for_log(
+        "TLS handshake failed for service=", log.partition(complaint)[0].count("handshake failed") + 1
+    )
 
 
 def test_a_limit_that_openssl_does_not_know_is_told_and_none(daemon: tuple[Proxy, SmtpClient], chains: Chains) -> None:

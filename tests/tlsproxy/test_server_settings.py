@@ -174,6 +174,17 @@ def test_the_peer_is_called_what_the_client_calls_it(peer: Peer) -> None:
     peer.proxy.wait_for_log("TLS connection established from client.private.test[192.0.2.7]:4711: ")
 
 
+def test_fingerprints_are_told_in_the_digest_of_the_session(peer: Peer) -> None:
+    context = client_context()
+    context.load_cert_chain(peer.certificates.client_files["good"])
+    for digest, size in (("sha256", 32), ("sha1", 20)):
+        with peer.session(context, flags=5, ask_ccert=1, start_mdalg=digest), peer.local:
+            data = b""
+            while not data.endswith(b"\0\0"):
+                data += peer.local.recv(4096)
+        assert data.split(b"\0")[5].count(b":") == size - 1  # peer_fingerprint
+
+
 def test_sessions_are_resumed_in_the_same_service_only(peer: Peer) -> None:
     context = client_context()
 

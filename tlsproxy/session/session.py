@@ -268,7 +268,7 @@ class Session:
             else:
                 self._start_tls()
         except SessionRefused:
-            self._end()
+            self._refuse_session()
             return
         except OSError as error:  # not a socket
             self._no_descriptor(error.strerror or str(error))
@@ -282,6 +282,12 @@ class Session:
         if request.flags & Flag.CLIENT:  # we speak first
             self._queue_handshake()
 
+    def _refuse_session(self) -> None:
+        """Give up before the first byte of TLS; why has been logged."""
+        self.outcome = "handshake_failed"
+        self._log_failed_handshake()
+        self._end()
+
     def _no_descriptor(self, reason: str) -> None:
         self._log.warning(f"tlsp_get_fd_event: receive remote SMTP peer file descriptor: {reason}")
         self._end()
@@ -294,7 +300,7 @@ class Session:
         try:
             self._start_tls()
         except SessionRefused:
-            self._end()
+            self._refuse_session()
             return
         self._queue_handshake()
 

@@ -23,7 +23,7 @@ from . import library_config, openssl, openssl_peer
 from .behaviour import Behaviour
 from .contexts import BadContext, bare_context, limit_protocols, trusting_context, use_ciphers
 from .dane import Digests, read_digests
-from .digests import digest_by_name
+from .digests import Fingerprints, digest_by_name
 from .groups import choose_groups
 from .identities import Identity, read_configured, use_identities
 from .loglevel import LogMask, log_mask
@@ -88,7 +88,7 @@ class ClientContexts:
         if digest is None:
             log.warning(f'Digest algorithm "{init.mdalg}" not found')
             raise BadContext("disabling TLS support", "mdalg")
-        self.digest = digest
+        self.fingerprints = Fingerprints(init.mdalg, digest)
         self.digests: Digests = read_digests(library.tls_dane_digests, digest, log)
         self._options = context_options(library, log, server=False)
         if behaviour.no_renegotiation:

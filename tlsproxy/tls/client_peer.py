@@ -128,7 +128,8 @@ class ClientPeer:
         """Tell of the server's certificate, of what has matched, and of what is wrong."""
         setting, log = self._setting, self._setting.log
         bare_keys = setting.library.tls_legacy_public_key_fingerprints and setting.behaviour.bare_key_fingerprints
-        tell_of(facts, certificate, setting.contexts.digest, log, bare_keys=bare_keys)
+        digest = setting.contexts.fingerprints.of(setting.start.mdalg)
+        tell_of(facts, certificate, digest, log, bare_keys=bare_keys)
         facts.peer_CN = facts.peer_CN or self._judge.peer_name or ""
         if facts.peer_status & PeerStatus.MATCHED:
             if setting.mask & _CERTIFICATE_LINES:

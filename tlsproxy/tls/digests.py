@@ -23,6 +23,18 @@ def digest_by_name(name: str) -> Digest | None:
     return lambda data: hashlib.new(plain, data, usedforsecurity=False).digest()
 
 
+class Fingerprints:
+    """The digest of a context, and of sessions that want another one for what they are told."""
+
+    def __init__(self, name: str, digest: Digest) -> None:
+        self.digest = digest
+        self._name = name
+
+    def of(self, name: str) -> Digest:
+        """The digest of a session; the context's own where a session asks for nothing that there is."""
+        return self.digest if name == self._name else digest_by_name(name) or self.digest
+
+
 def fingerprint(digest: Digest, data: bytes) -> str:
     """A digest as Postfix prints it: `AA:BB:…`."""
     return digest(data).hex(":").upper()

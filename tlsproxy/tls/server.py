@@ -116,7 +116,8 @@ class ServerRole:
         own_mask = (start.log_param, start.log_level) == (_LEVEL_PARAMETER, self._settings.server.tlsproxy_tls_loglevel)
         traces = self._behaviour.settings_from_client
         mask = contexts.mask if own_mask else log_mask(start.log_param, start.log_level, log, traces=traces)
-        return Setting(contexts, context, mask, self._names, library, self._behaviour, log)
+        digest = contexts.fingerprints.of(start.mdalg)
+        return Setting(contexts, context, mask, digest, self._names, library, self._behaviour, log)
 
     def _contexts_of(self, init: ServerInit) -> ServerContexts:
         """What there is for an INIT, or else is made now; what can't be made is not remembered."""

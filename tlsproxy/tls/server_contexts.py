@@ -21,7 +21,7 @@ from ..wire.messages import ServerInit
 from . import library_config, openssl, openssl_peer
 from .behaviour import Behaviour
 from .contexts import BadContext, DhParameters, bare_context, limit_protocols, trusting_context, use_ciphers
-from .digests import digest_by_name
+from .digests import Fingerprints, digest_by_name
 from .groups import choose_groups
 from .identities import ABORTING, BadIdentity, Identity, chains, pem_objects, read_configured, use_identities
 from .loglevel import LogMask, log_mask
@@ -74,7 +74,7 @@ class ServerContexts:
         if digest is None:
             log.warning(f'Digest algorithm "{init.mdalg}" not found')
             raise BadContext("disabling TLS support", "mdalg")
-        self.digest = digest
+        self.fingerprints = Fingerprints(init.mdalg, digest)
         self._options = context_options(library, log, server=True)
         if behaviour.no_renegotiation:
             self._options |= NO_RENEGOTIATION

@@ -21,6 +21,7 @@ from .behaviour import Behaviour
 from .ciphers import BadCiphers
 from .contexts import BadContext
 from .der import CLIENT_AUTH, SERVER_AUTH
+from .digests import Digest
 from .facts import read_facts, summary
 from .finding import INVALID_PURPOSE, Finding
 from .identities import BadIdentity
@@ -44,6 +45,8 @@ class Setting:
     contexts: ServerContexts
     context: ServerContext
     mask: int
+    digest: Digest
+    """Of fingerprints."""
     names: ServerNames | None
     library: TlsGlobals
     behaviour: Behaviour
@@ -143,7 +146,7 @@ class ServerPeer:
             log.info(f"subject={certificate.subject}")
             log.info(f"issuer={certificate.issuer}")
         bare_keys = setting.library.tls_legacy_public_key_fingerprints and setting.behaviour.bare_key_fingerprints
-        tell_of(facts, certificate, setting.contexts.digest, log, bare_keys=bare_keys)
+        tell_of(facts, certificate, setting.digest, log, bare_keys=bare_keys)
         if setting.mask & (LogMask.VERBOSE | LogMask.PEERCERT):
             log.info(f"{self._namaddr}: {describe(facts, 'issuer', setting.behaviour.fingerprint_words)}")
 

@@ -28,6 +28,8 @@ _FILES = (
     *("CAfile", "CApath"),
 )
 _MAX_TOLD = 1000
+_BUILT_IN = {"tls_eecdh_auto_curves": "?X25519MLKEM768:DEFAULT", "tls_ffdhe_auto_groups": ""}
+"""Defaults of Postfix 3.11 and later where it was built with OpenSSL 3.5 or later; ours are those of other builds."""
 _RENAMED = {"config_file": "tls_config_file", "config_name": "tls_config_name"}
 
 
@@ -60,7 +62,11 @@ class Match(Generic[Init]):
         self.init: Init = init
         self._sender = sender
         self._params = dict(settings.globals)
-        self._mask_log_param = settings.view.config.release.since("3.12")
+        release = settings.view.config.release
+        self._mask_log_param = release.since("3.12")
+        self._built_in: dict[str, str] = {}
+        if release.since("3.11"):
+            self._built_in = {name: _BUILT_IN[name] for name in _BUILT_IN if settings.origin(name).kind == "default"}
         self._log = log
         self._same: Mapping[str, str | int] = {}
         """What the last request had in which nothing differed; most have the same."""
@@ -84,6 +90,7 @@ class Match(Generic[Init]):
         if params == self._same:
             return False
         own = {name: self._params[_RENAMED.get(name, name)] for name in params}
+        own |= {name: text for name, text in self._built_in.items() if params.get(name) == text}
         differences = _differences(own, params)
         if not differences:
             self._same = params
@@ -109,8 +116,13 @@ def _differences(own: Mapping[str, str | int], theirs: Mapping[str, str | int]) 
     return [
         f"(server) '{name}={_text(own[name])}' != (client) '{name}={_text(value)}'"
         for name, value in theirs.items()
-        if _text(own[name]) != _text(value)
+        if _differ(_text(own[name]), _text(value))
     ]
+
+
+def _differ(own: str, theirs: str) -> bool:
+    """Defaults that are built into Postfix may end with a blank; what is read does not."""
+    return own != theirs and own.strip() != theirs.strip()
 
 
 def _text(value: str | int) -> str:
