@@ -260,12 +260,13 @@ BAD_HELLOS: dict[str, list[bytes]] = {
 
 
 def outline(data: bytes) -> list[str]:
-    """What a server has answered: its alerts, and the kinds of its records and messages."""
+    """What a peer has sent: its alerts, and the kinds of its records and messages, as far as they are not encrypted."""
     found: list[str] = []
+    encrypted = False
     while len(data) >= 5:
         kind, size = data[0], int.from_bytes(data[3:5], "big")
         inside, data = data[5 : 5 + size], data[5 + size :]
-        if kind == 22:
+        if kind == 22 and not encrypted:
             while len(inside) >= 4:
                 end = 4 + int.from_bytes(inside[1:4], "big")
                 found.append(f"message {inside[0]}")
@@ -273,5 +274,6 @@ def outline(data: bytes) -> list[str]:
         elif kind == 21 and size == 2:
             found.append(f"alert {inside[0]}.{inside[1]}")
         else:
+            encrypted = encrypted or kind == 20
             found.append(f"record {kind}")
     return [*found, repr(data)] if data else found

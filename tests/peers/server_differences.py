@@ -136,13 +136,6 @@ DIFFERENCES = {
             ),
             ("record-18433", "problems", [TOO_LONG], ["SSL routines:data length too long"], OTHER_WORDS),
             ("record-65535", "problems", [TOO_LONG], ["SSL routines:data length too long"], OTHER_WORDS),
-            (
-                "then-an-alert",
-                "problems",
-                ["SSL routines:sslv3 alert handshake failure"],
-                ["SSL routines:tls alert handshake failure"],
-                OTHER_WORDS,
-            ),
         )
     },
     "short-record": Difference(

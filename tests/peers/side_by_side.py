@@ -254,6 +254,7 @@ _NORMAL = (
     # Where in OpenSSL's source an error was found, with what data: the library's own business.
     (re.compile(r"^(warning: TLS library problem: error:)[0-9A-F]{8}:([^:]*):[^:]*:([^:]*):.*"), r"\1\2:\3"),
     (re.compile(r"SSL routines:private key mismatch|x509 certificate routines:key values mismatch"), "key mismatch"),
+    (re.compile(r"SSL routines:sslv3 alert "), "SSL routines:tls alert "),
     (re.compile(r"key expiration: \d+"), "key expiration: N"),
     (re.compile(r"^SSL_accept:error in .*"), "SSL_accept:error in STATE"),
     # OpenSSL 3.0 has no names for them.
