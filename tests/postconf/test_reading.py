@@ -123,6 +123,7 @@ def test_output_that_goes_nowhere_is_told_of_at_most(tmp_path: Path, redirection
     command = f'$0 -c "$1" -d {redirection}; echo $? >&3'
     done = subprocess.run(
         ["bash", "-c", f"exec 3>&2; {command}", sys.executable, script],
+        env=os.environ | {"MAIL_CONFIG": str(tmp_path)},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
