@@ -140,6 +140,14 @@ def test_standard_input_is_main_cf_or_master_cf(
         assert capsys.readouterr().out.startswith(place)
 
 
+def test_addresses_of_another_machine_are_no_obstacle(directory: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write(
+        directory,
+        GOOD + "inet_interfaces = mail.example.org, 192.0.2.7\nsmtpd_client_event_limit_exceptions = $mynetworks\n",
+    )
+    assert check("main.cf", "--fail-on", "info") == 0, capsys.readouterr()
+
+
 def test_a_file_stands_for_its_directory_since_the_other_one_matters(
     directory: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -70,6 +70,8 @@ REFUSED_BY_POSTCONF: list[tuple[str, str, str]] = [
     ("S013", "{% if tls %}\nsmtp_tls_loglevel = 1\n{% endif %}\n", "missing '=' after attribute name"),
     ("S006", "myorigin = ${mydomain\n", "truncated macro reference"),
     ("V007", "mydestination = $mydomain\nmydomain = $mydestination\n", "unreasonable macro call nesting"),
+    ("V009", "inet_protocols = IPv4\n", 'unknown inet_protocols value "IPv4"'),
+    ("V009", "mynetworks_style = net\n", "unknown mynetworks mask style value"),
     ("M001", "--- master.cf\nsmtp inet n - y - smtpd\n", "bad field count"),
     ("S013", "--- master.cf\n{% if tls %}\nsmtp inet n - y - - smtpd\n{% endif %}\n", "bad field count"),
     ("M005", "--- master.cf\nsmtp inet n - yes - - smtpd\n", "invalid chroot field"),

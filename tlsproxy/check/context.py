@@ -41,6 +41,17 @@ class Options:
     """Who is asked for TLSA records."""
 
 
+class _Elsewhere(Config):
+    """What is in effect on a machine that is not this one: its addresses are not known, nor what depends on them."""
+
+    def default(self, name: str) -> str | None:
+        """The default; empty where it can't be computed, for which rules have words of their own."""
+        try:
+            return super().default(name)
+        except ConfigError:
+            return ""
+
+
 class Context:
     """One configuration: main.cf, master.cf or both."""
 
@@ -61,7 +72,7 @@ class Context:
         self.options = options or Options()
         directory = self.options.directory or DEFAULT_DIRECTORY
         services = master.services if master else []
-        self.config = Config(
+        self.config = _Elsewhere(
             directory,
             release,
             {"config_directory": Setting("config_directory", directory, None), **self.main.settings},
@@ -109,7 +120,7 @@ class Context:
             return assignment.value
         try:
             return self.config.expand(assignment.value, self.view(assignment).lookup, _ignore)
-        except ExpressionError:
+        except (ExpressionError, ConfigError):
             return None
 
     def reference_problems(self, assignment: Assignment) -> list[str]:
@@ -202,7 +213,7 @@ class Context:
         """What a parameter has if it is not set; empty if this release has none, or it can't be expanded."""
         try:
             return self.config.expand(self.release.defaults.get(name, ""), self.config.lookup, _ignore)
-        except ExpressionError:
+        except (ExpressionError, ConfigError):
             return ""
 
     def has_service(self, name: str) -> bool:

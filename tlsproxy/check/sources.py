@@ -47,6 +47,11 @@ class Source:
             end = len(text.rstrip(SPACE))
         return Span(self.path, number, start + 1, max(end, start + 1) + 1)
 
+    def first_part(self, place: Place, length: int) -> Span:
+        """So many characters from a place on, as far as its line goes."""
+        room = len(self.line(place.line).rstrip(SPACE)) - place.column + 1
+        return Span.at(place, max(1, min(length, room)))
+
     def removal(self, logical: LogicalLine) -> tuple[Edit, ...]:
         """Edits that take a logical line out and leave the comments in it."""
         return tuple(Edit(self.path, number, 1, number + 1, 1, "") for number in self.content(logical))
@@ -84,10 +89,7 @@ class Assignment:
     def span(self, start: int = 0, length: int | None = None) -> Span:
         """Characters of the value; all of it, or as much as is on the first line of it, by default."""
         place = self._place_at(start) or Place(self.source.path, self.line.number)
-        if length is None:
-            length = max(1, len(self.value) - start)
-        room = len(self.source.line(place.line).rstrip(SPACE)) - place.column + 1
-        return Span.at(place, max(1, min(length, room)))
+        return self.source.first_part(place, len(self.value) - start if length is None else length)
 
     def word(self, word: str) -> Span:
         """The first such word in the value; the value, if it comes from elsewhere."""
@@ -144,9 +146,14 @@ class Entry:
             self.error = error
 
     def span(self, field: int) -> Span:
-        """One of the words, from 0 on; the line's beginning, if there are fewer."""
+        """One of the words, from 0 on, or as much as is on its first line; the line's beginning, if there are fewer."""
         word, offset = self.words[field] if field < len(self.words) else ("", 0)
-        return Span.at(self.line.place(offset), len(word))
+        return self.source.first_part(self.line.place(offset), len(word))
+
+    def ends_on(self, field: int) -> int:
+        """The physical line that has the end of a word: one in braces can go on for several."""
+        word, offset = self.words[field]
+        return self.line.place(offset + max(0, len(word) - 1)).line
 
     def assignments(self) -> Iterator[Assignment]:
         """The -o settings, in their order."""

@@ -140,7 +140,7 @@ class OptionSpaces(Rule):
         text = " ".join(word for word, _ in entry.words[start:end])
         last = entry.span(end - 1)
         fix = None
-        if "=" in text and span.line == last.line:
+        if "=" in text and span.line == entry.ends_on(end - 1):
             edit = Edit(span.path, span.line, span.column, last.line, last.end_column, f"{{ {text} }}")
             fix = Fix("put it in braces", (edit,), safe=True)
         return self.finding(

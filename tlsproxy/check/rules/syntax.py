@@ -214,7 +214,7 @@ class UnbalancedMacro(Rule):
                 break
         for entry in context.master.entries if context.master else []:
             if any("'}'" in warning for warning in entry.warnings):
-                field = next(at for at, (word, _) in enumerate(entry.words) if _is_broken(word))
+                field = next((at for at, (word, _) in enumerate(entry.words) if _is_broken(word)), 0)
                 yield self.finding(entry.span(field), "the braces don't match: master(8) does not start", "close them")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from postconf import ConfigError
+from postconf.host import FixedHost, mynetworks, protocol_families
 from postconf.values import CLIENT_LEVELS, SERVER_LEVELS, SPACE, BadValue, parse, security_level
 
 from ..context import Context
@@ -275,3 +276,34 @@ class EqualsDefault(Rule):
             default = context.release.defaults.get(each.name)
             if default is not None and each.value == default and context.release.kinds[each.name] != "computed":
                 yield self.finding(each.name_span(), f"this is the default of {each.name}", "the line can be removed")
+
+
+class BadFamily(Rule):
+    """Words that say which addresses are used, and that Postfix does not have; they are in lower case.
+
+    Every program needs them, and none starts.
+    """
+
+    id = "V009"
+    name = "bad-family"
+    in_templates = True
+    effect = '`inet_protocols = IPv4`: postconf(1) and every daemon are fatal, "unknown inet_protocols value".'
+    bad = "inet_protocols = IPv4\nmynetworks_style = net\n"
+    good = "inet_protocols = ipv4\nmynetworks_style = host\n"
+    lookalike = "inet_protocols =\ninet_interfaces = 192.0.2.7\nmynetworks = 192.0.2.0/24\nmynetworks_style = none\n"
+
+    def check(self, context: Context) -> Iterator[Finding]:
+        """Yield what is found."""
+        machine = FixedHost("mail.example.com")
+        for each in context.named("inet_protocols", "mynetworks_style"):
+            text = context.expanded(each)
+            if text is None or context.undefined(each) or comment_start(context, each) >= 0:
+                continue
+            try:
+                if each.name == "inet_protocols":
+                    protocol_families(text)
+                elif "mynetworks" not in context.main.effective:
+                    mynetworks(machine, "loopback-only", text, "all")
+            except ConfigError as error:
+                choice = "all, ipv4, ipv6" if each.name == "inet_protocols" else "host, subnet, class"
+                yield self.finding(each.span(), error.message, f"specify one of {choice}")
