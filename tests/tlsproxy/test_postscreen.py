@@ -37,5 +37,5 @@ def test_a_real_postscreen_does_starttls_through_the_daemon(public_path: Path) -
             assert client.quit()[0] == 221
         proxy.wait_for_log("DISCONNECT [127.0.0.1]:")
         assert "CONNECT from [127.0.0.1]:" in proxy.log()
-        assert "postfix/postscreen" in postfix.log()
+        postfix.wait_for_log("postfix/postscreen")
         assert not [line for line in postfix.log().splitlines() if "/postscreen[" in line and "warning" in line]
