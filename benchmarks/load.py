@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import itertools
 import os
+import select
 import socket
 import ssl
 import threading
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -81,6 +83,47 @@ class Session:
         if self.secure.recv(1):
             raise ConnectionError("more than was sent")
         self.secure.close()
+
+
+def steps(way: Way, resume: ssl.SSLSession | None = None) -> Iterator[None]:
+    """A whole session with a byte each way, step by step: it yields whenever it is the daemon's turn."""
+    plain = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    plain.settimeout(_PATIENCE)
+    plain.connect(str(way.socket))
+    yield
+    _expect(plain, _ANNOUNCEMENT)
+    plain.sendall(way.request)
+    yield
+    _expect(plain, _WILLING)
+    ours, theirs = _connection()
+    with theirs:
+        socket.send_fds(plain, [b"\0"], [theirs.fileno()])
+    serving = way.request is not SERVER_ROLE
+    secure = way.context.wrap_socket(ours, serving, do_handshake_on_connect=False, session=resume)
+    secure.setblocking(False)
+    incoming = select.poll()
+    incoming.register(secure, select.POLLIN)
+    while True:
+        try:
+            secure.do_handshake()
+            break
+        except ssl.SSLWantReadError:
+            yield
+            incoming.poll(_PATIENCE * 1000)
+    secure.settimeout(_PATIENCE)
+    secure.sendall(b"\0")
+    yield
+    _expect(plain, b"\0")
+    plain.sendall(b"\0")
+    yield
+    _expect(secure, b"\0")
+    plain.close()
+    yield
+    if secure.recv(1):
+        raise ConnectionError("more than was sent")
+    if resume and not secure.session_reused:
+        raise ConnectionError("a session was not resumed")
+    secure.close()
 
 
 class Idle:

@@ -7,12 +7,13 @@ import os
 import ssl
 import statistics
 import time
+from collections import deque
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 
-from load import Idle, Session, Way, announced, client, forked, handed_over, hello, server
+from load import Idle, Session, Way, announced, client, forked, handed_over, hello, server, steps
 from measure import Daemon
 from peers.proxy import running, write_config
 
@@ -53,16 +54,15 @@ def cost(target: Target, work: Callable[[], int]) -> float:
 
 def many(way: Way, count: int, at_once: int, ticket: ssl.SSLSession | None = None) -> int:
     """Go through sessions, several at once: hand-off, handshake, a byte each way, an end in good order."""
-
-    def one(_number: int) -> None:
-        session = Session(way, ticket)
-        session.ping(1)
-        if ticket and not session.secure.session_reused:
-            raise ConnectionError("a session was not resumed")
-        session.close()
-
-    with ThreadPoolExecutor(at_once) as pool:
-        return len(list(pool.map(one, range(count))))
+    todo = (steps(way, ticket) for _ in range(count))
+    under_way = deque(islice(todo, at_once))
+    while under_way:
+        each = under_way.popleft()
+        if next(each, under_way) is not under_way:
+            under_way.append(each)
+        elif (new := next(todo, None)) is not None:
+            under_way.append(new)
+    return count
 
 
 def sessions(
