@@ -153,8 +153,7 @@ def test_a_mistake_has_the_effect_that_its_rule_tells(postfix: tuple[PrivatePost
         seen = WARNS if handshake(port) else DROPPED
     assert seen == effect
     name = "postfix" if logged == "missing '='" else f"case{port}"  # the settings were not read to their end
-    log = instance.wait_for_log(logged)
-    assert re.search(rf"{name}/smtpd.*{re.escape(logged)}", log)
+    instance.wait_for_line(rf"{name}/smtpd.*{re.escape(logged)}")
     text = "".join(f"  -o {each}\n" for each in split(settings)).replace("{dir}", str(instance.root))
     main_cf = f"smtpd_tls_security_level = may\nsmtpd_tls_cert_file = {instance.root}/chain.pem\n"
     if rule == "K012":  # looks at main.cf only

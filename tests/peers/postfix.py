@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import random
+import re
 import shutil
 import socket
 import subprocess
@@ -177,10 +178,14 @@ class PrivatePostfix:
 
     def wait_for_log(self, text: str, seconds: float = PATIENCE) -> str:
         """Return the log as soon as it contains `text`; fail with the whole log when it does not in time."""
+        return self.wait_for_line(re.escape(text), seconds)
+
+    def wait_for_line(self, pattern: str, seconds: float = PATIENCE) -> str:
+        """Return the log as soon as a line of it matches `pattern`; fail with the whole log when none does in time."""
         deadline = time.monotonic() + seconds
-        while text not in (log := self.log()):
+        while not re.search(pattern, log := self.log()):
             if time.monotonic() > deadline:
-                raise AssertionError(f"{text!r} did not appear in the log:\n{log}")
+                raise AssertionError(f"{pattern!r} did not appear in the log:\n{log}")
             time.sleep(0.05)
         return log
 
