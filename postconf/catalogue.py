@@ -74,6 +74,11 @@ class Release:
         self.defaults = defaults = dict(zip(names, compress(cells[width - 1 :: width], selected), strict=True))
         self._rows = dict(zip(names, compress(range(0, len(cells), width), selected), strict=True))
         self._cells = cells
+        # Programs that look at many configurations ask again and again.
+        self._parameters: dict[str, Parameter] = {}
+        self._service_parameters: dict[str, list[tuple[str, str]]] = {}
+        self._legacy: frozenset[str] | None = None
+        self._deprecated: dict[str, str] | None = None
         defaults["mail_version"] = name.partition("-debian")[0]
         defaults.update((parameter, default) for build, parameter, default in _columns("builds") if build == name)
 
@@ -85,13 +90,19 @@ class Release:
 
     def parameter(self, name: str) -> Parameter:
         """Everything about one parameter; KeyError for a name that is not built in."""
-        start = self._rows[name]
-        return Parameter(self._cells[start : start + len(Parameter.COLUMNS)], self.defaults[name])
+        if name not in self._parameters:
+            start = self._rows[name]
+            cells = self._cells[start : start + len(Parameter.COLUMNS)]
+            self._parameters[name] = Parameter(cells, self.defaults[name])
+        return self._parameters[name]
 
     def service_parameters(self, program: str) -> list[tuple[str, str]]:
         """(suffix, default) of the parameters that each master.cf service with this command has."""
-        rows = _columns("service")
-        return [(suffix, default) for suffix, default, programs in rows if program in programs.split()]
+        if program not in self._service_parameters:
+            rows = _columns("service")
+            found = [(suffix, default) for suffix, default, programs in rows if program in programs.split()]
+            self._service_parameters[program] = found
+        return self._service_parameters[program]
 
     def dbms_suffixes(self) -> dict[str, frozenset[str]]:
         """Database type → the keys of its client configuration (`NAME_key` in main.cf)."""
@@ -101,13 +112,18 @@ class Release:
 
     def legacy(self) -> frozenset[str]:
         """Old names that are valid when set, have no default and are not listed."""
-        return frozenset(
-            name for name, since in _columns("legacy") if self.version >= _numbers(since) and name not in self.defaults
-        )
+        if self._legacy is None:
+            rows = _columns("legacy")
+            old = [name for name, since in rows if self.version >= _numbers(since)]
+            self._legacy = frozenset(old) - self.defaults.keys()
+        return self._legacy
 
     def deprecated(self) -> dict[str, str]:
         """Name → what postconf(1) advises instead, for each name that it warns about."""
-        return {name: advice for name, since, advice in _columns("deprecated") if self.version >= _numbers(since)}
+        if self._deprecated is None:
+            rows = _columns("deprecated")
+            self._deprecated = {name: advice for name, since, advice in rows if self.version >= _numbers(since)}
+        return self._deprecated
 
 
 def release(version: str = DEFAULT, build: str = "") -> Release:

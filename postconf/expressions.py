@@ -55,6 +55,11 @@ def expand(
     """
     if "$" not in text:
         return text
+    if text[0] == "$" and len(text) > 1 and NAME.issuperset(text[1:]):
+        # Most defaults are the name of another parameter, whose value most often is the end of it.
+        value = lookup(text[1:]) or ""
+        if "$" not in value:
+            return value
     walk = _Expansion(lookup, warn, calls=calls, is_verbatim=is_verbatim)
     if walk.run(text):
         raise ExpressionError("macro processing error")
