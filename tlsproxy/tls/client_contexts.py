@@ -106,7 +106,7 @@ class ClientContexts:
         self._trust, self._identities = self._read_files()
         self._made.clear()
 
-    def _read_files(self) -> tuple[SSL.Context, list[Identity]]:
+    def _read_files(self) -> tuple[SSL.Context | None, list[Identity]]:
         init, log = self.init, self._log
         trust = trusting_context(self._library, init.CAfile, init.CApath)
         pairs = (
@@ -123,7 +123,8 @@ class ClientContexts:
         context.set_options(self._options)
         refused = limit_protocols(context, terms.protocols)
         use_identities(context, self._identities, self.init.chain_files, self._log)
-        openssl_peer.share_trust(context, self._trust)
+        if self._trust:
+            openssl_peer.share_trust(context, self._trust)
         openssl_peer.judge_chains(context, self.init.verifydepth)
         if self._groups:
             openssl.set_groups(context, self._groups)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 from OpenSSL import SSL
@@ -84,17 +85,26 @@ def use_ciphers(context: SSL.Context, ciphers: str, grade: str, *, authenticate:
         raise BadCiphers(f'error setting cipher grade: "{grade}"', f"tls_{grade.lower()}_cipherlist") from None
 
 
-def trusting_context(library: TlsGlobals, file: str, directory: str) -> SSL.Context:
-    """Make a context whose only purpose is to hold trusted authorities, for others to share; raise `BadTrust`."""
+def trusting_context(library: TlsGlobals, file: str, directory: str) -> SSL.Context | None:
+    """Make a context whose only purpose is to hold trusted authorities, for others to share; raise `BadTrust`.
+
+    None if nobody is trusted.
+    """
+    if not file and not directory:
+        return None
     context = SSL.Context(SSL.TLS_METHOD)
-    if file or directory:
-        if not openssl_peer.trust_locations(context, file, directory):
-            shown = ", ".join(f'{name}="{value}"' for name, value in (("CAfile", file), ("CApath", directory)) if value)
-            message = f"cannot load Certification Authority data, {shown}: disabling TLS support"
-            raise BadTrust(message, "CAfile" if file else "CApath")
-        if library.tls_append_default_CA:
-            openssl_peer.trust_system(context)
+    if not openssl_peer.trust_locations(context, file, directory):
+        shown = ", ".join(f'{name}="{value}"' for name, value in (("CAfile", file), ("CApath", directory)) if value)
+        message = f"cannot load Certification Authority data, {shown}: disabling TLS support"
+        raise BadTrust(message, "CAfile" if file else "CApath")
+    if library.tls_append_default_CA:
+        openssl_peer.trust_system(context)
     return context
+
+
+@cache
+def _built_in() -> bytes:
+    return Path(__file__).with_name("dh2048.pem").read_bytes()
 
 
 class DhParameters:
@@ -109,7 +119,7 @@ class DhParameters:
         if file and file.lower() != "auto":
             self._text = self._read(file)
         if not self._text:
-            self._text = Path(__file__).with_name("dh2048.pem").read_bytes()
+            self._text = _built_in()
 
     def _read(self, file: str) -> bytes:
         try:

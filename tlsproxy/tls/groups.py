@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from functools import lru_cache
 
 from OpenSSL import SSL
 
@@ -33,7 +33,7 @@ def choose_groups(library: TlsGlobals, log: Log, *, defaults: str | None = None)
     return ":".join(_first_usable(f"{library.tls_eecdh_auto_curves} {library.tls_ffdhe_auto_groups}", defaults, log))
 
 
-def _known_curves(text: str, log: Log) -> list[str]:
+def _known_curves(text: str, log: Log) -> tuple[str, ...]:
     """Curves by the names of objects, in their exact case. Hybrid groups have none, and are younger than this rule."""
     known = []
     for name in words(text):
@@ -41,16 +41,16 @@ def _known_curves(text: str, log: Log) -> list[str]:
             known.append(name)
         else:
             log.warning(f'ignoring unknown ECDHE curve "{name}"')
-    usable = usable_groups(known)
+    usable = usable_groups(tuple(known))
     if known and not usable:
         log.warning("none of the configured ECDHE curves are supported")
     return usable
 
 
-def _first_usable(configured: str, defaults: str, log: Log) -> list[str]:
+def _first_usable(configured: str, defaults: str, log: Log) -> tuple[str, ...]:
     """The groups of the first list that has any which OpenSSL takes."""
     if not configured.strip():
-        return []
+        return ()
     for text, origin in ((configured, "configured"), (defaults, "Postfix default")):
         wanted = words(text, LIST_SEPARATORS + ":")
         usable = usable_groups(wanted)
@@ -65,10 +65,11 @@ def _first_usable(configured: str, defaults: str, log: Log) -> list[str]:
         if text is configured:
             log.warning("using Postfix default key exchange groups instead")
     log.warning("using OpenSSL default key exchange groups instead")
-    return []
+    return ()
 
 
-def usable_groups(names: Iterable[str]) -> list[str]:
+@lru_cache(maxsize=100)  # the library has the same ones for as long as it is loaded
+def usable_groups(names: tuple[str, ...]) -> tuple[str, ...]:
     """The names that OpenSSL takes, each once."""
     scratch = SSL.Context(SSL.TLS_METHOD)
     usable: dict[str, str] = {}
@@ -76,4 +77,4 @@ def usable_groups(names: Iterable[str]) -> list[str]:
         # OpenSSL takes an unknown `?name` and makes an empty list of it, with which no handshake can succeed.
         if set_groups(scratch, name.removeprefix("?")):
             usable.setdefault(name.lower(), name)
-    return list(usable.values())
+    return tuple(usable.values())

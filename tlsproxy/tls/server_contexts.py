@@ -130,7 +130,8 @@ class ServerContexts:
         context = bare_context()
         context.set_options(self._options)
         limit_protocols(context, self._protocols)
-        openssl_peer.share_trust(context, self._trust)
+        if self._trust:
+            openssl_peer.share_trust(context, self._trust)
         openssl_peer.judge_chains(context, self._init.verifydepth)
         if identities is None:
             use_identities(context, self.identities, self._init.chain_files, self._log)

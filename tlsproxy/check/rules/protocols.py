@@ -372,7 +372,7 @@ class UnknownGroup(Rule):
             from ...tls.groups import usable_groups
 
             words = text.replace(",", " ").replace(":", " ").split()
-            usable = usable_groups(words)
+            usable = usable_groups(tuple(words))
             for word in words:
                 if word not in usable:
                     yield self.finding(
