@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from postconf import ConfigError, ServiceView, View
 from postconf.config import Origin
-from postconf.models import TlsGlobals, load
+from postconf.models import TlsGlobals, TlsSettings, load
 
 from .context import Context
 from .files import AUTHORITIES, CERTIFICATES, CHAINS, KEYS, is_hidden, missing, server_level, servers, used_files
@@ -86,11 +86,13 @@ def _verdicts(context: Context) -> list[Verdict]:
             else ()
         )
         found.setdefault((server_level(context, view), own), view)
-    judged = [_judge(context, view) for view in found.values()]
+    loaded: dict[object, list[Identity]] = {}
+    judged = [_judge(context, view, loaded) for view in found.values()]
     return [each for each in judged if each is not None]
 
 
-def _judge(context: Context, view: View) -> Verdict | None:
+def _judge(context: Context, view: View, loaded: dict[object, list[Identity]]) -> Verdict | None:
+    """`loaded` has what went well, by the settings that counted: most services differ in others only."""
     from ..tls.roles import RoleUnavailable
     from ..tls.server import ServerRole
 
@@ -99,9 +101,24 @@ def _judge(context: Context, view: View) -> Verdict | None:
     try:
         settings = load(_AsProxy(context, view, fixed))
         verdict.library = settings.globals
-        verdict.identities = ServerRole.load(settings, verdict).identities()
+        counted = _that_count(settings)
+        if counted not in loaded:
+            loaded[counted] = ServerRole.load(settings, verdict).identities()
+        verdict.identities = loaded[counted]
     except ConfigError:
         return None  # values that rules of their own report
     except RoleUnavailable as error:
         verdict.problem = str(error)
     return verdict
+
+
+def _that_count(settings: TlsSettings) -> object:
+    """What the loader makes contexts of; None if there would be none."""
+    from ..tls.roles import RoleUnavailable
+    from ..tls.server import own_settings
+
+    try:
+        own = own_settings(settings, Verdict(settings.view))
+    except RoleUnavailable:
+        return None
+    return settings.globals, own.init, own.start

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 
 from postconf.catalogue import ADHOC, Release, release, upstream_releases
 
@@ -254,6 +255,11 @@ def is_another_case(name: str, meant: str) -> bool:
     return name != meant and name.lower().replace("-", "_") == meant.lower()
 
 
+@cache
+def _by_lower_case(release: Release) -> dict[str, str]:
+    return {name.lower(): name for name in release.kinds}
+
+
 class CaseOrDash(Rule):
     """A known name in other case, or with dashes: names are taken as they are."""
 
@@ -266,7 +272,7 @@ class CaseOrDash(Rule):
 
     def check(self, context: Context) -> Iterator[Finding]:
         """Yield what is found."""
-        names = {name.lower(): name for name in context.release.kinds}
+        names = _by_lower_case(context.release)
         for each in unknown(context):
             meant = names.get(each.name.lower().replace("-", "_"), "")
             if meant and is_another_case(each.name, meant):
