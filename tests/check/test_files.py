@@ -125,6 +125,30 @@ def test_exclusions_that_leave_no_cipher_for_the_key_are_told(
     assert "P009" not in certified(tmp_path, identity, setting + "smtpd_tls_protocols = >=TLSv1.3\n")
 
 
+@pytest.mark.parametrize(
+    "own, told",
+    [
+        ("", set()),
+        ("smtpd_tls_security_level=encrypt", set()),
+        ("smtpd_tls_exclude_ciphers=aECDSA", {"P009"}),
+        ("smtpd_tls_chain_files={}/two-keys.pem", {"K005"}),
+        ("tls_high_cipherlist=nothing -o smtpd_tls_ciphers=high", {"P009"}),
+        ("smtpd_tls_CAfile={}/key.pem", {"K017"}),
+    ],
+)
+def test_what_one_service_gets_right_is_no_excuse_for_another(
+    own: str, told: set[str], tmp_path: Path, certificate_files: dict[str, bytes]
+) -> None:
+    for file, content in certificate_files.items():
+        (tmp_path / file).write_bytes(content)
+    text = (
+        "smtpd_tls_security_level = may\nsmtpd_tls_chain_files = $config_directory/chain.pem\n"
+        "--- master.cf\nsmtp inet n - y - - smtpd\nsubmission inet n - y - - smtpd\n"
+    )
+    options = f"  -o {own.format(tmp_path)}\n" if own else ""
+    assert rules_of(text + options, tmp_path) & {"K003", "K005", "K017", "P009"} == told
+
+
 def test_one_curve_is_not_enough_for_a_key_on_another(tmp_path: Path) -> None:
     identity = Identity(name("mail.example.com"), kind="ec384")
     strong = "smtpd_tls_eecdh_grade = strong\n"
