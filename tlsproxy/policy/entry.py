@@ -23,7 +23,9 @@ from postconf.values import (
 )
 
 from ..hostnames import is_hostname
+from ..wire.dane import TlsaRecord
 from .errors import Where
+from .records import fingerprints
 
 _REPORT_TYPES = ("sts", "no-policy-found")
 _REPORT_FAILURES = ("sts-policy-fetch-error", "sts-policy-invalid", "sts-webpki-invalid", "validation-failure")
@@ -54,6 +56,8 @@ class Entry:
     policy_string: tuple[str, ...] = ()
     mx_host_pattern: tuple[str, ...] = ()
     policy_failure: str | None = None
+    fingerprints: tuple[TlsaRecord, ...] | None = None
+    """What `match` means at that level, where Postfix looks at it along with the entry: until 3.8."""
     warnings: list[str] = field(default_factory=list)
     """What Postfix complains about without refusing the entry."""
 
@@ -83,6 +87,8 @@ def parse_entry(value: bytes | str, where: Where, release: Release) -> Entry:
         except _Mistake as mistake:
             raise where.error(str(mistake), column) from None
     _check_reporting(entry, where)
+    if level is SecurityLevel.FINGERPRINT and not release.since("3.9"):
+        entry.fingerprints = fingerprints(entry.match or (), entry.warnings.append)
     return entry
 
 

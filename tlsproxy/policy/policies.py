@@ -217,7 +217,9 @@ class Policies:
 
     def _with_fingerprints(self, policy: Policy, entry: Entry) -> Policy:
         settings = self.settings
-        records = fingerprints(entry.match or (), self._warn)
+        records = entry.fingerprints
+        if records is None:
+            records = fingerprints(entry.match or (), self._warn)
         # Since Postfix 3.9, what a table has is not replaced when it is no good.
         if not records and (entry.match is None or not self._release.since("3.9")):
             records = fingerprints(words(settings.fingerprint_cert_match), self._warn)

@@ -28,7 +28,9 @@ NOT_OF_THE_POLICY = (
     "TLS library problem",
     "no SASL authentication",
     "aborting TLS session",
+    "invalid cipher grade",
 )
+"""Of a session, which smtp(8) begins by itself without connection reuse, or of who answers for tlsproxy(8) here."""
 
 
 @dataclass
