@@ -15,7 +15,7 @@ import dns.message
 import dns.rcode
 import dns.rrset
 
-ADDRESS = "127.53.53.53"
+from .postfix import own_address
 
 
 class NameServer:
@@ -25,8 +25,9 @@ class NameServer:
         self.records = dict(records)
         self.insecure: set[str] = set()
         """Names whose answers are not signed."""
+        self._address = own_address(), 53
         self._resolv_conf = directory / "resolv.conf"
-        self._resolv_conf.write_text(f"nameserver {ADDRESS}\noptions trust-ad\n")
+        self._resolv_conf.write_text(f"nameserver {self._address[0]}\noptions trust-ad\n")
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 
     def command(self, *command: str | Path) -> list[str]:
@@ -35,14 +36,14 @@ class NameServer:
         return ["unshare", "--mount", "sh", "-c", script, str(self._resolv_conf), *map(str, command)]
 
     def __enter__(self) -> NameServer:
-        self._socket.bind((ADDRESS, 53))
+        self._socket.bind(self._address)
         self._thread = Thread(target=self._serve, daemon=True)
         self._thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as last:
-            last.sendto(b"", (ADDRESS, 53))
+            last.sendto(b"", self._address)
         self._thread.join(10)
         self._socket.close()
 

@@ -12,7 +12,7 @@ import socket
 import subprocess
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,9 +27,8 @@ from tlsproxy.wire.messages import (
 )
 
 from .nameserver import NameServer
-from .postfix import MASTER_CF, PrivatePostfix, free_ports
+from .postfix import MASTER_CF, PrivatePostfix, free_ports, own_address
 
-NAMESERVER = "127.0.53.1"
 PATIENCE = 200
 
 
@@ -51,17 +50,6 @@ class Decision:
     start: ClientStart | None = None
     warnings: list[str] = field(default_factory=list)
     status: str = ""
-
-
-class SmtpWithNames(PrivatePostfix):
-    """An instance for which `resolv.conf` names our name server: it has a mount namespace of its own."""
-
-    def start(self) -> None:
-        resolv_conf = self.root / "resolv.conf"
-        resolv_conf.write_text(f"nameserver {NAMESERVER}\noptions edns0 trust-ad timeout:2 attempts:2\n")
-        mount = 'mount --bind "$0" /etc/resolv.conf && exec "$@"'
-        command = ["unshare", "--mount", "sh", "-c", mount, resolv_conf, self._master, "-c", self.conf, "-w"]
-        subprocess.run(command, cwd=self.queue, check=True, timeout=30)
 
 
 @dataclass
@@ -96,20 +84,32 @@ def run(root: Path, cases: Sequence[Case], records: Sequence[str]) -> Outcome:
         "default_destination_rate_delay": "0s",
     }
     own_services = "".join(line for line in MASTER_CF.splitlines(keepends=True) if not line.startswith("tlsproxy"))
-    postfix = SmtpWithNames(root, settings, own_services.replace("inet n - n - - smtpd", "inet n - n - 5 smtpd"))
+    postfix = PrivatePostfix(root, settings, own_services.replace("inet n - n - - smtpd", "inet n - n - 5 smtpd"))
     with (postfix.conf / "master.cf").open("a") as master_cf:
         master_cf.writelines(services)
     _write_tables(postfix, cases, port)
     decisions = [Decision() for _ in cases]
     with ExitStack() as stack:
-        stack.enter_context(NameServer([each.replace("PORT", str(port)) for each in records], NAMESERVER, 53))
+        names = NameServer([each.replace("PORT", str(port)) for each in records], own_address(), 53)
+        stack.enter_context(names)
         stack.enter_context(_mail_server(port))
         stack.enter_context(_proxy(postfix.queue / "private" / "tlsproxy", decisions))
-        stack.enter_context(postfix)
+        postfix.start(_seeing(names.address, root / "resolv.conf"))
+        stack.callback(postfix.stop)
         with smtplib.SMTP("127.0.0.1", postfix.ports["submission"], timeout=PATIENCE) as client:
             client.sendmail("", [f"x@d{number}.test" for number in range(len(cases))], "Subject: x\r\n\r\nx\r\n")
         _wait(postfix, decisions)
     return Outcome(decisions, postfix.conf, port)
+
+
+def _seeing(nameserver: str, resolv_conf: Path) -> Callable[..., list[str]]:
+    """How to run a command that asks this name server only: in a mount namespace of its own.
+
+    Hundreds of processes ask at once, and mail is put off where an answer is late.
+    """
+    resolv_conf.write_text(f"nameserver {nameserver}\noptions edns0 trust-ad timeout:10 attempts:5\n")
+    mount = 'mount --bind "$0" /etc/resolv.conf && exec "$@"'
+    return lambda *command: ["unshare", "--mount", "sh", "-c", mount, str(resolv_conf), *map(str, command)]
 
 
 def _service(number: int, case: Case, root: Path) -> str:
@@ -140,7 +140,7 @@ def _wait(postfix: PrivatePostfix, decisions: list[Decision]) -> None:
     deadline = time.monotonic() + PATIENCE
     while True:
         log = postfix.log()
-        found = dict(re.findall(r"to=<x@d(\d+)\.test>.* status=(.*)", log))
+        found = dict(re.findall(r"to=<x@d(\d+)\.test>.* status=(.*)\n", log))
         if len(found) == len(decisions):
             break
         missing = [number for number in range(len(decisions)) if str(number) not in found]

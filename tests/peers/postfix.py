@@ -258,6 +258,11 @@ def free_ports(count: int) -> list[int]:
     return found
 
 
+def own_address() -> str:
+    """Return a loopback address for a name server, whose port can't be chosen, beside those of other test runs."""
+    return ".".join(map(str, (127, random.randint(1, 254), random.randint(1, 254), random.randint(1, 254))))
+
+
 @cache
 def _first_ephemeral_port() -> int:
     return int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
