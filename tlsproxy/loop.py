@@ -16,6 +16,8 @@ from collections.abc import Callable
 
 IN = select.EPOLLIN
 OUT = select.EPOLLOUT
+EDGE = select.EPOLLET
+"""Besides others: say it once, and again only when there is more."""
 GONE = select.EPOLLHUP | select.EPOLLERR
 
 Handler = Callable[[int], None]
@@ -30,7 +32,8 @@ class Loop:
 
     def __init__(self) -> None:
         self._epoll = select.epoll()
-        self._handlers: dict[int, Handler] = {}
+        self.handlers: dict[int, Handler] = {}
+        """By descriptor. Who watches one may put another handler in the place of the one that was given."""
         self._masks: dict[int, int] = {}
         self._closing: list[int] = []
         self._jobs: deque[Job] = deque()
@@ -47,7 +50,7 @@ class Loop:
         """Call `handler` when one of `events` happens; `events` of 0 stops that, hang-ups included."""
         old = self._masks.get(descriptor, 0)
         if events:
-            self._handlers[descriptor] = handler
+            self.handlers[descriptor] = handler
         if events == old:
             return
         if not old:
@@ -56,7 +59,7 @@ class Loop:
             self._epoll.modify(descriptor, events)
         else:
             self._epoll.unregister(descriptor)
-            del self._handlers[descriptor]
+            del self.handlers[descriptor]
         self._masks[descriptor] = events
 
     def close(self, descriptor: int, *, shared: bool = False) -> None:
@@ -66,7 +69,7 @@ class Loop:
         """
         if self._masks.pop(descriptor, 0) and shared:
             self._epoll.unregister(descriptor)
-        self._handlers.pop(descriptor, None)
+        self.handlers.pop(descriptor, None)
         self._closing.append(descriptor)
 
     def queue(self, job: Job) -> None:
@@ -89,7 +92,7 @@ class Loop:
                 os.close(descriptor)
         self._close_all()
         self._masks.clear()
-        self._handlers.clear()
+        self.handlers.clear()
 
     def stop(self) -> None:
         """Leave `run` at the end of this turn."""
@@ -100,7 +103,7 @@ class Loop:
         self._running = True
         wait = 0.0
         next_chores = time.monotonic() + _CHORE_INTERVAL
-        handlers = self._handlers
+        handlers = self.handlers
         jobs = self._jobs
         poll = self._epoll.poll
         monotonic = time.monotonic

@@ -146,7 +146,7 @@ def test_contexts_that_are_made_in_a_jail_send_their_whole_chain(tmp_path: Path,
             ours.close()
             in_jail()
             peer = role.offer(REQUEST, None).start(theirs.fileno())
-            openssl.SSL_do_handshake(openssl.pointer(peer.connection))
+            openssl.SSL_do_handshake(peer.ssl)
             os._exit(0)
         theirs.close()
         answer = ask(lambda ours=ours: ours, Hello(suites=(suite,)))
@@ -263,9 +263,9 @@ def test_no_facts_are_collected_that_nobody_asks_for(
     ours.close()
     with theirs:
         peer = role.offer(replace(REQUEST, flags=Flag.SERVER), None).start(theirs.fileno())
-        assert openssl.SSL_do_handshake(openssl.pointer(peer.connection)) == 1
+        assert openssl.SSL_do_handshake(peer.ssl) == 1
         assert peer.complete() == TlsContext()
-        peer.connection.send(b"220")
+        openssl.SSL_write(peer.ssl, b"220", 3)
     os.waitpid(pid, 0)
 
 
@@ -337,12 +337,11 @@ def test_groups_are_chosen_as_the_release_does(
     def serves(group: int) -> bool:
         ours, theirs = socket.socketpair()
         with theirs, ours:
-            connection = SSL.Connection(context, theirs)
-            connection.set_accept_state()
+            connection = openssl.begin(context, theirs.fileno(), server=True)
             ours.sendall(Hello(version=TLS13, suites=TLS13_SUITES, groups=[group]).encode())
             theirs.setblocking(False)
-            result = openssl.SSL_do_handshake(openssl.pointer(connection))
-            return openssl.SSL_get_error(openssl.pointer(connection), result) == openssl.ERROR_WANT_READ
+            result = openssl.SSL_do_handshake(connection)
+            return openssl.SSL_get_error(connection, result) == openssl.ERROR_WANT_READ
 
     names = {"brainpoolP256r1", "secp192r1", "secp224r1", "ffdhe3072"}
     assert sorted(name for name, group in GROUPS.items() if name not in names and serves(group)) == sorted(expected)

@@ -119,8 +119,8 @@ class Server:
         """Note that a session has done its handshake; called by itself."""
         self._beginning.pop(session, None)
         if not facts.cipher_protocol:  # nobody else wanted to know
-            facts = brief(peer.connection)
-        resumed = session_reused(peer.connection)
+            facts = brief(peer.ssl)
+        resumed = session_reused(peer.ssl)
         count_handshake(self.numbers, facts, server=session.role == "server", resumed=resumed)
 
     def ended(self, session: Session) -> None:
@@ -147,7 +147,8 @@ class Server:
             self._pause()
             return
         try:
-            local, _address = self._listener.accept()
+            # What accept() does besides costs more than a session's whole I/O on that socket.
+            descriptor, _address = self._listener._accept()  # type: ignore[attr-defined]
         except BlockingIOError:
             return
         except OSError as error:
@@ -157,6 +158,7 @@ class Server:
                 self._pause()
             return  # otherwise that client is gone; the next one need not be
         self.numbers[ACCEPTED] += 1
+        local = socket.SocketType(socket.AF_UNIX, socket.SOCK_STREAM, 0, descriptor)
         local.setblocking(False)
         session = Session(self, local)
         self.sessions.add(session)

@@ -55,7 +55,7 @@ class Relay:
 
     __slots__ = ("_receive", "_send", "_ssl", "down_pending", "up_pending")
 
-    def __init__(self, local: socket.socket, ssl: Any) -> None:
+    def __init__(self, local: socket.SocketType, ssl: Any) -> None:
         self._receive = local.recv_into
         self._send = local.send
         self._ssl = ssl

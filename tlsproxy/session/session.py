@@ -23,12 +23,12 @@ from __future__ import annotations
 
 import os
 import socket
-from array import array
+import sys
 from collections.abc import Callable
 from typing import Any, Protocol
 
 from ..log import Log
-from ..loop import GONE, IN, OUT, Loop
+from ..loop import EDGE, GONE, IN, OUT, Loop
 from ..tls.openssl import (
     ERROR_SSL,
     ERROR_WANT_READ,
@@ -38,7 +38,6 @@ from ..tls.openssl import (
     SSL_shutdown,
     clear_errors,
     log_errors,
-    pointer,
 )
 from ..tls.roles import ClientRole, Offer, Packets, Peer, RoleUnavailable, ServerRole, SessionRefused
 from ..wire.attributes import AttributeReader, ProtocolError, Reading
@@ -65,6 +64,7 @@ _LISTS_TIMEOUT = 10.0
 _SESSION_GRACE = 10
 """Seconds that are added to the client's session limit, which is the client's own business to enforce."""
 _MAX_TIMEOUT = 7 * 24 * 3600
+_ONE_DESCRIPTOR = socket.CMSG_LEN(4)
 
 
 class Owner(Protocol):
@@ -116,7 +116,7 @@ class Session:
     _ssl: Any
     _relay: Relay
 
-    def __init__(self, owner: Owner, local: socket.socket) -> None:
+    def __init__(self, owner: Owner, local: socket.SocketType) -> None:
         """Take over `local`, a non-blocking UNIX stream."""
         self._owner = owner
         self._loop = owner.loop
@@ -178,7 +178,7 @@ class Session:
             if not data:
                 raise self._reader.end_of_input()
             if self._timed_out != self._lists_timed_out:
-                self._touch()
+                self._touched = self._loop.now
                 self._timeout = _LISTS_TIMEOUT
                 self._timed_out = self._lists_timed_out
             self._reader.feed(data)
@@ -221,7 +221,7 @@ class Session:
         except RoleUnavailable:
             self._refuse_or_probe(available=False)
             return
-        self._watch_local(IN, self._on_refused)  # nothing is to come before our answer
+        self._expect(self._on_refused)  # nothing is to come before our answer
         self._offer.when_ready(self._promise)
 
     def _promise(self) -> None:
@@ -230,13 +230,13 @@ class Session:
             return
         self.outcome = "no_descriptor"
         if self._send(status_reply(available=True)):
-            self._watch_local(IN, self._on_descriptor)
+            self._expect(self._on_descriptor)
 
     def _refuse_or_probe(self, available: bool) -> None:
         """Answer, and wait for the local peer to close."""
         self.outcome = "refused"
         if self._send(status_reply(available)):
-            self._watch_local(IN, self._on_refused)
+            self._expect(self._on_refused)
 
     def _on_refused(self, _events: int) -> None:
         self._end()
@@ -246,7 +246,7 @@ class Session:
     def _on_descriptor(self, _events: int) -> None:
         try:
             # Exactly one byte, and room for one descriptor: the kernel closes any others.
-            data, ancillary, _flags, _address = self._local.recvmsg(1, socket.CMSG_LEN(4), socket.MSG_CMSG_CLOEXEC)
+            data, ancillary, _flags, _address = self._local.recvmsg(1, _ONE_DESCRIPTOR, socket.MSG_CMSG_CLOEXEC)
         except BlockingIOError:
             return
         except OSError as error:
@@ -254,7 +254,7 @@ class Session:
             return
         for level, kind, payload in ancillary:
             if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS and len(payload) >= 4:
-                self._remote = array("i", payload[:4])[0]
+                self._remote = int.from_bytes(payload[:4], sys.byteorder)
         if self._remote < 0:
             self._no_descriptor("no descriptor came with it" if data else "end of input")
             return
@@ -264,7 +264,7 @@ class Session:
                 self._dump = PacketDump(self._loop, self._log, self._remote)
                 self._remote = self._dump.descriptor
             if self._offer.hello_decides:
-                self._loop.watch(self._remote, IN, self._on_hello)
+                self._loop.watch(self._remote, IN | EDGE, self._on_hello)
             else:
                 self._start_tls()
         except SessionRefused:
@@ -273,9 +273,9 @@ class Session:
         except OSError as error:  # not a socket
             self._no_descriptor(error.strerror or str(error))
             return
-        self._touch()
+        self._touched = self._loop.now
         self.outcome = "abandoned"
-        self._watch_local(IN, self._on_early_local)
+        self._expect(self._on_early_local)
         request = self._request
         self._timeout = _bounded(request.handshake_timeout)
         self._timed_out = self._handshake_timed_out
@@ -296,7 +296,7 @@ class Session:
 
     def _on_hello(self, _events: int) -> None:
         """Begin TLS now that the client has sent something to look at."""
-        self._touch()
+        self._touched = self._loop.now
         try:
             self._start_tls()
         except SessionRefused:
@@ -305,11 +305,12 @@ class Session:
         self._queue_handshake()
 
     def _start_tls(self) -> None:
-        self._loop.watch(self._remote, IN, self._on_handshake)
+        # Once for each piece that comes: a handshake may stand in the queue for many turns.
+        self._loop.watch(self._remote, IN | EDGE, self._on_handshake)
         self._peer = peer = self._offer.start(self._remote)
         self._tell_of_failure = peer.failed
         self._close_peer = peer.close
-        self._ssl = pointer(peer.connection)
+        self._ssl = peer.ssl
 
     def _on_early_local(self, events: int) -> None:
         """Leave early plaintext where it is, and the end of it; end for a local peer that has gone away."""
@@ -326,7 +327,7 @@ class Session:
             self._watch_local(0)
 
     def _on_handshake(self, _events: int) -> None:
-        self._touch()
+        self._touched = self._loop.now
         self._queue_handshake()
 
     def _queue_handshake(self) -> None:
@@ -346,9 +347,9 @@ class Session:
             return
         error = SSL_get_error(self._ssl, result)
         if error == ERROR_WANT_READ:
-            self._loop.watch(self._remote, IN, self._on_handshake)
+            self._loop.watch(self._remote, IN | EDGE, self._on_handshake)
         elif error == ERROR_WANT_WRITE:
-            self._loop.watch(self._remote, OUT, self._on_handshake)
+            self._loop.watch(self._remote, OUT | EDGE, self._on_handshake)
         else:
             self._handshake_failed()
 
@@ -452,7 +453,6 @@ class Session:
         """Leave the relaying state."""
         relay = self._relay
         if end is End.LOCAL_CLOSED:
-            self._watch_local(0)
             self._shut_down(0)
             return
         if end is End.REMOTE_FAILED:
@@ -471,6 +471,7 @@ class Session:
         if result < 0:
             error = SSL_get_error(self._ssl, result)
             if error in (ERROR_WANT_READ, ERROR_WANT_WRITE):
+                self._watch_local(0)
                 self._loop.watch(self._remote, OUT, self._shut_down)
                 return
             if error == ERROR_SSL:
@@ -479,7 +480,7 @@ class Session:
 
     def _on_drain(self, _events: int) -> None:
         """Write out what the remote peer sent before it left."""
-        self._touch()
+        self._touched = self._loop.now
         relay = self._relay
         if relay.write_local() is not None or not relay.up_pending:
             self._end()
@@ -523,8 +524,9 @@ class Session:
         """Act as if the limit of the present state had passed."""
         self._timed_out()
 
-    def _touch(self) -> None:
-        self._touched = self._loop.now
+    def _expect(self, handler: Callable[[int], None]) -> None:
+        """Let another handler have what comes from the local peer, which is watched for that."""
+        self._loop.handlers[self._local.fileno()] = handler
 
     def _watch_local(self, events: int, handler: Callable[[int], None] | None = None) -> None:
         self._loop.watch(self._local.fileno(), events, handler or self._on_local)

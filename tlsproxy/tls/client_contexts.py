@@ -19,7 +19,7 @@ from postconf.values import Protocols
 
 from ..log import Log
 from ..wire.messages import ClientInit
-from . import library_config, openssl, openssl_peer
+from . import library_config, openssl, openssl_hooks, openssl_peer
 from .behaviour import Behaviour
 from .contexts import BadContext, bare_context, limit_protocols, trusting_context, use_ciphers
 from .dane import Digests, read_digests
@@ -125,7 +125,7 @@ class ClientContexts:
         use_identities(context, self._identities, self.init.chain_files, self._log)
         if self._trust:
             openssl_peer.share_trust(context, self._trust)
-        openssl_peer.judge_chains(context, self.init.verifydepth)
+        openssl_hooks.judge_chains(context, self.init.verifydepth)
         if self._groups:
             openssl.set_groups(context, self._groups)
         use_ciphers(context, terms.ciphers, terms.grade, authenticate=terms.authenticate)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import traceback
 from dataclasses import dataclass
-from typing import Any
 
 from OpenSSL import SSL
 
@@ -16,13 +15,14 @@ from postconf.values import SecurityLevel
 
 from ..log import Log
 from ..wire.messages import ClientStart, PeerStatus, TlsContext
-from . import dane, openssl, openssl_peer, trace
+from . import dane, openssl, openssl_hooks, openssl_peer, trace
 from .behaviour import Behaviour
 from .client_contexts import ClientContexts
 from .client_policy import Demand
 from .client_sessions import Place
 from .facts import read_facts, summary
 from .loglevel import LogMask
+from .openssl_hooks import Hooks
 from .openssl_peer import Certificate
 from .peer_facts import describe, tell_of
 from .verify import Judge, Match, peer_status
@@ -51,42 +51,40 @@ class Setting:
 class ClientPeer:
     """One session."""
 
-    __slots__ = ("_judge", "_namaddr", "_schemes", "_setting", "_tickets", "connection")
+    __slots__ = ("_hooks", "_judge", "_namaddr", "_setting", "_tickets", "ssl")
 
     def __init__(self, setting: Setting, descriptor: int) -> None:
         """Begin TLS on the remote peer's descriptor."""
         self._setting = setting
         self._namaddr = setting.start.namaddr.lower()
         self._tickets = 0
-        # pyOpenSSL wants a socket, but passes on whatever has a descriptor.
-        self.connection = SSL.Connection(setting.context, descriptor)  # type: ignore[arg-type]
-        self.connection.set_connect_state()
-        ssl = openssl.pointer(self.connection)
+        self.ssl = ssl = openssl.begin(setting.context, descriptor, server=False)
         self._judge = Judge(
             setting.demand.policy,
             lambda: openssl_peer.peer_chain(ssl),
             lambda chain: openssl_peer.verified_path(setting.context, chain),
         )
-        self._schemes = openssl.watch_schemes(self.connection)
-        openssl_peer.judge_with(self.connection, self._on_step)
+        self._hooks = hooks = Hooks()
+        hooks.on_verify = self._on_verify
         if setting.demand.sni:
-            self.connection.set_tlsext_host_name(setting.demand.sni.encode("utf-8", "surrogateescape"))
+            openssl.set_server_name(ssl, setting.demand.sni.encode("utf-8", "surrogateescape"))
         if setting.place is not None:
             if setting.place.session:
-                openssl_peer.offer_session(self.connection, setting.place.session)
-            self._schemes.on_ticket = self._on_ticket
+                openssl_peer.offer_session(ssl, setting.place.session)
+            hooks.on_ticket = self._on_ticket
         if setting.mask & LogMask.SSL_DEBUG:
-            trace.follow(self.connection, setting.log)
+            hooks.on_step = trace.follow(ssl, setting.log)
+        openssl_hooks.hook(ssl, hooks)
 
     def complete(self) -> TlsContext:
         """Judge the handshake, log what is to be logged of it, and say what the local peer may know."""
         setting, mask, log = self._setting, self._setting.mask, self._setting.log
-        reused = openssl_peer.session_reused(self.connection)
+        reused = openssl_peer.session_reused(self.ssl)
         if reused and mask & LogMask.CACHE:
             log.info(f"{self._namaddr}: Reusing old session")
         facts = read_facts(
-            self.connection,
-            self._schemes,
+            self.ssl,
+            (self._hooks.own_scheme, self._hooks.peer_scheme),
             server=False,
             group_names=setting.behaviour.group_names,
             nist_curves=setting.behaviour.nist_curves,
@@ -94,7 +92,7 @@ class ClientPeer:
         )
         facts.namaddr = self._namaddr
         facts.level = setting.demand.policy.level
-        certificate = openssl_peer.peer_certificate(self.connection)
+        certificate = openssl_peer.peer_certificate(self.ssl)
         error = None if certificate is None else self._error(reused=reused)
         facts.peer_status = peer_status(facts.level, error, mismatch_keeps_trust=setting.behaviour.mismatch_yields)
         if certificate is not None:
@@ -113,16 +111,14 @@ class ClientPeer:
 
     def close(self) -> None:
         """Forget what is kept beside the connection."""
-        self._schemes.on_ticket = None
-        openssl.forget(self.connection)
-        openssl_peer.forget_judge(self.connection)
+        openssl_hooks.unhook(self.ssl)
 
     def _error(self, *, reused: bool) -> int:
         """What stands against the server's certificate; 0 if nothing does."""
         if self._setting.demand.policy.hopeless:
             return openssl_peer.UNSPECIFIED
         # A session that is resumed has the verdict on it inside; otherwise nothing is good that was not judged.
-        return openssl_peer.verify_result(self.connection) or (openssl_peer.OK if reused else self._judge.error)
+        return openssl_peer.verify_result(self.ssl) or (openssl_peer.OK if reused else self._judge.error)
 
     def _describe(self, certificate: Certificate, facts: TlsContext, *, reused: bool) -> None:
         """Tell of the server's certificate, of what has matched, and of what is wrong."""
@@ -159,7 +155,7 @@ class ClientPeer:
             failure = setting.start.forced_failure_type
             setting.log.info(finding.describe(self._namaddr, peer="server", policy_failure=failure))
 
-    def _on_step(self, _ssl: Any, ok: bool, error: int, depth: int, certificate: Certificate | None) -> int:
+    def _on_verify(self, ok: bool, error: int, depth: int, certificate: Certificate | None) -> int:
         """Take OpenSSL's opinion of one step of verification; return the error that stands so far."""
         setting = self._setting
         try:
@@ -176,13 +172,13 @@ class ClientPeer:
     def _on_ticket(self) -> None:
         self._tickets += 1
         # Up to TLS 1.2 tickets come in the handshake, before there is a session.
-        old = openssl.protocol(openssl.pointer(self.connection)) != "TLSv1.3"
+        old = openssl.protocol(self.ssl) != "TLSv1.3"
         if not old and self._tickets <= (1 if self._setting.behaviour.one_ticket_saved else _MOST_TICKETS):
             self._save()
 
     def _save(self) -> None:
         if self._setting.place is not None:
-            self._setting.place.save(self.connection)
+            self._setting.place.save(self.ssl)
 
 
 def _matched(match: Match, level: SecurityLevel) -> str:

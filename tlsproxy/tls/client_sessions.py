@@ -9,8 +9,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable
 from hashlib import sha256
-
-from OpenSSL import SSL
+from typing import Any
 
 from postconf.values import SecurityLevel
 
@@ -56,13 +55,13 @@ class Place:
 
         self._manager.cachable(self._cache_type, on_known)
 
-    def save(self, connection: SSL.Connection) -> None:
+    def save(self, ssl: Any) -> None:
         """Keep a connection's session, as soon as OpenSSL is out of the call in which its ticket has come."""
         if self._kept:
-            self._loop.queue(lambda: self._save(connection))
+            self._loop.queue(lambda: self._save(ssl))
 
-    def _save(self, connection: SSL.Connection) -> None:
-        session = openssl_peer.save_session(connection)
+    def _save(self, ssl: Any) -> None:
+        session = openssl_peer.save_session(ssl)
         if session:
             self._say(f"save session {self._name} to {self._cache_type} cache")
             self._manager.update(self._cache_type, self._name, session)

@@ -11,7 +11,7 @@ from postconf.models import TlsGlobals
 from postconf.values import Protocols
 
 from ..log import Log
-from . import openssl, openssl_peer
+from . import openssl, openssl_hooks, openssl_peer
 from .ciphers import BadCiphers
 from .options import protocol_options
 
@@ -45,7 +45,7 @@ def bare_context() -> SSL.Context:
     """Make a context that knows of no policy yet."""
     context = SSL.Context(SSL.TLS_METHOD)
     openssl.tune(context)
-    openssl.record_schemes(context)
+    openssl_hooks.see_messages(context)
     context.set_cipher_list(_LOWEST_SECURITY)
     return context
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from OpenSSL import SSL
-
 from ..wire.messages import PeerStatus, TlsContext
 from . import openssl
 
@@ -31,8 +29,8 @@ _DIGESTS = {
 
 
 def read_facts(
-    connection: SSL.Connection,
-    schemes: openssl.Schemes,
+    ssl: Any,
+    schemes: tuple[int, int],
     *,
     server: bool,
     group_names: bool,
@@ -41,12 +39,11 @@ def read_facts(
 ) -> TlsContext:
     """Collect the facts of a finished handshake.
 
-    `schemes` are what the connection's signatures were made with; `group_names`: Postfix 3.10 and later name the group
-    as OpenSSL does; `nist_curves`: Postfix 3.6 and earlier call curves as NIST does; `signatures`: tell of them.
+    `schemes` are what we and the peer have signed with, 0 for nothing; `group_names`: Postfix 3.10 and later name the
+    group as OpenSSL does; `nist_curves`: Postfix 3.6 and earlier call curves as NIST does; `signatures`: tell of them.
     Nothing is said of the peer's certificate beyond its signature.
     """
-    ssl = openssl.pointer(connection)
-    context = brief(connection, group_names=group_names)
+    context = brief(ssl, group_names=group_names)
     if context.cipher_protocol == "TLSv1.3" and signatures:
         _signatures(context, ssl, schemes, server=server)
     if nist_curves:
@@ -56,11 +53,11 @@ def read_facts(
     return context
 
 
-def _signatures(context: TlsContext, ssl: Any, schemes: openssl.Schemes, *, server: bool) -> None:
-    own = openssl.own_key(ssl) if server or schemes.own else None
+def _signatures(context: TlsContext, ssl: Any, schemes: tuple[int, int], *, server: bool) -> None:
+    own = openssl.own_key(ssl) if server or schemes[0] else None
     peer = openssl.peer_key(ssl)
-    own_scheme, peer_scheme = _DIGESTS.get(schemes.own, ""), _DIGESTS.get(schemes.peer, "")
-    server_side, client_side = ((own, own_scheme), (peer, peer_scheme))[:: 1 if server else -1]
+    own_digest, peer_digest = (_DIGESTS.get(each, "") for each in schemes)
+    server_side, client_side = ((own, own_digest), (peer, peer_digest))[:: 1 if server else -1]
     if server_side[0]:
         context.srvr_signature, context.srvr_signature_curve, context.srvr_signature_bits = server_side[0]
         context.srvr_signature_digest = server_side[1]
@@ -69,9 +66,8 @@ def _signatures(context: TlsContext, ssl: Any, schemes: openssl.Schemes, *, serv
         context.clnt_signature_digest = client_side[1]
 
 
-def brief(connection: SSL.Connection, *, group_names: bool = True) -> TlsContext:
+def brief(ssl: Any, *, group_names: bool = True) -> TlsContext:
     """Collect what both sides have agreed on, and nothing of who they are."""
-    ssl = openssl.pointer(connection)
     context = TlsContext()
     context.cipher_protocol = openssl.protocol(ssl)
     context.cipher_name, context.cipher_usebits, context.cipher_algbits = openssl.cipher(ssl)

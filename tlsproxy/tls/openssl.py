@@ -1,11 +1,10 @@
-"""The one place that touches OpenSSL's private binding, with its second half in `openssl_peer`.
+"""The one place that touches OpenSSL's private binding, with `openssl_peer` and `openssl_hooks`.
 
 Everything here goes through `OpenSSL._util.lib` and `.ffi`, which pyOpenSSL does not promise to keep. What is needed is
 looked up once, at import; what is missing is named in the `ImportError`.
 """
 
 import os
-from collections.abc import Callable
 from functools import cache, lru_cache
 from typing import Any, Final
 
@@ -41,12 +40,13 @@ require(
     *("ERR_reason_error_string", "EVP_PKEY_bits", "EVP_PKEY_free", "EVP_PKEY_id", "EVP_PKEY_type", "OBJ_nid2sn"),
     *("OBJ_txt2nid", "PEM_read_bio_PrivateKey", "SSL_CIPHER_get_bits", "SSL_CIPHER_get_name"),
     *("SSL_CTX_check_private_key", "SSL_CTX_clear_mode", "SSL_CTX_set1_curves_list", "SSL_CTX_set_mode"),
-    *("SSL_CTX_set_msg_callback", "SSL_CTX_use_PrivateKey", "SSL_CTX_use_certificate_chain_file"),
+    *("SSL_CTX_use_PrivateKey", "SSL_CTX_use_certificate_chain_file", "SSL_free", "SSL_new", "SSL_set_SSL_CTX"),
     *("SSL_do_handshake", "SSL_get0_group_name", "SSL_get_certificate", "SSL_get_current_cipher", "SSL_get_error"),
     *("SSL_get_peer_certificate", "SSL_get_session", "SSL_get_version", "SSL_pending", "SSL_read", "SSL_shutdown"),
+    *("SSL_set_accept_state", "SSL_set_connect_state", "SSL_set_fd", "SSL_set_tlsext_host_name", "SSL_set_verify"),
+    *("SSL_state_string_long", "SSL_version"),
     *("SSL_write", "X509_free", "X509_get_pubkey", "X509_up_ref", "PEM_read_bio_DHparams", "PEM_read_bio_X509"),
-    *("SSL_CTX_set_tlsext_servername_callback", "SSL_CTX_set_tmp_dh", "SSL_CTX_use_certificate", "SSL_get_servername"),
-    *("SSL_set_SSL_CTX", "SSL_set_verify", "TLSEXT_NAMETYPE_host_name", "X509_NAME_cmp", "X509_STORE_add_cert"),
+    *("SSL_CTX_set_tmp_dh", "SSL_CTX_use_certificate", "X509_NAME_cmp", "X509_STORE_add_cert"),
 )
 
 ERROR_SSL: Final[int] = lib.SSL_ERROR_SSL
@@ -64,9 +64,34 @@ from_buffer: Final = ffi.from_buffer
 clear_errors: Final = lib.ERR_clear_error
 
 
-def pointer(connection: SSL.Connection) -> Any:
-    """Return the `SSL *` of a connection; it lives as long as the connection does."""
-    return connection._ssl
+def begin(context: SSL.Context, descriptor: int, *, server: bool) -> Any:
+    """Make the `SSL *` of a connection on a descriptor, which is freed with the last reference to it.
+
+    pyOpenSSL's own object for it costs more than the library's, and all that is done with it is done here.
+    """
+    ssl = lib.SSL_new(context._context)
+    if ssl == ffi.NULL:
+        raise MemoryError
+    ssl = ffi.gc(ssl, lib.SSL_free)
+    if lib.SSL_set_fd(ssl, descriptor) != 1:
+        raise MemoryError
+    (lib.SSL_set_accept_state if server else lib.SSL_set_connect_state)(ssl)
+    return ssl
+
+
+def change_context(ssl: Any, context: SSL.Context) -> None:
+    """Use the certificates of another context in a handshake."""
+    lib.SSL_set_SSL_CTX(ssl, context._context)
+
+
+def set_server_name(ssl: Any, name: bytes) -> None:
+    """Tell the server which name we look for (RFC 6066 §3); there is no NUL in it."""
+    lib.SSL_set_tlsext_host_name(ssl, name)
+
+
+def state(ssl: Any) -> str:
+    """The state of a handshake in OpenSSL's long words."""
+    return _text(lib.SSL_state_string_long(ssl))
 
 
 def buffer(size: int) -> tuple[Any, memoryview]:
@@ -75,63 +100,9 @@ def buffer(size: int) -> tuple[Any, memoryview]:
     return data, memoryview(ffi.buffer(data, size))
 
 
-class Schemes:
-    """The signature schemes of a handshake (RFC 8446 §4.2.3), ours and the peer's; 0 where none was used.
-
-    `on_ticket` is called when a ticket is issued or arrives (a session can be saved as soon as SSL_read has returned).
-    `on_server_name` is called with the name that a client asks for; it returns the context that has a certificate for
-    it, None to decline, or raises `NameRefused`. `context` keeps that context alive.
-    """
-
-    __slots__ = ("context", "on_server_name", "on_ticket", "own", "peer")
-
-    def __init__(self) -> None:
-        self.own = 0
-        self.peer = 0
-        self.context: SSL.Context | None = None
-        self.on_server_name: Callable[[bytes], SSL.Context | None] | None = None
-        self.on_ticket: Callable[[], None] | None = None
-
-
-_schemes: dict[int, Schemes] = {}
-_HANDSHAKE = 22
-_NEW_SESSION_TICKET = 4
-_CERTIFICATE_VERIFY = 15
-
-
-@ffi.callback("void(int, int, int, const void *, size_t, SSL *, void *)")  # type: ignore[untyped-decorator]
-def _on_message(write: int, _version: int, kind: int, data: Any, size: int, ssl: Any, _argument: Any) -> None:
-    """See each message of a connection; the signature scheme is in no other place that is bound."""
-    if kind != _HANDSHAKE or size < 6:
-        return
-    start = ffi.buffer(data, 6)[:]
-    if start[0] == _CERTIFICATE_VERIFY:
-        schemes = _schemes.get(_address(ssl))
-        if schemes is not None:
-            setattr(schemes, "own" if write else "peer", start[4] << 8 | start[5])
-    elif start[0] == _NEW_SESSION_TICKET:
-        schemes = _schemes.get(_address(ssl))
-        if schemes is not None and schemes.on_ticket is not None:
-            schemes.on_ticket()
-
-
-def record_schemes(context: SSL.Context, *, wanted: bool = True) -> None:
-    """Let connections that are made of this context from now on be watched with `watch_schemes`, or not.
-
-    It has its price: OpenSSL calls back for each record of such a connection, to its end.
-    """
-    lib.SSL_CTX_set_msg_callback(context._context, _on_message if wanted else ffi.NULL)
-
-
-def watch_schemes(connection: SSL.Connection) -> Schemes:
-    """Record a connection's signature schemes until `forget`, and what else `Schemes` is for."""
-    schemes = _schemes[_address(pointer(connection))] = Schemes()
-    return schemes
-
-
-def ask_for_certificate(connection: SSL.Connection) -> None:
+def ask_for_certificate(ssl: Any) -> None:
     """Ask a client for its certificate, which it need not have; what it sends is judged by the context's callback."""
-    lib.SSL_set_verify(pointer(connection), SSL.VERIFY_PEER | SSL.VERIFY_CLIENT_ONCE, ffi.NULL)
+    lib.SSL_set_verify(ssl, SSL.VERIFY_PEER | SSL.VERIFY_CLIENT_ONCE, ffi.NULL)
 
 
 class AuthorityNames:
@@ -149,48 +120,6 @@ class AuthorityNames:
         for index in range(lib.sk_X509_NAME_num(self._names) if self.found else 0):
             lib.sk_X509_NAME_push(copy, lib.X509_NAME_dup(lib.sk_X509_NAME_value(self._names, index)))
         lib.SSL_CTX_set_client_CA_list(context._context, copy)
-
-
-class NameRefused(Exception):
-    """Raised to end a handshake for the server name that a client asks for."""
-
-
-_ACKNOWLEDGED, _FATAL, _NOT_ACKNOWLEDGED = 0, 2, 3
-_INTERNAL_ERROR = 80
-
-
-@ffi.callback("int(SSL *, int *, void *)", error=_FATAL)  # type: ignore[untyped-decorator]
-def _on_server_name(ssl: Any, alert: Any, _argument: Any) -> int:
-    """Let a session choose another context for the name that its client asks for."""
-    alert[0] = _INTERNAL_ERROR
-    name = lib.SSL_get_servername(ssl, lib.TLSEXT_NAMETYPE_host_name)
-    schemes = _schemes.get(_address(ssl))
-    if name == ffi.NULL or schemes is None or schemes.on_server_name is None:
-        return _NOT_ACKNOWLEDGED
-    try:
-        context = schemes.on_server_name(ffi.string(name))
-    except NameRefused:
-        return _FATAL
-    if context is None:
-        return _NOT_ACKNOWLEDGED
-    if context is not schemes.context:
-        schemes.context = context
-        lib.SSL_set_SSL_CTX(ssl, context._context)
-    return _ACKNOWLEDGED
-
-
-def serve_names(context: SSL.Context) -> None:
-    """Let connections of this context that are watched choose another one by server name (RFC 6066 §3)."""
-    lib.SSL_CTX_set_tlsext_servername_callback(context._context, _on_server_name)
-
-
-def forget(connection: SSL.Connection) -> None:
-    """Drop what is kept about a connection beside itself: its address will be used again."""
-    _schemes.pop(_address(pointer(connection)), None)
-
-
-def _address(ssl: Any) -> int:
-    return int(ffi.cast("uintptr_t", ssl))
 
 
 def tune(context: SSL.Context) -> None:
@@ -344,7 +273,10 @@ def use_dh(context: SSL.Context, parameters: bytes) -> bool:
 
 def protocol(ssl: Any) -> str:
     """The protocol version, such as TLSv1.3."""
-    return _text(lib.SSL_get_version(ssl))
+    return _VERSIONS.get(lib.SSL_version(ssl)) or _text(lib.SSL_get_version(ssl))
+
+
+_VERSIONS = {0x0303: "TLSv1.2", 0x0304: "TLSv1.3"}
 
 
 def cipher(ssl: Any) -> tuple[str, int, int]:

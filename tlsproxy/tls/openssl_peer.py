@@ -1,11 +1,11 @@
 """What the private binding tells of the peer: its certificates, the verification of its chain, its sessions.
 
-The second half of `tlsproxy.tls.openssl`, with the same rules: what is needed is looked up once, at import.
+The second part of `tlsproxy.tls.openssl`, with the same rules: what is needed is looked up once, at import.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Any, Final
 
@@ -13,22 +13,15 @@ from OpenSSL import SSL, crypto
 from OpenSSL._util import ffi, lib
 
 from .der import Parts, parts
-from .openssl import clear_errors, pointer, require
+from .openssl import clear_errors, require
 
 require(
     *("ASN1_STRING_to_UTF8", "EVP_get_digestbyname", "OPENSSL_free", "OpenSSL_version_num", "RAND_add"),
-    *("SSL_CTX_get_cert_store", "SSL_CTX_load_verify_locations", "SSL_CTX_set_cert_store", "SSL_CTX_set_verify"),
+    *("SSL_CTX_get_cert_store", "SSL_CTX_load_verify_locations", "SSL_CTX_set_cert_store"),
     *("SSL_CTX_set_default_verify_paths", "SSL_SESSION_free", "SSL_get1_session", "SSL_get_peer_cert_chain"),
-    *("SSL_get_ex_data_X509_STORE_CTX_idx", "SSL_get_peer_certificate", "SSL_get_verify_result", "SSL_session_reused"),
-    *("SSL_set_session", "X509_NAME_ENTRY_get_data", "X509_NAME_get_entry", "X509_NAME_get_index_by_NID"),
-    *(
-        "X509_NAME_oneline",
-        "X509_STORE_CTX_get_current_cert",
-        "X509_STORE_CTX_get_error",
-        "X509_STORE_CTX_get_error_depth",
-        "X509_STORE_CTX_get_ex_data",
-    ),
-    *("X509_STORE_CTX_set_error", "X509_STORE_set_purpose", "X509_STORE_up_ref", "X509_free", "X509_up_ref"),
+    *("SSL_get_peer_certificate", "SSL_get_verify_result", "SSL_session_reused", "SSL_set_session"),
+    *("X509_NAME_ENTRY_get_data", "X509_NAME_get_entry", "X509_NAME_get_index_by_NID", "X509_NAME_oneline"),
+    *("X509_STORE_set_purpose", "X509_STORE_up_ref", "X509_free", "X509_up_ref"),
     *("X509_get_issuer_name", "X509_get_subject_name", "X509_verify_cert_error_string", "d2i_SSL_SESSION"),
     *("i2d_SSL_SESSION", "sk_X509_num", "sk_X509_value"),
 )
@@ -38,7 +31,6 @@ VERSION: Final[int] = lib.OpenSSL_version_num()
 _COMMON_NAME, _ORGANIZATION = 13, 17  # OpenSSL's object numbers
 _MAX_NAME = 256
 _ONELINE = 256
-_MOST_INT = 2**31 - 1
 
 
 class Certificate:
@@ -140,9 +132,9 @@ def _oneline(name: Any) -> str:
     return "".join(chr(c) if 32 <= c < 127 else "?" for c in ffi.string(text))
 
 
-def peer_certificate(connection: SSL.Connection) -> Certificate | None:
+def peer_certificate(ssl: Any) -> Certificate | None:
     """The certificate that the peer has shown, now or in the session that is resumed."""
-    x509 = lib.SSL_get_peer_certificate(pointer(connection))
+    x509 = lib.SSL_get_peer_certificate(ssl)
     if x509 == ffi.NULL:
         return None
     certificate = Certificate(crypto.X509._from_raw_x509_ptr(x509))
@@ -161,13 +153,13 @@ def peer_chain(ssl: Any) -> list[Certificate]:
     stack = lib.SSL_get_peer_cert_chain(ssl)
     chain = []
     for index in range(0 if stack == ffi.NULL else lib.sk_X509_num(stack)):
-        certificate = _borrowed(lib.sk_X509_value(stack, index))
+        certificate = borrowed(lib.sk_X509_value(stack, index))
         if certificate is not None:
             chain.append(certificate)
     return chain
 
 
-def _borrowed(x509: Any) -> Certificate | None:
+def borrowed(x509: Any) -> Certificate | None:
     """A certificate that OpenSSL may free after the present call."""
     if x509 == ffi.NULL:
         return None
@@ -175,55 +167,14 @@ def _borrowed(x509: Any) -> Certificate | None:
     return Certificate(crypto.X509._from_raw_x509_ptr(x509))
 
 
-# Verification: one callback for all contexts, which finds the session's own judge.
-
-Step = Callable[[Any, bool, int, int, Certificate | None], int]
-"""Called with the `SSL *`, OpenSSL's opinion, its error and depth, and the certificate that this is about; returns the
-error that is to stand (0: none)."""
+# Verification.
 
 OK, UNSPECIFIED = 0, 1
-_judges: dict[int, Step] = {}
 
 
-@ffi.callback("int(int, X509_STORE_CTX *)", error=0)  # type: ignore[untyped-decorator]
-def _on_verify(ok: int, store_context: Any) -> int:
-    """Let a session's judge have the last word. What it raises, or its absence, is a failed verification."""
-    error = UNSPECIFIED
-    try:
-        index = lib.SSL_get_ex_data_X509_STORE_CTX_idx()
-        ssl = ffi.cast("SSL *", lib.X509_STORE_CTX_get_ex_data(store_context, index))
-        judge = _judges[_address(ssl)]
-        reported = lib.X509_STORE_CTX_get_error(store_context)
-        depth = lib.X509_STORE_CTX_get_error_depth(store_context)
-        current = lib.X509_STORE_CTX_get_current_cert(store_context)
-        error = judge(ssl, bool(ok), reported, depth, _borrowed(current))
-    finally:
-        lib.X509_STORE_CTX_set_error(store_context, error)
-    return 1
-
-
-def judge_chains(context: SSL.Context, depth: int) -> None:
-    """Let the chains that servers send be judged by `judge_with`; the handshake goes on whatever comes out.
-
-    `depth` is the limit on intermediate certificates, in Postfix's counting.
-    """
-    lib.SSL_CTX_set_verify(context._context, SSL.VERIFY_NONE, _on_verify)
-    context.set_verify_depth(depth + 1 if depth < _MOST_INT else -_MOST_INT - 1)  # as C's sum does
-
-
-def judge_with(connection: SSL.Connection, step: Step) -> None:
-    """Set the judge of one connection, until `forget_judge`."""
-    _judges[_address(pointer(connection))] = step
-
-
-def forget_judge(connection: SSL.Connection) -> None:
-    """Drop the judge of a connection: its address will be used again."""
-    _judges.pop(_address(pointer(connection)), None)
-
-
-def verify_result(connection: SSL.Connection) -> int:
+def verify_result(ssl: Any) -> int:
     """The error that the judge has left, now or in the session that is resumed; 0 is none."""
-    result: int = lib.SSL_get_verify_result(pointer(connection))
+    result: int = lib.SSL_get_verify_result(ssl)
     return result
 
 
@@ -296,15 +247,15 @@ def share_trust(context: SSL.Context, other: SSL.Context) -> None:
     lib.SSL_CTX_set_cert_store(context._context, store)
 
 
-def session_reused(connection: SSL.Connection) -> bool:
+def session_reused(ssl: Any) -> bool:
     """Has the handshake resumed a session?"""
-    reused: bool = lib.SSL_session_reused(pointer(connection)) == 1
+    reused: bool = lib.SSL_session_reused(ssl) == 1
     return reused
 
 
-def save_session(connection: SSL.Connection) -> bytes:
+def save_session(ssl: Any) -> bytes:
     """The present session, with the verdict on its certificate, as bytes; empty if there is none."""
-    session = lib.SSL_get1_session(pointer(connection))
+    session = lib.SSL_get1_session(ssl)
     if session == ffi.NULL:
         return b""
     try:
@@ -319,14 +270,14 @@ def save_session(connection: SSL.Connection) -> bytes:
         clear_errors()
 
 
-def offer_session(connection: SSL.Connection, data: bytes) -> bool:
+def offer_session(ssl: Any, data: bytes) -> bool:
     """Offer to resume a session that `save_session` has saved; False for bytes that are none."""
     source = ffi.new("unsigned char[]", data)
     session = lib.d2i_SSL_SESSION(ffi.NULL, ffi.new("const unsigned char **", source), len(data))
     if session == ffi.NULL:
         clear_errors()
         return False
-    offered: bool = lib.SSL_set_session(pointer(connection), session) == 1
+    offered: bool = lib.SSL_set_session(ssl, session) == 1
     lib.SSL_SESSION_free(session)
     clear_errors()
     return offered
@@ -342,7 +293,3 @@ def is_digest_name(name: str) -> bool:
     known: bool = lib.EVP_get_digestbyname(name.encode("utf-8", "surrogateescape")) != ffi.NULL
     clear_errors()
     return known
-
-
-def _address(ssl: Any) -> int:
-    return int(ffi.cast("uintptr_t", ssl))

@@ -8,9 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from enum import Enum, auto
-from typing import Protocol
-
-from OpenSSL import SSL
+from typing import Any, Protocol
 
 from ..loop import Loop
 from ..wire.messages import ClientSettings, Generation, Request, ServerSettings, TlsContext
@@ -28,8 +26,8 @@ class SessionRefused(Exception):
 class Peer(Protocol):
     """One TLS session: a connection on the remote peer's descriptor, and what its callbacks have seen."""
 
-    connection: SSL.Connection
-    """In accept or connect state, on a non-blocking descriptor that the engine owns."""
+    ssl: Any
+    """The `SSL *`, in accept or connect state, on a non-blocking descriptor that the engine owns."""
 
     def complete(self) -> TlsContext:
         """After the handshake: judge it, log its summary line, and say what the client may know of it."""

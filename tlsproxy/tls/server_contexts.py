@@ -18,7 +18,7 @@ from postconf.values import protocols
 
 from ..log import Log
 from ..wire.messages import ServerInit
-from . import library_config, openssl, openssl_peer
+from . import library_config, openssl, openssl_hooks, openssl_peer
 from .behaviour import Behaviour
 from .contexts import BadContext, DhParameters, bare_context, limit_protocols, trusting_context, use_ciphers
 from .digests import Fingerprints, digest_by_name
@@ -132,7 +132,7 @@ class ServerContexts:
         limit_protocols(context, self._protocols)
         if self._trust:
             openssl_peer.share_trust(context, self._trust)
-        openssl_peer.judge_chains(context, self._init.verifydepth)
+        openssl_hooks.judge_chains(context, self._init.verifydepth)
         if identities is None:
             use_identities(context, self.identities, self._init.chain_files, self._log)
         else:
@@ -179,7 +179,7 @@ class ServerContext:
         base = self._contexts.make(self.terms)
         # OpenSSL takes a callback as a sign that there will be a certificate that is fit for TLS 1.3.
         if self._contexts.named:
-            openssl.serve_names(base)
+            openssl_hooks.serve_names(base)
         self.expires = self._contexts.resumption.expiry()
         return base
 

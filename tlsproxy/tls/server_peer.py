@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import socket
 from dataclasses import dataclass
-from typing import Any
 
 from OpenSSL import SSL
 
@@ -16,7 +15,7 @@ from postconf.models import TlsGlobals
 from ..hostnames import is_hostname
 from ..log import Log
 from ..wire.messages import Flag, PeerStatus, Request, TlsContext
-from . import hello, openssl, openssl_peer, trace
+from . import hello, openssl, openssl_hooks, openssl_peer, trace
 from .behaviour import Behaviour
 from .ciphers import BadCiphers
 from .contexts import BadContext
@@ -26,6 +25,7 @@ from .facts import read_facts, summary
 from .finding import INVALID_PURPOSE, Finding
 from .identities import BadIdentity
 from .loglevel import LogMask
+from .openssl_hooks import Hooks, NameRefused
 from .openssl_peer import Certificate
 from .peer_facts import describe, tell_of
 from .server_contexts import ServerContext, ServerContexts
@@ -57,8 +57,8 @@ class ServerPeer:
     """One session."""
 
     __slots__ = (
-        *("_finding", "_namaddr", "_request", "_schemes", "_setting", "_shows_server", "_sni", "_watched"),
-        "connection",
+        *("_finding", "_hooks", "_namaddr", "_request", "_setting", "_shows_server", "_sni", "_watched"),
+        "ssl",
     )
 
     def __init__(self, setting: Setting, request: Request, namaddr: str, descriptor: int) -> None:
@@ -76,47 +76,48 @@ class ServerPeer:
         context = setting.context.base()
         watching = needs_watching(setting, request)
         self._watched = not hello.is_usual(peek(descriptor)) if watching is None else watching
-        openssl.record_schemes(context, wanted=self._watched)
-        # pyOpenSSL wants a socket, but passes on whatever has a descriptor.
-        self.connection = SSL.Connection(context, descriptor)  # type: ignore[arg-type]
+        openssl_hooks.see_messages(context, wanted=self._watched)
+        self.ssl = ssl = openssl.begin(context, descriptor, server=True)
         if setting.context.renewed is not None:
-            self.connection.set_context(setting.context.renewed)
-        self.connection.set_accept_state()
-        self._schemes = openssl.watch_schemes(self.connection)
+            openssl.change_context(ssl, setting.context.renewed)
+        self._hooks = hooks = Hooks()
         if setting.names is not None:
-            self._schemes.on_server_name = self._on_server_name
+            hooks.on_server_name = self._on_server_name
         if setting.contexts.asks:
-            openssl_peer.judge_with(self.connection, self._on_step)
-            openssl.ask_for_certificate(self.connection)
-        if detailed & LogMask.CACHE:
-            self._schemes.on_ticket = self._on_ticket
+            hooks.on_verify = self._on_verify
+            openssl.ask_for_certificate(ssl)
+        if detailed:
             traced = setting.log if setting.mask & LogMask.SSL_DEBUG else None
-            trace.follow_with(self.connection, traced, self._on_hello)
-        elif detailed & LogMask.SSL_DEBUG:
-            trace.follow(self.connection, setting.log)
+            on_hello = None
+            if detailed & LogMask.CACHE:
+                hooks.on_ticket, on_hello = self._on_ticket, self._on_hello
+            hooks.on_step = trace.follow(ssl, traced, on_hello)
+        if self._watched or setting.names is not None:
+            openssl_hooks.hook(ssl, hooks)
 
     def complete(self) -> TlsContext:
         """Judge the handshake, log what is to be logged of it, and say what the local peer may know."""
         setting, mask, log = self._setting, self._setting.mask, self._setting.log
         if not mask and not self._request.flags & Flag.SEND_CONTEXT and not setting.context.terms.requires:
             return TlsContext()
-        reused = openssl_peer.session_reused(self.connection)
+        reused = openssl_peer.session_reused(self.ssl)
         if reused and mask & LogMask.CACHE:
             ticket = " (RFC 5077 session ticket)" if setting.contexts.resumption.tickets else ""
             log.info(f"{self._namaddr}: Reusing old session{ticket}")
+        own_scheme = self._hooks.own_scheme
         if not self._watched and not reused:
-            algorithm, curve, _bits = openssl.own_key(openssl.pointer(self.connection)) or ("", "", 0)
-            self._schemes.own = hello.usual_scheme(algorithm, curve)
+            algorithm, curve, _bits = openssl.own_key(self.ssl) or ("", "", 0)
+            own_scheme = hello.usual_scheme(algorithm, curve)
         facts = read_facts(
-            self.connection,
-            self._schemes,
+            self.ssl,
+            (own_scheme, self._hooks.peer_scheme),
             server=True,
             group_names=setting.behaviour.group_names,
             nist_curves=setting.behaviour.nist_curves,
             signatures=setting.behaviour.signatures_when_resumed or not reused,
         )
         facts.namaddr = self._namaddr
-        certificate = openssl_peer.peer_certificate(self.connection) if setting.contexts.asks else None
+        certificate = openssl_peer.peer_certificate(self.ssl) if setting.contexts.asks else None
         if certificate is not None:
             self._describe(certificate, facts)
             if not facts.peer_status & PeerStatus.TRUSTED:
@@ -131,16 +132,13 @@ class ServerPeer:
 
     def close(self) -> None:
         """Forget what is kept beside the connection."""
-        self._schemes.on_server_name = self._schemes.on_ticket = None
-        openssl.forget(self.connection)
-        if self._setting.contexts.asks:
-            openssl_peer.forget_judge(self.connection)
+        openssl_hooks.unhook(self.ssl)
 
     def _describe(self, certificate: Certificate, facts: TlsContext) -> None:
         """Tell of the client's certificate, and whether it is trusted."""
         setting, log = self._setting, self._setting.log
         facts.peer_status = PeerStatus.PRESENT
-        if openssl_peer.verify_result(self.connection) == openssl_peer.OK:
+        if openssl_peer.verify_result(self.ssl) == openssl_peer.OK:
             facts.peer_status |= PeerStatus.TRUSTED
         if setting.mask & LogMask.VERBOSE:
             log.info(f"subject={certificate.subject}")
@@ -168,11 +166,11 @@ class ServerPeer:
 
     def _on_hello(self) -> None:
         setting = self._setting
-        if setting.contexts.resumption.tickets and openssl_peer.session_reused(self.connection):
+        if setting.contexts.resumption.tickets and openssl_peer.session_reused(self.ssl):
             expires = shown_expiry(setting.context.expires)
             setting.log.info(f"{self._namaddr}: Decrypting session ticket, key expiration: {expires}")
 
-    def _on_step(self, _ssl: Any, ok: bool, error: int, depth: int, certificate: Certificate | None) -> int:
+    def _on_verify(self, ok: bool, error: int, depth: int, certificate: Certificate | None) -> int:
         """Take OpenSSL's opinion of one step of verification; return the error that stands so far."""
         if self._finding is None:
             self._finding = Finding()
@@ -203,7 +201,7 @@ class ServerPeer:
             return None
         if self._sni:  # a second hello, after a retry
             if text == self._sni:
-                return self._schemes.context
+                return self._hooks.context
             log.warning(f"TLS SNI changed from {self._namaddr} initially {self._sni}, {text} after hello retry")
             return None
         try:
@@ -214,11 +212,11 @@ class ServerPeer:
             context = setting.context.for_chain(pem, text, log)
         except NamesUnavailable:
             log.warning(f"tls_server_sni_maps: {text} map lookup problem")
-            raise openssl.NameRefused from None
+            raise NameRefused from None
         except (BadIdentity, BadContext, BadCiphers) as error:
             log.warning(str(error))
             openssl.log_errors(log)
-            raise openssl.NameRefused from None
+            raise NameRefused from None
         self._sni = text
         return context
 
@@ -237,7 +235,7 @@ def needs_watching(setting: Setting, request: Request) -> bool | None:
 def peek(descriptor: int) -> bytes:
     """What a peer has sent so far, left where it is."""
     try:
-        stream = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, descriptor)
+        stream = socket.SocketType(socket.AF_UNIX, socket.SOCK_STREAM, 0, descriptor)
     except OSError:
         return b""
     try:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from OpenSSL import SSL
 
 from ..log import Log
-from .openssl import ERROR_WANT_READ, ERROR_WANT_WRITE, SSL_get_error, pointer
+from .openssl import ERROR_WANT_READ, ERROR_WANT_WRITE, SSL_get_error, state
 
-_HELLO_READ = b"read client hello"
+_HELLO_READ = "read client hello"
 _WANTS = (ERROR_WANT_READ, ERROR_WANT_WRITE)
 _LEVELS = {1: "warning", 2: "fatal"}
 # TLS alerts (RFC 8446 §6, RFC 5246 §7.2) by OpenSSL's names for them.
@@ -52,24 +53,22 @@ _ALERTS = {
 }
 
 
-def follow(connection: SSL.Connection, log: Log) -> None:
-    """Log each step of a connection's handshake, and its alerts."""
-    connection.set_info_callback(lambda connection, where, result: log_event(log, connection, where, result))
+def follow(ssl: Any, log: Log | None, on_hello: Callable[[], None] | None = None) -> Callable[[int, int], None]:
+    """Return what logs each step of a connection's handshake, and its alerts (`openssl_hooks.Hooks.on_step`).
 
+    `on_hello` is called when a client's hello has been read, with or without a log.
+    """
 
-def follow_with(connection: SSL.Connection, log: Log | None, on_hello: Callable[[], None]) -> None:
-    """Call `on_hello` when a client's hello has been read; with a log, log that and all else, too."""
-
-    def on_event(connection: SSL.Connection, where: int, result: int) -> None:
-        if where & SSL.SSL_CB_LOOP and connection.get_state_string().endswith(_HELLO_READ):
+    def on_step(where: int, result: int) -> None:
+        if on_hello is not None and where & SSL.SSL_CB_LOOP and state(ssl).endswith(_HELLO_READ):
             on_hello()
         if log is not None:
-            log_event(log, connection, where, result)
+            log_step(log, ssl, where, result)
 
-    connection.set_info_callback(on_event)
+    return on_step
 
 
-def log_event(log: Log, connection: SSL.Connection, where: int, result: int) -> None:
+def log_step(log: Log, ssl: Any, where: int, result: int) -> None:
     """Log one step or alert; the arguments are those of SSL_CTX_set_info_callback(3)."""
     if where & SSL.SSL_CB_ALERT:
         if result & 0xFF != _CLOSE_NOTIFY:
@@ -78,10 +77,10 @@ def log_event(log: Log, connection: SSL.Connection, where: int, result: int) -> 
             log.info(f"SSL3 alert {direction}:{level}:{_ALERTS.get(result & 0xFF, 'unknown')}")
         return
     side = "SSL_connect" if where & SSL.SSL_ST_CONNECT else "SSL_accept"
-    state = connection.get_state_string().decode("ascii", "replace")
+    step = state(ssl)
     if where & SSL.SSL_CB_LOOP:
-        log.info(f"{side}:{state}")
+        log.info(f"{side}:{step}")
     elif where & SSL.SSL_CB_EXIT and result == 0:
-        log.info(f"{side}:failed in {state}")
-    elif where & SSL.SSL_CB_EXIT and result < 0 and SSL_get_error(pointer(connection), result) not in _WANTS:
-        log.info(f"{side}:error in {state}")
+        log.info(f"{side}:failed in {step}")
+    elif where & SSL.SSL_CB_EXIT and result < 0 and SSL_get_error(ssl, result) not in _WANTS:
+        log.info(f"{side}:error in {step}")

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections import deque
 from collections.abc import Container, Generator, Iterable
 from typing import Any, TypeVar
 
@@ -59,11 +58,12 @@ class AttributeReader:
     `source` is what diagnostics call the stream. The methods are generators: drive them with `next()` after a `feed()`.
     """
 
-    __slots__ = ("_received", "_rest", "_strings", "source")
+    __slots__ = ("_next", "_received", "_rest", "_strings", "source")
 
     def __init__(self, source: str = "plaintext") -> None:
         self.source = source
-        self._strings: deque[str] = deque()
+        self._strings: list[str] = []
+        self._next = 0  # of these
         self._rest = bytearray()
         self._received = 0
 
@@ -74,7 +74,9 @@ class AttributeReader:
             raise ProtocolError(f"more than {MAX_LIST} bytes from {self.source} in one request")
         whole, end, rest = data.rpartition(b"\0")
         if end:
-            self._strings.extend(decode(bytes(self._rest) + whole).split("\0"))
+            self._strings[: self._next] = ()
+            self._next = 0
+            self._strings += decode(bytes(self._rest) + whole if self._rest else whole).split("\0")
             self._rest[:] = rest
         else:
             self._rest += data
@@ -82,54 +84,59 @@ class AttributeReader:
     @property
     def pending(self) -> int:
         """The number of bytes that have arrived and not been read."""
-        return sum(len(encode(each)) + 1 for each in self._strings) + len(self._rest)
+        return sum(len(encode(each)) + 1 for each in self._strings[self._next :]) + len(self._rest)
 
     def end_of_input(self, kind: str = "premature end-of-input") -> ProtocolError:
         """Say what an end of input at this point means, or another kind of end: a `timeout`."""
-        reading = "value" if self._strings else "name"
+        reading = "value" if self._next < len(self._strings) else "name"
         return ProtocolError(f"{kind} on {self.source} while reading input attribute {reading}")
 
     def next_name(self) -> Reading[str]:
         """Look at the next attribute's name; it is empty at the end of the list."""
-        while not self._strings:
+        while self._next == len(self._strings):
             yield
-        return self._strings[0]
+        return self._strings[self._next]
 
     def text(self, name: str) -> Reading[str]:
         """Read a string attribute."""
         strings = self._strings
-        while not strings:
+        while self._next == len(strings):
             yield
-        found = strings[0]
+        found = strings[self._next]
         if found != name:
             raise self._unexpected(found, name)
         # The name stays in its place as long as its value is missing.
-        while len(strings) < 2:
+        while self._next + 1 == len(strings):
             yield
-        strings.popleft()
-        return strings.popleft()
+        self._next += 2
+        return strings[self._next - 1]
 
     def integer(self, name: str) -> Reading[int]:
         """Read an int attribute as sscanf("%u%c") does: 32 bits, two's complement, nothing behind the digits."""
         return self._number(name, (yield from self.text(name)))
 
     def several(
-        self, names: Iterable[str], *, numbers: Container[str] = (), optional: Container[str] = ()
+        self, names: tuple[str, ...], *, numbers: Container[str] = (), optional: Container[str] = ()
     ) -> Reading[list[tuple[str, Any]]]:
         """Read attributes in this order, text but for `numbers`; those that are `optional` may be missing.
 
         A generator for each takes three times as long, and the client role's requests have sixty.
         """
         strings = self._strings
+        start, end = self._next, self._next + 2 * len(names)
+        if end <= len(strings) and tuple(strings[start:end:2]) == names:  # the usual case
+            self._next = end
+            pairs = zip(names, strings[start + 1 : end : 2], strict=True)
+            return [(name, self._number(name, value) if name in numbers else value) for name, value in pairs]
         found = []
         for name in names:
-            while not strings:
+            while self._next == len(strings):
                 yield
-            if name in optional and strings[0] != name:
+            if name in optional and strings[self._next] != name:
                 continue
-            if len(strings) > 1 and strings[0] == name:
-                strings.popleft()
-                value = strings.popleft()
+            if self._next + 1 < len(strings) and strings[self._next] == name:
+                value = strings[self._next + 1]
+                self._next += 2
             else:  # wait for it, or say what is there instead
                 value = yield from self.text(name)
             found.append((name, self._number(name, value) if name in numbers else value))
@@ -172,7 +179,7 @@ class AttributeReader:
         name = yield from self.next_name()
         if name:
             raise self._unexpected(name, "(list terminator)")
-        self._strings.popleft()
+        self._next += 1
 
     def _unexpected(self, found: str, expected: str) -> ProtocolError:
         if not found:

@@ -223,7 +223,7 @@ def read_request(reader: AttributeReader) -> Reading[Request]:
     """Read list 1."""
     found = yield from reader.several(_REQUEST, numbers=_REQUEST_NUMBERS)
     yield from reader.end_of_list()
-    remote_endpoint, flags, handshake_timeout, session_timeout, serverid = [value for _, value in found]
+    (_, remote_endpoint), (_, flags), (_, handshake_timeout), (_, session_timeout), (_, serverid) = found
     return Request(remote_endpoint, flags & 0xF, handshake_timeout, session_timeout, serverid)
 
 
@@ -301,6 +301,7 @@ def _tlsrpt(reader: AttributeReader) -> Reading[bool]:
     return True
 
 
+@cache
 def status_reply(available: bool) -> bytes:
     """Encode the answer to a request: whether the role is available."""
     return write_list([("status", int(available))])

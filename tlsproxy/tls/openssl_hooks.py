@@ -1,0 +1,180 @@
+"""OpenSSL's callbacks, and for each connection what they have found out or whom they ask.
+
+The third part of `tlsproxy.tls.openssl`. A callback belongs to the library and knows an `SSL *` only; `Hooks` of that
+connection are found by its address. A connection without any costs nothing here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from OpenSSL import SSL
+from OpenSSL._util import ffi, lib
+
+from .openssl import require
+from .openssl_peer import UNSPECIFIED, Certificate, borrowed
+
+require(
+    *("SSL_CTX_set_msg_callback", "SSL_CTX_set_tlsext_servername_callback", "SSL_CTX_set_verify", "SSL_get_servername"),
+    *("SSL_get_ex_data_X509_STORE_CTX_idx", "SSL_set_SSL_CTX", "SSL_set_info_callback", "TLSEXT_NAMETYPE_host_name"),
+    *("X509_STORE_CTX_get_current_cert", "X509_STORE_CTX_get_error", "X509_STORE_CTX_get_error_depth"),
+    *("X509_STORE_CTX_get_ex_data", "X509_STORE_CTX_set_error"),
+)
+
+Step = Callable[[bool, int, int, Certificate | None], int]
+"""Called with OpenSSL's opinion, its error and depth, and the certificate that this is about; returns the error that is
+to stand (0: none)."""
+
+
+class Hooks:
+    """What OpenSSL's callbacks have found out about a connection, and whom they ask; of use from `hook` to `unhook`."""
+
+    __slots__ = ("context", "on_server_name", "on_step", "on_ticket", "on_verify", "own_scheme", "peer_scheme")
+
+    def __init__(self) -> None:
+        self.own_scheme = 0
+        """The signature scheme (RFC 8446 §4.2.3) that we have signed with; 0 where none was used."""
+        self.peer_scheme = 0
+        """That of the peer."""
+        self.on_ticket: Callable[[], None] | None = None
+        """Called when a ticket is issued or arrives: a session can be saved as soon as SSL_read has returned."""
+        self.on_server_name: Callable[[bytes], SSL.Context | None] | None = None
+        """Called with the name that a client asks for; returns the context that has a certificate for it, or None to
+        decline, or raises `NameRefused`."""
+        self.context: SSL.Context | None = None
+        """The one that the name has led to."""
+        self.on_verify: Step | None = None
+        """The judge of the peer's chain."""
+        self.on_step: Callable[[int, int], None] | None = None
+        """Called at each step of the handshake and for each alert, with SSL_CTX_set_info_callback(3)'s arguments."""
+
+
+_hooks: dict[int, Hooks] = {}
+
+
+def hook(ssl: Any, hooks: Hooks) -> None:
+    """Let callbacks find the hooks of a connection."""
+    _hooks[_address(ssl)] = hooks
+    if hooks.on_step is not None:
+        lib.SSL_set_info_callback(ssl, _on_step)
+
+
+def unhook(ssl: Any) -> None:
+    """Forget the hooks of a connection: its address will be used again."""
+    hooks = _hooks.pop(_address(ssl), None)
+    if hooks is not None:
+        hooks.on_ticket = hooks.on_server_name = hooks.on_verify = hooks.on_step = None  # who refer to the hooks
+
+
+def _address(ssl: Any) -> int:
+    return int(ffi.cast("uintptr_t", ssl))
+
+
+# Messages: the only way to learn a signature's scheme, and when there is a ticket.
+
+_HANDSHAKE = 22
+_NEW_SESSION_TICKET = 4
+_CERTIFICATE_VERIFY = 15
+
+
+@ffi.callback("void(int, int, int, const void *, size_t, SSL *, void *)")  # type: ignore[untyped-decorator]
+def _on_message(write: int, _version: int, kind: int, data: Any, size: int, ssl: Any, _argument: Any) -> None:
+    """See each message of a connection."""
+    if kind != _HANDSHAKE or size < 6:
+        return
+    start = ffi.buffer(data, 6)[:]
+    if start[0] == _CERTIFICATE_VERIFY:
+        hooks = _hooks.get(_address(ssl))
+        if hooks is not None:
+            setattr(hooks, "own_scheme" if write else "peer_scheme", start[4] << 8 | start[5])
+    elif start[0] == _NEW_SESSION_TICKET:
+        hooks = _hooks.get(_address(ssl))
+        if hooks is not None and hooks.on_ticket is not None:
+            hooks.on_ticket()
+
+
+def see_messages(context: SSL.Context, *, wanted: bool = True) -> None:
+    """Let the messages of connections that are made of this context from now on be seen, or not.
+
+    It has its price: OpenSSL calls back for each record of such a connection, to its end.
+    """
+    lib.SSL_CTX_set_msg_callback(context._context, _on_message if wanted else ffi.NULL)
+
+
+# Server names.
+
+
+class NameRefused(Exception):
+    """Raised to end a handshake for the server name that a client asks for."""
+
+
+_ACKNOWLEDGED, _FATAL, _NOT_ACKNOWLEDGED = 0, 2, 3
+_INTERNAL_ERROR = 80
+
+
+@ffi.callback("int(SSL *, int *, void *)", error=_FATAL)  # type: ignore[untyped-decorator]
+def _on_server_name(ssl: Any, alert: Any, _argument: Any) -> int:
+    """Let a session choose another context for the name that its client asks for."""
+    alert[0] = _INTERNAL_ERROR
+    name = lib.SSL_get_servername(ssl, lib.TLSEXT_NAMETYPE_host_name)
+    hooks = _hooks.get(_address(ssl))
+    if name == ffi.NULL or hooks is None or hooks.on_server_name is None:
+        return _NOT_ACKNOWLEDGED
+    try:
+        context = hooks.on_server_name(ffi.string(name))
+    except NameRefused:
+        return _FATAL
+    if context is None:
+        return _NOT_ACKNOWLEDGED
+    if context is not hooks.context:
+        hooks.context = context
+        lib.SSL_set_SSL_CTX(ssl, context._context)
+    return _ACKNOWLEDGED
+
+
+def serve_names(context: SSL.Context) -> None:
+    """Let connections of this context choose another one by server name (RFC 6066 §3)."""
+    lib.SSL_CTX_set_tlsext_servername_callback(context._context, _on_server_name)
+
+
+# Verification.
+
+_MOST_INT = 2**31 - 1
+
+
+@ffi.callback("int(int, X509_STORE_CTX *)", error=0)  # type: ignore[untyped-decorator]
+def _on_verify(ok: int, store_context: Any) -> int:
+    """Let a connection's judge have the last word. What it raises, or its absence, is a failed verification."""
+    error = UNSPECIFIED
+    try:
+        index = lib.SSL_get_ex_data_X509_STORE_CTX_idx()
+        judge = _hooks[_address(lib.X509_STORE_CTX_get_ex_data(store_context, index))].on_verify
+        if judge is not None:
+            reported = lib.X509_STORE_CTX_get_error(store_context)
+            depth = lib.X509_STORE_CTX_get_error_depth(store_context)
+            current = lib.X509_STORE_CTX_get_current_cert(store_context)
+            error = judge(bool(ok), reported, depth, borrowed(current))
+    finally:
+        lib.X509_STORE_CTX_set_error(store_context, error)
+    return 1
+
+
+def judge_chains(context: SSL.Context, depth: int) -> None:
+    """Let the chains that peers send be judged; the handshake goes on whatever comes out.
+
+    `depth` is the limit on intermediate certificates, in Postfix's counting.
+    """
+    lib.SSL_CTX_set_verify(context._context, SSL.VERIFY_NONE, _on_verify)
+    context.set_verify_depth(depth + 1 if depth < _MOST_INT else -_MOST_INT - 1)  # as C's sum does
+
+
+# Steps of the handshake.
+
+
+@ffi.callback("void(*)(const SSL *, int, int)")  # type: ignore[untyped-decorator]
+def _on_step(ssl: Any, where: int, result: int) -> None:
+    """Tell of a step or an alert."""
+    hooks = _hooks.get(_address(ssl))
+    if hooks is not None and hooks.on_step is not None:
+        hooks.on_step(where, result)
