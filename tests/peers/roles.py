@@ -46,10 +46,10 @@ def serve(role: ServerRole, descriptor: int) -> TlsContext | None:
         if openssl.SSL_do_handshake(peer.ssl) != 1:
             peer.failed()
             return None
-        context = peer.complete()
+        peer.complete()
         openssl.SSL_write(peer.ssl, b"220", 3)  # fails where the client only said hello, and has gone
         openssl.clear_errors()
-        return context
+        return peer.told()
     finally:
         peer.close()
 

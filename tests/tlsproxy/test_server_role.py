@@ -8,7 +8,6 @@ import socket
 import ssl
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -21,7 +20,7 @@ from peers.roles import REQUEST, Lines, connector, make_role, serve, serving
 from tlsproxy.tls import openssl
 from tlsproxy.tls.roles import RoleUnavailable
 from tlsproxy.tls.server import ServerRole
-from tlsproxy.wire.messages import Flag, Generation, TlsContext
+from tlsproxy.wire.messages import Generation, TlsContext
 
 
 @pytest.fixture(scope="module")
@@ -247,26 +246,6 @@ def test_ciphers_that_distributions_do_not_build_are_in_no_list(
         connect = connector(role, stack)
         assert ask(connect, Hello(suites=seed)).alert == 40
         assert ask(connect, Hello(suites=(*seed, aes))).suite == aes
-
-
-def test_no_facts_are_collected_that_nobody_asks_for(
-    tmp_path: Path, certificates: Certificates, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    settings = {"smtpd_tls_chain_files": f"{certificates.directory}/rsa2048.pem", "smtpd_tls_loglevel": "0"}
-    role = make_role(tmp_path, settings, Lines())
-    monkeypatch.setattr("tlsproxy.tls.server_peer.read_facts", None)
-    ours, theirs = socket.socketpair()
-    pid = os.fork()
-    if pid == 0:
-        client_context().wrap_socket(ours).recv(3)
-        os._exit(0)
-    ours.close()
-    with theirs:
-        peer = role.offer(replace(REQUEST, flags=Flag.SERVER), None).start(theirs.fileno())
-        assert openssl.SSL_do_handshake(peer.ssl) == 1
-        assert peer.complete() == TlsContext()
-        openssl.SSL_write(peer.ssl, b"220", 3)
-    os.waitpid(pid, 0)
 
 
 def serve_in_thread(

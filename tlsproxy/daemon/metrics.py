@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from ..wire.messages import TlsContext
+from ..tls.facts import Agreement
 from .certificates import Described
 
 ROLES = ("server", "client", "none")
@@ -104,14 +104,14 @@ _GROUP_INDEX |= {"x25519": _GROUP_INDEX["X25519"], "x448": _GROUP_INDEX["X448"],
 _GROUP_INDEX |= {"secp256r1": _GROUP_INDEX["prime256v1"]}
 
 
-def count_handshake(numbers: Numbers, facts: TlsContext, *, server: bool, resumed: bool) -> None:
+def count_handshake(numbers: Numbers, agreed: Agreement, *, server: bool, resumed: bool) -> None:
     """Count one that has succeeded."""
-    version = _HANDSHAKE_INDEX.get((server, facts.cipher_protocol))
+    version = _HANDSHAKE_INDEX.get((server, agreed.protocol))
     if version is None:
         version = _HANDSHAKE_INDEX[server, "other"]
     numbers[version + resumed] += 1
-    numbers[_CIPHER_INDEX.get(facts.cipher_name) or _CIPHER_INDEX["other"]] += 1
-    numbers[_GROUP_INDEX.get(facts.key_exchange_curve or facts.key_exchange) or _GROUP_INDEX["other"]] += 1
+    numbers[_CIPHER_INDEX.get(agreed.cipher) or _CIPHER_INDEX["other"]] += 1
+    numbers[_GROUP_INDEX.get(agreed.key_exchange) or _GROUP_INDEX["other"]] += 1
 
 
 class Shared:

@@ -20,10 +20,9 @@ from contextlib import suppress
 from ..log import Log
 from ..loop import IN, Loop
 from ..session.session import Session
-from ..tls.facts import brief
-from ..tls.openssl_peer import session_reused
-from ..tls.roles import ClientRole, Peer, ServerRole
-from ..wire.messages import Generation, TlsContext
+from ..tls.facts import Agreement
+from ..tls.roles import ClientRole, ServerRole
+from ..wire.messages import Generation
 from . import garbage
 from .metrics import ACCEPTED, BEGINNING, ENDED, PAUSES, SESSIONS, Numbers, count_handshake, own_numbers
 
@@ -115,13 +114,10 @@ class Server:
             self.loop.watch(self._listener.fileno(), 0, self._on_connection)
             self._listener.close()
 
-    def established(self, session: Session, peer: Peer, facts: TlsContext) -> None:
+    def established(self, session: Session, agreed: Agreement, *, reused: bool) -> None:
         """Note that a session has done its handshake; called by itself."""
         self._beginning.pop(session, None)
-        if not facts.cipher_protocol:  # nobody else wanted to know
-            facts = brief(peer.ssl)
-        resumed = session_reused(peer.ssl)
-        count_handshake(self.numbers, facts, server=session.role == "server", resumed=resumed)
+        count_handshake(self.numbers, agreed, server=session.role == "server", resumed=reused)
 
     def ended(self, session: Session) -> None:
         """Forget a session; called by itself."""

@@ -29,6 +29,7 @@ from typing import Any, Protocol
 
 from ..log import Log
 from ..loop import EDGE, GONE, IN, OUT, Loop
+from ..tls.facts import Agreement
 from ..tls.openssl import (
     ERROR_SSL,
     ERROR_WANT_READ,
@@ -48,7 +49,6 @@ from ..wire.messages import (
     Generation,
     Request,
     ServerSettings,
-    TlsContext,
     read_client_settings,
     read_request,
     read_server_settings,
@@ -76,8 +76,8 @@ class Owner(Protocol):
     client_role: ClientRole | None
     generation: Generation
 
-    def established(self, session: Session, peer: Peer, facts: TlsContext) -> None:
-        """Note that a session has done its handshake."""
+    def established(self, session: Session, agreed: Agreement, *, reused: bool) -> None:
+        """Note that a session has done its handshake, and what has been agreed on."""
 
     def ended(self, session: Session) -> None:
         """Forget a session that is over."""
@@ -368,16 +368,17 @@ class Session:
 
     def _handshake_done(self) -> None:
         request = self._request
-        context = self._peer.complete()
+        peer = self._peer
+        agreed = peer.complete()
         if self._dump is not None:
             self._dump.enabled = self._offer.packets is Packets.ALL
         self.outcome = "established"
-        self._owner.established(self, self._peer, context)
+        self._owner.established(self, agreed, reused=peer.reused)
         self._relay = relay = Relay(self._local, self._ssl)
         self._timeout = _bounded(request.session_timeout) + _SESSION_GRACE
         self._timed_out = self._relay_timed_out
         if request.flags & Flag.SEND_CONTEXT:
-            relay.up_pending = memoryview(context.encode(self._offer.generation))
+            relay.up_pending = memoryview(peer.told().encode(self._offer.generation))
             if relay.write_local() is not None:
                 self._log.warning("cannot send TLS context: Broken pipe")
                 self._end()

@@ -20,7 +20,7 @@ from .behaviour import Behaviour
 from .client_contexts import ClientContexts
 from .client_policy import Demand
 from .client_sessions import Place
-from .facts import read_facts, summary
+from .facts import Agreement, agreement, summary
 from .loglevel import LogMask
 from .openssl_hooks import Hooks
 from .openssl_peer import Certificate
@@ -51,13 +51,16 @@ class Setting:
 class ClientPeer:
     """One session."""
 
-    __slots__ = ("_hooks", "_judge", "_namaddr", "_setting", "_tickets", "ssl")
+    __slots__ = ("_facts", "_hooks", "_judge", "_namaddr", "_setting", "_tickets", "reused", "ssl")
+
+    _facts: TlsContext  # known from `complete` on
 
     def __init__(self, setting: Setting, descriptor: int) -> None:
         """Begin TLS on the remote peer's descriptor."""
         self._setting = setting
         self._namaddr = setting.start.namaddr.lower()
         self._tickets = 0
+        self.reused = False
         self.ssl = ssl = openssl.begin(setting.context, descriptor, server=False)
         self._judge = Judge(
             setting.demand.policy,
@@ -76,21 +79,20 @@ class ClientPeer:
             hooks.on_step = trace.follow(ssl, setting.log)
         openssl_hooks.hook(ssl, hooks)
 
-    def complete(self) -> TlsContext:
-        """Judge the handshake, log what is to be logged of it, and say what the local peer may know."""
+    def complete(self) -> Agreement:
+        """Judge the handshake, log what is to be logged of it, and say what it has agreed on."""
         setting, mask, log = self._setting, self._setting.mask, self._setting.log
-        reused = openssl_peer.session_reused(self.ssl)
+        self.reused = reused = openssl_peer.session_reused(self.ssl)
         if reused and mask & LogMask.CACHE:
             log.info(f"{self._namaddr}: Reusing old session")
-        facts = read_facts(
+        agreed = agreement(
             self.ssl,
             (self._hooks.own_scheme, self._hooks.peer_scheme),
+            setting.behaviour,
             server=False,
-            group_names=setting.behaviour.group_names,
-            nist_curves=setting.behaviour.nist_curves,
             signatures=setting.behaviour.signatures_when_resumed or not reused,
         )
-        facts.namaddr = self._namaddr
+        self._facts = facts = agreed.context(self._namaddr)
         facts.level = setting.demand.policy.level
         certificate = openssl_peer.peer_certificate(self.ssl)
         error = None if certificate is None else self._error(reused=reused)
@@ -98,10 +100,14 @@ class ClientPeer:
         if certificate is not None:
             self._describe(certificate, facts, reused=reused)
         if mask & LogMask.SUMMARY:
-            log.info(summary(facts, "to", self._namaddr))
+            log.info(summary(agreed, facts.peer_status, "to", self._namaddr))
         if facts.cipher_protocol != "TLSv1.3" and (self._tickets or not reused):
             self._save()
-        return facts
+        return agreed
+
+    def told(self) -> TlsContext:
+        """What the local peer may know."""
+        return self._facts
 
     def failed(self) -> None:
         """Log what OpenSSL says about a failed handshake."""

@@ -1,11 +1,17 @@
-"""What a handshake has agreed on, in Postfix's words: for the log line and for the client's TLS context."""
+"""What a handshake has agreed on, in Postfix's words: for the log line and for the client's TLS context.
+
+A process sees few agreements, again and again. Each is put into words once.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, fields
+from functools import lru_cache
 from typing import Any
 
 from ..wire.messages import PeerStatus, TlsContext
 from . import openssl
+from .behaviour import Behaviour
 
 # OpenSSL's group names → short name of the key type, curve, bits: what Postfix before 3.10 tells.
 _FIXED_GROUPS = {"x25519": "X25519", "x448": "X448"}
@@ -28,68 +34,93 @@ _DIGESTS = {
 """Signature schemes (RFC 8446 §4.2.3) and the digest in them; EdDSA and ML-DSA have none."""
 
 
-def read_facts(
-    ssl: Any,
-    schemes: tuple[int, int],
-    *,
-    server: bool,
-    group_names: bool,
-    nist_curves: bool = False,
-    signatures: bool = True,
-) -> TlsContext:
-    """Collect the facts of a finished handshake.
+@dataclass(frozen=True, slots=True, eq=False)
+class Agreement:
+    """What both sides have agreed on, and nothing of who they are."""
 
-    `schemes` are what we and the peer have signed with, 0 for nothing; `group_names`: Postfix 3.10 and later name the
-    group as OpenSSL does; `nist_curves`: Postfix 3.6 and earlier call curves as NIST does; `signatures`: tell of them.
-    Nothing is said of the peer's certificate beyond its signature.
+    protocol: str
+    cipher: str
+    key_exchange: str
+    """The curve, or what there is instead; empty up to TLS 1.2, where Postfix tells none."""
+    text: str
+    """What the log says of all that."""
+    _facts: dict[str, Any]
+
+    def context(self, namaddr: str) -> TlsContext:
+        """What a client may know of it; not yet who the peer is, but for its name and address."""
+        return TlsContext(**self._facts, namaddr=namaddr)
+
+
+def agreement(ssl: Any, schemes: tuple[int, int], behaviour: Behaviour, *, server: bool, signatures: bool) -> Agreement:
+    """What a finished handshake has agreed on.
+
+    `schemes` are what we and the peer have signed with, 0 for nothing; `signatures`: tell of them. Nothing is said of
+    the peer's certificate beyond its signature.
     """
-    context = brief(ssl, group_names=group_names)
-    if context.cipher_protocol == "TLSv1.3" and signatures:
-        _signatures(context, ssl, schemes, server=server)
+    words = behaviour.group_names, behaviour.nist_curves
+    protocol = openssl.protocol(ssl)
+    if protocol != "TLSv1.3":
+        return _agreement(protocol, openssl.cipher(ssl), "", (None, None), words)
+    ours = theirs = None
+    if signatures:
+        ours = _signature(openssl.own_key(ssl), schemes[0]) if server or schemes[0] else None
+        theirs = _signature(openssl.peer_key(ssl), schemes[1])
+    sides = (ours, theirs) if server else (theirs, ours)
+    return _agreement(protocol, openssl.cipher(ssl), openssl.group(ssl), sides, words)
+
+
+_Signature = tuple[openssl.Key, str]
+"""A key, and with which digest it has signed."""
+
+
+def _signature(key: openssl.Key | None, scheme: int) -> _Signature | None:
+    return None if key is None else (key, _DIGESTS.get(scheme, ""))
+
+
+@lru_cache(maxsize=1000)
+def _agreement(
+    protocol: str,
+    cipher: tuple[str, int, int],
+    group: str,
+    sides: tuple[_Signature | None, _Signature | None],
+    words: tuple[bool, bool],
+) -> Agreement:
+    """`sides` are the signatures of server and client."""
+    servers, clients = sides
+    group_names, nist_curves = words
+    facts = TlsContext()
+    facts.cipher_protocol = protocol
+    facts.cipher_name, facts.cipher_usebits, facts.cipher_algbits = cipher
+    if group:
+        _key_exchange(facts, group, group_names=group_names)
+    if servers is not None:
+        (facts.srvr_signature, facts.srvr_signature_curve, facts.srvr_signature_bits), digest = servers
+        facts.srvr_signature_digest = digest
+    if clients is not None:
+        (facts.clnt_signature, facts.clnt_signature_curve, facts.clnt_signature_bits), digest = clients
+        facts.clnt_signature_digest = digest
     if nist_curves:
         for name in ("key_exchange_curve", "srvr_signature_curve", "clnt_signature_curve"):
-            curve = getattr(context, name)
-            setattr(context, name, _NIST_CURVES.get(curve, curve))
-    return context
+            curve = getattr(facts, name)
+            setattr(facts, name, _NIST_CURVES.get(curve, curve))
+    known = {each.name: value for each in fields(facts) if (value := getattr(facts, each.name))}
+    key_exchange = facts.key_exchange_curve or facts.key_exchange
+    return Agreement(protocol, facts.cipher_name, key_exchange, _text(facts), known)
 
 
-def _signatures(context: TlsContext, ssl: Any, schemes: tuple[int, int], *, server: bool) -> None:
-    own = openssl.own_key(ssl) if server or schemes[0] else None
-    peer = openssl.peer_key(ssl)
-    own_digest, peer_digest = (_DIGESTS.get(each, "") for each in schemes)
-    server_side, client_side = ((own, own_digest), (peer, peer_digest))[:: 1 if server else -1]
-    if server_side[0]:
-        context.srvr_signature, context.srvr_signature_curve, context.srvr_signature_bits = server_side[0]
-        context.srvr_signature_digest = server_side[1]
-    if client_side[0]:
-        context.clnt_signature, context.clnt_signature_curve, context.clnt_signature_bits = client_side[0]
-        context.clnt_signature_digest = client_side[1]
-
-
-def brief(ssl: Any, *, group_names: bool = True) -> TlsContext:
-    """Collect what both sides have agreed on, and nothing of who they are."""
-    context = TlsContext()
-    context.cipher_protocol = openssl.protocol(ssl)
-    context.cipher_name, context.cipher_usebits, context.cipher_algbits = openssl.cipher(ssl)
-    if context.cipher_protocol == "TLSv1.3":
-        _key_exchange(context, openssl.group(ssl), group_names=group_names)
-    return context
-
-
-def _key_exchange(context: TlsContext, group: str, *, group_names: bool) -> None:
+def _key_exchange(facts: TlsContext, group: str, *, group_names: bool) -> None:
     if group_names or group in _FIXED_GROUPS:
-        context.key_exchange = group if group_names else _FIXED_GROUPS[group]
+        facts.key_exchange = group if group_names else _FIXED_GROUPS[group]
     elif group.startswith("ffdhe"):
-        context.key_exchange, context.key_exchange_bits = "DHE", int(group[5:])
+        facts.key_exchange, facts.key_exchange_bits = "DHE", int(group[5:])
     elif group.startswith(("secp", "brainpool")):
-        context.key_exchange, context.key_exchange_curve = "ECDHE", _CURVES.get(group, group)
+        facts.key_exchange, facts.key_exchange_curve = "ECDHE", _CURVES.get(group, group)
     else:
-        context.key_exchange = group  # a hybrid, which Postfix before 3.10 has no words for
+        facts.key_exchange = group  # a hybrid, which Postfix before 3.10 has no words for
 
 
-def summary(context: TlsContext, direction: str, name: str, sni: str = "") -> str:
+def summary(agreed: Agreement, status: int, direction: str, name: str, sni: str = "") -> str:
     """The line that is logged for each session (tls_log_summary(3)); `direction` is `from` or `to`."""
-    status = context.peer_status
     if not status:
         verdict = "Anonymous"
     elif status & PeerStatus.SECURED:
@@ -98,23 +129,25 @@ def summary(context: TlsContext, direction: str, name: str, sni: str = "") -> st
         verdict = "Trusted"
     else:
         verdict = "Untrusted"
-    line = (
-        f"{verdict} TLS connection established {direction} {name}{sni and f' to {sni}'}: "
-        f"{context.cipher_protocol} with cipher {context.cipher_name} "
-        f"({context.cipher_usebits}/{context.cipher_algbits} bits)"
+    return f"{verdict} TLS connection established {direction} {name}{sni and f' to {sni}'}: {agreed.text}"
+
+
+def _text(facts: TlsContext) -> str:
+    text = (
+        f"{facts.cipher_protocol} with cipher {facts.cipher_name} ({facts.cipher_usebits}/{facts.cipher_algbits} bits)"
     )
-    if context.key_exchange:
-        line += f" key-exchange {context.key_exchange}"
-        line += _detail(context.key_exchange_curve, context.key_exchange_bits)
-    if context.srvr_signature:
-        line += f" server-signature {context.srvr_signature}"
-        line += _detail(context.srvr_signature_curve, context.srvr_signature_bits)
-        line += _digest("server", context.srvr_signature_digest)
-    if context.clnt_signature:
-        line += f" client-signature {context.clnt_signature}"
-        line += _detail(context.clnt_signature_curve, context.clnt_signature_bits)
-        line += _digest("client", context.clnt_signature_digest)
-    return line
+    if facts.key_exchange:
+        text += f" key-exchange {facts.key_exchange}"
+        text += _detail(facts.key_exchange_curve, facts.key_exchange_bits)
+    if facts.srvr_signature:
+        text += f" server-signature {facts.srvr_signature}"
+        text += _detail(facts.srvr_signature_curve, facts.srvr_signature_bits)
+        text += _digest("server", facts.srvr_signature_digest)
+    if facts.clnt_signature:
+        text += f" client-signature {facts.clnt_signature}"
+        text += _detail(facts.clnt_signature_curve, facts.clnt_signature_bits)
+        text += _digest("client", facts.clnt_signature_digest)
+    return text
 
 
 def _detail(curve: str, bits: int) -> str:

@@ -7,9 +7,14 @@ TLS 1.3 a curve has one digest only, and OpenSSL takes the RSA-PSS scheme that t
 
 from __future__ import annotations
 
+import socket
 from functools import lru_cache
+from struct import Struct
 
 _HANDSHAKE, _CLIENT_HELLO, _SIGNATURE_ALGORITHMS = 22, 1, 13
+_MOST = 8192
+"""Bytes of a hello that are looked at."""
+_PEEK = int(socket.MSG_PEEK | socket.MSG_DONTWAIT)
 _RANDOM_END = 43
 """Where the session id begins: behind two headers, the version and 32 random bytes."""
 _RSA_PSS = (range(0x0804, 0x0807), range(0x0809, 0x080C))
@@ -38,6 +43,20 @@ def _are_usual(algorithms: bytes) -> bool:
     return bool(schemes) and firsts == [kind.start for kind in _RSA_PSS]
 
 
+def peek(descriptor: int) -> bytes:
+    """What a peer has sent so far, left where it is."""
+    try:
+        stream = socket.SocketType(socket.AF_UNIX, socket.SOCK_STREAM, 0, descriptor)
+    except OSError:
+        return b""
+    try:
+        return stream.recv(_MOST, _PEEK)
+    except OSError:
+        return b""
+    finally:
+        stream.detach()
+
+
 def usual_scheme(algorithm: str, curve: str) -> int:
     """The scheme with which OpenSSL signs a handshake with a usual client; 0 for keys that have no digest."""
     return _RSA_PSS_SHA256 if algorithm.startswith("RSA") else _SCHEMES.get(curve, 0)
@@ -54,23 +73,26 @@ def _schemes(algorithms: bytes) -> list[int]:
 
 def _signature_algorithms(hello: bytes) -> bytes:
     """What the extension of that name says."""
-    number = int.from_bytes
     size = len(hello)
     if size < _RANDOM_END + 1 or hello[0] != _HANDSHAKE or hello[5] != _CLIENT_HELLO:
         return b""
     position = _RANDOM_END + 1 + hello[_RANDOM_END]
-    position += 2 + number(hello[position : position + 2])
+    position += 2 + int.from_bytes(hello[position : position + 2])
     if position >= size:
         return b""
     position += 1 + hello[position]
-    end = position + 2 + number(hello[position : position + 2])
+    end = position + 2 + int.from_bytes(hello[position : position + 2])
     position += 2
     if end > size:
         return b""
-    while position < end:
-        kind, length = number(hello[position : position + 2]), number(hello[position + 2 : position + 4])
+    while position + 4 <= end:
+        kind, length = _EXTENSION(hello, position)
         position += 4
         if kind == _SIGNATURE_ALGORITHMS:
             return hello[position + 2 : position + length]
         position += length
     return b""
+
+
+_EXTENSION = Struct(">HH").unpack_from
+"""Kind and length."""

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 from ..loop import Loop
 from ..wire.messages import ClientSettings, Generation, Request, ServerSettings, TlsContext
+from .facts import Agreement
 from .identities import Identity
 
 
@@ -28,9 +29,14 @@ class Peer(Protocol):
 
     ssl: Any
     """The `SSL *`, in accept or connect state, on a non-blocking descriptor that the engine owns."""
+    reused: bool
+    """After the handshake: whether it has resumed a session."""
 
-    def complete(self) -> TlsContext:
-        """After the handshake: judge it, log its summary line, and say what the client may know of it."""
+    def complete(self) -> Agreement:
+        """After the handshake: judge it, log its summary line, and say what it has agreed on."""
+
+    def told(self) -> TlsContext:
+        """After `complete`: what the client may know of it."""
 
     def failed(self) -> None:
         """After a failed handshake: log what OpenSSL's error queue holds, and empty it."""

@@ -16,7 +16,7 @@ from postconf.values import SecurityLevel, cipher_exclusions
 
 from ..log import Log
 from ..wire.messages import Generation, Request, ServerInit, ServerSettings, ServerStart
-from . import blame, openssl, unsupported
+from . import blame, hello, openssl, unsupported
 from .behaviour import Behaviour
 from .ciphers import BadCiphers, cipher_list
 from .contexts import BadContext, tell
@@ -117,7 +117,7 @@ class ServerRole:
         traces = self._behaviour.settings_from_client
         mask = contexts.mask if own_mask else log_mask(start.log_param, start.log_level, log, traces=traces)
         digest = contexts.fingerprints.of(start.mdalg)
-        return Setting(contexts, context, mask, digest, self._names, library, self._behaviour, log)
+        return Setting(contexts, context, mask, packets(mask), digest, self._names, library, self._behaviour, log)
 
     def _contexts_of(self, init: ServerInit) -> ServerContexts:
         """What there is for an INIT, or else is made now; what can't be made is not remembered."""
@@ -136,15 +136,16 @@ class ServerRole:
 class ServerOffer:
     """One request that the role will serve."""
 
-    __slots__ = ("_namaddr", "_request", "_setting", "generation", "hello_decides", "packets")
+    __slots__ = ("_namaddr", "_request", "_setting", "_watched", "generation", "hello_decides", "packets")
 
     def __init__(self, setting: Setting, request: Request, namaddr: str, generation: Generation) -> None:
         self._setting = setting
         self._request = request
         self._namaddr = namaddr
         self.generation = generation
-        self.packets = packets(setting.mask)
-        self.hello_decides = needs_watching(setting, request) is None
+        self.packets = setting.packets
+        self._watched = needs_watching(setting, request)
+        self.hello_decides = self._watched is None
 
     def when_ready(self, go_on: Callable[[], None]) -> None:
         """Go on at once."""
@@ -152,7 +153,10 @@ class ServerOffer:
 
     def start(self, descriptor: int) -> ServerPeer:
         """Begin TLS on the remote peer's descriptor."""
-        return ServerPeer(self._setting, self._request, self._namaddr, descriptor)
+        watched = self._watched
+        if watched is None:
+            watched = not hello.is_usual(hello.peek(descriptor))
+        return ServerPeer(self._setting, self._request, self._namaddr, descriptor, watched=watched)
 
 
 class RefusingOffer(ServerOffer):

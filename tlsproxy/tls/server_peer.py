@@ -5,7 +5,6 @@ The lines and their order are those of tls_server_post_accept(3) and of the call
 
 from __future__ import annotations
 
-import socket
 from dataclasses import dataclass
 
 from OpenSSL import SSL
@@ -21,13 +20,14 @@ from .ciphers import BadCiphers
 from .contexts import BadContext
 from .der import CLIENT_AUTH, SERVER_AUTH
 from .digests import Digest
-from .facts import read_facts, summary
+from .facts import Agreement, agreement, summary
 from .finding import INVALID_PURPOSE, Finding
 from .identities import BadIdentity
 from .loglevel import LogMask
 from .openssl_hooks import Hooks, NameRefused
 from .openssl_peer import Certificate
 from .peer_facts import describe, tell_of
+from .roles import Packets
 from .server_contexts import ServerContext, ServerContexts
 from .server_names import NamesUnavailable, ServerNames
 from .tickets import shown_expiry
@@ -35,7 +35,6 @@ from .tickets import shown_expiry
 _DETAILS = LogMask.VERBOSE | LogMask.CACHE | LogMask.SSL_DEBUG
 _BUILT_IN = ("default", "none", "")
 """Values of tls_config_file that leave the signature algorithms as they are."""
-_HELLO_SIZE = 8192
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +44,7 @@ class Setting:
     contexts: ServerContexts
     context: ServerContext
     mask: int
+    packets: Packets
     digest: Digest
     """Of fingerprints."""
     names: ServerNames | None
@@ -57,26 +57,32 @@ class ServerPeer:
     """One session."""
 
     __slots__ = (
-        *("_finding", "_hooks", "_namaddr", "_request", "_setting", "_shows_server", "_sni", "_watched"),
-        "ssl",
+        *("_agreed", "_facts", "_finding", "_hooks", "_namaddr", "_request", "_setting", "_shows_server", "_sni"),
+        *("_watched", "reused", "ssl"),
     )
 
-    def __init__(self, setting: Setting, request: Request, namaddr: str, descriptor: int) -> None:
-        """Begin TLS on the remote peer's descriptor; `namaddr` is what the peer is called in the log."""
+    _agreed: Agreement  # known from `complete` on
+
+    def __init__(self, setting: Setting, request: Request, namaddr: str, descriptor: int, *, watched: bool) -> None:
+        """Begin TLS on the remote peer's descriptor.
+
+        `namaddr` is what the peer is called in the log; `watched`: the messages of the handshake are to be seen.
+        """
         self._setting = setting
         self._request = request
         self._namaddr = namaddr.lower()
         self._sni = ""
+        self._facts: TlsContext | None = None
         self._finding: Finding | None = None
         self._shows_server = False
+        self._watched = watched
+        self.reused = False
         detailed = setting.mask & _DETAILS
         if detailed & LogMask.VERBOSE:
             setting.log.info(f"setting up TLS connection from {namaddr}")
             setting.log.info(f'{namaddr}: TLS cipher list "{setting.context.terms.ciphers}"')
         context = setting.context.base()
-        watching = needs_watching(setting, request)
-        self._watched = not hello.is_usual(peek(descriptor)) if watching is None else watching
-        openssl_hooks.see_messages(context, wanted=self._watched)
+        openssl_hooks.see_messages(context, wanted=watched)
         self.ssl = ssl = openssl.begin(context, descriptor, server=True)
         if setting.context.renewed is not None:
             openssl.change_context(ssl, setting.context.renewed)
@@ -92,15 +98,13 @@ class ServerPeer:
             if detailed & LogMask.CACHE:
                 hooks.on_ticket, on_hello = self._on_ticket, self._on_hello
             hooks.on_step = trace.follow(ssl, traced, on_hello)
-        if self._watched or setting.names is not None:
+        if watched or setting.names is not None:
             openssl_hooks.hook(ssl, hooks)
 
-    def complete(self) -> TlsContext:
-        """Judge the handshake, log what is to be logged of it, and say what the local peer may know."""
+    def complete(self) -> Agreement:
+        """Judge the handshake, log what is to be logged of it, and say what it has agreed on."""
         setting, mask, log = self._setting, self._setting.mask, self._setting.log
-        if not mask and not self._request.flags & Flag.SEND_CONTEXT and not setting.context.terms.requires:
-            return TlsContext()
-        reused = openssl_peer.session_reused(self.ssl)
+        self.reused = reused = openssl_peer.session_reused(self.ssl)
         if reused and mask & LogMask.CACHE:
             ticket = " (RFC 5077 session ticket)" if setting.contexts.resumption.tickets else ""
             log.info(f"{self._namaddr}: Reusing old session{ticket}")
@@ -108,23 +112,24 @@ class ServerPeer:
         if not self._watched and not reused:
             algorithm, curve, _bits = openssl.own_key(self.ssl) or ("", "", 0)
             own_scheme = hello.usual_scheme(algorithm, curve)
-        facts = read_facts(
+        agreed = agreement(
             self.ssl,
             (own_scheme, self._hooks.peer_scheme),
+            setting.behaviour,
             server=True,
-            group_names=setting.behaviour.group_names,
-            nist_curves=setting.behaviour.nist_curves,
             signatures=setting.behaviour.signatures_when_resumed or not reused,
         )
-        facts.namaddr = self._namaddr
-        certificate = openssl_peer.peer_certificate(self.ssl) if setting.contexts.asks else None
-        if certificate is not None:
-            self._describe(certificate, facts)
-            if not facts.peer_status & PeerStatus.TRUSTED:
-                self._complain(reused=reused)
+        self._agreed = agreed
+        status = self._look_at_certificate(reused=reused) if setting.contexts.asks else 0
         if mask & LogMask.SUMMARY:
-            log.info(summary(facts, "from", self._namaddr, self._sni))
-        return facts
+            log.info(summary(agreed, status, "from", self._namaddr, self._sni))
+        return agreed
+
+    def told(self) -> TlsContext:
+        """What the local peer may know."""
+        if self._facts is None:
+            self._facts = self._agreed.context(self._namaddr)
+        return self._facts
 
     def failed(self) -> None:
         """Log what OpenSSL says about a failed handshake."""
@@ -133,6 +138,17 @@ class ServerPeer:
     def close(self) -> None:
         """Forget what is kept beside the connection."""
         openssl_hooks.unhook(self.ssl)
+
+    def _look_at_certificate(self, *, reused: bool) -> int:
+        """Tell of the client's certificate, if there is one, and whether it is trusted; return the peer's status."""
+        certificate = openssl_peer.peer_certificate(self.ssl)
+        if certificate is None:
+            return 0
+        facts = self.told()
+        self._describe(certificate, facts)
+        if not facts.peer_status & PeerStatus.TRUSTED:
+            self._complain(reused=reused)
+        return facts.peer_status
 
     def _describe(self, certificate: Certificate, facts: TlsContext) -> None:
         """Tell of the client's certificate, and whether it is trusted."""
@@ -230,17 +246,3 @@ def needs_watching(setting: Setting, request: Request) -> bool | None:
     # In debug logs TLS begins before the client has sent anything.
     is_traced = bool(setting.mask & _DETAILS)
     return True if is_traced or setting.library.tls_config_file not in _BUILT_IN else None
-
-
-def peek(descriptor: int) -> bytes:
-    """What a peer has sent so far, left where it is."""
-    try:
-        stream = socket.SocketType(socket.AF_UNIX, socket.SOCK_STREAM, 0, descriptor)
-    except OSError:
-        return b""
-    try:
-        return stream.recv(_HELLO_SIZE, socket.MSG_PEEK | socket.MSG_DONTWAIT)
-    except OSError:
-        return b""
-    finally:
-        stream.detach()

@@ -41,7 +41,7 @@ class Generation(IntEnum):
     V3_12 = 312
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Request:
     """The part that every request has (list 1). Times are in seconds."""
 
