@@ -236,6 +236,19 @@ def test_an_idle_process_ends_and_is_not_started_without_need(public_path: Path)
         finish(starttls(postfix))
 
 
+def test_a_process_that_has_served_max_use_hundred_peers_ends(public_path: Path) -> None:
+    with with_daemon(public_path, {"max_use": "1"}) as postfix:
+        finish(starttls(postfix))
+        (pid,) = daemons(postfix)
+        for _ in range(99):
+            with socket.socket(socket.AF_UNIX) as peer:
+                peer.connect(str(postfix.queue / "private" / "tlsproxy"))
+                assert peer.recv(100)
+        wait_until(lambda: pid not in daemons(postfix), explain=postfix.log)
+        finish(starttls(postfix))
+        assert "fatal" not in postfix.log()
+
+
 def test_retirement_is_a_drain(public_path: Path) -> None:
     with with_daemon(public_path, command="tlsproxy -r 2") as postfix:
         client = starttls(postfix)

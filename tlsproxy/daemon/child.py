@@ -9,7 +9,7 @@ over the open sessions and ends with the last of them ("drain").
 
 What ends it:
     max_idle   no session for that long
-    max_use    so many sessions served, none open, and max_idle old: a start costs as much as hundreds of sessions
+    max_use    so many hundred sessions served, and none open: a start costs as much as hundreds of sessions
     drain      `postfix reload`, the death of master(8), retirement, SIGHUP, renewed keys that only root may read
     SIGTERM    at once, as `postfix stop` expects
 """
@@ -38,6 +38,7 @@ from .watchdog import Watchdog
 
 _TAKEN, _AVAILABLE = 0, 1
 _RETIREMENT = 18000
+_HUNDRED = 100
 
 
 class Child:
@@ -64,9 +65,10 @@ class Child:
         self._log = log
         self._generation = generation
         self._max_idle = number(settings.view, "max_idle")
-        self._max_use = number(settings.view, "max_use")
+        max_use = number(settings.view, "max_use")
+        self._most_sessions = _HUNDRED * max_use
         self._started = self._loop.now
-        self._retire_at = self._started + (retire_after or min(_RETIREMENT, self._max_idle * self._max_use))
+        self._retire_at = self._started + (retire_after or min(_RETIREMENT, self._max_idle * max_use))
         self._control = Control(self._loop, log, {"/metrics": self._metrics, "/status": self._status_report})
         try:
             self._control.listen_at(control_path(Path("private", settings.service.service_name)))
@@ -117,8 +119,7 @@ class Child:
             self._report(_TAKEN, _AVAILABLE)
         if server.sessions:
             return
-        age = now - self._started
-        if now - server.idle_since >= self._max_idle or (server.used >= self._max_use and age >= self._max_idle):
+        if server.used >= self._most_sessions or now - server.idle_since >= self._max_idle:
             self._end()
 
     def _renew(self) -> None:

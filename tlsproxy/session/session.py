@@ -64,6 +64,14 @@ _LISTS_TIMEOUT = 10.0
 _SESSION_GRACE = 10
 """Seconds that are added to the client's session limit, which is the client's own business to enforce."""
 _MAX_TIMEOUT = 7 * 24 * 3600
+_EITHER_ROLE = Flag.SERVER | Flag.CLIENT
+_ROLES = {
+    0: ("none", "(bogus_direction)"),
+    Flag.SERVER: ("server", "from"),
+    Flag.CLIENT: ("client", "to"),
+    _EITHER_ROLE: ("none", "from"),
+}
+"""The role that a request's flags mean, and how the log says it."""
 _ONE_DESCRIPTOR = socket.CMSG_LEN(4)
 
 
@@ -148,10 +156,8 @@ class Session:
         """Read the whole request and act on it."""
         self._request = request = yield from read_request(reader)
         self._endpoint = request.remote_endpoint
-        role = request.flags & (Flag.SERVER | Flag.CLIENT)
-        if role in (Flag.SERVER, Flag.CLIENT):
-            self.role = "server" if role is Flag.SERVER else "client"
-        direction = "from" if role & Flag.SERVER else "to" if role & Flag.CLIENT else "(bogus_direction)"
+        role = request.flags & _EITHER_ROLE
+        self.role, direction = _ROLES[role]
         self._log.info(f"CONNECT {direction} {request.remote_endpoint}")
         probe = bool(request.flags & Flag.PROBE_ONLY)
         if role == Flag.CLIENT and probe:
@@ -177,16 +183,17 @@ class Session:
         try:
             if not data:
                 raise self._reader.end_of_input()
-            if self._timed_out != self._lists_timed_out:
+            self._reader.feed(data)
+            next(self._reading)
+            if self._timeout != _LISTS_TIMEOUT:
                 self._touched = self._loop.now
                 self._timeout = _LISTS_TIMEOUT
                 self._timed_out = self._lists_timed_out
-            self._reader.feed(data)
-            next(self._reading)
         except StopIteration:
             self._reading = _NOTHING_TO_READ
             del self._reader  # a kilobyte
-            if self._timed_out == self._lists_timed_out:  # it has not ended
+            self._touched = self._loop.now
+            if self._timeout == _LISTS_TIMEOUT and self._timed_out == self._lists_timed_out:  # it has not ended
                 self._timeout = REQUEST_TIMEOUT
                 self._timed_out = self._end
         except ProtocolError as error:

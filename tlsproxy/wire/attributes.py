@@ -176,8 +176,9 @@ class AttributeReader:
 
     def end_of_list(self) -> Reading[None]:
         """Read the terminator."""
-        name = yield from self.next_name()
-        if name:
+        while self._next == len(self._strings):
+            yield
+        if name := self._strings[self._next]:
             raise self._unexpected(name, "(list terminator)")
         self._next += 1
 
