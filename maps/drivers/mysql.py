@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import encodings.idna  # noqa: F401  for getaddrinfo(3): in a jail it could not be loaded any more
+
 import pymysql
 
 from postconf.lines import decode, encode

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -61,6 +63,27 @@ def tcp_answer(request: bytes) -> bytes | None:
         b"get A%20%C3%A9%25": b"200 quoted\n",
     }
     return replies.get(request, b"500 not%20found\n")
+
+
+_IN_A_JAIL = """
+import os, sys
+from maps.registry import open_table
+from maps.table import Access
+table = open_table(sys.argv[1], Access())
+os.chroot(sys.argv[2])
+os.chdir("/")
+print(table.lookup(b"found"))
+"""
+
+
+@pytest.mark.parametrize(("kind", "end"), [("tcp", b"\n"), ("socketmap", b",")])
+def test_a_server_is_reached_from_a_jail(tmp_path: Path, kind: str, end: bytes) -> None:
+    answer = {"tcp": tcp_answer, "socketmap": lambda _: netstring(b"OK value")}[kind]
+    with ScriptedServer(end, answer) as server:
+        name = f"tcp:127.0.0.1:{server.port}" if kind == "tcp" else f"socketmap:inet:127.0.0.1:{server.port}:name"
+        command = [sys.executable, "-c", _IN_A_JAIL, name, str(tmp_path)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.stdout, done.stderr) == (f"{ {'tcp': 'a bé', 'socketmap': 'value'}[kind].encode()!r}\n", "")
 
 
 def netstring(reply: bytes) -> bytes:
