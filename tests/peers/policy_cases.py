@@ -154,6 +154,7 @@ ENTRIES = [
     _policy("encrypt connection_reuse=no connection_reuse=YES"),
     _policy("encrypt connection_reuse=no ciphers=unheard-of"),
     _policy("encrypt connection_reuse=no protocols=nonsense"),
+    _policy("secure connection_reuse=no match=::"),
     _policy("encrypt connection_reuse=maybe"),
     _policy("encrypt enable_rpk=yes"),
     _policy("encrypt policy_type=sts"),
