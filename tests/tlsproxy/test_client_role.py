@@ -282,6 +282,26 @@ def test_a_server_that_asks_sees_our_certificate(
     assert session.context["clnt_signature"] == names[kind]
 
 
+@pytest.mark.postfix  # for root's sake
+@pytest.mark.parametrize("trusting", [False, True])
+def test_a_client_in_a_jail_sends_its_whole_chain(
+    public_path: Path, certificates: Certificates, chains: Chains, trusting: bool
+) -> None:
+    """The server knows the root only; the context is made when the session asks for it."""
+    (public_path / "queue/private").mkdir(parents=True)
+    files = {"chain_files": f"{certificates.directory}/ec256.pem"} | (
+        {"CAfile": str(chains.authorities)} if trusting else {}
+    )
+    settings = {"queue_directory": f"{public_path}/queue", "mail_owner": "nobody", "smtp_tls_loglevel": "1"}
+    settings |= {f"smtp_tls_{name}": value for name, value in files.items()}
+    write_config(public_path, SETTINGS | settings, certificate=False)
+    server = server_context(chains.file("direct"), ask=True)
+    server.load_verify_locations(certificates.directory / "ca.pem")
+    with running(public_path, "--chroot", user=()) as proxy:
+        session = SmtpClient(proxy.socket, public_path).session(server, Asked(init=files))
+    assert session.client_certificate == certificates.servers["ec256"].der
+
+
 def test_records_without_data_match_nothing(daemon: tuple[Proxy, SmtpClient], chains: Chains) -> None:
     """The C program panics."""
     server = server_context(chains.file("direct"))

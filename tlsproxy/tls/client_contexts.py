@@ -122,9 +122,9 @@ class ClientContexts:
         context = bare_context()
         context.set_options(self._options)
         refused = limit_protocols(context, terms.protocols)
-        use_identities(context, self._identities, self.init.chain_files, self._log)
-        if self._trust:
+        if self._trust:  # before the identities: in a jail their issuers are put beside the authorities
             openssl_peer.share_trust(context, self._trust)
+        use_identities(context, self._identities, self.init.chain_files, self._log)
         openssl_hooks.judge_chains(context, self.init.verifydepth)
         if self._groups:
             openssl.set_groups(context, self._groups)
