@@ -95,6 +95,26 @@ def test_a_receiver_that_does_not_read_gets_everything_later_in_order(tmp_path: 
         assert texts(got) == [str(number) for number in range(3000)]
 
 
+@pytest.mark.parametrize("together", [True, False])
+def test_only_who_takes_lines_together_gets_them_so_and_never_more_than_it_reads(
+    tmp_path: Path, *, together: bool
+) -> None:
+    with receiver(tmp_path / "log") as stream:
+        log = PostfixLog(FORM, Datagrams(str(tmp_path / "log"), together=together))
+        expected = [str(number) + "x" * (37 * number % 1990) for number in range(200)]
+        for text in expected:
+            log.info(text)
+        datagrams: list[bytes] = []
+        lines: list[bytes] = []
+        while len(lines) < 200:
+            log.flush()
+            datagrams += received(stream)
+            lines = [line for each in datagrams for line in each.split(b"\n")]
+        assert texts(lines) == expected
+        assert max(map(len, datagrams)) <= 4096
+        assert len(datagrams) < 100 if together else len(datagrams) == 200
+
+
 def test_a_receiver_with_a_short_queue_has_everything_soon_and_one_that_is_gone_is_not_asked_all_the_time() -> None:
     taken: list[bytes] = []
     asked = 0

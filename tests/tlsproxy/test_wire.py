@@ -30,6 +30,7 @@ from tlsproxy.wire.messages import (
     read_client_settings,
     read_request,
     read_server_settings,
+    split_request,
 )
 from tlsproxy.wire.requests import (
     read_announcement,
@@ -273,6 +274,40 @@ def test_a_written_request_can_be_read(request) -> None:
     request = dataclasses.replace(request, flags=Flag.CLIENT, handshake_timeout=3, session_timeout=4)
     reader = AttributeReader()
     assert read(write_request(request), read_request(reader), reader) == request
+
+
+LIST_1 = (
+    b"remote_endpoint",
+    b"[192.0.2.7]:4711",
+    b"flags",
+    b"2",
+    b"timeout",
+    b"30",
+    b"timeout",
+    b"31",
+    b"serverid",
+    b"",
+)
+
+
+@given(
+    st.dictionaries(st.integers(0, 9), st.sampled_from([b"", b"-1", b"0007", b"99999999999", b"\xff\n", b"timeout"])),
+    st.binary(max_size=20),
+)
+def test_a_request_that_is_split_off_is_the_one_that_is_read(changes: dict[int, bytes], rest: bytes) -> None:
+    data = b"".join(changes.get(index, part) + b"\0" for index, part in enumerate(LIST_1)) + b"\0"
+    request, left = split_request(data + rest)
+    assert left == (data + rest if request is None else rest)
+    assert (request is not None) or changes
+    if request is not None:
+        reader = AttributeReader()
+        assert request == read(data, read_request(reader), reader)
+
+
+@given(st.integers(0, 70))
+def test_what_is_no_whole_request_is_not_split(size: int) -> None:
+    data = b"\0".join(LIST_1)[:size]
+    assert split_request(data) == (None, data)
 
 
 @given(st.sampled_from(Generation), structures(TlsContext), st.integers(1, 50))

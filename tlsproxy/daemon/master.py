@@ -103,7 +103,7 @@ def _early_form(process_name: str, environment: Mapping[str, str]) -> tuple[Form
     """Log as master(8) says it in the environment, before main.cf has been read."""
     tag = f"{environment.get('MAIL_LOGTAG', 'postfix')}/{process_name}"
     if environment.get("POSTLOG_SERVICE"):
-        sink = sinks.Datagrams(environment["POSTLOG_SERVICE"])
+        sink = sinks.Datagrams(environment["POSTLOG_SERVICE"], together=True)
         return PostfixForm(tag, environment.get("POSTLOG_HOSTNAME", "amnesiac")), sink
     return SyslogForm(tag, "mail"), sinks.Datagrams(sinks.SYSLOG_SOCKET)
 

@@ -52,6 +52,7 @@ from ..wire.messages import (
     read_client_settings,
     read_request,
     read_server_settings,
+    split_request,
     status_reply,
 )
 from .dump import PacketDump
@@ -136,7 +137,7 @@ class Session:
         self._close_peer: Callable[[], None] = _nothing
         self._handshake_queued = False
         self._reader = AttributeReader()
-        self._reading = self._read_lists(self._reader)
+        self._reading: Reading[None] | None = None
         self._touched = owner.loop.now
         self._timeout = REQUEST_TIMEOUT
         self._timed_out: Callable[[], None] = self._end
@@ -152,9 +153,11 @@ class Session:
 
     # -- requesting
 
-    def _read_lists(self, reader: AttributeReader) -> Reading[None]:
-        """Read the whole request and act on it."""
-        self._request = request = yield from read_request(reader)
+    def _read_lists(self, reader: AttributeReader, request: Request | None) -> Reading[None]:
+        """Read the whole request, or what is missing of it, and act on it."""
+        if request is None:
+            request = yield from read_request(reader)
+        self._request = request
         self._endpoint = request.remote_endpoint
         role = request.flags & _EITHER_ROLE
         self.role, direction = _ROLES[role]
@@ -183,6 +186,9 @@ class Session:
         try:
             if not data:
                 raise self._reader.end_of_input()
+            if self._reading is None:
+                request, data = split_request(data)
+                self._reading = self._read_lists(self._reader, request)
             self._reader.feed(data)
             next(self._reading)
             if self._timeout != _LISTS_TIMEOUT:
