@@ -137,7 +137,7 @@ class Server:
         return bool(poll.poll(0))
 
     def _on_connection(self, _events: int) -> None:
-        if not self._has_room():
+        if not (self._is_below_limits() or self._makes_room()):
             self.full = True
             self.numbers[PAUSES] += 1
             self._pause()
@@ -164,10 +164,8 @@ class Server:
         except Exception:
             self._on_failure(session.start)
 
-    def _has_room(self) -> bool:
-        """Say whether one more session may begin; if need be, by ending the oldest one that has not come to TLS."""
-        if self._is_below_limits():
-            return True
+    def _makes_room(self) -> bool:
+        """End the oldest session that has not come to TLS, so that another may begin; say whether there was one."""
         oldest = next(iter(self._beginning), None)
         if oldest is None or self.loop.now - self._beginning[oldest] < _PATIENCE:
             return False

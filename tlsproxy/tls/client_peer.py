@@ -20,7 +20,7 @@ from .behaviour import Behaviour
 from .client_contexts import ClientContexts
 from .client_policy import Demand
 from .client_sessions import Place
-from .facts import Agreement, agreement, summary
+from .facts import Agreement, agreement, signature, summary
 from .loglevel import LogMask
 from .openssl_hooks import Hooks
 from .openssl_peer import Certificate
@@ -85,13 +85,12 @@ class ClientPeer:
         self.reused = reused = openssl_peer.session_reused(self.ssl)
         if reused and mask & LogMask.CACHE:
             log.info(f"{self._namaddr}: Reusing old session")
-        agreed = agreement(
-            self.ssl,
-            (self._hooks.own_scheme, self._hooks.peer_scheme),
-            setting.behaviour,
-            server=False,
-            signatures=setting.behaviour.signatures_when_resumed or not reused,
-        )
+        own = peer = None
+        if setting.behaviour.signatures_when_resumed or not reused:
+            peer = signature(openssl.peer_key(self.ssl), self._hooks.peer_scheme)
+            if self._hooks.own_scheme:
+                own = signature(openssl.own_key(self.ssl), self._hooks.own_scheme)
+        agreed = agreement(self.ssl, peer, own, setting.behaviour)
         self._facts = facts = agreed.context(self._namaddr)
         facts.level = setting.demand.policy.level
         certificate = openssl_peer.peer_certificate(self.ssl)

@@ -51,30 +51,25 @@ class Agreement:
         return TlsContext(**self._facts, namaddr=namaddr)
 
 
-def agreement(ssl: Any, schemes: tuple[int, int], behaviour: Behaviour, *, server: bool, signatures: bool) -> Agreement:
-    """What a finished handshake has agreed on.
-
-    `schemes` are what we and the peer have signed with, 0 for nothing; `signatures`: tell of them. Nothing is said of
-    the peer's certificate beyond its signature.
-    """
-    words = behaviour.group_names, behaviour.nist_curves
-    protocol = openssl.protocol(ssl)
-    if protocol != "TLSv1.3":
-        return _agreement(protocol, openssl.cipher(ssl), "", (None, None), words)
-    ours = theirs = None
-    if signatures:
-        ours = _signature(openssl.own_key(ssl), schemes[0]) if server or schemes[0] else None
-        theirs = _signature(openssl.peer_key(ssl), schemes[1])
-    sides = (ours, theirs) if server else (theirs, ours)
-    return _agreement(protocol, openssl.cipher(ssl), openssl.group(ssl), sides, words)
-
-
-_Signature = tuple[openssl.Key, str]
+Signature = tuple[openssl.Key, str]
 """A key, and with which digest it has signed."""
 
 
-def _signature(key: openssl.Key | None, scheme: int) -> _Signature | None:
+def signature(key: openssl.Key | None, scheme: int) -> Signature | None:
+    """What a key has signed with in a handshake: a scheme of RFC 8446, or 0 for nothing."""
     return None if key is None else (key, _DIGESTS.get(scheme, ""))
+
+
+def agreement(ssl: Any, servers: Signature | None, clients: Signature | None, behaviour: Behaviour) -> Agreement:
+    """What a finished handshake has agreed on, with the signatures that are to be told of: the server's, the client's.
+
+    Up to TLS 1.2 none are.
+    """
+    words = behaviour.group_names, behaviour.nist_curves
+    protocol, cipher = openssl.protocol(ssl), openssl.cipher(ssl)
+    if protocol != "TLSv1.3":
+        return _agreement(protocol, cipher, "", (None, None), words)
+    return _agreement(protocol, cipher, openssl.group(ssl), (servers, clients), words)
 
 
 @lru_cache(maxsize=1000)
@@ -82,7 +77,7 @@ def _agreement(
     protocol: str,
     cipher: tuple[str, int, int],
     group: str,
-    sides: tuple[_Signature | None, _Signature | None],
+    sides: tuple[Signature | None, Signature | None],
     words: tuple[bool, bool],
 ) -> Agreement:
     """`sides` are the signatures of server and client."""

@@ -11,6 +11,8 @@ import socket
 from functools import lru_cache
 from struct import Struct
 
+from .openssl import Key
+
 _HANDSHAKE, _CLIENT_HELLO, _SIGNATURE_ALGORITHMS = 22, 1, 13
 _MOST = 8192
 """Bytes of a hello that are looked at."""
@@ -57,8 +59,9 @@ def peek(descriptor: int) -> bytes:
         stream.detach()
 
 
-def usual_scheme(algorithm: str, curve: str) -> int:
+def usual_scheme(key: Key) -> int:
     """The scheme with which OpenSSL signs a handshake with a usual client; 0 for keys that have no digest."""
+    algorithm, curve, _bits = key
     return _RSA_PSS_SHA256 if algorithm.startswith("RSA") else _SCHEMES.get(curve, 0)
 
 

@@ -223,6 +223,11 @@ def key_kind(key: bytes) -> int:
     return kind
 
 
+def has_one_digest(key: bytes) -> bool:
+    """Does a PEM key leave no choice of what it signs TLS 1.3 handshakes with (RFC 8446 §4.2.3)?"""
+    return key_kind(key) in (_EC, _ED25519, _ED448)
+
+
 def is_certificate(text: bytes) -> bool:
     """Is this a PEM certificate? False leaves the reasons in the error queue."""
     bio = lib.BIO_new_mem_buf(from_buffer(text), len(text))
@@ -302,7 +307,7 @@ def group(ssl: Any) -> str:
 Key = tuple[str, str, int]
 """What Postfix tells of a key: its name (RSA-PSS, ECDSA, …), its curve, its bits; one of the last two."""
 
-_RSA, _EC = 6, 408
+_RSA, _EC, _ED25519, _ED448 = 6, 408, 1087, 1088
 _CURVE_NAMES = {"secp256r1": "prime256v1", "secp192r1": "prime192v1"}
 _own_keys: dict[int, Key] = {}
 

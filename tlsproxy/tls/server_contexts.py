@@ -81,6 +81,8 @@ class ServerContexts:
         self.resumption = Resumption.of(library, view, self._options, log, ids=bool(init.set_sessid))
         self._trust = trusting_context(library, init.CAfile, init.CApath)
         self.identities = self._read_identities()
+        self.chooses_digests = self._chooses_digests()
+        """Does it depend on the client with which digest a handshake is signed?"""
         self._dh = DhParameters(init.dh1024_param_file, log)
         self._groups = choose_groups(library, log, defaults=behaviour.default_groups)
         self._authorities = self._names_of_authorities()
@@ -103,6 +105,7 @@ class ServerContexts:
     def renew(self) -> None:
         """Read keys and certificates again, for new sessions; raise `BadIdentity`, and nothing has changed."""
         self.identities = self._read_identities()
+        self.chooses_digests = self._chooses_digests()
         for each in self._made.values():
             each.renew()
 
@@ -111,6 +114,9 @@ class ServerContexts:
         identities = read_configured(init.chain_files, certificate_pairs(init), log)
         use_identities(bare_context(), identities, init.chain_files, log)
         return identities
+
+    def _chooses_digests(self) -> bool:
+        return self.named or not all(openssl.has_one_digest(each.key.text) for each in self.identities)
 
     def _names_of_authorities(self) -> openssl.AuthorityNames | None:
         file = self._init.CAfile

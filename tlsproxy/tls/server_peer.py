@@ -20,7 +20,7 @@ from .ciphers import BadCiphers
 from .contexts import BadContext
 from .der import CLIENT_AUTH, SERVER_AUTH
 from .digests import Digest
-from .facts import Agreement, agreement, summary
+from .facts import Agreement, agreement, signature, summary
 from .finding import INVALID_PURPOSE, Finding
 from .identities import BadIdentity
 from .loglevel import LogMask
@@ -108,18 +108,15 @@ class ServerPeer:
         if reused and mask & LogMask.CACHE:
             ticket = " (RFC 5077 session ticket)" if setting.contexts.resumption.tickets else ""
             log.info(f"{self._namaddr}: Reusing old session{ticket}")
-        own_scheme = self._hooks.own_scheme
-        if not self._watched and not reused:
-            algorithm, curve, _bits = openssl.own_key(self.ssl) or ("", "", 0)
-            own_scheme = hello.usual_scheme(algorithm, curve)
-        agreed = agreement(
-            self.ssl,
-            (own_scheme, self._hooks.peer_scheme),
-            setting.behaviour,
-            server=True,
-            signatures=setting.behaviour.signatures_when_resumed or not reused,
-        )
-        self._agreed = agreed
+        own = peer = None
+        if setting.behaviour.signatures_when_resumed or not reused:
+            key, scheme = openssl.own_key(self.ssl), self._hooks.own_scheme
+            if key is not None and not self._watched and not reused:
+                scheme = hello.usual_scheme(key)
+            own = signature(key, scheme)
+            if setting.contexts.asks:
+                peer = signature(openssl.peer_key(self.ssl), self._hooks.peer_scheme)
+        self._agreed = agreed = agreement(self.ssl, own, peer, setting.behaviour)
         status = self._look_at_certificate(reused=reused) if setting.contexts.asks else 0
         if mask & LogMask.SUMMARY:
             log.info(summary(agreed, status, "from", self._namaddr, self._sni))
@@ -245,4 +242,6 @@ def needs_watching(setting: Setting, request: Request) -> bool | None:
         return False
     # In debug logs TLS begins before the client has sent anything.
     is_traced = bool(setting.mask & _DETAILS)
-    return True if is_traced or setting.library.tls_config_file not in _BUILT_IN else None
+    if is_traced or setting.library.tls_config_file not in _BUILT_IN:
+        return True
+    return None if setting.contexts.chooses_digests else False
