@@ -7,8 +7,13 @@ import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.x509.oid import NameOID
 from hypothesis import given
 from hypothesis import strategies as st
 from OpenSSL import SSL
@@ -16,8 +21,10 @@ from peers.certificates import Certificates
 from peers.children import PATIENCE
 from peers.proxy import Proxy, running, write_config
 
-from tlsproxy.tls import openssl
-from tlsproxy.tls.hello import is_usual, signature_schemes
+from tlsproxy.tls import openssl, openssl_hooks
+from tlsproxy.tls.contexts import bare_context
+from tlsproxy.tls.hello import foretold_scheme, is_whole, peek, signature_schemes
+from tlsproxy.tls.openssl import Key
 
 SHA256_FIRST = "rsa_pss_rsae_sha256:rsa_pss_rsae_sha512:ecdsa_secp256r1_sha256"
 SHA512_FIRST = "rsa_pss_rsae_sha512:rsa_pss_rsae_sha256:ecdsa_secp256r1_sha256"
@@ -38,22 +45,79 @@ def client_hello(schemes: str | None = None) -> bytes:
 
 def test_schemes_are_read_in_the_clients_order() -> None:
     assert signature_schemes(client_hello(SHA512_FIRST)) == [0x0806, 0x0804, 0x0403]
-    assert is_usual(client_hello(SHA256_FIRST))
-    assert is_usual(client_hello())
-    assert not is_usual(client_hello(SHA512_FIRST))
 
 
-def test_a_hello_that_is_not_all_there_is_not_usual() -> None:
+def test_a_hello_is_whole_when_all_of_it_is_there() -> None:
     hello = client_hello()
-    assert not any(is_usual(hello[:size]) for size in range(len(hello)))
+    assert is_whole(hello)
+    assert not any(is_whole(hello[:size]) for size in range(len(hello)))
+
+
+@pytest.mark.parametrize(
+    ("schemes", "key", "scheme"),
+    [
+        (SHA512_FIRST, ("RSA-PSS", "", 2048), 0x0806),
+        (SHA512_FIRST, ("RSA-PSS", "", 1024), 0x0804),
+        (SHA384_ONLY, ("RSA-PSS", "", 2048), 0x0805),
+        ("", ("ECDSA", "prime256v1", 0), 0x0403),
+        ("", ("ED25519", "", 0), 0),
+        (f"{SHA512_FIRST}:rsa_pss_pss_sha384", ("RSASSA-PSS", "", 0), 0x080A),
+    ],
+)
+def test_the_scheme_is_the_first_one_that_suits_the_key(schemes: str, key: Key, scheme: int) -> None:
+    assert foretold_scheme(client_hello(schemes), key) == scheme
+
+
+SIGNING = [f"rsa_pss_{kind}_sha{size}" for kind in ("rsae", "pss") for size in (256, 384, 512)]
+
+
+@pytest.fixture(scope="module")
+def signers(tmp_path_factory: pytest.TempPathFactory) -> dict[int, SSL.Context]:
+    """Contexts with RSA keys, by their size."""
+    contexts = {}
+    for bits in (1024, 2048):
+        key = rsa.generate_private_key(public_exponent=65537, key_size=bits)
+        name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, str(bits))])
+        begin = datetime(2020, 1, 1, tzinfo=UTC)
+        builder = x509.CertificateBuilder(name, name, key.public_key(), 1, begin, begin + timedelta(days=36500))
+        contexts[bits] = bare_context()
+        contexts[bits].use_certificate(builder.sign(key, SHA256()))
+        contexts[bits].use_privatekey(key)
+    return contexts
+
+
+@given(st.permutations(SIGNING), st.integers(1, 6), st.sampled_from([1024, 2048]))
+def test_what_is_foretold_is_what_openssl_does(
+    signers: dict[int, SSL.Context], order: list[str], count: int, bits: int
+) -> None:
+    context = SSL.Context(SSL.TLS_METHOD)
+    context.set_cipher_list(b"ALL:@SECLEVEL=0")
+    assert openssl.lib.SSL_CTX_set1_sigalgs_list(context._context, ":".join(order[:count]).encode()) == 1
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        client = SSL.Connection(context, ours)
+        client.set_connect_state()
+        for each in (ours, theirs):
+            each.setblocking(False)
+        with pytest.raises(SSL.WantReadError):
+            client.do_handshake()
+        hello = peek(theirs.fileno())
+        assert is_whole(hello)
+        hooks = openssl_hooks.Hooks()
+        server = openssl.begin(signers[bits], theirs.fileno(), server=True)
+        openssl_hooks.hook(server, hooks)
+        openssl.SSL_do_handshake(server)
+        openssl.clear_errors()
+        openssl_hooks.unhook(server)
+    assert hooks.own_scheme == foretold_scheme(hello, ("RSA-PSS", "", bits))
 
 
 @given(st.binary(max_size=200), st.integers(0, 200))
 def test_any_bytes_can_be_asked(noise: bytes, position: int) -> None:
     hello = client_hello()
     for data in (noise, hello[:position] + noise, hello[:position] + noise + hello[position + len(noise) :]):
-        signature_schemes(data)
-        is_usual(data)
+        is_whole(data)
+        foretold_scheme(data, ("RSA-PSS", "", 2048))
 
 
 @pytest.fixture(scope="module")

@@ -562,7 +562,9 @@ _NOTHING_TO_READ: Reading[None] = (None for _ in ())
 
 def _bounded(seconds: int) -> float:
     """A limit that a peer asks for; nonsense (negative) means at once, as 0 does."""
-    return float(min(max(seconds, 0), _MAX_TIMEOUT))
+    if seconds < 0:
+        return 0
+    return seconds if seconds < _MAX_TIMEOUT else _MAX_TIMEOUT
 
 
 def _nothing() -> None:

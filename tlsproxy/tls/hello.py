@@ -1,14 +1,13 @@
 """What a ClientHello says about signatures (RFC 8446 §4.2.3), read from its bytes before OpenSSL sees them.
 
-OpenSSL's binding does not tell which signature scheme a handshake has used. It can be watched (`openssl.Schemes`), at
-the price of a call into Python for each record of the session's whole life. For most clients it can be foretold: with
-TLS 1.3 a curve has one digest only, and OpenSSL takes the RSA-PSS scheme that the client names first.
+OpenSSL's binding does not tell which signature scheme a handshake has used. It can be watched (`openssl_hooks`), at the
+price of a call into Python for each record of the session's whole life. Most can be foretold: with TLS 1.3 a curve has
+one digest only, and OpenSSL takes the RSA-PSS scheme that the client names first.
 """
 
 from __future__ import annotations
 
 import socket
-from functools import lru_cache
 from struct import Struct
 
 from .openssl import Key
@@ -19,9 +18,11 @@ _MOST = 8192
 _PEEK = int(socket.MSG_PEEK | socket.MSG_DONTWAIT)
 _RANDOM_END = 43
 """Where the session id begins: behind two headers, the version and 32 random bytes."""
-_RSA_PSS = (range(0x0804, 0x0807), range(0x0809, 0x080C))
-"""For ordinary keys and for those that are good for nothing else; SHA-256, SHA-384, SHA-512 in turn."""
-
+_RSA_PSS = {
+    "RSA-PSS": {0x0804: 32, 0x0805: 48, 0x0806: 64},
+    "RSASSA-PSS": {0x0809: 32, 0x080A: 48, 0x080B: 64},
+}
+"""Schemes and the sizes of their digests, for ordinary RSA keys and for those that are good for nothing else."""
 _SCHEMES = {
     "prime256v1": 0x0403,
     "secp384r1": 0x0503,
@@ -30,19 +31,16 @@ _SCHEMES = {
     "brainpoolP384r1": 0x081B,
     "brainpoolP512r1": 0x081C,
 }
-_RSA_PSS_SHA256 = 0x0804
 
 
-def is_usual(hello: bytes) -> bool:
-    """Is this a whole ClientHello, from a client that likes RSA-PSS with SHA-256 best?"""
-    return _are_usual(_signature_algorithms(hello))
-
-
-@lru_cache(maxsize=128)
-def _are_usual(algorithms: bytes) -> bool:
-    schemes = _schemes(algorithms)
-    firsts = [next((each for each in schemes if each in kind), kind.start) for kind in _RSA_PSS]
-    return bool(schemes) and firsts == [kind.start for kind in _RSA_PSS]
+def is_whole(hello: bytes) -> bool:
+    """Is all of a ClientHello here, in one record?"""
+    return (
+        len(hello) > _RANDOM_END
+        and hello[0] == _HANDSHAKE
+        and hello[5] == _CLIENT_HELLO
+        and 9 + int.from_bytes(hello[6:9]) <= min(len(hello), 5 + int.from_bytes(hello[3:5]))
+    )
 
 
 def peek(descriptor: int) -> bytes:
@@ -59,18 +57,22 @@ def peek(descriptor: int) -> bytes:
         stream.detach()
 
 
-def usual_scheme(key: Key) -> int:
-    """The scheme with which OpenSSL signs a handshake with a usual client; 0 for keys that have no digest."""
-    algorithm, curve, _bits = key
-    return _RSA_PSS_SHA256 if algorithm.startswith("RSA") else _SCHEMES.get(curve, 0)
+def foretold_scheme(hello: bytes, key: Key) -> int:
+    """The scheme with which OpenSSL signs a handshake of TLS 1.3 that began with this hello; 0 for one without digest.
+
+    For keys on curves the hello is not needed.
+    """
+    algorithm, curve, bits = key
+    sizes = _RSA_PSS.get(algorithm)
+    if sizes is None:
+        return _SCHEMES.get(curve, 0)
+    room = (bits + 7) // 8 - 2 if bits else 128  # for twice the digest
+    return next((each for each in signature_schemes(hello) if each in sizes and 2 * sizes[each] <= room), 0)
 
 
 def signature_schemes(hello: bytes) -> list[int]:
     """The schemes that a client accepts, in its order; empty if they aren't there or the bytes aren't all here."""
-    return _schemes(_signature_algorithms(hello))
-
-
-def _schemes(algorithms: bytes) -> list[int]:
+    algorithms = _signature_algorithms(hello)
     return [int.from_bytes(algorithms[at : at + 2]) for at in range(0, len(algorithms), 2)]
 
 

@@ -153,10 +153,11 @@ class ServerOffer:
 
     def start(self, descriptor: int) -> ServerPeer:
         """Begin TLS on the remote peer's descriptor."""
-        watched = self._watched
+        watched, seen = self._watched, b""
         if watched is None:
-            watched = not hello.is_usual(hello.peek(descriptor))
-        return ServerPeer(self._setting, self._request, self._namaddr, descriptor, watched=watched)
+            seen = hello.peek(descriptor)
+            watched = not hello.is_whole(seen)
+        return ServerPeer(self._setting, self._request, self._namaddr, descriptor, hello=seen, watched=watched)
 
 
 class RefusingOffer(ServerOffer):

@@ -161,15 +161,22 @@ class ServerContext:
         self.terms = terms
         self._contexts = contexts
         self._chains: dict[bytes, SSL.Context] = {}
+        self._watched = True
         self._base = self._make_base()
         self.renewed: SSL.Context | None = None
         """The context with newer certificates than those of `base`, to be changed to when a session has begun."""
 
-    def base(self) -> SSL.Context:
-        """The context that sessions begin with: it seals their tickets."""
+    def base(self, *, watched: bool) -> SSL.Context:
+        """The context that a session begins with: it seals its tickets.
+
+        `watched`: the messages of the connection that is made of it are to be seen.
+        """
         if time.monotonic() >= self.expires:
             self._base = self._make_base()
             self.renewed = None
+        if watched != self._watched:
+            openssl_hooks.see_messages(self._base, wanted=watched)
+            self._watched = watched
         return self._base
 
     def renew(self) -> None:
@@ -183,6 +190,7 @@ class ServerContext:
     def _make_base(self) -> SSL.Context:
         """OpenSSL keeps a context's ticket keys for as long as there is the context."""
         base = self._contexts.make(self.terms)
+        self._watched = True
         # OpenSSL takes a callback as a sign that there will be a certificate that is fit for TLS 1.3.
         if self._contexts.named:
             openssl_hooks.serve_names(base)

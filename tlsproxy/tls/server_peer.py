@@ -14,7 +14,7 @@ from postconf.models import TlsGlobals
 from ..hostnames import is_hostname
 from ..log import Log
 from ..wire.messages import Flag, PeerStatus, Request, TlsContext
-from . import hello, openssl, openssl_hooks, openssl_peer, trace
+from . import openssl, openssl_hooks, openssl_peer, trace
 from .behaviour import Behaviour
 from .ciphers import BadCiphers
 from .contexts import BadContext
@@ -22,6 +22,7 @@ from .der import CLIENT_AUTH, SERVER_AUTH
 from .digests import Digest
 from .facts import Agreement, agreement, signature, summary
 from .finding import INVALID_PURPOSE, Finding
+from .hello import foretold_scheme
 from .identities import BadIdentity
 from .loglevel import LogMask
 from .openssl_hooks import Hooks, NameRefused
@@ -57,16 +58,19 @@ class ServerPeer:
     """One session."""
 
     __slots__ = (
-        *("_agreed", "_facts", "_finding", "_hooks", "_namaddr", "_request", "_setting", "_shows_server", "_sni"),
-        *("_watched", "reused", "ssl"),
+        *("_agreed", "_facts", "_finding", "_hello", "_hooks", "_namaddr", "_request", "_setting"),
+        *("_shows_server", "_sni", "_watched", "reused", "ssl"),
     )
 
     _agreed: Agreement  # known from `complete` on
 
-    def __init__(self, setting: Setting, request: Request, namaddr: str, descriptor: int, *, watched: bool) -> None:
+    def __init__(
+        self, setting: Setting, request: Request, namaddr: str, descriptor: int, *, hello: bytes, watched: bool
+    ) -> None:
         """Begin TLS on the remote peer's descriptor.
 
-        `namaddr` is what the peer is called in the log; `watched`: the messages of the handshake are to be seen.
+        `namaddr` is what the peer is called in the log; `hello`: what it has said, if that matters; `watched`: the
+        messages of the handshake are to be seen.
         """
         self._setting = setting
         self._request = request
@@ -75,15 +79,14 @@ class ServerPeer:
         self._facts: TlsContext | None = None
         self._finding: Finding | None = None
         self._shows_server = False
+        self._hello = hello
         self._watched = watched
         self.reused = False
         detailed = setting.mask & _DETAILS
         if detailed & LogMask.VERBOSE:
             setting.log.info(f"setting up TLS connection from {namaddr}")
             setting.log.info(f'{namaddr}: TLS cipher list "{setting.context.terms.ciphers}"')
-        context = setting.context.base()
-        openssl_hooks.see_messages(context, wanted=watched)
-        self.ssl = ssl = openssl.begin(context, descriptor, server=True)
+        self.ssl = ssl = openssl.begin(setting.context.base(watched=watched), descriptor, server=True)
         if setting.context.renewed is not None:
             openssl.change_context(ssl, setting.context.renewed)
         self._hooks = hooks = Hooks()
@@ -112,10 +115,11 @@ class ServerPeer:
         if setting.behaviour.signatures_when_resumed or not reused:
             key, scheme = openssl.own_key(self.ssl), self._hooks.own_scheme
             if key is not None and not self._watched and not reused:
-                scheme = hello.usual_scheme(key)
+                scheme = foretold_scheme(self._hello, key)
             own = signature(key, scheme)
             if setting.contexts.asks:
                 peer = signature(openssl.peer_key(self.ssl), self._hooks.peer_scheme)
+        self._hello = b""
         self._agreed = agreed = agreement(self.ssl, own, peer, setting.behaviour)
         status = self._look_at_certificate(reused=reused) if setting.contexts.asks else 0
         if mask & LogMask.SUMMARY:
@@ -134,7 +138,8 @@ class ServerPeer:
 
     def close(self) -> None:
         """Forget what is kept beside the connection."""
-        openssl_hooks.unhook(self.ssl)
+        if self._watched or self._setting.names is not None:
+            openssl_hooks.unhook(self.ssl)
 
     def _look_at_certificate(self, *, reused: bool) -> int:
         """Tell of the client's certificate, if there is one, and whether it is trusted; return the peer's status."""
