@@ -24,7 +24,8 @@ Handler = Callable[[int], None]
 Job = Callable[[], None]
 
 _CHORE_INTERVAL = 1.0
-_MAX_EVENTS = 256
+_MAX_EVENTS = 80
+"""At once; room for them is made for each turn, and up to a kilobyte costs malloc next to nothing."""
 
 
 class Loop:

@@ -182,14 +182,14 @@ class PostfixLog:
 
         `now` is monotonic.
         """
-        if self._lines and not self._flush_at:
-            self._flush_at = now + _MAX_DELAY
-        elif self._lines and now >= self._flush_at:
+        if self._lines and now >= self._flush_at > 0:
             self.flush()
             self._flush_at = now + self._pause
         if not self._lines:
             self._flush_at = 0.0
             return _LAST_PAUSE
+        if not self._flush_at:
+            self._flush_at = now + _MAX_DELAY
         return max(0.0, self._flush_at - now)
 
     def forked(self) -> None:

@@ -79,8 +79,11 @@ class Relay:
                 end = closed_or_failed(error)
             break
         if used:
-            sent = self._send_local(_view[:used])
-            if sent < 0:
+            try:
+                sent = self._send(_view[:used])
+            except BlockingIOError:
+                sent = 0
+            except OSError:
                 return End.LOCAL_CLOSED
             if sent < used:
                 self.up_pending = memoryview(bytes(_view[sent:used]))
@@ -88,10 +91,12 @@ class Relay:
 
     def write_local(self) -> End | None:
         """Go on with what the local peer would not take."""
-        sent = self._send_local(self.up_pending)
-        if sent < 0:
+        try:
+            self.up_pending = self.up_pending[self._send(self.up_pending) :]
+        except BlockingIOError:
+            pass
+        except OSError:
             return End.LOCAL_CLOSED
-        self.up_pending = self.up_pending[sent:]
         return None
 
     def read_local(self) -> End | None:
@@ -104,29 +109,21 @@ class Relay:
             return End.LOCAL_CLOSED
         if count == 0:
             return End.LOCAL_CLOSED
-        return self._write_remote(_data, count)
+        written = SSL_write(self._ssl, _data, count)
+        if written > 0:
+            return None
+        error = SSL_get_error(self._ssl, written)
+        if error not in (ERROR_WANT_WRITE, ERROR_WANT_READ):
+            return closed_or_failed(error)
+        self.down_pending = bytes(_view[:count])
+        return None
 
     def write_remote(self) -> End | None:
         """Go on with what the remote peer would not take: the same bytes, as SSL_write demands."""
         pending = self.down_pending
-        return self._write_remote(from_buffer(pending), len(pending))
-
-    def _write_remote(self, data: Any, count: int) -> End | None:
-        written = SSL_write(self._ssl, data, count)
+        written = SSL_write(self._ssl, from_buffer(pending), len(pending))
         if written > 0:
             self.down_pending = b""
             return None
         error = SSL_get_error(self._ssl, written)
-        if error in (ERROR_WANT_WRITE, ERROR_WANT_READ):
-            if not self.down_pending:
-                self.down_pending = bytes(_view[:count])
-            return None
-        return closed_or_failed(error)
-
-    def _send_local(self, data: bytes | memoryview) -> int:
-        try:
-            return self._send(data)
-        except BlockingIOError:
-            return 0
-        except OSError:
-            return -1
+        return None if error in (ERROR_WANT_WRITE, ERROR_WANT_READ) else closed_or_failed(error)

@@ -403,17 +403,23 @@ class Session:
     def _on_local(self, events: int) -> None:
         self._touched = self._loop.now
         relay = self._relay
+        if not relay.up_pending and not events & OUT:  # the steady state
+            end = relay.read_local()
+            if end is not None:
+                self._after(end)
+            elif relay.down_pending:
+                self._set_interest(relay)
+            return
         if relay.up_pending and events & (OUT | GONE):
-            self._write_local(relay)
-            if self._remote < 0:
+            end = relay.write_local()
+            if end is not None:
+                self._after(end)
                 return
         if not relay.down_pending and events & (IN | GONE):
             end = relay.read_local()
             if end is not None:
                 self._after(end)
                 return
-            if not relay.down_pending and not relay.up_pending and not events & OUT:
-                return  # the steady state: nothing to change
         self._set_interest(relay)
 
     def _on_remote(self, events: int) -> None:
@@ -432,19 +438,11 @@ class Session:
                 self._after(end)
                 return
         if not relay.up_pending and events & (IN | GONE):
-            self._read_remote(relay)
-        if self._remote >= 0:
-            self._set_interest(relay)
-
-    def _read_remote(self, relay: Relay) -> None:
-        end = relay.read_remote()
-        if end is not None:
-            self._after(end)
-
-    def _write_local(self, relay: Relay) -> None:
-        end = relay.write_local()
-        if end is not None:
-            self._after(end)
+            end = relay.read_remote()
+            if end is not None:
+                self._after(end)
+                return
+        self._set_interest(relay)
 
     def _set_interest(self, relay: Relay) -> None:
         self._watch_local((0 if relay.down_pending else IN) | (OUT if relay.up_pending else 0), self._on_local)

@@ -301,7 +301,7 @@ def _cipher(cipher: Any) -> tuple[str, int, int]:
 def group(ssl: Any) -> str:
     """The key exchange group by OpenSSL's name, such as x25519; empty if there is none."""
     # Without a session the library would follow a null pointer.
-    return "" if lib.SSL_get_session(ssl) == ffi.NULL else _text(lib.SSL_get0_group_name(ssl))
+    return _text(lib.SSL_get0_group_name(ssl)) if lib.SSL_get_session(ssl) else ""
 
 
 Key = tuple[str, str, int]
@@ -309,24 +309,20 @@ Key = tuple[str, str, int]
 
 _RSA, _EC, _ED25519, _ED448 = 6, 408, 1087, 1088
 _CURVE_NAMES = {"secp256r1": "prime256v1", "secp192r1": "prime192v1"}
-_own_keys: dict[int, Key] = {}
+_own_keys: dict[Any, Key] = {}
+"""By certificate: it belongs to a context, and is the same for thousands of sessions."""
+_MAX_OWN_KEYS = 1000
 
 
 def own_key(ssl: Any) -> Key | None:
     """The key of the certificate that we have used, if any."""
     certificate = lib.SSL_get_certificate(ssl)
-    if certificate == ffi.NULL:
-        return None
-    # The certificate belongs to a context, and is the same for thousands of sessions.
-    address = int(ffi.cast("uintptr_t", certificate))
-    if address not in _own_keys:
+    key = _own_keys.get(certificate)
+    if key is None and certificate:
         if len(_own_keys) >= _MAX_OWN_KEYS:
             _own_keys.clear()
-        _own_keys[address] = _key(certificate)
-    return _own_keys[address]
-
-
-_MAX_OWN_KEYS = 1000
+        key = _own_keys[certificate] = _key(certificate)
+    return key
 
 
 def peer_key(ssl: Any) -> Key | None:
@@ -401,4 +397,4 @@ def log_errors(log: Log) -> None:
 
 
 def _text(pointer: Any) -> str:
-    return "" if pointer == ffi.NULL else ffi.string(pointer).decode("ascii", "replace")
+    return ffi.string(pointer).decode("ascii", "replace") if pointer else ""
