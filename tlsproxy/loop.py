@@ -12,7 +12,8 @@ import select
 import time
 import traceback
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from typing import Protocol
 
 IN = select.EPOLLIN
 OUT = select.EPOLLOUT
@@ -28,6 +29,24 @@ _MAX_EVENTS = 80
 """At once; room for them is made for each turn, and up to a kilobyte costs malloc next to nothing."""
 
 
+class Outlet(Protocol):
+    """Something that is collected while handlers run."""
+
+    @property
+    def waiting(self) -> Collection[object]:
+        """What has not been handed on."""
+
+    def flush_when_due(self, now: float) -> float:
+        """Hand on what has waited long enough; say in how many seconds to call this again, at the latest."""
+
+
+class _Nothing:
+    waiting: Collection[object] = ()
+
+    def flush_when_due(self, now: float) -> float:
+        return now
+
+
 class Loop:
     """One epoll object. `now` is the monotonic time, in seconds, at which the current turn began."""
 
@@ -41,8 +60,8 @@ class Loop:
         self._running = False
         self.chores: list[Callable[[float], None]] = []
         """Called about once a second with the time."""
-        self.before_sleep: Callable[[float], float] = _sleep_well
-        """Called with the time before each sleep; says how many seconds that may last at most."""
+        self.outlet: Outlet = _Nothing()
+        """What is to be handed on before the loop sleeps."""
         self.on_failure: Callable[[Callable[..., object]], None] = _print_failure
         """Called inside the `except` block of a handler, job or chore that has raised, with that function."""
         self.now = time.monotonic()
@@ -136,19 +155,16 @@ class Loop:
             wait = 0.0
             if not jobs:
                 wait = next_chores - now
-                try:
-                    wait = min(wait, self.before_sleep(now))
-                except Exception:
-                    self.on_failure(self.before_sleep)
+                if self.outlet.waiting:
+                    try:
+                        wait = min(wait, self.outlet.flush_when_due(now))
+                    except Exception:
+                        self.on_failure(self.outlet.flush_when_due)
 
     def _close_all(self) -> None:
         for descriptor in self._closing:
             os.close(descriptor)
         self._closing.clear()
-
-
-def _sleep_well(_now: float) -> float:
-    return _CHORE_INTERVAL
 
 
 def _print_failure(_function: Callable[..., object]) -> None:

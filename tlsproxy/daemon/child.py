@@ -86,7 +86,7 @@ class Child:
     def run(self) -> int:
         """Serve until one of the reasons to end; return the exit status."""
         loop = self._loop
-        loop.before_sleep = self._log.flush_when_due
+        loop.outlet = self._log
         loop.chores += [self._watchdog.rest, self._chores]
         on_signals(loop, {signal.SIGTERM: self._end, signal.SIGHUP: self._leave})
         loop.watch(self._status, IN, self._on_status)

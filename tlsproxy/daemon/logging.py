@@ -137,7 +137,8 @@ class PostfixLog:
     def __init__(self, form: Form, sink: Sink) -> None:
         self.form = form
         self._sink = sink
-        self._lines: list[bytes] = []
+        self.waiting: list[bytes] = []
+        """Lines that have not been handed on."""
         self._lost = 0
         self.lost = 0
         """How many lines have been lost, ever."""
@@ -169,38 +170,37 @@ class PostfixLog:
 
     def flush(self) -> None:
         """Hand on what has been collected, as far as that goes without waiting."""
-        if self._lost and len(self._lines) < _MAX_LINES:
+        if self._lost and len(self.waiting) < _MAX_LINES:
             lost, self._lost = self._lost, 0
             self._add(Severity.WARNING, f"{lost} lines of this log were lost: it was not taken for too long")
-        if self._lines:
-            taken = self._sink(self._lines)
-            del self._lines[:taken]
+        if self.waiting:
+            taken = self._sink(self.waiting)
+            del self.waiting[:taken]
             self._pause = _FIRST_PAUSE if taken else min(2 * self._pause, _LAST_PAUSE)
+        if not self.waiting:
+            self._flush_at = 0.0
 
     def flush_when_due(self, now: float) -> float:
         """Hand on lines that have waited long enough; say in how many seconds to call this again, at the latest.
 
         `now` is monotonic.
         """
-        if self._lines and now >= self._flush_at > 0:
-            self.flush()
-            self._flush_at = now + self._pause
-        if not self._lines:
-            self._flush_at = 0.0
-            return _LAST_PAUSE
         if not self._flush_at:
             self._flush_at = now + _MAX_DELAY
-        return max(0.0, self._flush_at - now)
+        elif now >= self._flush_at:
+            self.flush()
+            self._flush_at = now + self._pause if self.waiting else 0.0
+        return max(0.0, self._flush_at - now) if self.waiting else _LAST_PAUSE
 
     def forked(self) -> None:
         """Become the log of a child process; what was not handed on is the parent's."""
-        self._lines.clear()
+        self.waiting.clear()
         self._lost = 0
         self.form.forked()
 
     def _add(self, severity: Severity, text: str) -> None:
-        if len(self._lines) < _MAX_LINES:
-            self._lines.append(self.form.line(severity, text))
+        if len(self.waiting) < _MAX_LINES:
+            self.waiting.append(self.form.line(severity, text))
         else:
             self._lost += 1
             self.lost += 1

@@ -89,7 +89,7 @@ class Supervisor:
     def run(self, announcement: str) -> None:
         """Serve until a signal says to stop; `announcement` is logged when that has begun."""
         loop = self.loop
-        loop.before_sleep = self._log.flush_when_due
+        loop.outlet = self._log
         loop.on_failure = self._on_failure
         loop.chores += [self._chores, self._notifier.alive]
         actions = {

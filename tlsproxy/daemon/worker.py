@@ -68,7 +68,7 @@ class Worker:
         _enter(duty.settings.view["queue_directory"])
         privileges.drop(duty.user, jail=duty.jail)
         watchdog = Watchdog(self._log, duty.settings.service.tlsproxy_watchdog_timeout)
-        loop.before_sleep = self._log.flush_when_due
+        loop.outlet = self._log
         loop.chores += [watchdog.rest, self._chores]
         on_signals(
             loop,

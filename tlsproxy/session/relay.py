@@ -11,6 +11,7 @@ import socket
 from enum import Enum, auto
 from typing import Any
 
+from ..loop import Loop
 from ..tls.openssl import (
     ERROR_SSL,
     ERROR_WANT_READ,
@@ -25,14 +26,15 @@ from ..tls.openssl import (
 _RECORD = 16384
 _SHORT = 4096
 """A record below this size is taken for the last one of a burst: it is passed on without asking for more."""
-_UP_LIMIT = 49152
+_UP_LIMIT = 6 * _RECORD
+"""So much, and a record, is passed on at once: less would be more turns of the loop, more would not fit into sockets."""
 _DOWN_LIMIT = 131072
 
 _data, _view = buffer(_DOWN_LIMIT)
 
 
 class End(Enum):
-    """Why a session can't go on. Moving bytes returns one, or None."""
+    """Why a session can't go on."""
 
     REMOTE_CLOSED = auto()
     """The remote peer has ended the session, in order or not."""
@@ -42,88 +44,104 @@ class End(Enum):
     """The local peer has closed its side."""
 
 
-def closed_or_failed(error: int) -> End:
-    """Tell an end, in order or by a reset, from an error that OpenSSL can explain."""
-    return End.REMOTE_FAILED if error == ERROR_SSL else End.REMOTE_CLOSED
-
-
 class Relay:
-    """Moves the bytes of one session; does all I/O on two non-blocking descriptors and never waits.
+    """The part of a session that moves bytes, on two non-blocking descriptors, and never waits.
 
-    `up_pending` and `down_pending` hold what could not be written yet; empty means that the side may be read.
+    `_on_remote` and `_on_local` handle events while nothing is pending for the other side, each in one call: an
+    interpreter's calls cost as much as the work. When something has become pending, or the session can't go on, they
+    call `_moved`. `_up_pending` and `_down_pending` hold what could not be written yet.
     """
 
-    __slots__ = ("_receive", "_send", "_ssl", "down_pending", "up_pending")
+    __slots__ = ("_down_pending", "_loop", "_receive_down", "_send_up", "_ssl", "_touched", "_up_pending")
+    _loop: Loop
+    _touched: float
+    """When something last happened, by the loop's clock."""
+    _ssl: Any
 
-    def __init__(self, local: socket.SocketType, ssl: Any) -> None:
-        self._receive = local.recv_into
-        self._send = local.send
-        self._ssl = ssl
-        self.up_pending: bytes | memoryview = b""
-        self.down_pending = b""
+    def _start_relay(self, local: socket.SocketType) -> None:
+        self._receive_down = local.recv_into
+        self._send_up = local.send
+        self._up_pending: bytes | memoryview = b""
+        self._down_pending = b""
 
-    def read_remote(self) -> End | None:
+    def _moved(self, end: End | None) -> None:
+        """Go on when it is not as before: something is pending, or this is the end."""
+        raise NotImplementedError
+
+    def _on_remote(self, _events: int) -> None:
         """Decrypt what has come from the remote peer and pass it on."""
-        used = 0
-        end: End | None = None
-        ssl = self._ssl
-        while used < _UP_LIMIT:
-            count = SSL_read(ssl, _data + used, _RECORD)
-            if count > 0:
-                used += count
-                if count < _SHORT:
-                    break
-                continue
-            error = SSL_get_error(ssl, count)
-            if error not in (ERROR_WANT_READ, ERROR_WANT_WRITE):
-                end = closed_or_failed(error)
-            break
+        self._touched = self._loop.now
+        used = SSL_read(self._ssl, _data, _RECORD)
+        end = None
+        if not 0 < used < _SHORT:
+            used, end = self._read_on(used)
         if used:
             try:
-                sent = self._send(_view[:used])
+                sent = self._send_up(_view[:used])
             except BlockingIOError:
                 sent = 0
             except OSError:
-                return End.LOCAL_CLOSED
+                self._moved(End.LOCAL_CLOSED)
+                return
             if sent < used:
-                self.up_pending = memoryview(bytes(_view[sent:used]))
-        return end
+                self._up_pending = memoryview(bytes(_view[sent:used]))
+        if end is not None or self._up_pending:
+            self._moved(end)
 
-    def write_local(self) -> End | None:
+    def _read_on(self, count: int) -> tuple[int, End | None]:
+        """Read as long as there are full records, after a first call that has returned `count`; return all there is."""
+        used = 0
+        while count > 0:
+            used += count
+            if count < _SHORT or used >= _UP_LIMIT:
+                return used, None
+            count = SSL_read(self._ssl, _data + used, _RECORD)
+        error = SSL_get_error(self._ssl, count)
+        return used, None if error in (ERROR_WANT_READ, ERROR_WANT_WRITE) else _closed_or_failed(error)
+
+    def _on_local(self, _events: int) -> None:
+        """Encrypt what has come from the local peer and pass it on."""
+        self._touched = self._loop.now
+        try:
+            count = self._receive_down(_view)
+        except BlockingIOError:
+            return
+        except OSError:
+            count = 0
+        if not count:
+            self._moved(End.LOCAL_CLOSED)
+            return
+        written = SSL_write(self._ssl, _data, count)
+        if written > 0:
+            return
+        error = SSL_get_error(self._ssl, written)
+        if error in (ERROR_WANT_WRITE, ERROR_WANT_READ):
+            self._down_pending = bytes(_view[:count])
+            self._moved(None)
+        else:
+            self._moved(_closed_or_failed(error))
+
+    def _write_local(self) -> End | None:
         """Go on with what the local peer would not take."""
         try:
-            self.up_pending = self.up_pending[self._send(self.up_pending) :]
+            self._up_pending = self._up_pending[self._send_up(self._up_pending) :]
         except BlockingIOError:
             pass
         except OSError:
             return End.LOCAL_CLOSED
         return None
 
-    def read_local(self) -> End | None:
-        """Encrypt what has come from the local peer and pass it on."""
-        try:
-            count = self._receive(_view)
-        except BlockingIOError:
-            return None
-        except OSError:
-            return End.LOCAL_CLOSED
-        if count == 0:
-            return End.LOCAL_CLOSED
-        written = SSL_write(self._ssl, _data, count)
-        if written > 0:
-            return None
-        error = SSL_get_error(self._ssl, written)
-        if error not in (ERROR_WANT_WRITE, ERROR_WANT_READ):
-            return closed_or_failed(error)
-        self.down_pending = bytes(_view[:count])
-        return None
-
-    def write_remote(self) -> End | None:
+    def _write_remote(self) -> End | None:
         """Go on with what the remote peer would not take: the same bytes, as SSL_write demands."""
-        pending = self.down_pending
+        pending = self._down_pending
         written = SSL_write(self._ssl, from_buffer(pending), len(pending))
         if written > 0:
-            self.down_pending = b""
+            self._down_pending = b""
             return None
         error = SSL_get_error(self._ssl, written)
-        return None if error in (ERROR_WANT_WRITE, ERROR_WANT_READ) else closed_or_failed(error)
+        return None if error in (ERROR_WANT_WRITE, ERROR_WANT_READ) else _closed_or_failed(error)
+
+
+def _closed_or_failed(error: int) -> End:
+    """Tell an end, in order or by a reset, from an error that OpenSSL can explain."""
+    return End.REMOTE_FAILED if error == ERROR_SSL else End.REMOTE_CLOSED

@@ -25,7 +25,7 @@ import os
 import socket
 import sys
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Protocol
 
 from ..log import Log
 from ..loop import EDGE, GONE, IN, OUT, Loop
@@ -92,7 +92,7 @@ class Owner(Protocol):
         """Forget a session that is over."""
 
 
-class Session:
+class Session(Relay):
     """A session in one of the states above."""
 
     __slots__ = (
@@ -101,20 +101,16 @@ class Session:
         "_endpoint",
         "_handshake_queued",
         "_local",
-        "_loop",
         "_offer",
         "_owner",
         "_peer",
         "_reader",
         "_reading",
-        "_relay",
         "_remote",
         "_request",
-        "_ssl",
         "_tell_of_failure",
         "_timed_out",
         "_timeout",
-        "_touched",
         "outcome",
         "role",
     )
@@ -122,8 +118,6 @@ class Session:
     _request: Request
     _offer: Offer
     _peer: Peer
-    _ssl: Any
-    _relay: Relay
 
     def __init__(self, owner: Owner, local: socket.SocketType) -> None:
         """Take over `local`, a non-blocking UNIX stream."""
@@ -387,73 +381,52 @@ class Session:
             self._dump.enabled = self._offer.packets is Packets.ALL
         self.outcome = "established"
         self._owner.established(self, agreed, reused=peer.reused)
-        self._relay = relay = Relay(self._local, self._ssl)
+        self._start_relay(self._local)
         self._timeout = _bounded(request.session_timeout) + _SESSION_GRACE
         self._timed_out = self._relay_timed_out
         if request.flags & Flag.SEND_CONTEXT:
-            relay.up_pending = memoryview(peer.told().encode(self._offer.generation))
-            if relay.write_local() is not None:
+            self._up_pending = memoryview(peer.told().encode(self._offer.generation))
+            if self._write_local() is not None:
                 self._log.warning("cannot send TLS context: Broken pipe")
                 self._end()
                 return
-        self._set_interest(relay)
+        self._set_interest()
 
     # -- relaying
 
-    def _on_local(self, events: int) -> None:
-        self._touched = self._loop.now
-        relay = self._relay
-        if not relay.up_pending and not events & OUT:  # the steady state
-            end = relay.read_local()
-            if end is not None:
-                self._after(end)
-            elif relay.down_pending:
-                self._set_interest(relay)
-            return
-        if relay.up_pending and events & (OUT | GONE):
-            end = relay.write_local()
-            if end is not None:
-                self._after(end)
-                return
-        if not relay.down_pending and events & (IN | GONE):
-            end = relay.read_local()
-            if end is not None:
-                self._after(end)
-                return
-        self._set_interest(relay)
+    def _moved(self, end: End | None) -> None:
+        """Go on when something has become pending, or at the end."""
+        if end is None:
+            self._set_interest()
+        else:
+            self._after(end)
 
-    def _on_remote(self, events: int) -> None:
-        self._touched = self._loop.now
-        relay = self._relay
-        if not relay.down_pending and not events & OUT:  # the steady state
-            end = relay.read_remote()
-            if end is not None:
-                self._after(end)
-            elif relay.up_pending:
-                self._set_interest(relay)
-            return
-        if relay.down_pending:
-            end = relay.write_remote()
-            if end is not None:
-                self._after(end)
-                return
-        if not relay.up_pending and events & (IN | GONE):
-            end = relay.read_remote()
-            if end is not None:
-                self._after(end)
-                return
-        self._set_interest(relay)
+    def _on_blocked_local(self, events: int) -> None:
+        """Go on with what the local peer has not taken; it may have something to say all the same."""
+        if events & (OUT | GONE):
+            self._touched = self._loop.now
+            self._moved(self._write_local())
+        else:
+            self._on_local(events)
 
-    def _set_interest(self, relay: Relay) -> None:
-        self._watch_local((0 if relay.down_pending else IN) | (OUT if relay.up_pending else 0), self._on_local)
-        remote = (0 if relay.up_pending else IN) | (OUT if relay.down_pending else 0)
-        self._loop.watch(self._remote, remote, self._on_remote)
+    def _on_blocked_remote(self, events: int) -> None:
+        """Go on with what the remote peer has not taken; it may have something to say all the same."""
+        if events & (OUT | GONE):
+            self._touched = self._loop.now
+            self._moved(self._write_remote())
+        else:
+            self._on_remote(events)
+
+    def _set_interest(self) -> None:
+        up, down = self._up_pending, self._down_pending
+        local, remote = (0 if down else IN) | (OUT if up else 0), (0 if up else IN) | (OUT if down else 0)
+        self._watch_local(local, self._on_blocked_local if up else self._on_local)
+        self._loop.watch(self._remote, remote, self._on_blocked_remote if down else self._on_remote)
 
     def _relay_timed_out(self) -> None:
-        relay = self._relay
-        if relay.up_pending:
+        if self._up_pending:
             self._log.warning(f"deadlock on plaintext stream for {self._endpoint}")
-        elif relay.down_pending:
+        elif self._down_pending:
             self._log.warning(f"deadlock on ciphertext stream for {self._endpoint}")
         else:
             self._log.warning(f"ciphertext read/write timeout for {self._endpoint}")
@@ -463,14 +436,13 @@ class Session:
 
     def _after(self, end: End) -> None:
         """Leave the relaying state."""
-        relay = self._relay
         if end is End.LOCAL_CLOSED:
             self._shut_down(0)
             return
         if end is End.REMOTE_FAILED:
             log_errors(self._log)
         clear_errors()
-        if relay.up_pending:
+        if self._up_pending:
             self._loop.watch(self._remote, 0, self._on_remote)
             self._watch_local(OUT, self._on_drain)
         else:
@@ -493,8 +465,7 @@ class Session:
     def _on_drain(self, _events: int) -> None:
         """Write out what the remote peer sent before it left."""
         self._touched = self._loop.now
-        relay = self._relay
-        if relay.write_local() is not None or not relay.up_pending:
+        if self._write_local() is not None or not self._up_pending:
             self._end()
 
     def _end(self) -> None:
