@@ -27,7 +27,8 @@ _RECORD = 16384
 _SHORT = 4096
 """A record below this size is taken for the last one of a burst: it is passed on without asking for more."""
 _UP_LIMIT = 6 * _RECORD
-"""So much, and a record, is passed on at once: less would be more turns of the loop, more would not fit into sockets."""
+"""So much is passed on at once, and a record more: less makes for more turns of the loop, more is more than sockets
+take."""
 _DOWN_LIMIT = 131072
 
 _data, _view = buffer(_DOWN_LIMIT)
