@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -39,6 +40,15 @@ class NameServer:
         self._socket.bind((address, port))
         self.address, self.port = self._socket.getsockname()
         self._thread = threading.Thread(target=self._serve, daemon=True)
+
+    def seen_through(self, resolv_conf: Path) -> Callable[..., list[str]]:
+        """How to run a command that asks this server only, on port 53: as root, in a mount namespace of its own.
+
+        Hundreds of processes may ask at once, and mail is put off where an answer is late.
+        """
+        resolv_conf.write_text(f"nameserver {self.address}\noptions edns0 trust-ad timeout:10 attempts:5\n")
+        mount = 'mount --bind "$0" /etc/resolv.conf && exec "$@"'
+        return lambda *command: ["unshare", "--mount", "sh", "-c", mount, str(resolv_conf), *map(str, command)]
 
     def __enter__(self) -> Self:
         self._thread.start()

@@ -12,7 +12,7 @@ import socket
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -94,22 +94,12 @@ def run(root: Path, cases: Sequence[Case], records: Sequence[str]) -> Outcome:
         stack.enter_context(names)
         stack.enter_context(_mail_server(port))
         stack.enter_context(_proxy(postfix.queue / "private" / "tlsproxy", decisions))
-        postfix.start(_seeing(names.address, root / "resolv.conf"))
+        postfix.start(names.seen_through(root / "resolv.conf"))
         stack.callback(postfix.stop)
         with smtplib.SMTP("127.0.0.1", postfix.ports["submission"], timeout=PATIENCE) as client:
             client.sendmail("", [f"x@d{number}.test" for number in range(len(cases))], "Subject: x\r\n\r\nx\r\n")
         _wait(postfix, decisions)
     return Outcome(decisions, postfix.conf, port)
-
-
-def _seeing(nameserver: str, resolv_conf: Path) -> Callable[..., list[str]]:
-    """How to run a command that asks this name server only: in a mount namespace of its own.
-
-    Hundreds of processes ask at once, and mail is put off where an answer is late.
-    """
-    resolv_conf.write_text(f"nameserver {nameserver}\noptions edns0 trust-ad timeout:10 attempts:5\n")
-    mount = 'mount --bind "$0" /etc/resolv.conf && exec "$@"'
-    return lambda *command: ["unshare", "--mount", "sh", "-c", mount, str(resolv_conf), *map(str, command)]
 
 
 def _service(number: int, case: Case, root: Path) -> str:

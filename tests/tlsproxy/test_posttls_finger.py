@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 from peers.client_cases import Chains, key_info
-from peers.dns import NameServer
-from peers.postfix import PrivatePostfix, public_directory
+from peers.nameserver import NameServer
+from peers.postfix import PrivatePostfix, own_address, public_directory
 from peers.proxy import running
 from peers.smtp_client import server_context
 from peers.smtp_server import SmtpServer
@@ -95,7 +95,7 @@ def _finger(root: Path) -> Iterator[Finger]:
     direct, unknown = chains.leaves["direct"], chains.leaves["unknown"]
     words |= {"<direct>": _hex(direct.der), "<unknown>": _hex(unknown.der), "<direct key>": _hex(key_info(direct))}
     words["<direct md5>"] = md5(direct.der).digest().hex(":")
-    records: dict[str, list[str]] = {}
+    records: list[str] = []
     with contextlib.ExitStack() as stack:
         ports = {}
         for kind in SERVERS:
@@ -109,11 +109,11 @@ def _finger(root: Path) -> Iterator[Finger]:
         named |= {"unusable": ("direct", f"3 1 9 {'00' * 32}"), "none": ("direct", "")}
         for label, (kind, tlsa) in named.items():
             host = "mx.example.test" if label == "issuer" else f"{label}.example.test"
-            records[f"{host}. A"] = ["127.0.0.1"]
+            records.append(f"{host}. A 127.0.0.1")
             words[f"{{dns {label}}}"] = f"[{host}]:{ports[kind]}"
             if tlsa:
-                records[f"_{ports[kind]}._tcp.{host}. TLSA"] = [tlsa]
-        names = stack.enter_context(NameServer(root, records))
+                records.append(f"_{ports[kind]}._tcp.{host}. TLSA {tlsa}")
+        names = stack.enter_context(NameServer(records, own_address(), 53)).seen_through(root / "resolv.conf")
         (root / "tlsproxy").mkdir()
         for name in ("main.cf", "master.cf"):
             (root / "tlsproxy" / name).symlink_to(postfix.conf / name)
@@ -128,7 +128,7 @@ def _finger(root: Path) -> Iterator[Finger]:
             command = ["posttls-finger", "-L", EVERYTHING, *options, *case.split()]
             environment = os.environ | {"MAIL_CONFIG": str(instance.conf)}
             result = subprocess.run(
-                names.command(*command), env=environment, capture_output=True, timeout=60, cwd=instance.queue
+                names(*command), env=environment, capture_output=True, timeout=60, cwd=instance.queue
             )
             lines = (result.stdout + result.stderr).decode(errors="replace").splitlines()
             return result.returncode, [line for line in lines if "overriding earlier entry" not in line]

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 from peers.client_cases import Chains, key_info
-from peers.dns import NameServer
-from peers.postfix import MASTER_CF, PrivatePostfix, public_directory
+from peers.nameserver import NameServer
+from peers.postfix import MASTER_CF, PrivatePostfix, own_address, public_directory
 from peers.proxy import running
 
 pytestmark = [pytest.mark.postfix, pytest.mark.xdist_group("name-server")]
@@ -75,10 +75,10 @@ def _deliver(root: Path) -> tuple[Deliveries, str, str]:
     hosts = [*GOOD, *BAD]
     postfix = PrivatePostfix(root / "postfix", {}, _master_cf())
     port = postfix.ports["sink"]
-    records = {f"mx-{kind}.example.test. A": ["127.0.0.1"] for kind in hosts}
+    records = [f"mx-{kind}.example.test. A 127.0.0.1" for kind in hosts]
     for kind in ("dane", "dane-only"):
-        records[f"_{port}._tcp.mx-{kind}.example.test. TLSA"] = [f"3 1 1 {spki}"]
-        records[f"_{port}._tcp.mx-bad-{kind}.example.test. TLSA"] = [f"3 1 1 {'00' * 32}"]
+        records.append(f"_{port}._tcp.mx-{kind}.example.test. TLSA 3 1 1 {spki}")
+        records.append(f"_{port}._tcp.mx-bad-{kind}.example.test. TLSA 3 1 1 {'00' * 32}")
     fingerprint = sha256(leaf.der).digest().hex(":")
     policies = {
         f"[mx-{kind}.example.test]:{port}": level.format(fingerprint=fingerprint)
@@ -109,8 +109,11 @@ def _deliver(root: Path) -> tuple[Deliveries, str, str]:
     for name in ("main.cf", "master.cf"):
         (root / "tlsproxy" / name).symlink_to(postfix.conf / name)
     socket = str(postfix.queue / "private" / "ours-tlsproxy")
-    with NameServer(root, records) as names, running(root / "tlsproxy", "--socket", socket) as proxy:
-        postfix.start(names.command)
+    with (
+        NameServer(records, own_address(), 53) as names,
+        running(root / "tlsproxy", "--socket", socket) as proxy,
+    ):
+        postfix.start(names.seen_through(root / "resolv.conf"))
         try:
             counts = {f"{kind}.{side}": _count(kind, side) for kind in hosts for side in SIDES}
             for domain, count in counts.items():
