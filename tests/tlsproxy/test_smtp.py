@@ -147,7 +147,10 @@ def _master_cf() -> str:
 def _send(postfix: PrivatePostfix, domain: str, count: int) -> None:
     to = ["-f", f"s@{domain}", "-t", f"u@{domain}", "-m", str(count), "-s", "2", "-l", "2000"]
     command = ["smtp-source", *to, f"127.0.0.1:{postfix.ports['submission']}"]
-    subprocess.run(command, check=True, timeout=240)
+    try:
+        subprocess.run(command, check=True, timeout=240)
+    except subprocess.SubprocessError as error:
+        pytest.fail(f"{error}; {postfix.log()[-5000:]}")
 
 
 @pytest.mark.parametrize("kind", GOOD)
