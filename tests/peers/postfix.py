@@ -248,14 +248,23 @@ def public_directory() -> Iterator[Path]:
 
 
 def free_ports(count: int) -> list[int]:
-    """Return ports that are free on the loopback interface, and that the kernel gives to no connection by itself."""
+    """Return ports that are free on the loopback interface, and that the kernel gives to no connection by itself.
+
+    Tests that run at the same time have a share of them each: they are bound later than they are chosen.
+    """
+    share = (max(_first_ephemeral_port(), 20_000) - _FIRST_PORT) // _SHARES
+    start = _FIRST_PORT + share * (int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:]) % _SHARES)
     found: list[int] = []
     while len(found) < count:
-        port = random.randrange(10_000, max(_first_ephemeral_port(), 20_000))
+        port = random.randrange(start, start + share)
         with suppress(OSError), socket.create_server(("127.0.0.1", port)):
             if port not in found:
                 found.append(port)
     return found
+
+
+_FIRST_PORT = 10_000
+_SHARES = 8
 
 
 def own_address() -> str:
