@@ -38,7 +38,8 @@ from .watchdog import Watchdog
 
 _TAKEN, _AVAILABLE = 0, 1
 _RETIREMENT = 18000
-_HUNDRED = 100
+_SESSIONS_PER_USE = 100
+"""What max_use counts here in place of single sessions."""
 
 
 class Child:
@@ -66,7 +67,7 @@ class Child:
         self._generation = generation
         self._max_idle = number(settings.view, "max_idle")
         max_use = number(settings.view, "max_use")
-        self._most_sessions = _HUNDRED * max_use
+        self._most_sessions = _SESSIONS_PER_USE * max_use
         self._started = self._loop.now
         self._retire_at = self._started + (retire_after or min(_RETIREMENT, self._max_idle * max_use))
         self._control = Control(self._loop, log, {"/metrics": self._metrics, "/status": self._status_report})

@@ -30,6 +30,7 @@ _UP_LIMIT = 6 * _RECORD
 """So much is passed on at once, and a record more: less makes for more turns of the loop, more is more than sockets
 take."""
 _DOWN_LIMIT = 131072
+"""So much is read at once; OpenSSL makes records of it."""
 
 _data, _view = buffer(_DOWN_LIMIT)
 
