@@ -83,13 +83,13 @@ class _Problems:
         """The settings of a model, or None if there is a problem with one."""
         made: dict[str, Any] = {}
         for name, field in model.model_fields.items():
-            known = name in self.release.defaults or name not in OLD_NAMES
+            own = name if name in self.release.defaults else OLD_NAMES.get(name, name)
             try:
-                text = self._text(name if known else OLD_NAMES[name])
+                text = self._text(own)
                 if text is not None:
                     made[name] = model.from_text(name, text, self.release)
             except BadValue as error:
-                self.add(name, error)
+                self.add(own, error)
             except KeyError:  # a name of other releases
                 if field.is_required():
                     raise
@@ -135,7 +135,7 @@ def _evaluation_order(release: Release) -> list[str]:
     def by_kind(names: Iterable[str], *kinds: str) -> list[str]:
         return [name for kind in kinds for name in names if release.kinds.get(name, "str") == kind]
 
-    levels = ["tlsproxy_tls_security_level", "tlsproxy_client_security_level"]
+    levels = ["tlsproxy_tls_security_level", "tlsproxy_client_level", "tlsproxy_client_security_level"]
     general = [name for name in Service.model_fields if name != "tlsproxy_watchdog_timeout"]
     roles = [*_behind(release), *TlsServer.model_fields, *TlsClient.model_fields, "tlsproxy_watchdog_timeout"]
     tables = [name for name in roles if name not in levels]

@@ -160,6 +160,16 @@ def test_a_problem_has_a_place_and_a_remedy(load: Load) -> None:
     assert caught.value.remedy == 'specify "yes" or "no"'
 
 
+@pytest.mark.parametrize("version", catalogue.releases())
+def test_a_bad_level_of_the_client_has_its_place_in_every_release(version: str, load: Load) -> None:
+    with pytest.raises(InvalidSettings) as caught:
+        load({"tlsproxy_watchdog_timeout": "1y", "smtp_tls_security_level": "halfdane"}, version)
+    timeout, level = caught.value.problems
+    assert timeout.message.startswith("parameter tlsproxy_watchdog_timeout")
+    assert level.message == 'Invalid TLS level "halfdane"'
+    assert str(level.place).endswith("main.cf:2:27")
+
+
 def test_all_problems_are_reported_the_first_one_first(load: Load) -> None:
     assert problems(
         load,
