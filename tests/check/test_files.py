@@ -149,6 +149,21 @@ def test_what_one_service_gets_right_is_no_excuse_for_another(
     assert rules_of(text + options, tmp_path) & {"K003", "K005", "K017", "P009"} == told
 
 
+@pytest.mark.parametrize("own", ["smtpd_tls_session_cache_database", "smtpd_tls_session_cache_timeout"])
+@pytest.mark.parametrize("first", [True, False])
+def test_a_service_is_judged_whatever_it_says_of_tlsmgrs_settings(
+    own: str, first: bool, tmp_path: Path, certificate_files: dict[str, bytes]
+) -> None:
+    (tmp_path / "chain.pem").write_bytes(certificate_files["chain.pem"])
+    text = "smtpd_tls_security_level = may\nsmtpd_tls_chain_files = $config_directory/chain.pem\n--- master.cf\n"
+    text += "smtp inet n - y - - smtpd\n  -o smtpd_tls_exclude_ciphers=aECDSA\n" if first else ""
+    text += f"submission inet n - y - - smtpd\n  -o smtpd_tls_exclude_ciphers=aECDSA\n  -o {own}=${{x?{{y}}\n"
+    found = [(each.rule, each.span.line) for each in run(text, RULES, tmp_path).findings]
+    lines = [2, 4] if first else [2]
+    assert [line for rule, line in found if rule == "P009"] == lines
+    assert ("S006", lines[-1] + 1) in found
+
+
 def test_one_curve_is_not_enough_for_a_key_on_another(tmp_path: Path) -> None:
     identity = Identity(name("mail.example.com"), kind="ec384")
     strong = "smtpd_tls_eecdh_grade = strong\n"

@@ -16,6 +16,8 @@ from .files import AUTHORITIES, CERTIFICATES, CHAINS, KEYS, is_hidden, missing, 
 if TYPE_CHECKING:
     from ..tls.identities import Identity
 
+_SETTLED = {"tls_server_sni_maps": "", "smtpd_tls_session_cache_database": "", "smtpd_tls_session_cache_timeout": "0"}
+"""What no service is judged by: tables, which have rules of their own, and settings that only tlsmgr(8) reads."""
 _FILES = tuple(f"tlsproxy_tls_{suffix}" for suffix in (CHAINS, *CERTIFICATES, *KEYS, AUTHORITIES, "CApath"))
 
 
@@ -96,7 +98,7 @@ def _judge(context: Context, view: View, loaded: dict[object, list[Identity]]) -
     from ..tls.roles import RoleUnavailable
     from ..tls.server import ServerRole
 
-    fixed = {"tlsproxy_tls_security_level": server_level(context, view), "tls_server_sni_maps": ""}
+    fixed = {"tlsproxy_tls_security_level": server_level(context, view), **_SETTLED}
     verdict = Verdict(view)
     try:
         settings = load(_AsProxy(context, view, fixed))
