@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import lzma
+import re
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -17,6 +19,7 @@ from tlsproxy.check.rule import all_rules
 from tlsproxy.check.sources import MainFile, MasterFile
 
 RULES = all_rules()
+DOCUMENTED = Path(__file__).parents[2] / "docs/check.md"
 
 
 def judge(path: Path) -> Checked:
@@ -57,3 +60,32 @@ def test_a_template_has_one_finding_for_its_markup(corpus: Path) -> None:
     for rules in templates:
         assert rules.count("S013") == 1
         assert not {"S001", "M001", "M005", "V001", "V006"}.intersection(rules)
+
+
+def test_there_are_as_many_findings_of_each_rule_as_the_documentation_tells(corpus: Path) -> None:
+    pairs = [line.split("\t") for line in (corpus / "pairs.tsv").read_text().splitlines()[1:]]
+    alone = {
+        kind: {path.stem for path in (corpus / kind).glob("*.cf")} - {pair[column] for pair in pairs}
+        for column, kind in enumerate(("main.cf", "master.cf"))
+    }
+    configurations = [*pairs, *((main, "") for main in alone["main.cf"]), *(("", each) for each in alone["master.cf"])]
+    usual = [rule for rule in RULES if not rule.optional]
+    found: Counter[tuple[str, str]] = Counter()
+    for main, master in configurations:
+        findings = check(
+            MainFile("main.cf", read_file(str(corpus / "main.cf" / f"{main}.cf"))) if main else None,
+            MasterFile("master.cf", read_file(str(corpus / "master.cf" / f"{master}.cf"))) if master else None,
+            usual,
+            release("3.7"),
+            FileSystem(enabled=False),
+        ).findings
+        found.update((each.severity.word, each.rule) for each in findings)
+    told: dict[tuple[str, str], int] = {}
+    text = DOCUMENTED.read_text()
+    for total, words, counts in re.findall(r"(\d+) (errors|warnings|hints): ((?:[A-Z]\d{3} \d+[,.]\s)+)", text):
+        numbers = {rule: int(number) for rule, number in re.findall(r"(\w+) (\d+)", counts)}
+        assert sum(numbers.values()) == int(total)
+        severity = {"errors": "error", "warnings": "warning", "hints": "info"}[words]
+        told |= {(severity, rule): number for rule, number in numbers.items()}
+    assert f"{len(configurations)} configurations" in text
+    assert found == told
