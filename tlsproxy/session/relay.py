@@ -30,7 +30,10 @@ _UP_LIMIT = 6 * _RECORD
 """So much is passed on at once, and a record more: less makes for more turns of the loop, more is more than sockets
 take."""
 _DOWN_LIMIT = 131072
-"""So much is read at once; OpenSSL makes records of it."""
+"""So much is read at once; OpenSSL makes records of it, and writes them one by one."""
+_FEW_RECORDS = 2 * _RECORD
+"""Above that, the kernel is to wait for the last record before it sends the end of the first: it makes fewer and larger
+segments then (tcp(7), TCP_CORK), each of which costs more than to tell it so."""
 
 _data, _view = buffer(_DOWN_LIMIT)
 
@@ -54,8 +57,22 @@ class Relay:
     call `_moved`. `_up_pending` and `_down_pending` hold what could not be written yet.
     """
 
-    __slots__ = ("_down_pending", "_loop", "_receive_down", "_send_up", "_ssl", "_touched", "_up_pending")
+    __slots__ = (
+        "_down_pending",
+        "_loop",
+        "_receive_down",
+        "_remote",
+        "_remote_socket",
+        "_send_up",
+        "_ssl",
+        "_touched",
+        "_up_pending",
+    )
     _loop: Loop
+    _remote: int
+    """The descriptor that `_ssl` reads and writes."""
+    _remote_socket: socket.SocketType | None
+    """The same, once it has been needed; it must not close it."""
     _touched: float
     """When something last happened, by the loop's clock."""
     _ssl: Any
@@ -113,7 +130,7 @@ class Relay:
         if not count:
             self._moved(End.LOCAL_CLOSED)
             return
-        written = SSL_write(self._ssl, _data, count)
+        written = SSL_write(self._ssl, _data, count) if count <= _FEW_RECORDS else self._write_many(count)
         if written > 0:
             return
         error = SSL_get_error(self._ssl, written)
@@ -122,6 +139,19 @@ class Relay:
             self._moved(None)
         else:
             self._moved(_closed_or_failed(error))
+
+    def _write_many(self, count: int) -> int:
+        """Encrypt and pass on more than a few records; return what SSL_write has."""
+        if self._remote_socket is None:
+            self._remote_socket = socket.SocketType(fileno=self._remote)
+        set_option = self._remote_socket.setsockopt
+        try:
+            set_option(socket.IPPROTO_TCP, socket.TCP_CORK, 1)
+        except OSError:  # not TCP
+            return int(SSL_write(self._ssl, _data, count))
+        written: int = SSL_write(self._ssl, _data, count)
+        set_option(socket.IPPROTO_TCP, socket.TCP_CORK, 0)
+        return written
 
     def _write_local(self) -> End | None:
         """Go on with what the local peer would not take."""

@@ -106,7 +106,6 @@ class Session(Relay):
         "_peer",
         "_reader",
         "_reading",
-        "_remote",
         "_request",
         "_tell_of_failure",
         "_timed_out",
@@ -125,6 +124,7 @@ class Session(Relay):
         self._loop = owner.loop
         self._local = local
         self._remote = -1
+        self._remote_socket = None
         self._dump: PacketDump | None = None
         self._endpoint = ""
         self._tell_of_failure: Callable[[], None] = _nothing
@@ -474,6 +474,8 @@ class Session(Relay):
         if self._remote >= 0:
             loop.close(self._remote, shared=True)
             self._remote = -1
+        if self._remote_socket is not None:
+            self._remote_socket.detach()
         self._close_peer()
         loop.close(self._local.detach())
         if self._endpoint:
