@@ -25,9 +25,13 @@ unit: $(VENV)/.wheel $(VENV)/.dev
 soak: peers $(VENV)/.wheel $(VENV)/.dev
 	PYTHONSAFEPATH=1 TLSPROXY_TEST_INSTALLED=1 $(BIN)/python -m pytest -m soak -q
 
-# The C tlsproxy(8) and ours side by side: needs root and Debian's Postfix (docs/performance.md).
-bench: peers $(VENV)/.wheel $(VENV)/.dev
-	$(BIN)/python benchmarks/daemon.py $(BENCH_ARGS)
+# The C tlsproxy(8) and ours side by side: needs root and Debian's Postfix (docs/performance.md). Postfix is a build of the
+# distribution's, so Python is, too, where there is one: others are often built without optimization.
+BENCH_PYTHON ?= $(shell /usr/bin/python3 -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' \
+	2>/dev/null && echo /usr/bin/python3 || echo $(PYTHON))
+bench: peers
+	$(MAKE) VENV=build/bench PYTHON=$(BENCH_PYTHON) build/bench/.wheel build/bench/.dev
+	build/bench/bin/python benchmarks/daemon.py $(BENCH_ARGS)
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check

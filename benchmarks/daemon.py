@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import platform
 import resource
 import shutil
 import socket
@@ -112,6 +113,7 @@ def main() -> int:
     with ExitStack() as stack:
         root = stack.enter_context(public_directory())
         targets = _targets(root, stack)
+        print(f"Python {platform.python_version()} of {sys.base_prefix}")
         print(f"{'':36} {'C':>9} {'ours':>9} {'ratio':>7} {'target':>7}")
         for row in [*(CALLS if shutil.which("strace") else []), *ROWS]:
             if arguments.only in row.what:
