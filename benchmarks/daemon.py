@@ -140,13 +140,21 @@ def _measure(row: Row, targets: list[Target], rounds: int) -> dict[str, list[flo
 
 
 _SCALING = "sessions of two workers by those of one"
+_UNSHARED = "the same, by those of two daemons"
 
 
 def _scaling(root: Path, rounds: int) -> dict[str, list[float]]:
-    """How much faster two workers are than one; more than a hint only where there is a third CPU for the generator."""
-    rates = {str(count): [workers(root / f"workers{count}", count) for _ in range(rounds)] for count in (1, 2)}
-    gain = max(rates["2"]) / max(rates["1"])
+    """How much faster two workers are than one, and than two daemons, which share nothing: all that the machine gives.
+
+    Two CPUs have to carry the generator, too: 1.8 is to be seen only where there is a third.
+    """
+    rates: dict[str, list[float]] = {}
+    for number in range(rounds):
+        for name, counts in {"one": [1], "two": [2], "apart": [1, 1]}.items():
+            rates.setdefault(name, []).append(workers(root / f"workers-{name}-{number}", *counts))
+    gain, unshared = (max(rates["two"]) / max(rates[other]) for other in ("one", "apart"))
     print(f"{_SCALING:36} {'':9} {gain:9.2f} {'':7} {'1.8':>7} {'' if gain >= 1.8 else '*'}")
+    print(f"{_UNSHARED:36} {'':9} {unshared:9.2f}")
     return rates
 
 

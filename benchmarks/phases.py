@@ -9,8 +9,9 @@ import statistics
 import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import cycle, islice
 from pathlib import Path
 
 from load import Idle, Session, Way, announced, client, forked, handed_over, hello, server, steps
@@ -53,9 +54,10 @@ def cost(target: Target, work: Callable[[], int]) -> float:
     return (target.daemon.cpu() + target.daemon.reaped() - before) / units
 
 
-def many(way: Way, count: int, at_once: int, ticket: ssl.SSLSession | None = None) -> int:
+def many(way: Way | list[Way], count: int, at_once: int, ticket: ssl.SSLSession | None = None) -> int:
     """Go through sessions, several at once: hand-off, handshake, a byte each way, an end in good order."""
-    todo = (steps(way, ticket) for _ in range(count))
+    ways = cycle(way if isinstance(way, list) else [way])
+    todo = (steps(each, ticket) for each in islice(ways, count))
     under_way = deque(islice(todo, at_once))
     while under_way:
         each = under_way.popleft()
@@ -254,15 +256,19 @@ def calls(what: str) -> Phase:
     return run
 
 
-def workers(directory: Path, count: int) -> float:
-    """Sessions a second through a stand-alone daemon with so many workers, which have more to do than the generator.
+def workers(directory: Path, *counts: int) -> float:
+    """Sessions a second through stand-alone daemons with so many workers each; they have more to do than the generator.
 
     That takes a large key: RSA-4096.
     """
-    write_config(directory, {})
     key = Identity(name("mail.private.test"), kind="rsa4096")
-    (directory / "chain.pem").write_bytes(key.key_pem + key.chain_pem)
-    with running(directory, "--workers", str(count)) as proxy:
-        way = Way(proxy.socket, client(TLS13))
+    with ExitStack() as stack:
+        ways = []
+        for number, count in enumerate(counts):
+            own = directory / str(number)
+            write_config(own, {})
+            (own / "chain.pem").write_bytes(key.key_pem + key.chain_pem)
+            proxy = stack.enter_context(running(own, "--workers", str(count)))
+            ways.append(Way(proxy.socket, client(TLS13)))
         began = time.monotonic()
-        return many(way, 1000, 32) / (time.monotonic() - began)
+        return many(ways, 1000, 32) / (time.monotonic() - began)
