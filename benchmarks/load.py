@@ -85,15 +85,15 @@ class Session:
         self.secure.close()
 
 
-def steps(way: Way, resume: ssl.SSLSession | None = None) -> Iterator[None]:
-    """A whole session with a byte each way, step by step: it yields whenever it is the daemon's turn."""
+def steps(way: Way, resume: ssl.SSLSession | None = None) -> Iterator[socket.socket]:
+    """A whole session with a byte each way, step by step; whenever it is the daemon's turn, yield where it answers."""
     plain = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     plain.settimeout(_PATIENCE)
     plain.connect(str(way.socket))
-    yield
+    yield plain
     _expect(plain, _ANNOUNCEMENT)
     plain.sendall(way.request)
-    yield
+    yield plain
     _expect(plain, _WILLING)
     ours, theirs = _connection()
     with theirs:
@@ -108,17 +108,17 @@ def steps(way: Way, resume: ssl.SSLSession | None = None) -> Iterator[None]:
             secure.do_handshake()
             break
         except ssl.SSLWantReadError:
-            yield
+            yield secure
             incoming.poll(_PATIENCE * 1000)
     secure.settimeout(_PATIENCE)
     secure.sendall(b"\0")
-    yield
+    yield plain
     _expect(plain, b"\0")
     plain.sendall(b"\0")
-    yield
+    yield secure
     _expect(secure, b"\0")
     plain.close()
-    yield
+    yield secure
     if secure.recv(1):
         raise ConnectionError("more than was sent")
     if resume and not secure.session_reused:
