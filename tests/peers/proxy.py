@@ -109,13 +109,19 @@ class Proxy:
         return local, (context or client_context()).wrap_socket(remote, server_hostname="mail.private.test")
 
 
-def hand_over(local: socket.socket) -> socket.socket:
-    """Pass one end of a new TCP connection to the proxy; return the other one."""
+def tcp_pair() -> tuple[socket.socket, socket.socket]:
+    """Both ends of a new TCP connection; the second is to be handed over."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         remote = socket.create_connection(listener.getsockname(), PATIENCE)
         accepted, _ = listener.accept()
     # Otherwise each small write may wait for the acknowledgement of the one before.
     accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return remote, accepted
+
+
+def hand_over(local: socket.socket) -> socket.socket:
+    """Pass one end of a new TCP connection to the proxy; return the other one."""
+    remote, accepted = tcp_pair()
     socket.send_fds(local, [b"\0"], [accepted.fileno()])
     accepted.close()
     return remote

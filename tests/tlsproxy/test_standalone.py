@@ -13,7 +13,17 @@ from pathlib import Path
 
 import pytest
 from peers.children import PATIENCE, open_files, wait_until
-from peers.proxy import AS_ROOT, Proxy, client_context, read_status, request_list, running, script, write_config
+from peers.proxy import (
+    AS_ROOT,
+    Proxy,
+    client_context,
+    read_status,
+    request_list,
+    running,
+    script,
+    tcp_pair,
+    write_config,
+)
 from peers.roles import Lines
 
 from tlsproxy.daemon.server import Server
@@ -80,6 +90,24 @@ def test_a_megabyte_passes_each_way_unchanged(proxy: Proxy, version: ssl.TLSVers
                 received += chunk
             os.waitpid(pid, 0)
             assert bytes(received) == data
+
+
+@pytest.mark.parametrize("family", [socket.AF_INET, socket.AF_UNIX])
+def test_segments_are_not_held_back_once_a_large_write_is_done(proxy: Proxy, family: socket.AddressFamily) -> None:
+    data = os.urandom(100_000)
+    local, status = proxy.request()
+    assert status == 1
+    remote, theirs = tcp_pair() if family == socket.AF_INET else socket.socketpair()
+    socket.send_fds(local, [b"\0"], [theirs.fileno()])
+    with local, theirs, client_context().wrap_socket(remote) as secure:
+        for _ in range(3):
+            local.sendall(data)
+            received = b""
+            while len(received) < len(data):
+                received += secure.recv(len(data))
+            assert received == data
+        if family == socket.AF_INET:
+            assert theirs.getsockopt(socket.IPPROTO_TCP, socket.TCP_CORK) == 0
 
 
 def test_what_was_sent_just_before_an_end_arrives(proxy: Proxy) -> None:
