@@ -17,8 +17,12 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ..table import Access, Table
 
-_KEY = re.compile(rb'(?:[^\s="\\]++|\\.?|"(?:[^"\\]++|\\.?)*+")*+', re.DOTALL)
-"""Up to a blank or `=` outside double quotes; a backslash protects the next character."""
+_KEY = re.compile(rb'(?:[^\s="\\]+|\\(?:.|\Z)|"[^"\\]*(?:\\(?:.|\Z)[^"\\]*)*")*', re.DOTALL)
+"""Up to a blank or `=` outside double quotes; a backslash protects the next character.
+
+There is one way to match each text, so that it takes no longer where a quote is missing. (Possessive quantifiers would
+say that, but Python 3.11 has them right since 3.11.5 only.)
+"""
 
 
 def open_table(name: str, access: Access) -> Table:
