@@ -9,8 +9,8 @@ The rules are those of C: strtol(3) takes leading blanks and a sign, and only AS
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 from .catalogue import Parameter
 
@@ -176,8 +176,7 @@ PROTOCOLS = {"SSLv3": 0x300, "TLSv1": 0x301, "TLSv1.1": 0x302, "TLSv1.2": 0x303,
 """Protocols that can be excluded, and their versions on the wire."""
 
 
-@dataclass(frozen=True, slots=True)
-class Protocols:
+class Protocols(NamedTuple):
     """What a protocol list leaves: PROTOCOLS without `excluded`, from `minimum` to `maximum` (0: no limit)."""
 
     excluded: frozenset[str] = frozenset()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import socket
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -177,5 +177,5 @@ def _server_settings(view: View, remote: str, timeout: int) -> bytes:
         settings = own_settings(load(view), StandardLog("tlsproxy.client"))
     except RoleUnavailable as error:
         raise ValueError(f"the proxy's settings have no server role: {error}") from None
-    start = replace(settings.start, namaddr=remote, timeout=timeout)
-    return write_server_settings(replace(settings, params=params(view, "server"), start=start))
+    start = settings.start._replace(namaddr=remote, timeout=timeout)
+    return write_server_settings(settings._replace(params=params(view, "server"), start=start))

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from .. import values
 from ..catalogue import Release
@@ -36,8 +35,7 @@ class InvalidSettings(ConfigError):
         self.problems = tuple(problems)
 
 
-@dataclass(frozen=True, slots=True)
-class TlsSettings:
+class TlsSettings(NamedTuple):
     """Every control of tlsproxy(8), typed."""
 
     globals: TlsGlobals

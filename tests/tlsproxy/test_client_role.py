@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import ssl
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -98,8 +97,8 @@ def test_each_setting_of_ours_is_what_requests_are_compared_with(tmp_path: Path,
     role = make_role(tmp_path, SETTINGS | {setting: value}, log)
     settings = load(postconf.load(str(tmp_path), version="3.7.11"))
     log.lines.clear()
-    theirs = replace(own_init(settings), **{attribute: int(INIT[attribute]) if attribute == "verifydepth" else "/y"})
-    theirs = replace(theirs, CAfile=theirs.CAfile or "/y")
+    theirs = own_init(settings)._replace(**{attribute: int(INIT[attribute]) if attribute == "verifydepth" else "/y"})
+    theirs = theirs._replace(CAfile=theirs.CAfile or "/y")
     texts = {name: text for name, text in START.items() if name != "timeout"}
     start = ClientStart(timeout=300, matchargv=(), mdalg="sha256", dane=None, **texts)  # type: ignore[arg-type]
     with contextlib.suppress(RoleUnavailable):

@@ -7,7 +7,6 @@ import ssl
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -176,7 +175,7 @@ def test_a_session_has_the_name_that_postfix_gives_it(monkeypatch: pytest.Monkey
     monkeypatch.setattr("tlsproxy.tls.openssl_peer.VERSION", 805306720)
     texts = {name: value for name, value in START.items() if name != "timeout"}
     start = ClientStart(timeout=300, matchargv=(), mdalg="sha256", dane=None, **texts)  # type: ignore[arg-type]
-    start = replace(start, helo="sink.private.test", serverid="s&")
+    start = start._replace(helo="sink.private.test", serverid="s&")
     init = ClientInit(**INIT)  # type: ignore[arg-type]
     ciphers = "aNULL:-aNULL:HIGH:MEDIUM:+RC4:@STRENGTH"
     name = cache_id(init, start, Policy(1), "", ciphers, raw_keys=False)  # type: ignore[arg-type]

@@ -28,7 +28,7 @@ def block(label: str) -> bytes:
 def test_objects_are_found_in_order_whatever_is_around_them(objects: list[tuple[str, str]], around: bytes) -> None:
     data = around + around.join(block(label) for _, label in objects) + around
     found = list(pem_objects(data, "file"))
-    assert [(each.label, each.index) for each in found] == [(label, at) for at, (_, label) in enumerate(objects, 1)]
+    assert [(each.label, each.number) for each in found] == [(label, at) for at, (_, label) in enumerate(objects, 1)]
 
 
 @given(st.lists(kinds, max_size=12))

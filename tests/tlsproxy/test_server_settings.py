@@ -6,7 +6,6 @@ import re
 import socket
 import ssl
 from collections.abc import Iterator
-from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -17,7 +16,7 @@ import postconf
 from postconf.models import load
 from tlsproxy.tls.server import own_init
 from tlsproxy.wire.attributes import write_list
-from tlsproxy.wire.messages import Flag, ServerInit
+from tlsproxy.wire.messages import Flag
 
 VERSION = "3.12-20260821"
 PARAMS = (
@@ -57,7 +56,7 @@ class Peer:
         }
         init = own_init(settings, enforce=False, log=None)  # type: ignore[arg-type]  # there is nothing to log
         self._params = {name: int(values[name]) if isinstance(values[name], bool) else values[name] for name in PARAMS}
-        self._init = {each.name: getattr(init, each.name) for each in fields(ServerInit)}
+        self._init = init._asdict()
 
     def request(self, flags: int, **changes: str | int) -> tuple[socket.socket, int]:
         """Send both lists; a change is one of the setting of that name, `start_` in front of those of START."""

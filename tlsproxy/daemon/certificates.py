@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from cryptography import x509
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -11,8 +11,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from ..tls.roles import ServerRole
 
 
-@dataclass(frozen=True, slots=True)
-class Described:
+class Described(NamedTuple):
     """One certificate."""
 
     file: str

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import mmap
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from ..tls.facts import Agreement
 from .certificates import Described
@@ -34,8 +33,7 @@ _GROUPS = ("X25519MLKEM768", "X25519", "X448", "prime256v1", "secp384r1", "secp5
 """In Postfix's words; none: TLS 1.2 and below, where it tells none."""
 
 
-@dataclass(frozen=True, slots=True)
-class Family:
+class Family(NamedTuple):
     """A metric: where its numbers begin, and the labels of each."""
 
     name: str

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import getopt
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
 from ..log import Fatal
 
@@ -19,22 +18,23 @@ _FLAGS = {
 }
 
 
-@dataclass(slots=True)
 class MasterOptions:
     """What the options say."""
 
-    service_name: str
-    transport: str = ""
-    overrides: list[str] = field(default_factory=list)
-    """`name=value` settings over main.cf: of `-o`, and of the options that stand for a setting."""
-    retire_after: int = 0
+    transport = ""
+    retire_after = 0
     """In seconds; 0: as max_idle and max_use imply."""
-    chroot: bool = False
-    by_hand: bool = False
-    debug: bool = False
-    unprivileged: bool = False
-    log_to_stderr: bool = False
-    unlimited: bool = False
+    chroot = False
+    by_hand = False
+    debug = False
+    unprivileged = False
+    log_to_stderr = False
+    unlimited = False
+
+    def __init__(self, service_name: str) -> None:
+        self.service_name = service_name
+        self.overrides: list[str] = []
+        """`name=value` settings over main.cf: of `-o`, and of the options that stand for a setting."""
 
 
 def parse(process_name: str, arguments: Sequence[str]) -> MasterOptions:

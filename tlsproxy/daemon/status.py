@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from typing import NamedTuple
 
 from .. import __version__
 
@@ -14,8 +14,7 @@ if TYPE_CHECKING:  # OpenSSL is loaded when its configuration is known
     from ..tls.roles import ClientRole, ServerRole
 
 
-@dataclass(frozen=True, slots=True)
-class WorkerStatus:
+class WorkerStatus(NamedTuple):
     """One process that serves sessions."""
 
     pid: int
@@ -48,7 +47,7 @@ def report(
             "roles": dict(
                 zip(("server", "client"), ("served" if each else "not available" for each in roles), strict=True)
             ),
-            "workers": [asdict(each) for each in workers],
+            "workers": [each._asdict() for each in workers],
             "certificates": [each.shown() for each in described(roles[0])],
         }
     )

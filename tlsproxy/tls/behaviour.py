@@ -5,15 +5,14 @@ The differences that values alone don't make (those are in the catalogue) are li
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from postconf.catalogue import Release
 
 from ..wire.messages import Generation
 
 
-@dataclass(frozen=True, slots=True)
-class Behaviour:
+class Behaviour(NamedTuple):
     """The habits of a release."""
 
     generation: Generation

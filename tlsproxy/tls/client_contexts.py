@@ -9,8 +9,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from OpenSSL import SSL
 
@@ -49,8 +48,7 @@ class Cache(OrderedDict[K, V]):
         return value
 
 
-@dataclass(frozen=True, slots=True)
-class Terms:
+class Terms(NamedTuple):
     """What sessions of one INIT may differ in, as far as it is a matter of the context."""
 
     ciphers: str
@@ -61,8 +59,7 @@ class Terms:
     """The server is to be verified, so weak keys don't count."""
 
 
-@dataclass(frozen=True, slots=True)
-class ClientContext:
+class ClientContext(NamedTuple):
     """A context, and what of its terms OpenSSL has refused, in Postfix's words."""
 
     context: SSL.Context

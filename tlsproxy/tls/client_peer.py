@@ -6,7 +6,7 @@ The lines and their order are those of tls_client_post_connect(3) and of the cal
 from __future__ import annotations
 
 import traceback
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from OpenSSL import SSL
 
@@ -32,8 +32,7 @@ _MOST_TICKETS = 10
 _CERTIFICATE_LINES = LogMask.CERTMATCH | LogMask.VERBOSE | LogMask.PEERCERT
 
 
-@dataclass(frozen=True, slots=True)
-class Setting:
+class Setting(NamedTuple):
     """What one session works with."""
 
     contexts: ClientContexts

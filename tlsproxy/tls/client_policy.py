@@ -6,7 +6,7 @@ demand one that nobody satisfies; only `dane` and `half-dane` fall back to `encr
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from postconf.values import Protocols, SecurityLevel, protocols
 
@@ -29,8 +29,7 @@ _UNUSABLE = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Demand:
+class Demand(NamedTuple):
     """What one session is to be like."""
 
     policy: Policy

@@ -7,8 +7,7 @@ matched by content. What a match is worth is decided in `verify`. No I/O.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
@@ -33,8 +32,7 @@ _REQUIRED_NAMES = {1: "sha256", 2: "sha512"}
 _MAX_SHOWN = 64  # bytes; of longer data the head and the tail are shown
 
 
-@dataclass(frozen=True, slots=True)
-class Digests:
+class Digests(NamedTuple):
     """Matching types that are in use, and how they rank: the strongest has the highest rank."""
 
     functions: dict[int, Digest]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 _SEQUENCE, _BIT_STRING, _OCTET_STRING, _OID = 0x30, 0x03, 0x04, 0x06
 _VERSION, _EXTENSIONS = 0xA0, 0xA3
@@ -23,8 +23,7 @@ class MalformedDer(ValueError):
     """Bytes that are no DER, or not of the expected structure."""
 
 
-@dataclass(frozen=True, slots=True)
-class Element:
+class Element(NamedTuple):
     """One tag-length-value: `whole` are its bytes, `content` those behind tag and length."""
 
     tag: int
@@ -63,8 +62,7 @@ def only(data: bytes, tag: int) -> Element:
     return found[0]
 
 
-@dataclass(frozen=True, slots=True)
-class Parts:
+class Parts(NamedTuple):
     """What a certificate says, as it stands there."""
 
     public_key_info: bytes

@@ -5,9 +5,9 @@ A process sees few agreements, again and again. Each is put into words once.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..wire.messages import PeerStatus, TlsContext
 from . import openssl
@@ -34,8 +34,7 @@ _DIGESTS = {
 """Signature schemes (RFC 8446 §4.2.3) and the digest in them; EdDSA and ML-DSA have none."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Agreement:
+class Agreement(NamedTuple):
     """What both sides have agreed on, and nothing of who they are."""
 
     protocol: str
@@ -44,11 +43,12 @@ class Agreement:
     """The curve, or what there is instead; empty up to TLS 1.2, where Postfix tells none."""
     text: str
     """What the log says of all that."""
-    _facts: dict[str, Any]
+    facts: dict[str, Any]
+    """The fields of a context that are not empty."""
 
     def context(self, namaddr: str) -> TlsContext:
         """What a client may know of it; not yet who the peer is, but for its name and address."""
-        return TlsContext(**self._facts, namaddr=namaddr)
+        return TlsContext(**self.facts, namaddr=namaddr)
 
 
 Signature = tuple[openssl.Key, str]

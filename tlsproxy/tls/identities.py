@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from OpenSSL import SSL
 
@@ -24,18 +24,16 @@ DISABLING = "disabling TLS support"
 ABORTING = "aborting TLS handshake"
 
 
-@dataclass(frozen=True, slots=True)
-class PemObject:
+class PemObject(NamedTuple):
     """One PEM block: its label, its text, and which object of which file it is (the first is 1)."""
 
     label: str
     text: bytes
     source: str
-    index: int
+    number: int
 
 
-@dataclass(frozen=True, slots=True)
-class Identity:
+class Identity(NamedTuple):
     """A key, and its certificate with the issuers behind it; all PEM."""
 
     key: PemObject
@@ -62,7 +60,7 @@ class BadIdentity(Exception):
 
 def pem_objects(data: bytes, source: str) -> Iterator[PemObject]:
     """Yield the PEM blocks of a file in order; text around them does not count."""
-    index = 0
+    number = 0
     position = 0
     while (start := data.find(b"-----BEGIN ", position)) >= 0:
         label_end = data.find(b"-----", start + 11)
@@ -72,8 +70,8 @@ def pem_objects(data: bytes, source: str) -> Iterator[PemObject]:
         if label_end < 0 or end < 0:
             raise BadIdentity(f"error loading chain from {source}: PEM block without an end")
         position = end + len(marker)
-        index += 1
-        yield PemObject(label, data[start:position] + b"\n", source, index)
+        number += 1
+        yield PemObject(label, data[start:position] + b"\n", source, number)
 
 
 def read_chain_files(files: Sequence[str], log: Log, *, origin: str = "") -> list[Identity]:
@@ -97,7 +95,7 @@ def chains(objects: Iterable[PemObject], source: str, log: Log) -> list[Identity
             if key is not None and not certificates:
                 raise BadIdentity(
                     "error loading certificate chain: "
-                    f"key at index {key.index} in {key.source} not followed by a certificate"
+                    f"key at index {key.number} in {key.source} not followed by a certificate"
                 )
             if key is not None:
                 identities.append(Identity(key, tuple(certificates)))
@@ -111,7 +109,7 @@ def chains(objects: Iterable[PemObject], source: str, log: Log) -> list[Identity
     if key is None:
         raise BadIdentity(f"No PEM data in {source}")
     if not certificates:
-        raise BadIdentity(f"No certs for key at index {key.index} in {key.source}")
+        raise BadIdentity(f"No certs for key at index {key.number} in {key.source}")
     identities.append(Identity(key, tuple(certificates)))
     return identities
 
@@ -139,11 +137,11 @@ def _read_mixed(algorithm: str, path: str, log: Log) -> Identity:
     keys = [each for each in objects if each.label in _KEYS]
     certificates = [each for each in objects if each.label in _CERTIFICATES]
     for extra in keys[1:]:
-        log.warning(f"ignoring 2nd key at index {extra.index} in {path} after 1st at {keys[0].index}")
+        log.warning(f"ignoring 2nd key at index {extra.number} in {path} after 1st at {keys[0].number}")
     if keys and certificates:
         return Identity(keys[0], tuple(certificates))
     if keys:
-        log.warning(f"No certs for key at index {keys[0].index} in {path}")
+        log.warning(f"No certs for key at index {keys[0].number} in {path}")
     else:
         log.warning(f"No private key found in {path}" if certificates else f"No PEM data in {path}")
     raise BadIdentity(f"error loading private keys and certificates from: {path}: {DISABLING}", algorithm)
@@ -204,10 +202,10 @@ def _use_pair(context: SSL.Context, identity: Identity) -> None:
 def _undecodable(identity: Identity, kind: int) -> str:
     """Say which object is not what its label says, and leave OpenSSL's reasons; empty if all can be read."""
     if not kind:
-        return f"error loading private key (PEM object number {identity.key.index}) from {identity.key.source}"
+        return f"error loading private key (PEM object number {identity.key.number}) from {identity.key.source}"
     for each in identity.chain:
         if not openssl.is_certificate(each.text):
-            return f"error loading certificate (PEM object number {each.index}) from {each.source}"
+            return f"error loading certificate (PEM object number {each.number}) from {each.source}"
     return ""
 
 
@@ -218,8 +216,8 @@ def _use_chain(context: SSL.Context, identity: Identity, *, last: bool) -> str:
 
 def _mismatch(key: PemObject, *, last: bool) -> str:
     if last:
-        return f"key at index {key.index} in {key.source} does not match next certificate"
-    return f"error loading certificate chain: key at index {key.index} in {key.source} does not match the certificate"
+        return f"key at index {key.number} in {key.source} does not match next certificate"
+    return f"error loading certificate chain: key at index {key.number} in {key.source} does not match the certificate"
 
 
 def _objects_of(path: str, labels: tuple[str, ...]) -> list[PemObject]:

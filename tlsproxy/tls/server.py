@@ -8,7 +8,6 @@ what would only go wrong at the first handshake: a bad cipher grade or list, a c
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 from maps import TableError
 from postconf.models import TlsServer, TlsSettings
@@ -103,7 +102,7 @@ class ServerRole:
             self._log.warning("the keys and certificates that were read before stay in use")
             return False
         self._names = names
-        self._own = replace(self._own, names=self._names)
+        self._own = self._own._replace(names=self._names)
         return True
 
     def _setting(self, init: ServerInit, start: ServerStart) -> Setting:

@@ -8,7 +8,7 @@ each combination of those that sessions ask for. With it go contexts for other c
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from OpenSSL import SSL
 
@@ -32,8 +32,7 @@ _MOST_CONTEXTS = 100
 _MOST_CHAINS = 500
 
 
-@dataclass(frozen=True, slots=True)
-class Terms:
+class Terms(NamedTuple):
     """What sessions of one INIT may differ in."""
 
     ciphers: str

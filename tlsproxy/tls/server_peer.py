@@ -5,7 +5,7 @@ The lines and their order are those of tls_server_post_accept(3) and of the call
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from OpenSSL import SSL
 
@@ -38,8 +38,7 @@ _BUILT_IN = ("default", "none", "")
 """Values of tls_config_file that leave the signature algorithms as they are."""
 
 
-@dataclass(frozen=True, slots=True)
-class Setting:
+class Setting(NamedTuple):
     """What a session works with; the same for all sessions, or for all with the same settings of the client's."""
 
     contexts: ServerContexts

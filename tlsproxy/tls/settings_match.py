@@ -7,7 +7,6 @@ files, which may not be readable for us. Every difference is told once.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, replace
 from typing import Generic, TypeVar
 
 from postconf.models import TlsSettings
@@ -74,14 +73,14 @@ class Match(Generic[Init]):
 
     def key(self, init: Init) -> Init:
         """What requests must have in common to share a context."""
-        return replace(init, log_param="") if self._mask_log_param else init
+        return init._replace(log_param="") if self._mask_log_param else init
 
     def compare(self, params: Mapping[str, str | int], init: Init, *, new: bool) -> None:
         """Warn of what is unexpected in a request; `new`: its context is still to be made."""
         differing = self._compare_params(params)
         if new and self.key(init) != self.key(self.init) and any(getattr(init, name) for name in _FILES):
             self._log.warning(_UNEXPECTED.format(self._sender))
-            self._log.warning("; ".join(_differences(asdict(self.key(self.init)), asdict(self.key(init)))))
+            self._log.warning("; ".join(_differences(self.key(self.init)._asdict(), self.key(init)._asdict())))
             differing = True
         if differing:
             self._log.warning(_HINT.format(self._sender))

@@ -7,8 +7,8 @@ Tickets are sealed by a context's own keys: processes that were forked from one 
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from hashlib import sha256
+from typing import NamedTuple
 
 from OpenSSL import SSL
 
@@ -29,8 +29,7 @@ _CIPHERS = frozenset(
 """Block ciphers that fit Postfix's ticket keys: chained, with a block of 16 bytes and a key of 16 to 32."""
 
 
-@dataclass(frozen=True, slots=True)
-class Resumption:
+class Resumption(NamedTuple):
     """What the settings say of sessions that clients come back to."""
 
     tickets: bool

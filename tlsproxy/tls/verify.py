@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from postconf.values import SecurityLevel
 
@@ -69,8 +69,7 @@ def peer_status(level: int, error: int | None, *, mismatch_keeps_trust: bool = F
     return PeerStatus.PRESENT
 
 
-@dataclass(frozen=True, slots=True)
-class Policy:
+class Policy(NamedTuple):
     """What a session demands of the server's certificate. `level` is the effective one."""
 
     level: SecurityLevel
@@ -79,7 +78,7 @@ class Policy:
     records: tuple[TlsaRecord, ...] = ()
     """TLSA records, fingerprints or trust anchors that can be used, after digest agility; none: local trust decides."""
     must_fail: bool = False
-    digests: Digests = field(default_factory=lambda: Digests({}, {}))
+    digests: Digests = Digests({}, {})
     mismatch_yields: bool = False
     """A wrong name does not hide other errors (Postfix 3.10.4 and later)."""
     verifydepth: int = 9
@@ -101,8 +100,7 @@ class Policy:
         return self.level >= SecurityLevel.VERIFY
 
 
-@dataclass(frozen=True, slots=True)
-class Match:
+class Match(NamedTuple):
     """The record that has verified a chain, and the depth of what it matched."""
 
     record: TlsaRecord

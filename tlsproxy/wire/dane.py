@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import astuple, dataclass
+from typing import NamedTuple
 
 from .attributes import AttributeReader, ProtocolError, Reading
 
@@ -25,8 +25,7 @@ _NONE = 254
 """A matching type that nobody has: the digest can't be used."""
 
 
-@dataclass(frozen=True, slots=True)
-class TlsaRecord:
+class TlsaRecord(NamedTuple):
     """One TLSA record, or a fingerprint or trust anchor in its form (RFC 6698)."""
 
     usage: int
@@ -35,8 +34,7 @@ class TlsaRecord:
     data: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Dane:
+class Dane(NamedTuple):
     """The records that a session may be verified with, and the TLSA base domain."""
 
     domain: str
@@ -63,7 +61,7 @@ def write_records(dane: Dane | None) -> Iterator[_Attribute]:
     if dane is not None:
         yield from (("domain", dane.domain), ("count", len(dane.records)))
         for record in dane.records:
-            yield from zip(("usage", "selector", "mtype", "data"), astuple(record), strict=True)
+            yield from zip(("usage", "selector", "mtype", "data"), record, strict=True)
 
 
 def read_digests(reader: AttributeReader, mdalg: str) -> Reading[Dane | None]:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from enum import IntEnum, IntFlag
 from functools import cache
-from typing import Any, Final, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar, get_type_hints
 
 from .attributes import AttributeReader, Reading, decode, write_list
 from .dane import Dane, read_digests, read_records
@@ -42,8 +42,7 @@ class Generation(IntEnum):
     V3_12 = 312
 
 
-@dataclass(slots=True)
-class Request:
+class Request(NamedTuple):
     """The part that every request has (list 1). Times are in seconds."""
 
     remote_endpoint: str
@@ -53,8 +52,7 @@ class Request:
     serverid: str
 
 
-@dataclass(frozen=True, slots=True)
-class ClientInit:
+class ClientInit(NamedTuple):
     """What an SSL context of the client role is made from (TLS_CLIENT_INIT_PROPS). Empty text: not set."""
 
     log_param: str
@@ -73,8 +71,7 @@ class ClientInit:
     mdalg: str
 
 
-@dataclass(frozen=True, slots=True)
-class ClientStart:
+class ClientStart(NamedTuple):
     """What one session of the client role is made from (TLS_CLIENT_START_PROPS)."""
 
     timeout: int
@@ -100,8 +97,7 @@ class ClientStart:
     trace_peer: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class ClientSettings:
+class ClientSettings(NamedTuple):
     """List 2 of a client-role request. `params` are compared with our own settings, in this order; none is applied."""
 
     generation: Generation
@@ -110,8 +106,7 @@ class ClientSettings:
     start: ClientStart
 
 
-@dataclass(frozen=True, slots=True)
-class ServerInit:
+class ServerInit(NamedTuple):
     """What an SSL context of the server role is made from (TLS_SERVER_INIT_PROPS, since Postfix 3.12)."""
 
     log_param: str
@@ -136,8 +131,7 @@ class ServerInit:
     mdalg: str
 
 
-@dataclass(frozen=True, slots=True)
-class ServerStart:
+class ServerStart(NamedTuple):
     """What one session of the server role is made from (TLS_SERVER_START_PROPS, since Postfix 3.12)."""
 
     log_param: str
@@ -154,8 +148,7 @@ class ServerStart:
     trace_peer: str
 
 
-@dataclass(frozen=True, slots=True)
-class ServerSettings:
+class ServerSettings(NamedTuple):
     """List 2 of a server-role request; only Postfix 3.12 and later send one."""
 
     params: dict[str, str | int]
@@ -302,8 +295,8 @@ def _structure(reader: AttributeReader, kind: Callable[..., T]) -> Reading[T]:
 @cache
 def _layout(kind: Callable[..., object]) -> tuple[tuple[str, ...], frozenset[str]]:
     """The names of the fields, and which of them are numbers."""
-    all_fields = fields(kind)  # type: ignore[arg-type]  # a dataclass, which no protocol describes
-    return tuple(each.name for each in all_fields), frozenset(each.name for each in all_fields if each.type == "int")
+    kinds = get_type_hints(kind)
+    return tuple(kinds), frozenset(name for name in kinds if kinds[name] is int)
 
 
 def _tlsrpt(reader: AttributeReader) -> Reading[bool]:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import astuple, fields
-from typing import Any
+from dataclasses import fields
 
 from postconf import View
 from postconf.values import boolean
@@ -61,17 +60,12 @@ def write_request(request: Request) -> bytes:
 def write_client_settings(settings: ClientSettings) -> bytes:
     """Encode list 2 of a client-role request, in the form of its generation."""
     start = _client_start(settings.start, settings.generation)
-    return write_list([*settings.params.items(), *_structure(settings.init), *start])
+    return write_list([*settings.params.items(), *settings.init._asdict().items(), *start])
 
 
 def write_server_settings(settings: ServerSettings) -> bytes:
     """Encode list 2 of a server-role request (Postfix 3.12)."""
-    return write_list([*settings.params.items(), *_structure(settings.init), *_structure(settings.start)])
-
-
-def _structure(value: Any) -> Iterator[_Attribute]:
-    """Encode a flat structure."""
-    return zip((each.name for each in fields(value)), astuple(value), strict=True)
+    return write_list([*settings.params.items(), *settings.init._asdict().items(), *settings.start._asdict().items()])
 
 
 def _client_start(start: ClientStart, generation: Generation) -> Iterator[_Attribute]:
