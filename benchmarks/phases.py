@@ -102,12 +102,10 @@ def sessions(
 
     def run(target: Target) -> float:
         way = target.way(key, version, role=role)
-        ticket = None
-        if resumed:
-            first = Session(way)
-            first.ping(1)
-            ticket = first.secure.session
-            first.close()
+        first = Session(way)  # which master(8) may have to start a process for
+        first.ping(1)
+        ticket = first.secure.session if resumed else None
+        first.close()
         with target.daemon.on_this_cpu():
             return cost(target, lambda: many(way, count, at_once, ticket)) * 1e3
 
