@@ -30,6 +30,11 @@ from tlsproxy.wire.messages import ANNOUNCEMENT, Flag
 HERE = Path(__file__).parent
 HOST = "mail.example.com"
 PATIENCE = 20
+NOT_OF_A_CA = (
+    *("digital_signature", "content_commitment", "key_encipherment", "data_encipherment", "key_agreement"),
+    *("encipher_only", "decipher_only"),
+)
+"""What a key may be for besides."""
 
 
 def main() -> int:
@@ -64,8 +69,14 @@ def make_certificates(directory: Path) -> None:
     ca_name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "Demo CA")])
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, HOST)])
 
-    def certificate(subject: x509.Name, public_key: ec.EllipticCurvePublicKey, extension: x509.ExtensionType) -> bytes:
-        return (
+    # Since Python 3.13 clients ask for all of RFC 5280: what a CA's key is for, and which key has signed what.
+    of_a_ca = x509.KeyUsage(key_cert_sign=True, crl_sign=True, **dict.fromkeys(NOT_OF_A_CA, False))
+    signer = x509.AuthorityKeyIdentifier.from_issuer_public_key(ca_key.public_key())
+
+    def certificate(
+        subject: x509.Name, public_key: ec.EllipticCurvePublicKey, *extensions: x509.ExtensionType
+    ) -> bytes:
+        builder = (
             x509.CertificateBuilder()
             .subject_name(subject)
             .issuer_name(ca_name)
@@ -73,12 +84,14 @@ def make_certificates(directory: Path) -> None:
             .serial_number(x509.random_serial_number())
             .not_valid_before(now - datetime.timedelta(minutes=5))
             .not_valid_after(now + datetime.timedelta(days=1))
-            .add_extension(extension, critical=True)
-            .sign(ca_key, hashes.SHA256())
-            .public_bytes(serialization.Encoding.PEM)
+            .add_extension(x509.SubjectKeyIdentifier.from_public_key(public_key), critical=False)
+            .add_extension(signer, critical=False)
         )
+        for each in extensions:
+            builder = builder.add_extension(each, critical=True)
+        return builder.sign(ca_key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
 
-    ca = certificate(ca_name, ca_key.public_key(), x509.BasicConstraints(ca=True, path_length=0))
+    ca = certificate(ca_name, ca_key.public_key(), x509.BasicConstraints(ca=True, path_length=0), of_a_ca)
     leaf = certificate(name, key.public_key(), x509.SubjectAlternativeName([x509.DNSName(HOST)]))
     (directory / "ca.pem").write_bytes(ca)
     chain = directory / "chain.pem"
