@@ -8,30 +8,39 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PYTEST_ARGS ?= -n 2 --dist loadgroup -q
 
+# The distribution's Python, which runs beside its Postfix; where it can't make an environment, the usual one.
+SYSTEM_PYTHON ?= $(shell /usr/bin/python3 -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' \
+	2>/dev/null && echo /usr/bin/python3 || echo $(PYTHON))
+SYSTEM := build/system
+BY_SYSTEM := VENV=$(SYSTEM) PYTHON=$(SYSTEM_PYTHON)
+
 SOURCES := pyproject.toml README.md $(shell find postconf maps tlsproxy bin -type f -not -name '*.pyc' 2>/dev/null)
 
-.PHONY: bench demo test soak lint types unit peers golden dev clean
+.PHONY: bench demo test soak lint types unit system peers golden dev clean
 
 demo: $(VENV)/.wheel
 	$(BIN)/python -P samples/starttls/demo.py
 
-test: peers lint types unit
+test: peers lint types unit system
 
 # The tests see the installed wheel, never the checkout.
 unit: $(VENV)/.wheel $(VENV)/.dev
 	PYTHONSAFEPATH=1 TLSPROXY_TEST_INSTALLED=1 $(BIN)/python -m pytest $(PYTEST_ARGS)
 
+# Once more by the distribution's Python, if that is another one: what parses, where releases of Python differ most.
+system: peers
+	test "$$($(PYTHON) -VV)" = "$$($(SYSTEM_PYTHON) -VV)" || \
+	$(MAKE) $(BY_SYSTEM) unit PYTEST_ARGS="$(PYTEST_ARGS) tests/maps tests/postconf"
+
 # What takes minutes: reloads, floods and handshakes in numbers.
 soak: peers $(VENV)/.wheel $(VENV)/.dev
 	PYTHONSAFEPATH=1 TLSPROXY_TEST_INSTALLED=1 $(BIN)/python -m pytest -m soak -q
 
-# The C tlsproxy(8) and ours side by side: needs root and Debian's Postfix (docs/performance.md). Postfix is a build of the
-# distribution's, so Python is, too, where there is one: others are often built without optimization.
-BENCH_PYTHON ?= $(shell /usr/bin/python3 -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' \
-	2>/dev/null && echo /usr/bin/python3 || echo $(PYTHON))
+# The C tlsproxy(8) and ours side by side: needs root and Debian's Postfix (docs/performance.md). That is a build of the
+# distribution's, and so is Python: others are often built without optimization.
 bench: peers
-	$(MAKE) VENV=build/bench PYTHON=$(BENCH_PYTHON) build/bench/.wheel build/bench/.dev
-	build/bench/bin/python benchmarks/daemon.py $(BENCH_ARGS)
+	$(MAKE) $(BY_SYSTEM) $(SYSTEM)/.wheel $(SYSTEM)/.dev
+	$(SYSTEM)/bin/python benchmarks/daemon.py $(BENCH_ARGS)
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check
