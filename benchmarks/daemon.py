@@ -51,6 +51,7 @@ tlsmgr    unix  -  -  n  1000? 1 tlsmgr
 postlog   unix-dgram n - n  -  1  postlogd
 tlsproxy  unix  -  -  n  -  0  tlsproxy
 tlsproxy-rsa unix - - n  -  0  tlsproxy -o tlsproxy_tls_chain_files={chains}/rsa2048.pem
+tlsproxy-if unix -  - n  -  0  tlsproxy -o tlsproxy_tls_loglevel=${{stress?{{2}}:{{1}}}}
 """
 _DESCRIPTORS = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
 _MANY = min(10_000, _DESCRIPTORS // 2 - 500)
@@ -72,7 +73,8 @@ class Row:
 
 ROWS = [
     Row("memory of an idle session, KiB", memory(), 24, absolute=True, rounds=1),
-    Row("start to the first announcement, ms", start, 150, absolute=True),
+    Row("start to the first announcement, ms", start("ecdsa"), 150, absolute=True),
+    Row("start with a condition to expand, ms", start("condition"), 150, absolute=True),
     Row("session RSA, TLS 1.3, ms", sessions("rsa"), 0.80),
     Row("session RSA, TLS 1.2, ms", sessions("rsa", TLS12), 0.80),
     Row("session ECDSA, TLS 1.3, ms", sessions(), 0.70),
@@ -177,7 +179,7 @@ def _targets(root: Path, stack: ExitStack) -> list[Target]:
             instance.replace_daemon("tlsproxy", Path(sys.executable).with_name("tlsproxy"))
         stack.enter_context(instance)
         private = instance.queue / "private"
-        sockets = {"ecdsa": private / "tlsproxy", "rsa": private / "tlsproxy-rsa"}
+        sockets = {"ecdsa": private / "tlsproxy", "rsa": private / "tlsproxy-rsa", "condition": private / "tlsproxy-if"}
         daemon = Daemon(side, instance.master_pid)
         target = Target(side, daemon, sockets, chains, _client_request(instance.conf))
         for key in sockets:

@@ -30,7 +30,7 @@ class Target:
     name: str
     daemon: Daemon
     sockets: dict[str, Path]
-    """The services, by the kind of their key."""
+    """The services: by the kind of their key, and one whose settings have a condition."""
     chains: Path = field(default_factory=Path)
     client_request: bytes = b""
     """A request of the client role."""
@@ -247,11 +247,15 @@ def memory(count: int = 1000) -> Phase:
     return run
 
 
-def start(target: Target) -> float:
+def start(service: str) -> Phase:
     """Milliseconds from nothing to the first announcement."""
-    target.daemon.reload()
-    announced(target.sockets["ecdsa"]).close()
-    return target.daemon.cpu() * 1e3
+
+    def run(target: Target) -> float:
+        target.daemon.reload()
+        announced(target.sockets[service]).close()
+        return target.daemon.cpu() * 1e3
+
+    return run
 
 
 def calls(what: str) -> Phase:
