@@ -471,11 +471,11 @@ class Session(Relay):
     def _end(self) -> None:
         """Close both sides; safe to call at any time, once."""
         loop = self._loop
+        if self._remote_socket is not None:
+            self._remote_socket.detach()  # or else it would close what is closed below
         if self._remote >= 0:
             loop.close(self._remote, shared=True)
             self._remote = -1
-        if self._remote_socket is not None:
-            self._remote_socket.detach()
         self._close_peer()
         loop.close(self._local.detach())
         if self._endpoint:
