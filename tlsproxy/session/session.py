@@ -147,29 +147,6 @@ class Session(Relay):
 
     # -- requesting
 
-    def _read_lists(self, reader: AttributeReader, request: Request | None) -> Reading[None]:
-        """Read the whole request, or what is missing of it, and act on it."""
-        if request is None:
-            request = yield from read_request(reader)
-        self._request = request
-        self._endpoint = request.remote_endpoint
-        role = request.flags & _EITHER_ROLE
-        self.role, direction = _ROLES[role]
-        self._log.info(f"CONNECT {direction} {request.remote_endpoint}")
-        probe = bool(request.flags & Flag.PROBE_ONLY)
-        if role == Flag.CLIENT and probe:
-            self._refuse_or_probe(self._owner.client_role is not None)
-        elif role == Flag.CLIENT:
-            self._prepare_client((yield from read_client_settings(reader, announced=self._is_announced)))
-        elif role == Flag.SERVER and probe:
-            self._refuse_or_probe(self._owner.server_role is not None)
-        elif role == Flag.SERVER:
-            has_settings = self._owner.generation >= Generation.V3_12
-            self._prepare_server((yield from read_server_settings(reader)) if has_settings else None)
-        else:
-            self._log.warning(f"tlsp_get_request_event: bad request flags: {request.flags:#x}")
-            self._refuse_or_probe(available=False)
-
     def _on_request(self, _events: int) -> None:
         try:
             data = self._local.recv(65536)
@@ -182,6 +159,9 @@ class Session(Relay):
                 raise self._reader.end_of_input()
             if self._reading is None:
                 request, data = split_request(data)
+                if request is not None and self._take_request(request):
+                    self._has_request()
+                    return
                 self._reading = self._read_lists(self._reader, request)
             self._reader.feed(data)
             next(self._reading)
@@ -190,14 +170,48 @@ class Session(Relay):
                 self._timeout = _LISTS_TIMEOUT
                 self._timed_out = self._lists_timed_out
         except StopIteration:
-            self._reading = _NOTHING_TO_READ
-            del self._reader  # a kilobyte
-            self._touched = self._loop.now
-            if self._timeout == _LISTS_TIMEOUT and self._timed_out == self._lists_timed_out:  # it has not ended
-                self._timeout = REQUEST_TIMEOUT
-                self._timed_out = self._end
+            self._has_request()
         except ProtocolError as error:
             self._bad_request(error)
+
+    def _take_request(self, request: Request) -> bool:
+        """Note the first list, and act on it if that is the whole request; return whether it was."""
+        self._request = request
+        self._endpoint = request.remote_endpoint
+        role = request.flags & _EITHER_ROLE
+        self.role, direction = _ROLES[role]
+        self._log.info(f"CONNECT {direction} {request.remote_endpoint}")
+        if role not in (Flag.CLIENT, Flag.SERVER):
+            self._log.warning(f"tlsp_get_request_event: bad request flags: {request.flags:#x}")
+            self._refuse_or_probe(available=False)
+        elif request.flags & Flag.PROBE_ONLY:
+            asked = self._owner.client_role if role == Flag.CLIENT else self._owner.server_role
+            self._refuse_or_probe(asked is not None)
+        elif role == Flag.CLIENT or self._owner.generation >= Generation.V3_12:
+            return False
+        else:
+            self._prepare_server(None)
+        return True
+
+    def _read_lists(self, reader: AttributeReader, request: Request | None) -> Reading[None]:
+        """Read the whole request, or what is missing of it, and act on it."""
+        if request is None:
+            request = yield from read_request(reader)
+            if self._take_request(request):
+                return
+        if self.role == "client":
+            self._prepare_client((yield from read_client_settings(reader, announced=self._is_announced)))
+        else:
+            self._prepare_server((yield from read_server_settings(reader)))
+
+    def _has_request(self) -> None:
+        """Go on without what has read the request."""
+        self._reading = _NOTHING_TO_READ
+        del self._reader  # a kilobyte
+        self._touched = self._loop.now
+        if self._timeout == _LISTS_TIMEOUT and self._timed_out == self._lists_timed_out:  # it has not ended
+            self._timeout = REQUEST_TIMEOUT
+            self._timed_out = self._end
 
     def _lists_timed_out(self) -> None:
         self._bad_request(self._reader.end_of_input("timeout"))
