@@ -20,6 +20,7 @@ from measure import Daemon
 from peers.certificates import Identity
 from peers.proxy import running, write_config
 
+_PATIENCE = 60
 TLS12, TLS13 = ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3
 
 
@@ -82,7 +83,10 @@ def as_answered(ways: list[Way], count: int, at_once: int) -> int:
                 poll.register(answer, select.EPOLLIN)
             elif (new := next(todo, None)) is not None:
                 ready.append(new)
-        for descriptor, _events in poll.poll() if waiting else ():
+        answered = poll.poll(_PATIENCE) if waiting else []
+        if waiting and not answered:
+            raise TimeoutError("no session is answered")
+        for descriptor, _events in answered:
             poll.unregister(descriptor)
             ready.append(waiting.pop(descriptor))
     poll.close()

@@ -32,8 +32,8 @@ take."""
 _DOWN_LIMIT = 131072
 """So much is read at once; OpenSSL makes records of it, and writes them one by one."""
 _FEW_RECORDS = 2 * _RECORD
-"""Above that, the kernel is to wait for the last record before it sends the end of the first: it makes fewer and larger
-segments then (tcp(7), TCP_CORK), each of which costs more than to tell it so."""
+"""Of a larger write the kernel is told when it begins and ends (tcp(7), TCP_CORK): it then fills its segments across
+the records. There are fewer of them, and each costs more than telling it."""
 
 _data, _view = buffer(_DOWN_LIMIT)
 
