@@ -1,0 +1,1 @@
+"""The command tlsproxy-postmap, which answers as postmap(1) does."""

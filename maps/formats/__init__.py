@@ -1,0 +1,1 @@
+"""File formats of indexed tables: Berkeley DB, LMDB and CDB."""

@@ -1,0 +1,1 @@
+"""Connections and queries to servers that answer lookups."""

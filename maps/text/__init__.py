@@ -1,0 +1,1 @@
+"""Tables that are text files: entries, rules and regular expressions."""

@@ -1,0 +1,1 @@
+"""The command tlsproxy-postconf, which answers as postconf(1) does."""

@@ -1,0 +1,1 @@
+"""Lossless editing of main.cf and master.cf."""

@@ -1,0 +1,1 @@
+"""The command tlsproxy-check: options, inputs and project settings."""

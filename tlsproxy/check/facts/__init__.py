@@ -1,0 +1,1 @@
+"""Facts that rules ask for: files, keys, tables, the daemon's loader and live services."""

@@ -1,0 +1,1 @@
+"""Configuration files as text: places, comments for the checker, template markup and spelling."""

@@ -1,0 +1,1 @@
+"""Log lines and the sinks that they go to."""

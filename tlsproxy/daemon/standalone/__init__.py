@@ -1,0 +1,1 @@
+"""Life without master(8): a supervisor and its workers."""

@@ -1,0 +1,1 @@
+"""Life under master(8)."""

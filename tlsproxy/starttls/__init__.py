@@ -1,0 +1,1 @@
+"""STARTTLS for Python programs with a protocol of their own."""

@@ -1,0 +1,1 @@
+"""The client role: TLS client of remote SMTP servers, on behalf of smtp(8)."""

@@ -1,0 +1,1 @@
+"""OpenSSL's private binding, which no module outside this package touches."""

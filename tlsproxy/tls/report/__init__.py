@@ -1,0 +1,1 @@
+"""Log text about handshakes and certificates."""

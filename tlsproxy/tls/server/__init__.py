@@ -1,0 +1,1 @@
+"""The server role: TLS server of remote SMTP clients, on behalf of postscreen(8)."""

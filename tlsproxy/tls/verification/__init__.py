@@ -1,0 +1,1 @@
+"""Verification of peer certificates: PKIX, DANE, fingerprints and names."""
