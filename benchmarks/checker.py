@@ -12,12 +12,12 @@ from pathlib import Path
 import trustme
 
 from postconf.catalogue import release
-from tlsproxy.check.cli import main
+from tlsproxy.check.command.cli import main
 from tlsproxy.check.context import Options
 from tlsproxy.check.engine import check
-from tlsproxy.check.filesystem import FileSystem
+from tlsproxy.check.facts.filesystem import FileSystem
 from tlsproxy.check.rule import all_rules
-from tlsproxy.check.sources import MainFile, MasterFile
+from tlsproxy.check.text.sources import MainFile, MasterFile
 
 LINES = 500
 CONFIGURATIONS = 1000

@@ -43,8 +43,8 @@ from phases import (
     workers,
 )
 
-from tlsproxy.client_request import Proxy, prepare
 from tlsproxy.policy import Policies
+from tlsproxy.starttls.request import Proxy, prepare
 
 MASTER_CF = """\
 tlsmgr    unix  -  -  n  1000? 1 tlsmgr

@@ -8,11 +8,11 @@ from __future__ import annotations
 import re
 from base64 import b64decode, b64encode
 
-from postconf.lines import decode as as_text
+from postconf.syntax.lines import decode as as_text
 
-from .indexed import reason, text
-from .reading import TextFile
+from .formats.indexed import reason, text
 from .table import Flags
+from .text.reading import TextFile
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -5,9 +5,9 @@ Also the table that takes the place of one that can't be opened.
 
 from __future__ import annotations
 
-from postconf.lines import decode
+from postconf.syntax.lines import decode
 
-from .indexed import text
+from .formats.indexed import text
 from .table import ConfigurationFailure, Flags, Table, TableError, TemporaryFailure
 
 TYPE_CHECKING = False

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 
-from postconf.lines import decode
+from postconf.syntax.lines import decode
 
-from . import files
+from . import file_values
+from .folding import APPLICATION_ERROR
 from .naming import split_list
 from .registry import open_table
 from .table import ConfigurationFailure, Table, TableError, TemporaryFailure
-from .wrapping import APPLICATION_ERROR
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -45,8 +45,8 @@ class TableList:
             return None
         table, value = found
         try:
-            return files.decode(value)
-        except files.BadFiles as error:
+            return file_values.decode(value)
+        except file_values.BadFiles as error:
             self._access.warn(f"table {table.type}:{table.name}: key {decode(key)}: {error}")
             raise ConfigurationFailure(str(error)) from error
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from .folding import fold
 from .table import Flags, Table
-from .wrapping import fold
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ Texts are `str` as configuration is: any bytes, by surrogateescape. Braces know 
 
 from __future__ import annotations
 
-from postconf.lines import SPACE
+from postconf.syntax.lines import SPACE
 
 from .table import TableError
 

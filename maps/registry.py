@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from importlib import import_module
 
+from .folding import Surrogate, WrappedTable
 from .naming import split_name
 from .table import Access, Mode, OpenError, Table, TableError
-from .wrapping import Surrogate, WrappedTable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -53,9 +53,9 @@ BUILDABLE = ("btree", "cdb", "fail", "hash", "lmdb")
 """The types of which postmap(1) makes tables."""
 
 WRITING_NEEDS = {
-    "btree": "maps.berkeley.writing",
-    "cdb": "maps.replacing",
-    "hash": "maps.berkeley.writing",
+    "btree": "maps.formats.berkeley.writing",
+    "cdb": "maps.formats.replacing",
+    "hash": "maps.formats.berkeley.writing",
     "lmdb": "lmdb",
 }
 """The modules that drivers load when they are to write."""

@@ -7,7 +7,7 @@ commands that answer in milliseconds import this package.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .config import Config, Origin, ServiceView, View, load
-    from .editing import edit_main, edit_master
+    from .editing.editor import edit_main, edit_master
     from .errors import ConfigError, Place
 
 __all__ = ["Config", "ConfigError", "Origin", "Place", "ServiceView", "View", "edit_main", "edit_master", "load"]
@@ -19,8 +19,8 @@ _MODULES = {
     "Place": "errors",
     "ServiceView": "config",
     "View": "config",
-    "edit_main": "editing",
-    "edit_master": "editing",
+    "edit_main": "editing.editor",
+    "edit_master": "editing.editor",
     "load": "config",
 }
 

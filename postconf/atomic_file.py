@@ -12,7 +12,7 @@ import stat
 from contextlib import suppress
 
 from .errors import ConfigError
-from .lines import encode, read_file
+from .syntax.lines import encode, read_file
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -12,14 +12,14 @@ from __future__ import annotations
 
 import os
 
-from . import host as hosts
 from .catalogue import ADHOC, COMPUTED, RAW, Release, release
 from .errors import ConfigError, Place
-from .expressions import ExpressionError, OperandError, expand, visit_names
-from .host import Host
-from .lines import read_file
-from .maincf import AssignmentError, Setting, add_settings, split_assignment
-from .mastercf import Master, Service, read_services
+from .machine import host as hosts
+from .machine.host import Host
+from .syntax.expressions import ExpressionError, OperandError, expand, visit_names
+from .syntax.lines import read_file
+from .syntax.maincf import AssignmentError, Setting, add_settings, split_assignment
+from .syntax.mastercf import Master, Service, read_services
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -5,10 +5,10 @@ Like postconf(1), this does not know whether a text is a list of tables; it take
 
 from __future__ import annotations
 
-from .hashing import table_order
-from .lines import BLANK, cut, read_file
-from .maincf import read_settings
-from .mastercf import closing_brace, split_words
+from .command.htable_order import table_order
+from .syntax.lines import BLANK, cut, read_file
+from .syntax.maincf import read_settings
+from .syntax.mastercf import closing_brace, split_words
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

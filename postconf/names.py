@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from . import config as _config
 from .catalogue import ADHOC, COMPUTED, RAW
+from .command.htable_order import table_order
 from .databases import SEPARATORS, Databases
 from .errors import ConfigError, Place
-from .expressions import ExpressionError
-from .hashing import table_order
-from .lines import encode
-from .maincf import Setting
-from .mastercf import Service
+from .syntax.expressions import ExpressionError
+from .syntax.lines import encode
+from .syntax.maincf import Setting
+from .syntax.mastercf import Service
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -7,12 +7,12 @@ those of the machine on which Postfix runs, which may be another one.
 
 from __future__ import annotations
 
-from . import host as hosts
 from .catalogue import COMPUTED, general_parameters
 from .config import Config
 from .errors import ConfigError
-from .expressions import ExpressionError, compatibility_level
-from .lines import BLANK
+from .machine import host as hosts
+from .syntax.expressions import ExpressionError, compatibility_level
+from .syntax.lines import BLANK
 from .values import LIST_SEPARATORS, SYSLOG_FACILITIES, BadValue, parse, words
 
 TYPE_CHECKING = False

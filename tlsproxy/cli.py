@@ -5,18 +5,18 @@ from __future__ import annotations
 import os
 import sys
 
-from .daemon import garbage
+from .daemon import gc_policy
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command; return its exit status. `argv` is without the program's name."""
-    garbage.start()
+    gc_policy.start()
     arguments = sys.argv[1:] if argv is None else argv
     if _is_from_master(arguments):
-        from .daemon import master
+        from .daemon.under_master import main as under_master
 
-        return master.main(sys.argv[0], arguments, os.environ)
-    from .daemon import standalone
+        return under_master.main(sys.argv[0], arguments, os.environ)
+    from .daemon.standalone import main as standalone
 
     return standalone.main(arguments, os.environ)
 

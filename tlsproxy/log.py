@@ -1,6 +1,6 @@
 """What every part of the proxy needs of a log: three severities, one line each.
 
-Where lines go (stderr, syslog, postlogd) and how they are stamped is decided by `tlsproxy.daemon.logging`.
+Where lines go (stderr, syslog, postlogd) and how they are stamped is decided by `tlsproxy.daemon.log.lines`.
 """
 
 from typing import Protocol

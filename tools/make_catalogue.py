@@ -15,8 +15,8 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from postconf.mastercf import closing_brace
-from postconf.references import read
+from postconf.syntax.mastercf import closing_brace
+from postconf.syntax.references import read
 
 Json = dict[str, Any]
 Row = tuple[str, ...]
@@ -132,7 +132,7 @@ def build_rows(facts: Json) -> list[Row]:
 
 
 def reference_rows(texts: list[str]) -> list[Row]:
-    """The references ${…} in texts, and in what these hold, parsed (`postconf.references`)."""
+    """The references ${…} in texts, and in what these hold, parsed (`postconf.syntax.references`)."""
     rows: dict[str, Row] = {}
     todo = list(texts)
     while todo:

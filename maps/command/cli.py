@@ -8,26 +8,26 @@ import sys
 
 from postconf.config import DEFAULT_DIRECTORY, Config
 from postconf.errors import ConfigError
-from postconf.expressions import ExpressionError
-from postconf.installed import installed_release
-from postconf.lines import decode, encode, read_file
-from postconf.maincf import Setting, add_settings
-from postconf.mastercf import Master
+from postconf.machine.installed import installed_release
+from postconf.syntax.expressions import ExpressionError
+from postconf.syntax.lines import decode, encode, read_file
+from postconf.syntax.maincf import Setting, add_settings
+from postconf.syntax.mastercf import Master
 
+from ..folding import APPLICATION_ERROR
+from ..formats.indexed import reason, text
+from ..registry import open_table, prepare_to_build
+from ..table import Access, ConfigurationFailure, Flags, Mode, Table, TableError, TemporaryFailure
 from .diagnostics import Diagnostics
-from .indexed import reason, text
-from .registry import open_table, prepare_to_build
-from .table import Access, ConfigurationFailure, Flags, Mode, Table, TableError, TemporaryFailure
 from .usage import EVERYTHING_FROM_STDIN, BadOption, Usage, parse, usage_text
-from .wrapping import APPLICATION_ERROR
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from ..folding import WrappedTable
+    from ..text.source import Record
     from .message import MessageKeys
-    from .source import Record
-    from .wrapping import WrappedTable
 
 _BATCH = 1 << 22
 """Bytes of keys that are read at a time."""
@@ -142,8 +142,8 @@ class Command:
         return self._decoded(table, key, value) if files and value is not None else value
 
     def _decoded(self, table: Table, key: bytes, value: bytes) -> bytes:
-        from .files import BadFiles
-        from .files import decode as content
+        from ..file_values import BadFiles
+        from ..file_values import decode as content
 
         try:
             return content(value)
@@ -247,10 +247,10 @@ class Command:
     # Building, and -i
 
     def _make(self, usage: Usage, operand: str) -> None:
-        from .source import blocks, records
+        from ..text.source import blocks, records
 
         if "F" in usage:
-            from . import files  # noqa: F401  now: later it may be beyond this process's reach
+            from .. import file_values  # noqa: F401  now: later it may be beyond this process's reach
         name = self._full_name(operand)
         kind, _, path = name.partition(":")
         adding = "i" in usage
@@ -282,7 +282,7 @@ class Command:
 
     def _resolved(self, found: Iterable[Record], access: Access, shown: str) -> Iterator[tuple[bytes, bytes]]:
         """Yield entries with the content of the files that their values name."""
-        from .files import BadFiles, resolve
+        from ..file_values import BadFiles, resolve
 
         for record in found:
             try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from postconf.lines import encode
+from postconf.syntax.lines import encode
 
 _ASCII = bytes(byte if 32 <= byte < 127 else ord("?") for byte in range(256))
 _STDERR = 2

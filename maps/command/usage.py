@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from postconf.options import BadOption, options
+from postconf.command.options import BadOption, options
 
-from .table import Flags, TableError
+from ..table import Flags, TableError
 
 _OPTIONS = "Nbc:d:fFhimnopq:rsuUvw"
 _USAGE = "usage: {} [-bfFhimnNoprsuUvw] [-c config_dir] [-d key] [-q key] [map_type:]file..."

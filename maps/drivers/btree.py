@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..berkeley import opening
+from ..formats.berkeley import opening
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ import contextlib
 import errno
 import os
 
-from ..cdb_file import CdbFile, Damaged, write
-from ..indexed import NUL, add_new, reason, suffixes, text, texts, warn_if_older, warn_of_duplicate
+from ..formats.cdb import CdbFile, Damaged, write
+from ..formats.indexed import NUL, add_new, reason, suffixes, text, texts, warn_if_older, warn_of_duplicate
 from ..table import Flags, Mode, OpenError, Table, TableError
 
 TYPE_CHECKING = False
@@ -121,7 +121,7 @@ class CdbBuilder(Table):
         self._suffix = suffixes(access.flags, (b"",))[0]
         self._present: dict[bytes, bytes] = {}
         self._repeated: list[tuple[bytes, bytes]] = []
-        from ..replacing import Replacement
+        from ..formats.replacing import Replacement
 
         try:
             self._replacement = Replacement(source + SUFFIX)

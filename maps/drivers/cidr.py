@@ -5,12 +5,12 @@ from __future__ import annotations
 import socket
 from typing import NamedTuple
 
-from postconf.lines import decode
+from postconf.syntax.lines import decode
 
-from .. import files
-from ..rules import Rules, read_rules
-from ..source import SPACE
+from .. import file_values
 from ..table import Flags, Table
+from ..text.rule_tables import Rules, read_rules
+from ..text.source import SPACE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ class CidrTable(Table):
         for number, line in read_rules("cidr", name, access, strict=True):
             try:
                 self._read(line, number)
-            except (_Skip, files.BadFiles) as problem:
+            except (_Skip, file_values.BadFiles) as problem:
                 access.warn(f"cidr map {name}, line {number}: {problem}: skipping this rule")
         for number in self._rules.unfinished():
             access.warn(f"cidr map {name}, line {number}: IF has no matching ENDIF")
@@ -49,7 +49,7 @@ class CidrTable(Table):
         if line[:2].lower() == b"if" and not line[2:3].isalnum():
             inside, pattern = _negations(line[2:])
             network = _network(decode(pattern.rstrip(SPACE)), inside)
-            files.resolve(b"", self._access)  # a condition has no value: where values are files, that is an error
+            file_values.resolve(b"", self._access)  # a condition has no value: where values are files, that is an error
             self._rules.begin(number, network.holds)
             self._block = None
         elif line[:5].lower() == b"endif" and not line[5:6].isalnum():
@@ -57,7 +57,7 @@ class CidrTable(Table):
                 raise _Skip("garbage after ENDIF")
             if not self._rules.unfinished():
                 raise _Skip("ENDIF without IF")
-            files.resolve(b"", self._access)
+            file_values.resolve(b"", self._access)
             self._rules.end()
             self._block = None
         else:
@@ -67,7 +67,7 @@ class CidrTable(Table):
             value = rest[len(pattern) :].strip(SPACE)
             if not value:
                 raise _Skip("no lookup result")
-            self._add(network, files.resolve(value, self._access))
+            self._add(network, file_values.resolve(value, self._access))
 
     def _add(self, network: _Network, value: bytes) -> None:
         if network.inside:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from ..folding import APPLICATION_ERROR
 from ..table import Flags, Mode, Table, TemporaryFailure
-from ..wrapping import APPLICATION_ERROR
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 
-from postconf.lines import SPACE, encode
+from postconf.syntax.lines import SPACE, encode
 
-from .. import files
+from .. import file_values
+from ..folding import is_valid
 from ..memory import MemoryTable, stored_key
 from ..naming import BadBraces, braced_list, in_braces
-from ..source import SPACE as BLANK
 from ..table import Flags, OpenError, require_reading
-from ..wrapping import is_valid
+from ..text.source import SPACE as BLANK
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -37,10 +37,10 @@ def open_table(name: str, access: Access) -> Table:
     try:
         for element in elements:
             key, value = _split(encode(in_braces(element).strip(SPACE) if element.startswith("{") else element))
-            table.update(stored_key(key, access), files.resolve(value, access))
+            table.update(stored_key(key, access), file_values.resolve(value, access))
         if not elements:
             raise _BadEntry("empty table")
-    except (BadBraces, _BadEntry, files.BadFiles) as error:
+    except (BadBraces, _BadEntry, file_values.BadFiles) as error:
         raise _error(str(error), name, "filename" if access.flags & Flags.SRC_RHS_IS_FILE else "value") from error
     return table
 

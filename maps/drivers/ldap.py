@@ -10,12 +10,12 @@ from urllib.parse import unquote
 import ldap3
 from ldap3.core.exceptions import LDAPException
 
-from postconf.lines import decode
+from postconf.syntax.lines import decode
 
-from ..database import Domains, Parameters, Templates
+from ..folding import APPLICATION_ERROR
 from ..naming import split_list
+from ..servers.database import Domains, Parameters, Templates
 from ..table import Flags, Table, TableError, TemporaryFailure, require_reading
-from ..wrapping import APPLICATION_ERROR
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ import fcntl
 import os
 from functools import partial
 
-from ..indexed import NUL, add_new, reason, suffixes, text, texts, warn_if_older, warn_of_duplicate
-from ..lmdb_file import Damaged, LmdbFile
+from ..formats.indexed import NUL, add_new, reason, suffixes, text, texts, warn_if_older, warn_of_duplicate
+from ..formats.lmdb import Damaged, LmdbFile
 from ..table import Flags, Mode, OpenError, Table, TableError
 
 TYPE_CHECKING = False

@@ -8,13 +8,13 @@ from socket import gaierror
 from pymemcache.client.base import Client
 from pymemcache.exceptions import MemcacheError
 
-from postconf.lines import decode
+from postconf.syntax.lines import decode
 
 from .. import registry
-from ..connection import not_found, split_address, words
-from ..database import Domains, Parameters, Templates
+from ..folding import APPLICATION_ERROR
+from ..servers.connection import not_found, split_address, words
+from ..servers.database import Domains, Parameters, Templates
 from ..table import Access, Flags, Mode, OpenError, Table, TableError, TemporaryFailure
-from ..wrapping import APPLICATION_ERROR
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -6,10 +6,10 @@ import encodings.idna  # noqa: F401  for getaddrinfo(3): in a jail it could not 
 
 import pymysql
 
-from postconf.lines import decode, encode
+from postconf.syntax.lines import decode, encode
 
-from ..database import Parameters, sql_query
-from ..sql_servers import LIMIT, ServerFailure, Session, SqlServerTable
+from ..servers.database import Parameters, sql_query
+from ..servers.sql_servers import LIMIT, ServerFailure, Session, SqlServerTable
 from ..table import Table, require_reading
 
 TYPE_CHECKING = False

@@ -10,11 +10,11 @@ import psycopg
 from psycopg.conninfo import make_conninfo
 from psycopg.pq import DiagnosticField, Escaping, ExecStatus
 
-from postconf.lines import decode
+from postconf.syntax.lines import decode
 
-from ..database import Parameters, sql_query
 from ..naming import split_list
-from ..sql_servers import LIMIT, ServerFailure, Session, SqlServerTable
+from ..servers.database import Parameters, sql_query
+from ..servers.sql_servers import LIMIT, ServerFailure, Session, SqlServerTable
 from ..table import OpenError, Table, require_reading
 
 TYPE_CHECKING = False

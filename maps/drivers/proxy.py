@@ -9,12 +9,12 @@ from __future__ import annotations
 import os
 import time
 
-from postconf.lines import decode, encode
+from postconf.syntax.lines import decode, encode
 
 from .. import registry
-from ..connection import Connection, words
+from ..folding import APPLICATION_ERROR
+from ..servers.connection import Connection, words
 from ..table import ConfigurationFailure, Flags, Mode, Table, TableError, TemporaryFailure
-from ..wrapping import APPLICATION_ERROR
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

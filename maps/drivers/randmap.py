@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import random
 
-from postconf.lines import encode
+from postconf.syntax.lines import encode
 
-from .. import files
+from .. import file_values
 from ..naming import braced_list
 from ..table import Flags, OpenError, Table, require_reading
 
@@ -24,8 +24,8 @@ def open_table(name: str, access: Access) -> Table:
     if not elements:
         raise OpenError(f'bad syntax: "randmap:{name}"; need "randmap:{{value...}}"')
     try:
-        return RandomTable(name, [files.resolve(encode(element), access) for element in elements], access)
-    except files.BadFiles as error:
+        return RandomTable(name, [file_values.resolve(encode(element), access) for element in elements], access)
+    except file_values.BadFiles as error:
         raise OpenError(str(error)) from error
 
 

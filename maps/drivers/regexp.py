@@ -12,9 +12,9 @@ from typing import Any
 
 from cffi import FFI
 
-from postconf.lines import decode
+from postconf.syntax.lines import decode
 
-from ..patterns import BadPattern, Engine, MatchFailure, PatternTable
+from ..text.patterns import BadPattern, Engine, MatchFailure, PatternTable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

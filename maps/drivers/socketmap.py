@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from postconf.lines import decode, encode
+from postconf.syntax.lines import decode, encode
 
-from ..connection import Connection, words
+from ..folding import APPLICATION_ERROR
+from ..servers.connection import Connection, words
 from ..table import ConfigurationFailure, Flags, OpenError, Table, TemporaryFailure, require_reading
-from ..wrapping import APPLICATION_ERROR
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

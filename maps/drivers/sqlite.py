@@ -5,11 +5,11 @@ from __future__ import annotations
 import sqlite3
 from urllib.parse import quote
 
-from postconf.lines import decode, encode
+from postconf.syntax.lines import decode, encode
 
-from ..database import Domains, Parameters, Templates, sql_query
+from ..folding import APPLICATION_ERROR
+from ..servers.database import Domains, Parameters, Templates, sql_query
 from ..table import Flags, Table, TableError, TemporaryFailure, require_reading
-from ..wrapping import APPLICATION_ERROR
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

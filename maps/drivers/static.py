@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from postconf.lines import SPACE, encode
+from postconf.syntax.lines import SPACE, encode
 
-from .. import files
+from .. import file_values
 from ..naming import BadBraces, in_braces
 from ..table import Flags, OpenError, Table
 
@@ -17,10 +17,10 @@ def open_table(name: str, access: Access) -> Table:
     """Return a table whose value is `name`, or what that has in its braces."""
     try:
         value = in_braces(name).strip(SPACE) if name.startswith("{") else name
-        return StaticTable(name, files.resolve(encode(value), access), access)
+        return StaticTable(name, file_values.resolve(encode(value), access), access)
     except BadBraces as error:
         raise OpenError(f"bad static:name syntax: {error}") from error
-    except files.BadFiles as error:
+    except file_values.BadFiles as error:
         raise OpenError(str(error)) from error
 
 

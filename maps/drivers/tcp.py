@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 from urllib.parse import unquote_to_bytes
 
-from postconf.lines import decode
+from postconf.syntax.lines import decode
 
-from ..connection import Connection, words
+from ..folding import APPLICATION_ERROR
+from ..servers.connection import Connection, words
 from ..table import Flags, OpenError, Table, TemporaryFailure, require_reading
-from ..wrapping import APPLICATION_ERROR
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import time
 
-from postconf.lines import decode
+from postconf.syntax.lines import decode
 
-from .. import files
-from ..indexed import reason
+from .. import file_values
+from ..formats.indexed import reason
 from ..memory import MemoryTable, stored_key
-from ..reading import TextFile
-from ..source import records
 from ..table import Flags, OpenError, TableError, require_reading
+from ..text.reading import TextFile
+from ..text.source import records
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -51,8 +51,8 @@ def _load(name: str, lines: list[bytes], access: Access) -> MemoryTable:
     for record in records(lines, name, access.warn, utf8=access.utf8, ignoring=" -- ignoring this line"):
         place = f"{name}, line {record.line}"
         try:
-            value = files.resolve(record.value, access)
-        except files.BadFiles as error:
+            value = file_values.resolve(record.value, access)
+        except file_values.BadFiles as error:
             access.warn(f"{place}: {error}: skipping this entry")
             continue
         key = stored_key(record.key, access)

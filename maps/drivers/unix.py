@@ -5,7 +5,7 @@ from __future__ import annotations
 import grp
 import pwd
 
-from postconf.lines import decode
+from postconf.syntax.lines import decode
 
 from ..table import Flags, OpenError, Table, require_reading
 

@@ -10,7 +10,7 @@ import os
 import struct
 from itertools import accumulate, chain
 
-from .hashing import hash_key, hash_keys
+from .key_hash import hash_key, hash_keys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import time
 
-from .table import Flags
+from ..table import Flags
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from .table import Access
+    from ..table import Access
 
 NUL = b"\0"
 RECENT = 100

@@ -9,7 +9,7 @@ import socket
 import time
 from string import digits
 
-from .table import TableError
+from ..table import TableError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

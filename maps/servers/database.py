@@ -7,19 +7,19 @@ memcache_table(5). All text is bytes, as keys and values are.
 from __future__ import annotations
 
 from postconf.errors import ConfigError
-from postconf.expressions import ExpressionError, expand
-from postconf.lines import decode, encode, read_file
-from postconf.maincf import Setting, add_settings
+from postconf.syntax.expressions import ExpressionError, expand
+from postconf.syntax.lines import decode, encode, read_file
+from postconf.syntax.maincf import Setting, add_settings
 
-from .indexed import reason
-from .naming import split_list
-from .table import OpenError, Table, TableError
+from ..formats.indexed import reason
+from ..naming import split_list
+from ..table import OpenError, Table, TableError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from .table import Access
+    from ..table import Access
 
     Quote = Callable[[bytes], bytes]
 
@@ -212,7 +212,7 @@ class Domains:
         return False
 
     def _add(self, text: str, access: Access, level: int) -> None:
-        from .registry import open_table
+        from ..registry import open_table
 
         for element in split_list(text):
             pattern = element.lstrip("!")

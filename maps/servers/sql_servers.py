@@ -9,19 +9,19 @@ import random
 import time
 from abc import ABC, abstractmethod
 
-from postconf.lines import decode
+from postconf.syntax.lines import decode
 
+from ..folding import APPLICATION_ERROR
+from ..naming import split_list
+from ..table import Flags, Table, TemporaryFailure
 from .database import Domains, Templates
-from .naming import split_list
-from .table import Flags, Table, TemporaryFailure
-from .wrapping import APPLICATION_ERROR
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from ..table import Access
     from .database import Parameters
-    from .table import Access
 
 LIMIT = 30
 """Seconds that a server may take to accept a connection, and for an answer (mysql: for each part of it)."""

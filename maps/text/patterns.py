@@ -8,19 +8,19 @@ from __future__ import annotations
 
 from typing import NamedTuple, Protocol
 
-from postconf.lines import decode
+from postconf.syntax.lines import decode
 
-from . import files
-from .replacement import BadReplacement, Replacement
-from .rules import Rules, read_rules
+from .. import file_values
+from ..table import Flags, Table
+from .rule_tables import Rules, read_rules
 from .source import SPACE
-from .table import Flags, Table
+from .substitution import BadReplacement, Replacement
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from .table import Access
+    from ..table import Access
 
 
 class BadPattern(ValueError):
@@ -213,8 +213,8 @@ class _Reader:
         if not text:
             self.warn("no replacement text: using empty string")
         try:
-            return Replacement(files.resolve(text, self._access), self._access.warn, self._warn_of_number)
-        except files.BadFiles as error:
+            return Replacement(file_values.resolve(text, self._access), self._access.warn, self._warn_of_number)
+        except file_values.BadFiles as error:
             raise _Skip(f"{error}: skipping this rule") from error
         except BadReplacement:
             raise _Skip("bad replacement syntax: skipping this rule") from None

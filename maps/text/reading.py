@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from postconf.lines import encode
+from postconf.syntax.lines import encode
 
 
 class TextFile:

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Generic, TypeVar
 
-from postconf.lines import encode
+from postconf.syntax.lines import encode
 
-from .indexed import reason
-from .naming import BadBraces, inline_rules
+from ..formats.indexed import reason
+from ..naming import BadBraces, inline_rules
+from ..table import OpenError, TableError, require_reading
 from .reading import TextFile
 from .source import logical_lines
-from .table import OpenError, TableError, require_reading
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from .table import Access
+    from ..table import Access
 
 Key = TypeVar("Key")
 INLINE = "unknown_stream"

@@ -5,7 +5,7 @@ Works on bytes, which may be anything; only ASCII decides what is white space. O
 
 from __future__ import annotations
 
-from postconf.lines import cut, decode
+from postconf.syntax.lines import cut, decode
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

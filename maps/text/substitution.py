@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from postconf.lines import decode
+from postconf.syntax.lines import decode
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -5,22 +5,22 @@ from __future__ import annotations
 import os
 import sys
 
-from .beyond import check, report, take
-from .config import DEFAULT_DIRECTORY, Config, apply_overrides
-from .errors import ConfigError
-from .installed import installed_release
-from .lines import encode, read_file
+from ..config import DEFAULT_DIRECTORY, Config, apply_overrides
+from ..errors import ConfigError
+from ..machine.installed import installed_release
+from ..names import Names
+from ..syntax.lines import encode, read_file
+from ..syntax.maincf import Setting, add_settings
+from ..syntax.mastercf import Master, read_services
+from .extensions import check, report, take
 from .listing import Listing, selected
-from .maincf import Setting, add_settings
-from .mastercf import Master, read_services
-from .names import Names
 from .options import BadOption
 from .usage import Usage, parse, usage_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from .catalogue import Release
-    from .host import Host
+    from ..catalogue import Release
+    from ..machine.host import Host
 
 LOCK_TYPES = ("flock", "fcntl", "dotlock")
 SERVER_SASL_TYPES = ("cyrus", "dovecot")
@@ -91,7 +91,7 @@ class Command:
         elif usage.flags & {"b", "t"}:
             self._run_bounce(usage, version)
         elif "m" in usage:
-            from .general import evaluate
+            from ..startup_parameters import evaluate
 
             evaluate(self._load_main(usage, version))
             self.output += TABLE_TYPES
@@ -116,7 +116,7 @@ class Command:
 
     def _run_bounce(self, usage: Usage, version: str) -> None:
         """Let bounce(8) answer -b and -t: it has the templates."""
-        from .general import evaluate
+        from ..startup_parameters import evaluate
 
         if len(usage.operands) > 1:
             raise ConfigError("options -b and -t require at most one template file")
@@ -145,12 +145,12 @@ class Command:
         return 0
 
     def _edit(self, usage: Usage, version: str) -> None:
-        from . import editing
+        from ..editing import editor
 
         if not usage.operands:
             raise ConfigError("missing service argument")
         directory = _directory(usage)
-        editing.run(
+        editor.run(
             next(letter for letter in "eX#" if letter in usage),
             usage.operands,
             subject=next((letter for letter in "MFP" if letter in usage), ""),
@@ -230,7 +230,7 @@ def _directory(usage: Usage) -> str | None:
 def _release(version: str) -> Release:
     if not version:
         return installed_release()
-    from .catalogue import UnknownRelease, release
+    from ..catalogue import UnknownRelease, release
 
     try:
         return release(version)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from .beyond import FLAGS, WITH_VALUE
-from .errors import ConfigError
+from ..errors import ConfigError
+from .extensions import FLAGS, WITH_VALUE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from .catalogue import Release
+    from ..catalogue import Release
 
 _COMMAND = "tlsproxy-postconf"
 
@@ -58,7 +58,7 @@ _SCRIPTS = {"bash": _BASH, "zsh": _ZSH, "fish": _FISH}
 
 def script(shell: str, release: Release) -> str:
     """The completion script of a shell, with the parameter names of a release. Raise `ConfigError`."""
-    from .catalogue import upstream_releases
+    from ..catalogue import upstream_releases
 
     if shell not in _SCRIPTS:
         raise ConfigError(f"no completion for {shell}; there is one for {', '.join(_SCRIPTS)}")

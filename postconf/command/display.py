@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from .lines import BLANK, encode
-from .mastercf import FIELDS, Service
+from ..syntax.lines import BLANK, encode
+from ..syntax.mastercf import FIELDS, Service
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -9,14 +9,14 @@
 
 from __future__ import annotations
 
-from .errors import ConfigError
+from ..errors import ConfigError
 from .patterns import ANY, matches, parse_pattern
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .config import Config, ServiceView
+    from ..config import Config, ServiceView
     from .usage import Usage
 
 FLAGS = ("json", "origin")
@@ -84,7 +84,7 @@ def report(
         names = _read_by(_service(config, options["service"])) if "service" in options else listed
         names = [name for name in names if "n" not in usage or view.origin(name).place]
     if "origin" in options:
-        from . import origins
+        from .. import origins
 
         return [line for name in names for line in origins.lines(view, name)]
     from . import reports

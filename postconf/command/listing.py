@@ -5,21 +5,21 @@ Here is decided what is shown, and in which order; `display` and `streaming` kno
 
 from __future__ import annotations
 
-from .catalogue import RAW
+from ..catalogue import RAW
+from ..errors import ConfigError
+from ..names import Names
+from ..syntax.expressions import ExpressionError
+from ..syntax.lines import encode
+from ..syntax.mastercf import FIELDS
 from .display import assignment, entry, field_start, field_value, fields_and_arguments, width
-from .errors import ConfigError
-from .expressions import ExpressionError
-from .lines import encode
-from .mastercf import FIELDS
-from .names import Names
 from .patterns import ANY, check_field, matches, parse_pattern
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .config import Config, View
-    from .mastercf import Service
+    from ..config import Config, View
+    from ..syntax.mastercf import Service
     from .usage import Usage
 
 _WANTED = {"M": "service_name[/type]", "F": "service_name[/type[/field]]", "P": "service_name[/type[/parameter]]"}

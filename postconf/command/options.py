@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .lines import decode, encode
+from ..syntax.lines import decode, encode
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from .errors import ConfigError
-from .mastercf import FIELDS
+from ..errors import ConfigError
+from ..syntax.mastercf import FIELDS
 
 ANY = "*"
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import json
 
-from . import origins
-from .errors import ConfigError
-from .mastercf import FIELDS, place_of_field
+from .. import origins
+from ..errors import ConfigError
+from ..syntax.mastercf import FIELDS, place_of_field
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from .config import Origin, ServiceView, View
-    from .errors import Place
+    from ..config import Origin, ServiceView, View
+    from ..errors import Place
 
 Json = dict[str, object]
 

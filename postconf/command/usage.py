@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from .errors import ConfigError
-from .lines import BLANK
+from ..errors import ConfigError
+from ..syntax.lines import BLANK
 from .options import BadOption, options
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from .catalogue import Release
+    from ..catalogue import Release
 
 # Options with a value have a colon behind them.
 _OPTIONS = "aAbc:C:deEfFhHlmMno:pPtT:vxX#"

@@ -7,10 +7,10 @@ what they mean to the command: `-ofoo=bar` is `-o foo=bar`, and `{a b}` one argu
 
 from __future__ import annotations
 
-from .display import columns, width
-from .lines import BLANK, SPACE
-from .maincf import AssignmentError, split_assignment
-from .mastercf import closing_brace, split_words
+from ..command.display import columns, width
+from ..syntax.lines import BLANK, SPACE
+from ..syntax.maincf import AssignmentError, split_assignment
+from ..syntax.mastercf import closing_brace, split_words
 
 _END_OF_BUNDLE = "imnrst-"
 """What follows these letters in a bundle is no option: options of Postfix daemons that take a value, and nonsense."""

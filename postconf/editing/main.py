@@ -5,8 +5,8 @@ Works line by line as postconf(1) does, not on parsed settings: what is not unde
 
 from __future__ import annotations
 
-from .lines import BLANK, SPACE
-from .maincf import AssignmentError, split_assignment
+from ..syntax.lines import BLANK, SPACE
+from ..syntax.maincf import AssignmentError, split_assignment
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

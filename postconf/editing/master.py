@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 
-from .display import words as blank_separated
-from .editing_main import LineWriter, is_content, is_continuation, physical_lines
-from .entries import Entry
-from .errors import ConfigError, Place
-from .lines import LogicalLine
-from .mastercf import FIELDS, check_fields, normalise, parse_service, split_words
-from .patterns import matches
+from ..command.display import words as blank_separated
+from ..command.patterns import matches
+from ..errors import ConfigError, Place
+from ..syntax.lines import LogicalLine
+from ..syntax.mastercf import FIELDS, check_fields, normalise, parse_service, split_words
+from .entry import Entry
+from .main import LineWriter, is_content, is_continuation, physical_lines
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from .errors import ConfigError
+from ..errors import ConfigError
 
 LOCAL_DOMAIN = "localdomain"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .catalogue import DEFAULT, Release, UnknownRelease, release
+from ..catalogue import DEFAULT, Release, UnknownRelease, release
 
 _PROGRAMS = ("/usr/sbin/postconf", "/usr/local/sbin/postconf")
 _STAMP = b"mail_version="

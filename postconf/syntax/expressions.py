@@ -13,7 +13,7 @@ Postfix: text around an error is still walked. Every expansion comes to an end s
 
 from __future__ import annotations
 
-from .errors import ConfigError
+from ..errors import ConfigError
 from .lines import BLANK
 from .mastercf import closing_brace
 from .references import NAME, Reference, parse_reference

@@ -5,7 +5,7 @@ Works on text that was decoded as UTF-8 with surrogateescape: any bytes survive,
 
 from __future__ import annotations
 
-from .errors import Place
+from ..errors import Place
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

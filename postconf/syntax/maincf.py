@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .errors import ConfigError, Place
+from ..errors import ConfigError, Place
 from .lines import SPACE, LogicalLine, logical_lines
 
 TYPE_CHECKING = False

@@ -6,7 +6,7 @@ here is what Postfix has read; docs/compatibility.md lists the cases.
 
 from __future__ import annotations
 
-from .errors import ConfigError, Place
+from ..errors import ConfigError, Place
 from .lines import BLANK, SPACE, LogicalLine, logical_lines
 from .maincf import AssignmentError, Setting, split_assignment
 

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from .catalogue import parsed_references
+from ..catalogue import parsed_references
 from .lines import BLANK, cut
 
 TYPE_CHECKING = False

@@ -1,6 +1,6 @@
 """A line protocol of our own with STARTTLS: `NOTE text` keeps a note, but only where nobody can read along.
 
-Server and client leave TLS to the proxy (`tlsproxy.client`); neither sees a key or a certificate. The server says who
+Server and client leave TLS to the proxy (`tlsproxy.starttls`); neither sees a key or a certificate. The server says who
 it is by main.cf, the client says by a policy table which server it will talk to.
 """
 
@@ -15,8 +15,8 @@ import time
 from pathlib import Path
 
 import postconf
-from tlsproxy.client import PeerNotVerified, Proxy, detach, starttls
 from tlsproxy.policy import Destination, DnsName, Policies, PolicyError
+from tlsproxy.starttls import PeerNotVerified, Proxy, detach, starttls
 
 HERE = Path(__file__).parent
 PATIENCE = 20

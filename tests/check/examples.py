@@ -7,9 +7,9 @@ from pathlib import Path
 from postconf.catalogue import release
 from tlsproxy.check.context import Options
 from tlsproxy.check.engine import Checked, check
-from tlsproxy.check.filesystem import FileSystem
+from tlsproxy.check.facts.filesystem import FileSystem
 from tlsproxy.check.rule import Rule
-from tlsproxy.check.sources import MainFile, MasterFile
+from tlsproxy.check.text.sources import MainFile, MasterFile
 
 
 def files_of(example: str) -> dict[str, str]:

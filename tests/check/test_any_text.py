@@ -9,9 +9,9 @@ from postconf.catalogue import release
 from tlsproxy.check import fixes
 from tlsproxy.check.context import Options
 from tlsproxy.check.engine import Checked, check
-from tlsproxy.check.filesystem import FileSystem
+from tlsproxy.check.facts.filesystem import FileSystem
 from tlsproxy.check.rule import all_rules
-from tlsproxy.check.sources import MainFile, MasterFile
+from tlsproxy.check.text.sources import MainFile, MasterFile
 
 RULES = all_rules()
 NAMES = (

@@ -13,7 +13,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from tlsproxy.check.cli import main
+from tlsproxy.check.command.cli import main
 from tlsproxy.check.reports import FORMATS
 from tlsproxy.check.rule import all_rules
 

@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 
 from postconf.catalogue import release
-from postconf.lines import read_file
+from postconf.syntax.lines import read_file
 from tlsproxy.check.engine import Checked, check
-from tlsproxy.check.filesystem import FileSystem
+from tlsproxy.check.facts.filesystem import FileSystem
 from tlsproxy.check.findings import Severity
 from tlsproxy.check.rule import all_rules
-from tlsproxy.check.sources import MainFile, MasterFile
+from tlsproxy.check.text.sources import MainFile, MasterFile
 
 RULES = all_rules()
 DOCUMENTED = Path(__file__).parents[2] / "docs/check.md"

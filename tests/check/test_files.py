@@ -12,12 +12,12 @@ from check.users import as_nobody
 from peers.certificates import Identity, name
 
 from postconf.catalogue import release
-from tlsproxy.check.cli import main
+from tlsproxy.check.command.cli import main
 from tlsproxy.check.context import Options
 from tlsproxy.check.engine import check
-from tlsproxy.check.filesystem import FileSystem
+from tlsproxy.check.facts.filesystem import FileSystem
 from tlsproxy.check.rule import all_rules
-from tlsproxy.check.sources import MainFile
+from tlsproxy.check.text.sources import MainFile
 
 RULES = [rule for rule in all_rules() if not rule.optional]
 
@@ -56,7 +56,7 @@ def rules_of(text: str, directory: Path) -> set[str]:
 def test_a_table_of_certificates_is_compared_with_their_files(
     tmp_path: Path, certificate_files: dict[str, bytes]
 ) -> None:
-    from maps.cli import main as postmap
+    from maps.command.cli import main as postmap
 
     for file in ("chain.pem", "full.pem"):
         (tmp_path / file).write_bytes(certificate_files[file])

@@ -12,13 +12,13 @@ from peers.nameserver import NameServer
 from peers.proxy import AS_ROOT, running, write_config
 
 from postconf.catalogue import release
-from tlsproxy.check.cli import main
+from tlsproxy.check.command.cli import main
 from tlsproxy.check.context import Options
 from tlsproxy.check.engine import check
-from tlsproxy.check.filesystem import FileSystem
+from tlsproxy.check.facts.filesystem import FileSystem
 from tlsproxy.check.findings import Finding
 from tlsproxy.check.rule import all_rules
-from tlsproxy.check.sources import MainFile, MasterFile
+from tlsproxy.check.text.sources import MainFile, MasterFile
 from tlsproxy.policy.resolver import DnsResolver
 
 OWNER = "_25._tcp.mail.example.com"

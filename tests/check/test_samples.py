@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tlsproxy.check.cli import main
+from tlsproxy.check.command.cli import main
 
 ROOT = Path(__file__).resolve().parents[2]
 SAMPLES = ROOT / "samples" / "check"

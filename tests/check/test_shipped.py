@@ -12,13 +12,13 @@ from check.users import as_nobody
 from peers.certificates import Identity, name
 
 from postconf.catalogue import Release, release, upstream_releases
-from tlsproxy.check.cli import main
+from tlsproxy.check.command.cli import main
 from tlsproxy.check.context import Options
 from tlsproxy.check.engine import check
-from tlsproxy.check.filesystem import FileSystem
+from tlsproxy.check.facts.filesystem import FileSystem
 from tlsproxy.check.findings import Finding
 from tlsproxy.check.rule import all_rules
-from tlsproxy.check.sources import MainFile, MasterFile
+from tlsproxy.check.text.sources import MainFile, MasterFile
 
 RULES = [rule for rule in all_rules() if not rule.optional]
 SHARE = Path("/usr/share/postfix")

@@ -14,10 +14,10 @@ from pathlib import Path
 import pytest
 from peers.postmap import CREATE, QUERY, Postmap, somebody_waits_for, wait_until
 
-from maps.berkeley import writing
-from maps.berkeley.btree_writer import write_btree
-from maps.berkeley.hash_writer import write_hash
-from maps.berkeley.pages import PAGE_SIZES
+from maps.formats.berkeley import writing
+from maps.formats.berkeley.btree_writer import write_btree
+from maps.formats.berkeley.hash_writer import write_hash
+from maps.formats.berkeley.pages import PAGE_SIZES
 from maps.table import Access, Flags, Mode, OpenError, TableError
 
 KINDS = ["hash", "btree"]

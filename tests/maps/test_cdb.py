@@ -12,8 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from peers.postmap import Postmap
 
-from maps.cdb_file import MULTIPLIER, START
-from maps.hashing import hash_key, hash_keys
+from maps.formats.cdb import MULTIPLIER, START
+from maps.formats.key_hash import hash_key, hash_keys
 from maps.table import Flags, Mode, TableError
 
 

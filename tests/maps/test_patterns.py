@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import maps
 from maps import Access, Flags, Table
-from maps.replacement import BadReplacement, Replacement
+from maps.text.substitution import BadReplacement, Replacement
 
 KINDS = ["regexp", "pcre"]
 

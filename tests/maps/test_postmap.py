@@ -16,8 +16,8 @@ from peers.both_postmaps import Both
 from peers.children import PATIENCE
 from peers.postmap import SUFFIXES, Postmap, somebody_waits_for, wait_until
 
-from maps.message import Limits, MessageKeys
-from maps.source import records
+from maps.command.message import Limits, MessageKeys
+from maps.text.source import records
 
 pytestmark = pytest.mark.postfix
 

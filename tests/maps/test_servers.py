@@ -16,11 +16,11 @@ from peers.lookup_servers import ScriptedServer, mariadb, memcached, needs_serve
 from peers.postfix import PrivatePostfix
 from peers.postmap import Postmap
 
-from maps.database import Templates
 from maps.drivers import memcache, proxy, socketmap, tcp
 from maps.registry import TYPES, load_driver, open_table
+from maps.servers.database import Templates
 from maps.table import Access, Flags, Table, TableError, TemporaryFailure
-from postconf.cli import TABLE_TYPES
+from postconf.command.cli import TABLE_TYPES
 
 pytestmark = pytest.mark.postfix
 needs_mariadb = needs_server("mariadbd", "mysql")

@@ -11,7 +11,7 @@ import pytest
 from peers.postmap import Postmap
 from peers.queries import OPTIONS, ours, real
 
-from postconf.lines import encode
+from postconf.syntax.lines import encode
 
 pytestmark = pytest.mark.postfix
 

@@ -10,9 +10,9 @@ import pytest
 from peers.both_postmaps import Both
 from peers.lookup_servers import needs_server, postgres
 
-from maps.database import Parameters
 from maps.drivers import pgsql
-from maps.sql_servers import ServerFailure, Session, SqlServerTable
+from maps.servers.database import Parameters
+from maps.servers.sql_servers import ServerFailure, Session, SqlServerTable
 from maps.table import Access, OpenError, Table, TemporaryFailure
 
 needs_postgres = [pytest.mark.postfix, needs_server("postgres", "pgsql")]

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import NamedTuple
 from unittest import mock
 
-from postconf.cli import Command
-from postconf.lines import decode, encode
+from postconf.command.cli import Command
+from postconf.syntax.lines import decode, encode
 
 
 class Answer(NamedTuple):

@@ -6,8 +6,8 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from maps import Access, ConfigurationFailure, Flags, TableError, TemporaryFailure, files, open_table
-from postconf.lines import decode, encode
+from maps import Access, ConfigurationFailure, Flags, TableError, TemporaryFailure, file_values, open_table
+from postconf.syntax.lines import decode, encode
 
 from .postmap import Postmap
 
@@ -44,12 +44,12 @@ def ours(tables: Postmap, spec: str, keys: Sequence[bytes], option: str = "") ->
                 try:
                     value = table.lookup(key)
                     if value is not None and flags & Flags.SRC_RHS_IS_FILE:
-                        value = files.decode(value)
+                        value = file_values.decode(value)
                 except ConfigurationFailure as error:
                     raise TableError(f"table {named}: query error") from error
                 except TemporaryFailure as error:
                     raise TableError(f"table {named}: query error: {error}") from error
-                except files.BadFiles as error:
+                except file_values.BadFiles as error:
                     messages.append(f"warning: table {named}: key {decode(key)}: {error}")
                     raise TableError(f"table {named}: query error") from error
                 if value == b"":

@@ -10,8 +10,8 @@ from threading import Thread
 
 import postconf
 from postconf.models import load
-from tlsproxy.tls import openssl
-from tlsproxy.tls.server import ServerRole
+from tlsproxy.tls.openssl import binding
+from tlsproxy.tls.server.role import ServerRole
 from tlsproxy.wire.messages import Flag, Request, TlsContext
 
 REQUEST = Request("[192.0.2.7]:4711", Flag.SERVER | Flag.SEND_CONTEXT, 30, 30, "smtpd")
@@ -43,12 +43,12 @@ def serve(role: ServerRole, descriptor: int) -> TlsContext | None:
     """Do a whole handshake, on a blocking descriptor, and say a word; None if it fails."""
     peer = role.offer(REQUEST, None).start(descriptor)
     try:
-        if openssl.SSL_do_handshake(peer.ssl) != 1:
+        if binding.SSL_do_handshake(peer.ssl) != 1:
             peer.failed()
             return None
         peer.complete()
-        openssl.SSL_write(peer.ssl, b"220", 3)  # fails where the client only said hello, and has gone
-        openssl.clear_errors()
+        binding.SSL_write(peer.ssl, b"220", 3)  # fails where the client only said hello, and has gone
+        binding.clear_errors()
         return peer.told()
     finally:
         peer.close()

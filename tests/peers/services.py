@@ -15,7 +15,7 @@ from postconf.models import InvalidSettings, TlsSettings, load
 from tlsproxy.daemon.server import Server
 from tlsproxy.loop import Loop
 from tlsproxy.tls.roles import RoleUnavailable
-from tlsproxy.tls.server import ServerRole
+from tlsproxy.tls.server.role import ServerRole
 
 
 class ServiceLog:

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from postconf import catalogue, cli, models
+from postconf import catalogue, models
+from postconf.command import cli
 
 
 @pytest.fixture

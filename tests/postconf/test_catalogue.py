@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from postconf import catalogue, cli
-from postconf.host import FixedHost
+from postconf import catalogue
+from postconf.command import cli
+from postconf.machine.host import FixedHost
 
 GOLDEN = Path(__file__).parent.parent / "golden" / "postconf-d"
 HOST = "mail.example.com"

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from postconf import cli
-from postconf.host import FixedHost
-from postconf.lines import encode
+from postconf.command import cli
+from postconf.machine.host import FixedHost
+from postconf.syntax.lines import encode
 
 MODES = {
     "main": "n all x nx nf nh nH p px C_user C_service nC_builtin names_n names names_x",

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from postconf import catalogue
-from postconf.beyond import FLAGS, WITH_VALUE
+from postconf.command.extensions import FLAGS, WITH_VALUE
+from postconf.command.options import BadOption
+from postconf.command.usage import parse
 from postconf.errors import ConfigError
-from postconf.options import BadOption
-from postconf.usage import parse
 
 DOCS = Path(__file__).parents[2] / "docs"
 DOCUMENT = DOCS / "configuration.md"

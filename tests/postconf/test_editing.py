@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 
 import postconf
-from postconf import catalogue, cli, editing
+from postconf import catalogue
+from postconf.command import cli
+from postconf.editing import editor
 from postconf.errors import ConfigError
 
 MAIN = """\
@@ -152,7 +154,7 @@ def test_a_missing_newline_at_the_end_is_added_by_releases_that_do(
 
 def edit(directory: Path, version: str, *arguments: str) -> list[str]:
     warnings: list[str] = []
-    editing.run(
+    editor.run(
         "e",
         list(arguments),
         subject="",

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from postconf.editing_main import MainCf
+from postconf.editing.main import MainCf
 from postconf.errors import ConfigError
-from postconf.maincf import read_settings
+from postconf.syntax.maincf import read_settings
 
 FILE = """\
 # Who we are

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from postconf.editing_master import MasterCf
-from postconf.entries import Entry
+from postconf.editing.entry import Entry
+from postconf.editing.master import MasterCf
 from postconf.errors import ConfigError
-from postconf.mastercf import closing_brace
+from postconf.syntax.mastercf import closing_brace
 
 FILE = """\
 # Services

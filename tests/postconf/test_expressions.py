@@ -6,10 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from postconf import catalogue, expressions
+from postconf import catalogue
 from postconf.errors import ConfigError
-from postconf.expressions import ExpressionError, expand, visit_names
-from postconf.references import Reference, parse_reference, read
+from postconf.syntax import expressions
+from postconf.syntax.expressions import ExpressionError, expand, visit_names
+from postconf.syntax.references import Reference, parse_reference, read
 
 VALUES = {"a": "1", "empty": "", "two": "$a$a", "loop": "x$loop", "level": "3.6"}
 

@@ -7,8 +7,8 @@ import subprocess
 import pytest
 from peers.proxy import script
 
-from postconf.host import FixedHost, Host, myhostname
-from postconf.netlink import addresses
+from postconf.machine.host import FixedHost, Host, myhostname
+from postconf.machine.netlink import addresses
 
 
 def test_the_loopback_interface_is_among_the_addresses() -> None:

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from postconf.cli import Command
+from postconf.command.cli import Command
 
 MAIN = ["smtpd_tls_protocols", "alias_maps", "foo", "bar", "smtpd_restriction_classes", "ldap:foo", "inline:{"]
 MASTER = ["smtp inet n - y - - smtpd", "tlsproxy unix - - y - 0 tlsproxy", "-o", "-v", "foo=", "{", "}", "--"]
@@ -96,13 +96,15 @@ COSTLY = {"OpenSSL", "cryptography", "pydantic", "pyparsing", "re", "socket", "e
 def test_a_listing_loads_nothing_that_it_could_wait_for(tmp_path: Path, arguments: str) -> None:
     (tmp_path / "main.cf").write_text("smtpd_tls_protocols = >=$lowest\nlowest = TLSv1.2\n")
     (tmp_path / "master.cf").write_text("smtp inet n - y - - smtpd -o mynetworks=$inet_interfaces\n")
-    script = "import sys; before = set(sys.modules); from postconf.cli import main; status = main(sys.argv[1:])\n"
+    script = (
+        "import sys; before = set(sys.modules); from postconf.command.cli import main; status = main(sys.argv[1:])\n"
+    )
     script += "print(*(set(sys.modules) - before), file=sys.stderr); sys.exit(status)"
     command = [sys.executable, "-S", "-c", script, "-c", str(tmp_path), *arguments.split()]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
     loaded = set(done.stderr.split())
-    assert "postconf.cli" in loaded
+    assert "postconf.command.cli" in loaded
     assert not loaded & COSTLY
 
 

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from postconf.atomic_file import LockedFile
 from postconf.errors import ConfigError
-from postconf.replacing import LockedFile
 
 COUNT_FOR_EVER = """
 import sys

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from postconf.cli import Command
-from postconf.streaming import object_line
+from postconf.command.cli import Command
+from postconf.command.streaming import object_line
 
 MASTER_CF = """\
 smtp inet n - n - - smtpd -v -o { smtpd_banner = a  b } -o mynetworks=$relayhost

@@ -8,9 +8,9 @@ from typing import assert_type
 
 import maps
 import postconf
-from tlsproxy.client import Proxy, TlsSocket, TlsStreams, detach, starttls, starttls_blocking
 from tlsproxy.policy import Destination, Policies, Policy, PolicyError
 from tlsproxy.policy.resolver import DnsResolver
+from tlsproxy.starttls import Proxy, TlsSocket, TlsStreams, detach, starttls, starttls_blocking
 from tlsproxy.wire.messages import TlsContext
 
 

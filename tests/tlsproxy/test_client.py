@@ -1,4 +1,4 @@
-"""`tlsproxy.client`: both roles, with and without asyncio, through our daemon and through the one of Postfix."""
+"""`tlsproxy.starttls`: both roles, with and without asyncio, through our daemon and through the one of Postfix."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ from peers.proxy import client_context, running, write_config
 
 import postconf
 from postconf.values import SecurityLevel
-from tlsproxy.client import (
+from tlsproxy.policy import Destination, DnsName, Policies, Policy
+from tlsproxy.starttls import (
     HandshakeFailed,
     PeerNotVerified,
     PlaintextAhead,
@@ -29,7 +30,6 @@ from tlsproxy.client import (
     starttls,
     starttls_blocking,
 )
-from tlsproxy.policy import Destination, DnsName, Policies, Policy
 from tlsproxy.wire.attributes import write_list
 from tlsproxy.wire.messages import ANNOUNCEMENT, PeerStatus, TlsContext
 

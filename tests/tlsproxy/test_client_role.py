@@ -16,9 +16,9 @@ from peers.smtp_client import INIT, START, Asked, SmtpClient, server_context
 
 import postconf
 from postconf.models import load
-from tlsproxy.tls.client import ClientRole
+from tlsproxy.tls.client.role import ClientRole
 from tlsproxy.tls.roles import RoleUnavailable
-from tlsproxy.tls.settings_match import own_init
+from tlsproxy.tls.settings.comparison import own_init
 from tlsproxy.wire.messages import ClientSettings, ClientStart, Flag, Generation, Request
 
 SETTINGS = {"smtp_tls_security_level": "may", "smtpd_tls_security_level": "none"}

@@ -16,8 +16,8 @@ from peers.proxy import PATIENCE, Proxy, running, write_config
 from peers.smtp_client import INIT, START, Asked, Session, SmtpClient, server_context
 from peers.tlsmgr import Manager
 
-from tlsproxy.tls.client_sessions import cache_id
-from tlsproxy.tls.verify import Policy
+from tlsproxy.tls.client.sessions import cache_id
+from tlsproxy.tls.verification.verify import Policy
 from tlsproxy.wire.messages import ClientInit, ClientStart
 
 SETTINGS = {"smtp_tls_security_level": "may", "smtpd_tls_security_level": "none"}
@@ -172,7 +172,7 @@ def test_the_real_manager_keeps_sessions(chains: Chains) -> None:
 
 
 def test_a_session_has_the_name_that_postfix_gives_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tlsproxy.tls.openssl_peer.VERSION", 805306720)
+    monkeypatch.setattr("tlsproxy.tls.openssl.peers.VERSION", 805306720)
     texts = {name: value for name, value in START.items() if name != "timeout"}
     start = ClientStart(timeout=300, matchargv=(), mdalg="sha256", dane=None, **texts)  # type: ignore[arg-type]
     start = start._replace(helo="sink.private.test", serverid="s&")

@@ -21,10 +21,10 @@ from peers.certificates import Certificates
 from peers.children import PATIENCE
 from peers.proxy import Proxy, running, write_config
 
-from tlsproxy.tls import openssl, openssl_hooks
 from tlsproxy.tls.contexts import bare_context
-from tlsproxy.tls.hello import foretold_scheme, is_whole, peek, signature_schemes
-from tlsproxy.tls.openssl import Key
+from tlsproxy.tls.openssl import binding, callbacks
+from tlsproxy.tls.openssl.binding import Key
+from tlsproxy.tls.server.signature_prediction import foretold_scheme, is_whole, peek, signature_schemes
 
 SHA256_FIRST = "rsa_pss_rsae_sha256:rsa_pss_rsae_sha512:ecdsa_secp256r1_sha256"
 SHA512_FIRST = "rsa_pss_rsae_sha512:rsa_pss_rsae_sha256:ecdsa_secp256r1_sha256"
@@ -35,7 +35,7 @@ def client_hello(schemes: str | None = None) -> bytes:
     """The first flight of a real client."""
     context = SSL.Context(SSL.TLS_METHOD)
     if schemes:
-        assert openssl.lib.SSL_CTX_set1_sigalgs_list(context._context, schemes.encode()) == 1
+        assert binding.lib.SSL_CTX_set1_sigalgs_list(context._context, schemes.encode()) == 1
     client = SSL.Connection(context)
     client.set_connect_state()
     with pytest.raises(SSL.WantReadError):
@@ -92,7 +92,7 @@ def test_what_is_foretold_is_what_openssl_does(
 ) -> None:
     context = SSL.Context(SSL.TLS_METHOD)
     context.set_cipher_list(b"ALL:@SECLEVEL=0")
-    assert openssl.lib.SSL_CTX_set1_sigalgs_list(context._context, ":".join(order[:count]).encode()) == 1
+    assert binding.lib.SSL_CTX_set1_sigalgs_list(context._context, ":".join(order[:count]).encode()) == 1
     ours, theirs = socket.socketpair()
     with ours, theirs:
         client = SSL.Connection(context, ours)
@@ -103,12 +103,12 @@ def test_what_is_foretold_is_what_openssl_does(
             client.do_handshake()
         hello = peek(theirs.fileno())
         assert is_whole(hello)
-        hooks = openssl_hooks.Hooks()
-        server = openssl.begin(signers[bits], theirs.fileno(), server=True)
-        openssl_hooks.hook(server, hooks)
-        openssl.SSL_do_handshake(server)
-        openssl.clear_errors()
-        openssl_hooks.unhook(server)
+        hooks = callbacks.Hooks()
+        server = binding.begin(signers[bits], theirs.fileno(), server=True)
+        callbacks.hook(server, hooks)
+        binding.SSL_do_handshake(server)
+        binding.clear_errors()
+        callbacks.unhook(server)
     assert hooks.own_scheme == foretold_scheme(hello, ("RSA-PSS", "", bits))
 
 

@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 from peers.children import PATIENCE
 
-from tlsproxy.daemon.logging import JsonForm, PostfixForm, PostfixLog, Severity, SyslogForm
-from tlsproxy.daemon.sinks import Datagrams
+from tlsproxy.daemon.log.lines import JsonForm, PostfixForm, PostfixLog, Severity, SyslogForm
+from tlsproxy.daemon.log.sinks import Datagrams
 
 FORM = PostfixForm("postfix/tlsproxy", "mail.private.test")
 

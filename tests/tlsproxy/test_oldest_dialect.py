@@ -19,8 +19,8 @@ from peers.tlsmgr import Manager
 
 import postconf
 from postconf.values import SecurityLevel
-from tlsproxy import client
 from tlsproxy.policy import Destination, Policy
+from tlsproxy.starttls import api
 from tlsproxy.wire.dane import Dane, TlsaRecord
 from tlsproxy.wire.messages import Generation, PeerStatus
 
@@ -144,8 +144,8 @@ def test_python_programs_can_use_a_proxy_of_that_time(
     dane = Dane(HOST, (TlsaRecord(*record(chains.leaves["direct"], 3, 1, 1)),))
     destination = Destination.parse(f"[{HOST}]")
     policy = Policy(SecurityLevel.DANE_ONLY, destination, ("hostname",), dane, "!SSLv3", "medium")
-    proxy = client.Proxy.of(view, daemon[0].socket)
-    tls = client.starttls_blocking(ours, role="client", policy=policy, proxy=proxy, timeout=20)
+    proxy = api.Proxy.of(view, daemon[0].socket)
+    tls = api.starttls_blocking(ours, role="client", policy=policy, proxy=proxy, timeout=20)
     with tls.socket:
         assert tls.context.peer_status & PeerStatus.MATCHED
         tls.socket.sendall(b"ehlo")

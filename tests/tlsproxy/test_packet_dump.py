@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from peers.proxy import Proxy, running, write_config
 from peers.side_by_side import DUMP
 
-from tlsproxy.tls.packet_dump import dump, heading
+from tlsproxy.tls.report.packet_dump import dump, heading
 
 
 def test_a_row_looks_like_that_of_postfix() -> None:

@@ -16,9 +16,9 @@ from peers.proxy import client_context
 from peers.roles import Lines, connector, make_role, serving
 
 from maps import Access, Flags, Table, TableList, TemporaryFailure
-from maps.wrapping import WrappedTable
-from tlsproxy.tls.server import ServerRole
-from tlsproxy.tls.server_names import ServerNames
+from maps.folding import WrappedTable
+from tlsproxy.tls.server.role import ServerRole
+from tlsproxy.tls.server.sni import ServerNames
 
 
 class Entries(Table):
@@ -70,7 +70,7 @@ def names(log: Lines, *tables: Table) -> ServerNames:
 
 @pytest.fixture(autouse=True)
 def _names(monkeypatch: pytest.MonkeyPatch, table: Entries) -> None:
-    monkeypatch.setattr("tlsproxy.tls.server.open_names", lambda _view, log: names(log, table))
+    monkeypatch.setattr("tlsproxy.tls.server.role.open_names", lambda _view, log: names(log, table))
 
 
 @pytest.fixture

@@ -17,9 +17,9 @@ from peers.hello import GROUPS, TLS13, TLS13_SUITES, Hello, ask
 from peers.proxy import client_context
 from peers.roles import REQUEST, Lines, connector, make_role, serve, serving
 
-from tlsproxy.tls import openssl
+from tlsproxy.tls.openssl import binding
 from tlsproxy.tls.roles import RoleUnavailable
-from tlsproxy.tls.server import ServerRole
+from tlsproxy.tls.server.role import ServerRole
 from tlsproxy.wire.messages import Generation, TlsContext
 
 
@@ -85,7 +85,7 @@ def test_ticket_keys_are_replaced_as_time_passes(
 
     def an_hour_later() -> None:
         now = time.monotonic
-        monkeypatch.setattr("tlsproxy.tls.server_contexts.time.monotonic", lambda: now() + 3601)
+        monkeypatch.setattr("tlsproxy.tls.server.contexts.time.monotonic", lambda: now() + 3601)
 
     client, again = handshake(context, first[0])  # type: ignore[arg-type]
     connect_to_child(role, client, an_hour_later)
@@ -145,7 +145,7 @@ def test_contexts_that_are_made_in_a_jail_send_their_whole_chain(tmp_path: Path,
             ours.close()
             in_jail()
             peer = role.offer(REQUEST, None).start(theirs.fileno())
-            openssl.SSL_do_handshake(peer.ssl)
+            binding.SSL_do_handshake(peer.ssl)
             os._exit(0)
         theirs.close()
         answer = ask(lambda ours=ours: ours, Hello(suites=(suite,)))
@@ -316,11 +316,11 @@ def test_groups_are_chosen_as_the_release_does(
     def serves(group: int) -> bool:
         ours, theirs = socket.socketpair()
         with theirs, ours:
-            connection = openssl.begin(context, theirs.fileno(), server=True)
+            connection = binding.begin(context, theirs.fileno(), server=True)
             ours.sendall(Hello(version=TLS13, suites=TLS13_SUITES, groups=[group]).encode())
             theirs.setblocking(False)
-            result = openssl.SSL_do_handshake(connection)
-            return openssl.SSL_get_error(connection, result) == openssl.ERROR_WANT_READ
+            result = binding.SSL_do_handshake(connection)
+            return binding.SSL_get_error(connection, result) == binding.ERROR_WANT_READ
 
     names = {"brainpoolP256r1", "secp192r1", "secp224r1", "ffdhe3072"}
     assert sorted(name for name, group in GROUPS.items() if name not in names and serves(group)) == sorted(expected)

@@ -14,7 +14,7 @@ from peers.proxy import Proxy, client_context, read_status, request_list, runnin
 
 import postconf
 from postconf.models import load
-from tlsproxy.tls.server import own_init
+from tlsproxy.tls.server.role import own_init
 from tlsproxy.wire.attributes import write_list
 from tlsproxy.wire.messages import Flag
 

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from peers.certificates import Identity, name
 
 from postconf.values import SecurityLevel
-from tlsproxy.tls.dane import Digests
-from tlsproxy.tls.openssl_peer import OK, UNSPECIFIED, Certificate
-from tlsproxy.tls.verify import Judge, Policy, peer_status
+from tlsproxy.tls.openssl.peers import OK, UNSPECIFIED, Certificate
+from tlsproxy.tls.verification.dane import Digests
+from tlsproxy.tls.verification.verify import Judge, Policy, peer_status
 from tlsproxy.wire.dane import TlsaRecord
 from tlsproxy.wire.messages import PeerStatus
 

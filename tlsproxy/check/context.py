@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, TypeVar, cast
 from postconf import Config, ConfigError, ServiceView, View
 from postconf.catalogue import RAW, Release
 from postconf.config import DEFAULT_DIRECTORY
-from postconf.expressions import ExpressionError
-from postconf.host import FixedHost
-from postconf.maincf import Setting
-from postconf.mastercf import Master, Service
+from postconf.machine.host import FixedHost
 from postconf.origins import place_of
+from postconf.syntax.expressions import ExpressionError
+from postconf.syntax.maincf import Setting
+from postconf.syntax.mastercf import Master, Service
 
-from .filesystem import FileSystem
+from .facts.filesystem import FileSystem
 from .findings import Span
-from .sources import Assignment, Entry, MainFile, MasterFile, Source
+from .text.sources import Assignment, Entry, MainFile, MasterFile, Source
 
 if TYPE_CHECKING:
     from ..policy import Resolver
@@ -238,7 +238,7 @@ class Context:
     @cached_property
     def compatibility_level(self) -> tuple[int, int, int]:
         """The level that is set; 0 where it can't be read."""
-        from postconf.expressions import compatibility_level
+        from postconf.syntax.expressions import compatibility_level
 
         return compatibility_level(self.value("compatibility_level")) or (0, 0, 0)
 

@@ -8,12 +8,12 @@ from dataclasses import dataclass, field, replace
 from postconf.catalogue import Release
 
 from .context import Context, Options
-from .filesystem import FileSystem
+from .facts.filesystem import FileSystem
 from .findings import Finding, Severity
-from .pragmas import Pragma, read_pragmas
 from .rule import Rule
-from .sources import MainFile, MasterFile, Source
-from .templates import templates
+from .text.pragmas import Pragma, read_pragmas
+from .text.sources import MainFile, MasterFile, Source
+from .text.templates import templates
 
 UNUSED_IGNORE = "A001"
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
-from postconf.replacing import LockedFile
+from postconf.atomic_file import LockedFile
 
 from .findings import Edit, Finding
-from .sources import Source
+from .text.sources import Source
 
 
 def usable(findings: Iterable[Finding], *, unsafe: bool) -> list[Edit]:

@@ -10,8 +10,8 @@ import mmap
 from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple
 
-from ..tls.facts import Agreement
-from .certificates import Described
+from ..tls.report.summary import Agreement
+from .certificate_report import Described
 
 ROLES = ("server", "client", "none")
 OUTCOMES = (

@@ -39,13 +39,13 @@ def renew_roles(roles: Roles, settings: TlsSettings, log: Log) -> Roles | None:
 
 
 def _server_role(settings: TlsSettings, log: Log) -> ServerRole:
-    from ..tls.server import ServerRole
+    from ..tls.server.role import ServerRole
 
     return ServerRole.load(settings, log)
 
 
 def _client_role(settings: TlsSettings, log: Log) -> ClientRole:
-    from ..tls.client import ClientRole
+    from ..tls.client.role import ClientRole
 
     return ClientRole.load(settings, log)
 

@@ -20,10 +20,10 @@ from contextlib import suppress
 from ..log import Log
 from ..loop import IN, Loop
 from ..session.session import Session
-from ..tls.facts import Agreement
+from ..tls.report.summary import Agreement
 from ..tls.roles import ClientRole, ServerRole
 from ..wire.messages import Generation
-from . import garbage
+from . import gc_policy
 from .metrics import ACCEPTED, BEGINNING, ENDED, PAUSES, SESSIONS, Numbers, count_handshake, own_numbers
 
 _OUT_OF_RESOURCES = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
@@ -103,7 +103,7 @@ class Server:
 
     def listen(self) -> None:
         """Serve the local peers that connect."""
-        garbage.serve()
+        gc_policy.serve()
         self._listening = True
         self.loop.watch(self._listener.fileno(), self._listen_for, self._on_connection)
 

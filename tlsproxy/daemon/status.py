@@ -35,7 +35,7 @@ def report(
     reload: str = "",
 ) -> str:
     """Make the JSON; `up` is in seconds, `reload` says how the last one went."""
-    from .certificates import described
+    from .certificate_report import described
 
     return json.dumps(
         {

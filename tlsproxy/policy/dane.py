@@ -93,6 +93,6 @@ def _usable(data: Iterable[bytes], name: str, warn: Callable[[str], None]) -> It
         else:
             yield record
             continue
-        from ..tls.dane import show
+        from ..tls.verification.dane import show
 
         warn(f"{name} {problem}: {show(record)}")

@@ -11,7 +11,7 @@ from typing import Any
 
 from maps.naming import BadBraces, in_braces, split_list
 from postconf.catalogue import Release
-from postconf.lines import decode
+from postconf.syntax.lines import decode
 from postconf.values import (
     CLIENT_LEVELS,
     LONG_MAX,

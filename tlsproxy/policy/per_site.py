@@ -5,7 +5,7 @@ No I/O.
 
 from __future__ import annotations
 
-from postconf.lines import decode
+from postconf.syntax.lines import decode
 from postconf.values import SecurityLevel
 
 from .errors import PolicyError, Where

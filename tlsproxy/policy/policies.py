@@ -13,7 +13,7 @@ from typing import Self, TypeVar
 
 from maps import Access, Flags, TableError, TableList, open_list
 from postconf import View
-from postconf.lines import encode
+from postconf.syntax.lines import encode
 from postconf.values import LIST_SEPARATORS, SecurityLevel, words
 
 from ..hostnames import is_hostname
@@ -166,7 +166,7 @@ class Policies:
     def _is_domain(self, name: str) -> bool:
         if name.isascii() or not self.settings.smtputf8:
             return is_hostname(name)
-        from ..tls.names import to_ascii
+        from ..tls.verification.names import to_ascii
 
         ascii_name = to_ascii(name)
         return ascii_name.isascii() and is_hostname(ascii_name)

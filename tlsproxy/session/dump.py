@@ -13,7 +13,7 @@ from contextlib import suppress
 
 from ..log import Log
 from ..loop import GONE, IN, OUT, Loop
-from ..tls.packet_dump import dump, heading
+from ..tls.report.packet_dump import dump, heading
 
 _CHUNK = 16384
 

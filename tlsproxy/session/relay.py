@@ -12,7 +12,7 @@ from enum import Enum, auto
 from typing import Any
 
 from ..loop import Loop
-from ..tls.openssl import (
+from ..tls.openssl.binding import (
     ERROR_SSL,
     ERROR_WANT_READ,
     ERROR_WANT_WRITE,

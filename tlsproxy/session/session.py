@@ -29,8 +29,7 @@ from typing import Protocol
 
 from ..log import Log
 from ..loop import EDGE, GONE, IN, OUT, Loop
-from ..tls.facts import Agreement
-from ..tls.openssl import (
+from ..tls.openssl.binding import (
     ERROR_SSL,
     ERROR_WANT_READ,
     ERROR_WANT_WRITE,
@@ -40,6 +39,7 @@ from ..tls.openssl import (
     clear_errors,
     log_errors,
 )
+from ..tls.report.summary import Agreement
 from ..tls.roles import ClientRole, Offer, Packets, Peer, RoleUnavailable, ServerRole, SessionRefused
 from ..wire.attributes import AttributeReader, ProtocolError, Reading
 from ..wire.messages import (

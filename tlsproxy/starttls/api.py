@@ -22,11 +22,11 @@ import time
 from collections.abc import Generator
 from dataclasses import dataclass
 
-from .client_request import Prepared, Proxy, Role, prepare
-from .policy import Policy
-from .wire.attributes import AttributeReader, ProtocolError
-from .wire.messages import TlsContext
-from .wire.requests import read_announcement, read_context, read_status
+from ..policy import Policy
+from ..wire.attributes import AttributeReader, ProtocolError
+from ..wire.messages import TlsContext
+from ..wire.requests import read_announcement, read_context, read_status
+from .request import Prepared, Proxy, Role, prepare
 
 __all__ = [
     "HandshakeFailed",

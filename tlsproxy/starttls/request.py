@@ -1,6 +1,6 @@
 """What a program asks a running proxy for: the request of smtp(8) or postscreen(8), made from a policy and main.cf.
 
-Used by `tlsproxy.client`, which does the talking.
+Used by `tlsproxy.starttls.api`, which does the talking.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ import postconf
 from postconf import View
 from postconf.values import SecurityLevel
 
-from .log import StandardLog
-from .policy import Policy
-from .tls.behaviour import Behaviour
-from .wire.messages import (
+from ..log import StandardLog
+from ..policy import Policy
+from ..tls.settings.release_behaviour import Behaviour
+from ..wire.messages import (
     ClientInit,
     ClientSettings,
     ClientStart,
@@ -28,7 +28,7 @@ from .wire.messages import (
     Request,
     TlsContext,
 )
-from .wire.requests import params, write_client_settings, write_request, write_server_settings
+from ..wire.requests import params, write_client_settings, write_request, write_server_settings
 
 Role = Literal["client", "server"]
 
@@ -170,11 +170,11 @@ def _server_settings(view: View, remote: str, timeout: int) -> bytes:
     """What Postfix 3.12 wants to be told of a server's session: here, what the proxy's own settings are."""
     from postconf.models import load
 
-    from .tls.roles import RoleUnavailable
-    from .tls.server import own_settings
+    from ..tls.roles import RoleUnavailable
+    from ..tls.server.role import own_settings
 
     try:
-        settings = own_settings(load(view), StandardLog("tlsproxy.client"))
+        settings = own_settings(load(view), StandardLog("tlsproxy.starttls.api"))
     except RoleUnavailable as error:
         raise ValueError(f"the proxy's settings have no server role: {error}") from None
     start = settings.start._replace(namaddr=remote, timeout=timeout)

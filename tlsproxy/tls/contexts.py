@@ -11,9 +11,9 @@ from postconf.models import TlsGlobals
 from postconf.values import Protocols
 
 from ..log import Log
-from . import openssl, openssl_hooks, openssl_peer
-from .ciphers import BadCiphers
-from .options import protocol_options
+from .openssl import binding, callbacks, peers
+from .settings.ciphers import BadCiphers
+from .settings.options import protocol_options
 
 _LOWEST_SECURITY = b"ALL:@SECLEVEL=0"
 """Postfix's own security level; the library's default (2) refuses what old mail servers have. It must be in force
@@ -38,14 +38,14 @@ class BadTrust(BadContext):
 def tell(error: Exception, log: Log) -> None:
     """Log why something can't be used, with OpenSSL's reasons behind it."""
     (log.info if isinstance(error, BadTrust) else log.warning)(str(error))
-    openssl.log_errors(log)
+    binding.log_errors(log)
 
 
 def bare_context() -> SSL.Context:
     """Make a context that knows of no policy yet."""
     context = SSL.Context(SSL.TLS_METHOD)
-    openssl.tune(context)
-    openssl_hooks.see_messages(context)
+    binding.tune(context)
+    callbacks.see_messages(context)
     context.set_cipher_list(_LOWEST_SECURITY)
     return context
 
@@ -65,7 +65,7 @@ def limit_protocols(context: SSL.Context, protocols: Protocols) -> list[tuple[st
         context.set_max_proto_version(protocols.maximum)
     except SSL.Error:
         refused.append(("maximum", protocols.maximum))
-    openssl.clear_errors()
+    binding.clear_errors()
     return refused
 
 
@@ -93,12 +93,12 @@ def trusting_context(library: TlsGlobals, file: str, directory: str) -> SSL.Cont
     if not file and not directory:
         return None
     context = SSL.Context(SSL.TLS_METHOD)
-    if not openssl_peer.trust_locations(context, file, directory):
+    if not peers.trust_locations(context, file, directory):
         shown = ", ".join(f'{name}="{value}"' for name, value in (("CAfile", file), ("CApath", directory)) if value)
         message = f"cannot load Certification Authority data, {shown}: disabling TLS support"
         raise BadTrust(message, "CAfile" if file else "CApath")
     if library.tls_append_default_CA:
-        openssl_peer.trust_system(context)
+        peers.trust_system(context)
     return context
 
 
@@ -131,18 +131,18 @@ class DhParameters:
             )
             return b""
         try:
-            if openssl.use_dh(SSL.Context(SSL.TLS_METHOD), text):
+            if binding.use_dh(SSL.Context(SSL.TLS_METHOD), text):
                 return text
             self._log.warning(f'error decoding DH parameters from file "{file}" -- using compiled-in defaults')
-        except openssl.DhParametersRefused:
+        except binding.DhParametersRefused:
             return text
-        openssl.log_errors(self._log)
+        binding.log_errors(self._log)
         return b""
 
     def use(self, context: SSL.Context) -> None:
         """Let connections of a context use the parameters; refused ones leave it without any."""
         try:
-            openssl.use_dh(context, self._text)
-        except openssl.DhParametersRefused:
+            binding.use_dh(context, self._text)
+        except binding.DhParametersRefused:
             self._log.warning("error configuring explicit DH parameters")
-            openssl.log_errors(self._log)
+            binding.log_errors(self._log)

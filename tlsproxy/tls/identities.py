@@ -15,7 +15,7 @@ from OpenSSL import SSL
 from postconf.values import words
 
 from ..log import Log
-from . import openssl
+from .openssl import binding
 
 _CERTIFICATES = ("CERTIFICATE", "X509 CERTIFICATE")
 _KEYS = ("PRIVATE KEY", "RSA PRIVATE KEY", "EC PRIVATE KEY", "DSA PRIVATE KEY")
@@ -170,17 +170,17 @@ def use_identities(
     """
     kinds: set[int] = set()
     for position, each in enumerate(identities, 1):
-        openssl.clear_errors()
+        binding.clear_errors()
         if each.algorithm:
             _use_pair(context, each)
             continue
-        kind = openssl.key_kind(each.key.text)
+        kind = binding.key_kind(each.key.text)
         problem = _undecodable(each, kind) or _use_chain(context, each, last=position == len(identities))
         if kind in kinds:
             log.warning(f"there is more than one key of the same kind in {origin}")
         if problem or kind in kinds:
             log.warning(problem or _mismatch(each.key, last=position == len(identities)))
-            openssl.log_errors(log)
+            binding.log_errors(log)
             raise BadIdentity(
                 f"error loading private keys and certificates from: {origin or each.key.source}: {consequence}"
             )
@@ -189,12 +189,12 @@ def use_identities(
 
 def _use_pair(context: SSL.Context, identity: Identity) -> None:
     word, leaf, key = identity.algorithm, identity.chain[0], identity.key
-    if not openssl.use_certificates(context, identity.chain_text):
+    if not binding.use_certificates(context, identity.chain_text):
         raise BadIdentity(f'cannot get {word} certificate from file "{leaf.source}": {DISABLING}', word)
-    if not openssl.use_key(context, key.text):
+    if not binding.use_key(context, key.text):
         raise BadIdentity(f'cannot get {word} private key from file "{key.source}": {DISABLING}', word)
-    if not openssl.check_key(context):
-        openssl.clear_errors()  # Postfix does not tell them here
+    if not binding.check_key(context):
+        binding.clear_errors()  # Postfix does not tell them here
         message = f"{word} private key in {key.source} does not match public key in {leaf.source}: {DISABLING}"
         raise BadIdentity(message, word)
 
@@ -204,14 +204,14 @@ def _undecodable(identity: Identity, kind: int) -> str:
     if not kind:
         return f"error loading private key (PEM object number {identity.key.number}) from {identity.key.source}"
     for each in identity.chain:
-        if not openssl.is_certificate(each.text):
+        if not binding.is_certificate(each.text):
             return f"error loading certificate (PEM object number {each.number}) from {each.source}"
     return ""
 
 
 def _use_chain(context: SSL.Context, identity: Identity, *, last: bool) -> str:
-    used = openssl.use_certificates(context, identity.chain_text) and openssl.use_key(context, identity.key.text)
-    return "" if used and openssl.check_key(context) else _mismatch(identity.key, last=last)
+    used = binding.use_certificates(context, identity.chain_text) and binding.use_key(context, identity.key.text)
+    return "" if used and binding.check_key(context) else _mismatch(identity.key, last=last)
 
 
 def _mismatch(key: PemObject, *, last: bool) -> str:
@@ -221,13 +221,13 @@ def _mismatch(key: PemObject, *, last: bool) -> str:
 
 
 def _objects_of(path: str, labels: tuple[str, ...]) -> list[PemObject]:
-    openssl.clear_errors()
-    if not openssl.is_readable(path):
+    binding.clear_errors()
+    if not binding.is_readable(path):
         return []
     data = _read(path)
     found = [each for each in pem_objects(data, path) if each.label in labels]
     if not found:
-        openssl.is_certificate(data)  # for the reason
+        binding.is_certificate(data)  # for the reason
     return found
 
 

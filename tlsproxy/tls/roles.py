@@ -12,8 +12,8 @@ from typing import Any, Protocol
 
 from ..loop import Loop
 from ..wire.messages import ClientSettings, Generation, Request, ServerSettings, TlsContext
-from .facts import Agreement
 from .identities import Identity
+from .report.summary import Agreement
 
 
 class RoleUnavailable(Exception):

@@ -10,7 +10,7 @@ import struct
 from itertools import islice
 from operator import itemgetter
 
-from ..hashing import hash_key, hash_keys
+from ..key_hash import hash_key, hash_keys
 from .pages import (
     HASH_SORTED,
     HASH_UNSORTED,

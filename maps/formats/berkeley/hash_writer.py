@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import struct
 
-from ..hashing import hash_key, hash_keys
+from ..key_hash import hash_key, hash_keys
 from .hash_file import CHECK_KEY, INLINE, MULTIPLIER, OFF_PAGE, START
 from .layout import ORDER, Sequel, filled, header, meta
 from .pages import HASH_MAGIC, HASH_META, HASH_SORTED, HEADER_SIZE, NO_PAGE

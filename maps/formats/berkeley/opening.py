@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from ..table import Mode, Table
+from ...table import Mode, Table
 from .table import BerkeleyTable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ..table import Access
+    from ...table import Access
 
 
 def open_table(kind: str, source: str, access: Access) -> Table:

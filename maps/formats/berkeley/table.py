@@ -12,8 +12,8 @@ import fcntl
 import os
 import time
 
+from ...table import Flags, OpenError, Table, TableError, TemporaryFailure
 from ..indexed import NUL, reason, suffixes, text, texts, warn_if_older
-from ..table import Flags, OpenError, Table, TableError, TemporaryFailure
 from .btree_file import BtreeFile
 from .hash_file import HashFile
 from .pages import BTREE_MAGIC, HASH_MAGIC, META_SIZE, Damaged, Meta
@@ -22,7 +22,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from ..table import Access
+    from ...table import Access
 
 SUFFIX = ".db"
 FORMATS: dict[str, tuple[int, type[HashFile] | type[BtreeFile]]] = {

@@ -14,9 +14,9 @@ import os
 import stat
 from pathlib import Path
 
+from ...table import Flags, Mode, OpenError, Table, TableError
 from ..indexed import NUL, add_new, reason, suffixes, text, warn_of_duplicate
 from ..replacing import Replacement
-from ..table import Flags, Mode, OpenError, Table, TableError
 from .btree_writer import write_btree
 from .hash_writer import write_hash
 from .layout import page_size
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import BinaryIO
 
-    from ..table import Access
+    from ...table import Access
 
 WRITERS = {"hash": write_hash, "btree": write_btree}
 

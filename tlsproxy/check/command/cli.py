@@ -11,19 +11,19 @@ from pathlib import Path
 
 from postconf import ConfigError
 from postconf.catalogue import Release, UnknownRelease, release
-from postconf.installed import installed_release
+from postconf.machine.installed import installed_release
 
-from .. import __version__
-from . import fixes, reports
-from .asking import name_server, served_by
-from .context import Options
-from .engine import Checked, check
-from .filesystem import FileSystem
-from .findings import Severity
+from ... import __version__
+from .. import fixes, reports
+from ..context import Options
+from ..engine import Checked, check
+from ..facts.filesystem import FileSystem
+from ..facts.live import name_server, served_by
+from ..findings import Severity
+from ..rule import Rule, all_rules
+from ..text.sources import MainFile, MasterFile
 from .inputs import DEFAULT_DIRECTORY, Input, Unreadable, read_inputs
 from .project import BadProject, Project, find_project
-from .rule import Rule, all_rules
-from .sources import MainFile, MasterFile
 
 FINE, FOUND, USAGE, FAILED = range(4)
 _LEVELS = {each.word: each for each in Severity}

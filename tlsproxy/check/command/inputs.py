@@ -7,10 +7,10 @@ import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from postconf.lines import SPACE, decode, read_file
-from postconf.mastercf import TYPES
+from postconf.syntax.lines import SPACE, decode, read_file
+from postconf.syntax.mastercf import TYPES
 
-from .sources import MainFile, MasterFile
+from ..text.sources import MainFile, MasterFile
 
 DEFAULT_DIRECTORY = "/etc/postfix"
 _LEAST_FIELDS = 8

@@ -10,8 +10,8 @@ from hashlib import sha256
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from .context import Context
-from .files import CERTIFICATES, CHAINS, Used, used_files
+from ..context import Context
+from .key_files import CERTIFICATES, CHAINS, Used, used_files
 
 BEGIN = b"-----BEGIN "
 _CERTIFICATE = b"-----BEGIN CERTIFICATE-----"

@@ -10,11 +10,11 @@ from postconf import ConfigError, ServiceView, View
 from postconf.config import Origin
 from postconf.models import TlsGlobals, TlsSettings, load
 
-from .context import Context
-from .files import AUTHORITIES, CERTIFICATES, CHAINS, KEYS, is_hidden, missing, server_level, servers, used_files
+from ..context import Context
+from .key_files import AUTHORITIES, CERTIFICATES, CHAINS, KEYS, is_hidden, missing, server_level, servers, used_files
 
 if TYPE_CHECKING:
-    from ..tls.identities import Identity
+    from ...tls.identities import Identity
 
 _SETTLED = {"tls_server_sni_maps": "", "smtpd_tls_session_cache_database": "", "smtpd_tls_session_cache_timeout": "0"}
 """What no service is judged by: tables, which have rules of their own, and settings that only tlsmgr(8) reads."""
@@ -95,8 +95,8 @@ def _verdicts(context: Context) -> list[Verdict]:
 
 def _judge(context: Context, view: View, loaded: dict[object, list[Identity]]) -> Verdict | None:
     """`loaded` has what went well, by the settings that counted: most services differ in others only."""
-    from ..tls.roles import RoleUnavailable
-    from ..tls.server import ServerRole
+    from ...tls.roles import RoleUnavailable
+    from ...tls.server.role import ServerRole
 
     fixed = {"tlsproxy_tls_security_level": server_level(context, view), **_SETTLED}
     verdict = Verdict(view)
@@ -116,8 +116,8 @@ def _judge(context: Context, view: View, loaded: dict[object, list[Identity]]) -
 
 def _that_count(settings: TlsSettings) -> object:
     """What the loader makes contexts of; None if there would be none."""
-    from ..tls.roles import RoleUnavailable
-    from ..tls.server import own_settings
+    from ...tls.roles import RoleUnavailable
+    from ...tls.server.role import own_settings
 
     try:
         own = own_settings(settings, Verdict(settings.view))

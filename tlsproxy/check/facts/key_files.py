@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from postconf import ServiceView, View
 
-from .context import Context
-from .sources import Assignment
+from ..context import Context
+from ..text.sources import Assignment
 
 KEYS = ("key_file", "eckey_file", "dkey_file")
 CERTIFICATES = ("cert_file", "eccert_file", "dcert_file")

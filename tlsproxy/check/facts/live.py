@@ -10,10 +10,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .inputs import Unreadable
+from ..command.inputs import Unreadable
 
 if TYPE_CHECKING:
-    from ..policy import Resolver
+    from ...policy import Resolver
 
 _TIMEOUT = 10.0
 
@@ -23,8 +23,8 @@ def served_by(socket: str) -> Mapping[str, frozenset[str]]:
 
     `socket` is the one for sessions or the one for questions.
     """
-    from ..daemon.control import ask, control_path
-    from ..log import Fatal
+    from ...daemon.control import ask, control_path
+    from ...log import Fatal
 
     path = Path(socket)
     try:
@@ -43,7 +43,7 @@ def served_by(socket: str) -> Mapping[str, frozenset[str]]:
 def name_server() -> Resolver:
     """The resolver of this machine; raise `Unreadable` if the library for it is missing."""
     try:
-        from ..policy.resolver import DnsResolver
+        from ...policy.resolver import DnsResolver
     except ImportError as error:
         raise Unreadable(str(error)) from None
     return DnsResolver(timeout=_TIMEOUT)

@@ -6,13 +6,13 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from maps.folding import WrappedTable
 from maps.table import Access, Flags, TableError
-from maps.wrapping import WrappedTable
-from postconf.mastercf import split_words
+from postconf.syntax.mastercf import split_words
 
-from .context import Context
-from .findings import Span
-from .sources import Assignment
+from ..context import Context
+from ..findings import Span
+from ..text.sources import Assignment
 
 TYPES = frozenset(
     [

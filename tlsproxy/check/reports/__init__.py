@@ -11,7 +11,7 @@ from pathlib import Path
 from ..engine import Checked
 from ..findings import Finding, Severity
 from ..rule import Rule
-from ..sources import Source
+from ..text.sources import Source
 
 FORMATS = {
     "text": "text",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ..findings import Finding, Severity, Span
-from ..sources import Source
+from ..text.sources import Source
 from . import Run
 
 _COLOURS = {Severity.ERROR: "31", Severity.WARNING: "33", Severity.INFO: "36"}

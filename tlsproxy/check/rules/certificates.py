@@ -7,7 +7,7 @@ import pwd
 from collections.abc import Iterator
 
 from ..context import Context
-from ..files import (
+from ..facts.key_files import (
     AUTHORITIES,
     CERTIFICATES,
     CHAINS,
@@ -125,7 +125,7 @@ class IncompleteChain(Rule):
 
     def check(self, context: Context) -> Iterator[Finding]:
         """Yield what is found."""
-        from ..certificates import chains, is_self_signed, subjects
+        from ..facts.certificates import chains, is_self_signed, subjects
 
         for used, chain in chains(context):
             leaf = chain[0]
@@ -155,7 +155,7 @@ class Validity(Rule):
 
     def check(self, context: Context) -> Iterator[Finding]:
         """Yield what is found."""
-        from ..certificates import chains
+        from ..facts.certificates import chains
 
         now = datetime.datetime.now(datetime.UTC)
         soon = now + datetime.timedelta(days=context.options.expiry_days)
@@ -199,7 +199,7 @@ class KeyTooOpen(Rule):
 
     def check(self, context: Context) -> Iterator[Finding]:
         """Yield what is found."""
-        from ..certificates import holds_key
+        from ..facts.certificates import holds_key
 
         told: set[str] = set()
         for used in used_files(context):
@@ -299,7 +299,7 @@ class NameNotInCertificate(Rule):
 
     def check(self, context: Context) -> Iterator[Finding]:
         """Yield what is found."""
-        from ..certificates import is_for, leaves, names_of
+        from ..facts.certificates import is_for, leaves, names_of
 
         host = context.main.effective.get("myhostname")
         if host is None or not (name := context.expanded(host) or "") or context.undefined(host):
@@ -334,7 +334,7 @@ class WeakKey(Rule):
         from cryptography.exceptions import UnsupportedAlgorithm
         from cryptography.hazmat.primitives.asymmetric import dsa, ec, rsa
 
-        from ..certificates import chains, is_self_signed
+        from ..facts.certificates import chains, is_self_signed
 
         for used, chain in chains(context):
             leaf = chain[0]
@@ -484,7 +484,7 @@ class AuthoritiesAreOwnChain(Rule):
 
     def check(self, context: Context) -> Iterator[Finding]:
         """Yield what is found."""
-        from ..certificates import certificates, chains
+        from ..facts.certificates import certificates, chains
 
         for used in used_files(context):
             if used.suffix != AUTHORITIES or used.is_server:

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from functools import cache
 
 from postconf.catalogue import Release
-from postconf.expressions import ExpressionError, expand
+from postconf.syntax.expressions import ExpressionError, expand
 
 from ..context import Context
-from ..files import client_level
+from ..facts.key_files import client_level
 from ..findings import Finding, Fix, Severity, Span
 from ..rule import Rule
 from .proxy import RENAMED, rename

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from postconf import ServiceView, View
 
 from ..context import Context
-from ..files import ENFORCED, client_level, server_level
+from ..facts.key_files import ENFORCED, client_level, server_level
 from ..findings import Edit, Finding, Fix, Severity
 from ..rule import Rule
-from ..sources import Assignment
+from ..text.sources import Assignment
 from .master import IMPLICIT_TLS, SUBMISSION, is_local, port
 
 _SIDES = ("smtpd", "smtp", "lmtp", "postscreen", "tlsproxy", "tlsproxy_client")
@@ -384,6 +384,6 @@ class FingerprintDigest(Rule):
 
     @staticmethod
     def _is_known(digest: str) -> bool:
-        from ...tls.digests import digest_by_name
+        from ...tls.settings.digests import digest_by_name
 
         return digest_by_name(digest) is not None

@@ -10,12 +10,12 @@ from postconf import View
 from postconf.values import cipher_exclusions, protocols
 
 from ..context import Context
-from ..files import CERTIFICATES, CHAINS, KEYS, server_level, used_files
+from ..facts.key_files import CERTIFICATES, CHAINS, KEYS, server_level, used_files
 from ..findings import Finding, Severity, Span
 from ..rule import Rule
 
 if TYPE_CHECKING:
-    from ..loading import Verdict
+    from ..facts.daemon_loader import Verdict
 
 _NO_SIGNS = str.maketrans(':,"=', "    ")
 
@@ -32,7 +32,7 @@ class _Judged(Rule):
 
     def check(self, context: Context) -> Iterator[Finding]:
         """Yield what is found."""
-        from ..loading import verdicts
+        from ..facts.daemon_loader import verdicts
 
         told: set[str] = set()
         for verdict in verdicts(context):
@@ -139,7 +139,7 @@ class RoleUnavailable(_Judged):
 
     def check(self, context: Context) -> Iterator[Finding]:
         """Yield what is found."""
-        from ..loading import verdicts
+        from ..facts.daemon_loader import verdicts
 
         for verdict in verdicts(context):
             if verdict.problem and not any(word in verdict.text for word in self._OTHERS):
@@ -172,7 +172,7 @@ class NothingLeft(Rule):
 
     def check(self, context: Context) -> Iterator[Finding]:
         """Yield what is found."""
-        from ..loading import verdicts
+        from ..facts.daemon_loader import verdicts
 
         told: set[str] = set()
         for verdict in verdicts(context):
@@ -198,7 +198,7 @@ class NothingLeft(Rule):
         from cryptography import x509
         from OpenSSL import SSL
 
-        from ...tls.ciphers import cipher_list
+        from ...tls.settings.ciphers import cipher_list
 
         enforced = server_level(context, verdict.view) == "encrypt"
         prefix = "smtpd_tls_mandatory_" if enforced else "smtpd_tls_"

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from postconf import ServiceView
-from postconf.lines import SPACE
-from postconf.mastercf import TYPES
+from postconf.syntax.lines import SPACE
+from postconf.syntax.mastercf import TYPES
 
 from ..context import Context
 from ..findings import Edit, Finding, Fix, Severity, Span
 from ..rule import Rule
-from ..sources import Entry
+from ..text.sources import Entry
 
 _OWN_ARGUMENTS = ("pipe", "spawn")
 """Programs whose arguments are not only options."""

@@ -8,11 +8,11 @@ from functools import cache
 from postconf.catalogue import ADHOC, Release, release, upstream_releases
 
 from ..context import Context
+from ..facts.removed import LAST_RELEASE
 from ..findings import Edit, Finding, Fix, Severity
-from ..removed import LAST_RELEASE
 from ..rule import Rule
-from ..sources import Assignment
-from ..spelling import nearest, similar
+from ..text.sources import Assignment
+from ..text.spelling import nearest, similar
 
 _ALL: dict[str, Release] = {}
 

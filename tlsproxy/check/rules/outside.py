@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from ..certificates import chains
 from ..context import Context
-from ..files import Used
+from ..facts.certificates import chains
+from ..facts.key_files import Used
 from ..findings import Finding, Severity
 from ..rule import Rule
 
@@ -92,9 +92,9 @@ class TlsaMismatch(Rule):
 
 
 def _fits(context: Context, records: Sequence[TlsaRecord], chain: Sequence[x509.Certificate]) -> bool:
-    from ...tls.dane import DANE_EE, DANE_TA, first_match, read_digests, usable
-    from ...tls.openssl_peer import Certificate
-    from ..loading import Verdict
+    from ...tls.openssl.peers import Certificate
+    from ...tls.verification.dane import DANE_EE, DANE_TA, first_match, read_digests, usable
+    from ..facts.daemon_loader import Verdict
 
     names = context.value("tls_dane_digests")
     digests = read_digests(names, lambda data: sha256(data).digest(), Verdict(context.config))

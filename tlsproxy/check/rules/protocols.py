@@ -10,8 +10,8 @@ from postconf.values import PROTOCOLS, Protocols, cipher_exclusions, cipher_grad
 from ..context import Context
 from ..findings import Edit, Finding, Fix, Severity
 from ..rule import Rule
-from ..sources import Assignment
-from ..spelling import did_you_mean
+from ..text.sources import Assignment
+from ..text.spelling import did_you_mean
 from .syntax import comment_start
 
 _SIDES = ("smtpd_tls_", "smtp_tls_", "lmtp_tls_", "tlsproxy_tls_", "tlsproxy_client_")
@@ -336,7 +336,7 @@ class UnknownOption(Rule):
 
     def check(self, context: Context) -> Iterator[Finding]:
         """Yield what is found."""
-        from ...tls import options
+        from ...tls.settings import options
 
         for each in context.named("tls_ssl_options", "tls_disable_workarounds"):
             known = options.WORDS if each.name == "tls_ssl_options" else options.WORKAROUNDS
@@ -369,7 +369,7 @@ class UnknownGroup(Rule):
                 or each.value == self._default(context, each)
             ):
                 continue
-            from ...tls.groups import usable_groups
+            from ...tls.settings.groups import usable_groups
 
             words = text.replace(",", " ").replace(":", " ").split()
             usable = usable_groups(tuple(words))

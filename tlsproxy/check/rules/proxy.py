@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from postconf import ServiceView, View
 
 from ..context import Context
-from ..files import client_level, server_level
+from ..facts.key_files import client_level, server_level
 from ..findings import Edit, Finding, Fix, Severity
 from ..rule import Rule
-from ..sources import Assignment
+from ..text.sources import Assignment
 
 _FILES = (
     *("chain_files", "cert_file", "key_file", "dcert_file", "dkey_file", "eccert_file", "eckey_file"),

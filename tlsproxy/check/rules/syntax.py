@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from postconf.lines import SPACE
-from postconf.maincf import AssignmentError, split_assignment
-from postconf.mastercf import closing_brace
+from postconf.syntax.lines import SPACE
+from postconf.syntax.maincf import AssignmentError, split_assignment
+from postconf.syntax.mastercf import closing_brace
 
 from ..context import Context
 from ..findings import Edit, Finding, Fix, Severity, Span
 from ..rule import Rule
-from ..sources import Assignment
-from ..templates import UNRENDERED, templates
+from ..text.sources import Assignment
+from ..text.templates import UNRENDERED, templates
 
 _FREE_TEXT = ("banner", "text", "reply", "footer", "template", "filter", "command", "checks", "maps", "reject_reason")
 _PLAIN_KINDS = ("bool", "nbool", "int", "nint", "long", "time")

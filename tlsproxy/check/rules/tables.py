@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from maps.files import BadFiles, decode
-from maps.source import Record, records
+from maps.file_values import BadFiles, decode
+from maps.folding import WrappedTable
 from maps.table import Flags, TableError
-from maps.wrapping import WrappedTable
+from maps.text.source import Record, records
 from postconf.config import DEFAULT_DIRECTORY
 from tlsproxy.policy.entry import parse_entry
 from tlsproxy.policy.errors import PolicyError, Where
 from tlsproxy.policy.per_site import parse_site
 
 from ..context import Context
+from ..facts.tables import FILES, TYPES, Named, named_tables, open_table, place_of_warning, source_of
 from ..findings import Edit, Finding, Fix, Severity, Span
 from ..rule import Rule
-from ..spelling import did_you_mean, nearest
-from ..tables import FILES, TYPES, Named, named_tables, open_table, place_of_warning, source_of
+from ..text.spelling import did_you_mean, nearest
 
 _PLUGINS = ("cdb", "ldap", "lmdb", "mongodb", "mysql", "pcre", "pgsql", "sdbm", "sqlite")
 _ALIASES = ("alias_maps", "alias_database")
@@ -246,7 +246,7 @@ class DefaultNotNamed(Rule):
 
     def check(self, context: Context) -> Iterator[Finding]:
         """Yield what is found."""
-        from ..certificates import leaves, names_of
+        from ..facts.certificates import leaves, names_of
 
         tables = [each for each in named_tables(context) if each.assignment.name == "tls_server_sni_maps"]
         flags = Flags.LOCK | Flags.FOLD_FIX

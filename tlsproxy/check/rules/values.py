@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from postconf import ConfigError
-from postconf.host import FixedHost, mynetworks, protocol_families
+from postconf.machine.host import FixedHost, mynetworks, protocol_families
 from postconf.values import CLIENT_LEVELS, SERVER_LEVELS, SPACE, BadValue, parse, security_level
 
 from ..context import Context
 from ..findings import Finding, Severity
 from ..rule import Rule
-from ..sources import Assignment
-from ..spelling import did_you_mean
+from ..text.sources import Assignment
+from ..text.spelling import did_you_mean
 from .syntax import comment_start
 
 _TYPED = {"bool": "boolean", "nbool": "boolean", "int": "number", "nint": "number", "long": "number", "time": "time"}

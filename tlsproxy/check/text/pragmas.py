@@ -6,9 +6,9 @@ main.cf and master.cf have whole-line comments only, so such a comment speaks of
 
 from __future__ import annotations
 
-from postconf.lines import SPACE
+from postconf.syntax.lines import SPACE
 
-from .findings import Finding, Span
+from ..findings import Finding, Span
 from .sources import Source
 
 _MARK = "tlsproxy-check:"

@@ -1,7 +1,7 @@
 """main.cf and master.cf for a reader who wants all mistakes, not the first one.
 
-Postfix's own readers (`postconf.maincf`, `postconf.mastercf`) do the work line by line; what they refuse is kept beside
-what they accept.
+The readers of Postfix's syntax (`postconf.syntax.maincf` and `mastercf`) do the work line by line; text they refuse
+is kept beside what they accept.
 """
 
 from __future__ import annotations
@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from postconf import ConfigError, Place
-from postconf.lines import SPACE, LogicalLine, logical_lines
-from postconf.maincf import AssignmentError, Setting, split_assignment
-from postconf.mastercf import Service, parse_service, split_words
+from postconf.syntax.lines import SPACE, LogicalLine, logical_lines
+from postconf.syntax.maincf import AssignmentError, Setting, split_assignment
+from postconf.syntax.mastercf import Service, parse_service, split_words
 
-from .findings import Edit, Span
+from ..findings import Edit, Span
 
 
 class Source:

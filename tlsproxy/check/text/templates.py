@@ -9,10 +9,10 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from postconf.lines import SPACE
+from postconf.syntax.lines import SPACE
 
-from .context import Context
-from .findings import Finding, Span
+from ..context import Context
+from ..findings import Finding, Span
 from .sources import Source
 
 UNRENDERED = "S013"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from postconf.models import TlsSettings
 
 from . import sinks
-from .logging import Form, PostfixForm, Sink, SyslogForm
+from .lines import Form, PostfixForm, Sink, SyslogForm
 
 
 def mail_log(settings: TlsSettings) -> tuple[Form, Sink]:

@@ -17,16 +17,17 @@ from pathlib import Path
 import postconf
 from postconf.models import TlsSettings
 
-from .. import __version__
-from ..log import Fatal
-from . import listening, sinks
-from .configuration import read_config, read_settings
-from .control import Control, ask, control_path
-from .logging import Form, JsonForm, PostfixForm, PostfixLog, Sink
-from .mail_log import mail_log
-from .openssl_conf import load_openssl
-from .privileges import account
-from .status import show
+from ... import __version__
+from ...log import Fatal
+from ..configuration import read_config, read_settings
+from ..control import Control, ask, control_path
+from ..log import sinks
+from ..log.lines import Form, JsonForm, PostfixForm, PostfixLog, Sink
+from ..log.mail_log import mail_log
+from ..openssl_conf import load_openssl
+from ..privileges import account
+from ..status import show
+from . import listening
 from .systemd import Notifier, activated_socket
 
 _BEYOND_TLS = {
@@ -148,7 +149,7 @@ def _serve(options: argparse.Namespace, environment: MutableMapping[str, str]) -
 def _supervise(
     options: argparse.Namespace, settings: TlsSettings, log: PostfixLog, environment: MutableMapping[str, str]
 ) -> None:
-    from .roles import load_roles
+    from ..roles import load_roles
     from .supervisor import Supervisor
     from .worker import Duty
 
@@ -214,7 +215,7 @@ class _Reload:
 
     def __call__(self, duty: Duty) -> Duty | None:
         """Make what new workers are given; None if something is no good, which has been said."""
-        from .roles import load_roles, renew_roles
+        from ..roles import load_roles, renew_roles
         from .worker import Duty
 
         texts = self._texts()

@@ -19,15 +19,15 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
-from ..log import Fatal
-from ..loop import IN, Loop
-from . import garbage, metrics
-from .certificates import described
+from ...log import Fatal
+from ...loop import IN, Loop
+from .. import gc_policy, metrics
+from ..certificate_report import described
+from ..log.lines import PostfixLog
+from ..signals import on_signals, restore_signals
+from ..status import WorkerStatus, report
 from .listening import Listener
-from .logging import PostfixLog
 from .renewal import FileWatch, files_of
-from .signals import on_signals, restore_signals
-from .status import WorkerStatus, report
 from .systemd import Notifier
 from .worker import Duty, Worker
 
@@ -100,7 +100,7 @@ class Supervisor:
             signal.SIGCHLD: self._reap,
         }
         on_signals(loop, actions)
-        garbage.serve()
+        gc_policy.serve()
         self._fork_workers()
         self._log.info(announcement)
         self._log.flush()

@@ -8,7 +8,7 @@ import time
 from collections.abc import MutableMapping
 from contextlib import suppress
 
-from ..log import Fatal
+from ...log import Fatal
 from .listening import Listener
 
 _FIRST = 3

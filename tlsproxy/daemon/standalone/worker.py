@@ -15,15 +15,15 @@ from dataclasses import dataclass
 
 from postconf.models import TlsSettings
 
-from ..loop import IN, Loop
-from ..tls.behaviour import Behaviour
-from ..tls.roles import ClientRole, ServerRole
-from . import privileges
-from .logging import PostfixLog
-from .metrics import LOG_LOST, Numbers
-from .server import Server, capacity
-from .signals import on_signals
-from .watchdog import Watchdog
+from ...loop import IN, Loop
+from ...tls.roles import ClientRole, ServerRole
+from ...tls.settings.release_behaviour import Behaviour
+from .. import privileges
+from ..log.lines import PostfixLog
+from ..metrics import LOG_LOST, Numbers
+from ..server import Server, capacity
+from ..signals import on_signals
+from ..watchdog import Watchdog
 
 
 @dataclass(frozen=True, slots=True)

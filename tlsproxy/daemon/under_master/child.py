@@ -23,18 +23,18 @@ from pathlib import Path
 
 from postconf.models import TlsSettings
 
-from ..loop import IN
-from .certificates import described
-from .configuration import number
-from .control import Control, control_path
-from .logging import PostfixLog
-from .metrics import BEGINNING, LOG_LOST, render
-from .renewal import FileWatch
-from .roles import renew_roles
-from .server import Server
-from .signals import on_signals
-from .status import WorkerStatus, report
-from .watchdog import Watchdog
+from ...loop import IN
+from ..certificate_report import described
+from ..configuration import number
+from ..control import Control, control_path
+from ..log.lines import PostfixLog
+from ..metrics import BEGINNING, LOG_LOST, render
+from ..roles import renew_roles
+from ..server import Server
+from ..signals import on_signals
+from ..standalone.renewal import FileWatch
+from ..status import WorkerStatus, report
+from ..watchdog import Watchdog
 
 _TAKEN, _AVAILABLE = 0, 1
 _RETIREMENT = 18000

@@ -14,12 +14,12 @@ import time
 import traceback
 from collections.abc import Mapping, Sequence
 
-from ..log import Fatal
+from ...log import Fatal
+from ..log import sinks
+from ..log.lines import Form, PostfixForm, PostfixLog, Sink, SyslogForm
+from ..log.mail_log import mail_log
+from ..openssl_conf import load_openssl
 from . import options as command_line
-from . import sinks
-from .logging import Form, PostfixForm, PostfixLog, Sink, SyslogForm
-from .mail_log import mail_log
-from .openssl_conf import load_openssl
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -58,20 +58,20 @@ def _main(process_name: str, arguments: Sequence[str], environment: Mapping[str,
         raise Fatal("do not run this command by hand")
     for descriptor in (*_FLOW_PIPE, _STATUS, _LISTENER):
         _close_on_exec(descriptor)
-    from .configuration import read_config, read_settings
+    from ..configuration import read_config, read_settings
 
     config = read_config(environment.get("MAIL_CONFIG", "/etc/postfix"), overrides=options.overrides)
     config.process |= {"process_name": process_name, "service_name": options.service_name}
     settings = read_settings(config)
     load_openssl(settings.globals)
     # All that is below needs OpenSSL, or takes long to load: nothing of it before there is a log to complain to.
-    from ..loop import Loop
-    from ..tls.behaviour import Behaviour
-    from . import privileges
+    from ...loop import Loop
+    from ...tls.settings.release_behaviour import Behaviour
+    from .. import privileges
+    from ..roles import load_roles
+    from ..server import Server, capacity
+    from ..standalone.renewal import FileWatch, files_of
     from .child import Child
-    from .renewal import FileWatch, files_of
-    from .roles import load_roles
-    from .server import Server, capacity
 
     queue_directory = config["queue_directory"]
     os.chdir(queue_directory)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import getopt
 from collections.abc import Sequence
 
-from ..log import Fatal
+from ...log import Fatal
 
 _OPTIONS = "cdDi:lm:n:o:r:s:St:uvVz"
 _FLAGS = {

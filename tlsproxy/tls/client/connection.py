@@ -13,19 +13,21 @@ from OpenSSL import SSL
 from postconf.models import TlsGlobals
 from postconf.values import SecurityLevel
 
-from ..log import Log
-from ..wire.messages import ClientStart, PeerStatus, TlsContext
-from . import dane, openssl, openssl_hooks, openssl_peer, trace
-from .behaviour import Behaviour
-from .client_contexts import ClientContexts
-from .client_policy import Demand
-from .client_sessions import Place
-from .facts import Agreement, agreement, signature, summary
-from .loglevel import LogMask
-from .openssl_hooks import Hooks
-from .openssl_peer import Certificate
-from .peer_facts import describe, tell_of
-from .verify import Judge, Match, peer_status
+from ...log import Log
+from ...wire.messages import ClientStart, PeerStatus, TlsContext
+from ..openssl import binding, callbacks, peers
+from ..openssl.callbacks import Hooks
+from ..openssl.peers import Certificate
+from ..report import trace
+from ..report.certificate import describe, tell_of
+from ..report.summary import Agreement, agreement, signature, summary
+from ..settings.loglevel import LogMask
+from ..settings.release_behaviour import Behaviour
+from ..verification import dane
+from ..verification.verify import Judge, Match, peer_status
+from .contexts import ClientContexts
+from .policy import Demand
+from .sessions import Place
 
 _MOST_TICKETS = 10
 """Of one server's tickets more are not saved: it may send thousands."""
@@ -60,39 +62,39 @@ class ClientPeer:
         self._namaddr = setting.start.namaddr.lower()
         self._tickets = 0
         self.reused = False
-        self.ssl = ssl = openssl.begin(setting.context, descriptor, server=False)
+        self.ssl = ssl = binding.begin(setting.context, descriptor, server=False)
         self._judge = Judge(
             setting.demand.policy,
-            lambda: openssl_peer.peer_chain(ssl),
-            lambda chain: openssl_peer.verified_path(setting.context, chain),
+            lambda: peers.peer_chain(ssl),
+            lambda chain: peers.verified_path(setting.context, chain),
         )
         self._hooks = hooks = Hooks()
         hooks.on_verify = self._on_verify
         if setting.demand.sni:
-            openssl.set_server_name(ssl, setting.demand.sni.encode("utf-8", "surrogateescape"))
+            binding.set_server_name(ssl, setting.demand.sni.encode("utf-8", "surrogateescape"))
         if setting.place is not None:
             if setting.place.session:
-                openssl_peer.offer_session(ssl, setting.place.session)
+                peers.offer_session(ssl, setting.place.session)
             hooks.on_ticket = self._on_ticket
         if setting.mask & LogMask.SSL_DEBUG:
             hooks.on_step = trace.follow(ssl, setting.log)
-        openssl_hooks.hook(ssl, hooks)
+        callbacks.hook(ssl, hooks)
 
     def complete(self) -> Agreement:
         """Judge the handshake, log what is to be logged of it, and say what it has agreed on."""
         setting, mask, log = self._setting, self._setting.mask, self._setting.log
-        self.reused = reused = openssl_peer.session_reused(self.ssl)
+        self.reused = reused = peers.session_reused(self.ssl)
         if reused and mask & LogMask.CACHE:
             log.info(f"{self._namaddr}: Reusing old session")
         own = peer = None
         if setting.behaviour.signatures_when_resumed or not reused:
-            peer = signature(openssl.peer_key(self.ssl), self._hooks.peer_scheme)
+            peer = signature(binding.peer_key(self.ssl), self._hooks.peer_scheme)
             if self._hooks.own_scheme:
-                own = signature(openssl.own_key(self.ssl), self._hooks.own_scheme)
+                own = signature(binding.own_key(self.ssl), self._hooks.own_scheme)
         agreed = agreement(self.ssl, peer, own, setting.behaviour)
         self._facts = facts = agreed.context(self._namaddr)
         facts.level = setting.demand.policy.level
-        certificate = openssl_peer.peer_certificate(self.ssl)
+        certificate = peers.peer_certificate(self.ssl)
         error = None if certificate is None else self._error(reused=reused)
         facts.peer_status = peer_status(facts.level, error, mismatch_keeps_trust=setting.behaviour.mismatch_yields)
         if certificate is not None:
@@ -109,20 +111,20 @@ class ClientPeer:
 
     def failed(self) -> None:
         """Log what OpenSSL says about a failed handshake."""
-        openssl.log_errors(self._setting.log)
+        binding.log_errors(self._setting.log)
         if self._setting.place is not None:
             self._setting.place.discard()
 
     def close(self) -> None:
         """Forget what is kept beside the connection."""
-        openssl_hooks.unhook(self.ssl)
+        callbacks.unhook(self.ssl)
 
     def _error(self, *, reused: bool) -> int:
         """What stands against the server's certificate; 0 if nothing does."""
         if self._setting.demand.policy.hopeless:
-            return openssl_peer.UNSPECIFIED
+            return peers.UNSPECIFIED
         # A session that is resumed has the verdict on it inside; otherwise nothing is good that was not judged.
-        return openssl_peer.verify_result(self.ssl) or (openssl_peer.OK if reused else self._judge.error)
+        return peers.verify_result(self.ssl) or (peers.OK if reused else self._judge.error)
 
     def _describe(self, certificate: Certificate, facts: TlsContext, *, reused: bool) -> None:
         """Tell of the server's certificate, of what has matched, and of what is wrong."""
@@ -155,7 +157,7 @@ class ClientPeer:
                 f"{setting.start.namaddr}: re-using session with untrusted {setting.behaviour.credential}, "
                 "look for details earlier in the log"
             )
-        elif finding.error != openssl_peer.OK:
+        elif finding.error != peers.OK:
             failure = setting.start.forced_failure_type
             setting.log.info(finding.describe(self._namaddr, peer="server", policy_failure=failure))
 
@@ -170,13 +172,13 @@ class ClientPeer:
         except Exception:
             for line in traceback.format_exc().splitlines():
                 setting.log.error(line)
-            return openssl_peer.UNSPECIFIED
+            return peers.UNSPECIFIED
         return error
 
     def _on_ticket(self) -> None:
         self._tickets += 1
         # Up to TLS 1.2 tickets come in the handshake, before there is a session.
-        old = openssl.protocol(self.ssl) != "TLSv1.3"
+        old = binding.protocol(self.ssl) != "TLSv1.3"
         if not old and self._tickets <= (1 if self._setting.behaviour.one_ticket_saved else _MOST_TICKETS):
             self._save()
 

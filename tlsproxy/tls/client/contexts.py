@@ -16,17 +16,18 @@ from OpenSSL import SSL
 from postconf.models import TlsGlobals
 from postconf.values import Protocols
 
-from ..log import Log
-from ..wire.messages import ClientInit
-from . import library_config, openssl, openssl_hooks, openssl_peer
-from .behaviour import Behaviour
-from .contexts import BadContext, bare_context, limit_protocols, trusting_context, use_ciphers
-from .dane import Digests, read_digests
-from .digests import Fingerprints, digest_by_name
-from .groups import choose_groups
-from .identities import Identity, read_configured, use_identities
-from .loglevel import LogMask, log_mask
-from .options import NO_RENEGOTIATION, context_options
+from ...log import Log
+from ...wire.messages import ClientInit
+from ..contexts import BadContext, bare_context, limit_protocols, trusting_context, use_ciphers
+from ..identities import Identity, read_configured, use_identities
+from ..openssl import binding, callbacks, peers
+from ..settings import library_config
+from ..settings.digests import Fingerprints, digest_by_name
+from ..settings.groups import choose_groups
+from ..settings.loglevel import LogMask, log_mask
+from ..settings.options import NO_RENEGOTIATION, context_options
+from ..settings.release_behaviour import Behaviour
+from ..verification.dane import Digests, read_digests
 
 _MOST = 100
 
@@ -76,7 +77,7 @@ class ClientContexts:
             log.info("initializing the client-side TLS engine")
         if complaint := library_config.problem(library):
             if library.tls_config_file.startswith("/"):
-                openssl.is_readable(library.tls_config_file)  # for the reason
+                binding.is_readable(library.tls_config_file)  # for the reason
             raise BadContext(complaint, "tls_config_file")
         self.init = init
         self._library = library
@@ -120,11 +121,11 @@ class ClientContexts:
         context.set_options(self._options)
         refused = limit_protocols(context, terms.protocols)
         if self._trust:  # before the identities: in a jail their issuers are put beside the authorities
-            openssl_peer.share_trust(context, self._trust)
+            peers.share_trust(context, self._trust)
         use_identities(context, self._identities, self.init.chain_files, self._log)
-        openssl_hooks.judge_chains(context, self.init.verifydepth)
+        callbacks.judge_chains(context, self.init.verifydepth)
         if self._groups:
-            openssl.set_groups(context, self._groups)
+            binding.set_groups(context, self._groups)
         use_ciphers(context, terms.ciphers, terms.grade, authenticate=terms.authenticate)
         complaints = (f"error setting {which} TLS version to: 0x{version:04x}" for which, version in refused)
         return ClientContext(context, tuple(complaints))

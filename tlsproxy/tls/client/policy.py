@@ -10,13 +10,13 @@ from typing import NamedTuple
 
 from postconf.values import Protocols, SecurityLevel, protocols
 
-from ..log import Log
-from ..wire.dane import TlsaRecord
-from ..wire.messages import ClientStart
-from .dane import Digests, strongest, usable_records
-from .names import references, to_ascii
-from .roles import SessionRefused
-from .verify import Policy
+from ...log import Log
+from ...wire.dane import TlsaRecord
+from ...wire.messages import ClientStart
+from ..roles import SessionRefused
+from ..verification.dane import Digests, strongest, usable_records
+from ..verification.names import references, to_ascii
+from ..verification.verify import Policy
 
 _DANE = (SecurityLevel.HALF_DANE, SecurityLevel.DANE, SecurityLevel.DANE_ONLY)
 _MAX_SNI = 255

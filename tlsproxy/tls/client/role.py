@@ -12,23 +12,24 @@ from collections.abc import Callable
 from postconf.models import TlsClient, TlsSettings
 from postconf.values import SecurityLevel, cipher_exclusions
 
-from ..log import Log
-from ..loop import Loop
-from ..tlsmgr import TlsManager
-from ..wire.messages import ClientInit, ClientSettings, Generation, Request
-from . import blame, openssl, openssl_peer
-from .behaviour import Behaviour
-from .ciphers import BadCiphers, cipher_list
-from .client_contexts import Cache, ClientContexts, Terms
-from .client_peer import ClientPeer, Setting
-from .client_policy import allowed_protocols, demand, level_of
-from .client_sessions import Place, cache_id
-from .contexts import BadContext, tell
-from .identities import BadIdentity
-from .loglevel import LogMask, log_mask, packets
-from .names import to_ascii
-from .roles import Offer, Packets, Peer, RoleUnavailable, SessionRefused
-from .settings_match import SettingsMatch
+from ...log import Log
+from ...loop import Loop
+from ...tlsmgr import TlsManager
+from ...wire.messages import ClientInit, ClientSettings, Generation, Request
+from ..contexts import BadContext, tell
+from ..identities import BadIdentity
+from ..openssl import binding, peers
+from ..roles import Offer, Packets, Peer, RoleUnavailable, SessionRefused
+from ..settings import culprit
+from ..settings.ciphers import BadCiphers, cipher_list
+from ..settings.comparison import SettingsMatch
+from ..settings.loglevel import LogMask, log_mask, packets
+from ..settings.release_behaviour import Behaviour
+from ..verification.names import to_ascii
+from .connection import ClientPeer, Setting
+from .contexts import Cache, ClientContexts, Terms
+from .policy import allowed_protocols, demand, level_of
+from .sessions import Place, cache_id
 
 DISABLED = "TLS client role is disabled by configuration"
 _SEED_INTERVAL = 60.0
@@ -55,7 +56,7 @@ class ClientRole:
             tell(error, log)
             log.warning("TLS client initialization failed")
             blamed = error.algorithm or "chain_files" if isinstance(error, BadIdentity) else error.setting
-            for line in blame.lines(settings, blamed, enforced=False, prefix="tlsproxy_client_"):
+            for line in culprit.lines(settings, blamed, enforced=False, prefix="tlsproxy_client_"):
                 log.warning(line)
 
     @classmethod
@@ -90,7 +91,7 @@ class ClientRole:
         except (SessionRefused, BadCiphers) as error:
             # Postfix notices only when the session begins.
             log.warning(f"{start.namaddr.lower()}: {error}" if isinstance(error, BadCiphers) else str(error))
-            openssl.log_errors(log)
+            binding.log_errors(log)
             return RefusingOffer(settings.generation, str(error))
 
     def renew(self) -> bool:
@@ -142,7 +143,7 @@ class ClientRole:
             place = Place(self._manager, self._loop, init.cache_type, name, told)
             if self._loop.now >= self._seed_at:
                 self._seed_at = self._loop.now + _SEED_INTERVAL
-                self._manager.seed(library.tls_daemon_random_bytes, openssl_peer.add_entropy)
+                self._manager.seed(library.tls_daemon_random_bytes, peers.add_entropy)
         setting = Setting(contexts, context.context, start, wanted, mask, library, self._behaviour, log, place)
         return ClientOffer(setting, settings.generation)
 

@@ -13,13 +13,13 @@ from typing import Any
 
 from postconf.values import SecurityLevel
 
-from ..log import Log
-from ..loop import Loop
-from ..tlsmgr import TlsManager
-from ..wire.dane import TlsaRecord
-from ..wire.messages import ClientInit, ClientStart
-from . import openssl_peer
-from .verify import Policy
+from ...log import Log
+from ...loop import Loop
+from ...tlsmgr import TlsManager
+from ...wire.dane import TlsaRecord
+from ...wire.messages import ClientInit, ClientStart
+from ..openssl import peers
+from ..verification.verify import Policy
 
 
 class Place:
@@ -61,7 +61,7 @@ class Place:
             self._loop.queue(lambda: self._save(ssl))
 
     def _save(self, ssl: Any) -> None:
-        session = openssl_peer.save_session(ssl)
+        session = peers.save_session(ssl)
         if session:
             self._say(f"save session {self._name} to {self._cache_type} cache")
             self._manager.update(self._cache_type, self._name, session)
@@ -80,7 +80,7 @@ class Place:
 def cache_id(init: ClientInit, start: ClientStart, policy: Policy, sni: str, ciphers: str, *, raw_keys: bool) -> str:
     """The name of a session; `raw_keys`: Postfix 3.9 and later keep apart who asks for raw public keys."""
     verified = policy.level > SecurityLevel.ENCRYPT
-    parts = [_text(start.helo), struct.pack("@l", openssl_peer.VERSION), _text(start.protocols), _text(ciphers)]
+    parts = [_text(start.helo), struct.pack("@l", peers.VERSION), _text(start.protocols), _text(ciphers)]
     if raw_keys:
         parts.append(struct.pack("@i", start.enable_rpk))
     parts.append(struct.pack("@i", policy.hopeless))

@@ -14,7 +14,7 @@ from cryptography.x509 import load_der_x509_certificate
 from OpenSSL import SSL, crypto
 from OpenSSL._util import ffi, lib
 
-from ..log import Log
+from ...log import Log
 
 
 def require(*names: str) -> None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from ..log import Log
-from ..wire.messages import TlsContext
-from .der import MalformedDer
-from .digests import Digest, fingerprint
-from .openssl_peer import Certificate
+from ...log import Log
+from ...wire.messages import TlsContext
+from ..openssl.peers import Certificate
+from ..settings.digests import Digest, fingerprint
+from ..verification.der import MalformedDer
 
 _MAX_NAME = 256
 

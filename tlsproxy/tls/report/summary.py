@@ -9,9 +9,9 @@ from dataclasses import fields
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from ..wire.messages import PeerStatus, TlsContext
-from . import openssl
-from .behaviour import Behaviour
+from ...wire.messages import PeerStatus, TlsContext
+from ..openssl import binding
+from ..settings.release_behaviour import Behaviour
 
 # OpenSSL's group names → short name of the key type, curve, bits: what Postfix before 3.10 tells.
 _FIXED_GROUPS = {"x25519": "X25519", "x448": "X448"}
@@ -51,11 +51,11 @@ class Agreement(NamedTuple):
         return TlsContext(**self.facts, namaddr=namaddr)
 
 
-Signature = tuple[openssl.Key, str]
+Signature = tuple[binding.Key, str]
 """A key, and with which digest it has signed."""
 
 
-def signature(key: openssl.Key | None, scheme: int) -> Signature | None:
+def signature(key: binding.Key | None, scheme: int) -> Signature | None:
     """What a key has signed with in a handshake: a scheme of RFC 8446, or 0 for nothing."""
     return None if key is None else (key, _DIGESTS.get(scheme, ""))
 
@@ -66,10 +66,10 @@ def agreement(ssl: Any, servers: Signature | None, clients: Signature | None, be
     Up to TLS 1.2 none are.
     """
     words = behaviour.group_names, behaviour.nist_curves
-    protocol, cipher = openssl.protocol(ssl), openssl.cipher(ssl)
+    protocol, cipher = binding.protocol(ssl), binding.cipher(ssl)
     if protocol != "TLSv1.3":
         return _agreement(protocol, cipher, "", (None, None), words)
-    return _agreement(protocol, cipher, openssl.group(ssl), (servers, clients), words)
+    return _agreement(protocol, cipher, binding.group(ssl), (servers, clients), words)
 
 
 @lru_cache(maxsize=1000)

@@ -7,8 +7,8 @@ from typing import Any
 
 from OpenSSL import SSL
 
-from ..log import Log
-from .openssl import ERROR_WANT_READ, ERROR_WANT_WRITE, SSL_get_error, state
+from ...log import Log
+from ..openssl.binding import ERROR_WANT_READ, ERROR_WANT_WRITE, SSL_get_error, state
 
 _HELLO_READ = "read client hello"
 _WANTS = (ERROR_WANT_READ, ERROR_WANT_WRITE)

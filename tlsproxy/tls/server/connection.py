@@ -11,26 +11,27 @@ from OpenSSL import SSL
 
 from postconf.models import TlsGlobals
 
-from ..hostnames import is_hostname
-from ..log import Log
-from ..wire.messages import Flag, PeerStatus, Request, TlsContext
-from . import openssl, openssl_hooks, openssl_peer, trace
-from .behaviour import Behaviour
-from .ciphers import BadCiphers
-from .contexts import BadContext
-from .der import CLIENT_AUTH, SERVER_AUTH
-from .digests import Digest
-from .facts import Agreement, agreement, signature, summary
-from .finding import INVALID_PURPOSE, Finding
-from .hello import foretold_scheme
-from .identities import BadIdentity
-from .loglevel import LogMask
-from .openssl_hooks import Hooks, NameRefused
-from .openssl_peer import Certificate
-from .peer_facts import describe, tell_of
-from .roles import Packets
-from .server_contexts import ServerContext, ServerContexts
-from .server_names import NamesUnavailable, ServerNames
+from ...hostnames import is_hostname
+from ...log import Log
+from ...wire.messages import Flag, PeerStatus, Request, TlsContext
+from ..contexts import BadContext
+from ..identities import BadIdentity
+from ..openssl import binding, callbacks, peers
+from ..openssl.callbacks import Hooks, NameRefused
+from ..openssl.peers import Certificate
+from ..report import trace
+from ..report.certificate import describe, tell_of
+from ..report.summary import Agreement, agreement, signature, summary
+from ..roles import Packets
+from ..settings.ciphers import BadCiphers
+from ..settings.digests import Digest
+from ..settings.loglevel import LogMask
+from ..settings.release_behaviour import Behaviour
+from ..verification.der import CLIENT_AUTH, SERVER_AUTH
+from ..verification.verify_error import INVALID_PURPOSE, Finding
+from .contexts import ServerContext, ServerContexts
+from .signature_prediction import foretold_scheme
+from .sni import NamesUnavailable, ServerNames
 from .tickets import shown_expiry
 
 _DETAILS = LogMask.VERBOSE | LogMask.CACHE | LogMask.SSL_DEBUG
@@ -85,15 +86,15 @@ class ServerPeer:
         if detailed & LogMask.VERBOSE:
             setting.log.info(f"setting up TLS connection from {namaddr}")
             setting.log.info(f'{namaddr}: TLS cipher list "{setting.context.terms.ciphers}"')
-        self.ssl = ssl = openssl.begin(setting.context.base(watched=watched), descriptor, server=True)
+        self.ssl = ssl = binding.begin(setting.context.base(watched=watched), descriptor, server=True)
         if setting.context.renewed is not None:
-            openssl.change_context(ssl, setting.context.renewed)
+            binding.change_context(ssl, setting.context.renewed)
         self._hooks = hooks = Hooks()
         if setting.names is not None:
             hooks.on_server_name = self._on_server_name
         if setting.contexts.asks:
             hooks.on_verify = self._on_verify
-            openssl.ask_for_certificate(ssl)
+            binding.ask_for_certificate(ssl)
         if detailed:
             traced = setting.log if setting.mask & LogMask.SSL_DEBUG else None
             on_hello = None
@@ -101,23 +102,23 @@ class ServerPeer:
                 hooks.on_ticket, on_hello = self._on_ticket, self._on_hello
             hooks.on_step = trace.follow(ssl, traced, on_hello)
         if watched or setting.names is not None:
-            openssl_hooks.hook(ssl, hooks)
+            callbacks.hook(ssl, hooks)
 
     def complete(self) -> Agreement:
         """Judge the handshake, log what is to be logged of it, and say what it has agreed on."""
         setting, mask, log = self._setting, self._setting.mask, self._setting.log
-        self.reused = reused = openssl_peer.session_reused(self.ssl)
+        self.reused = reused = peers.session_reused(self.ssl)
         if reused and mask & LogMask.CACHE:
             ticket = " (RFC 5077 session ticket)" if setting.contexts.resumption.tickets else ""
             log.info(f"{self._namaddr}: Reusing old session{ticket}")
         own = peer = None
         if setting.behaviour.signatures_when_resumed or not reused:
-            key, scheme = openssl.own_key(self.ssl), self._hooks.own_scheme
+            key, scheme = binding.own_key(self.ssl), self._hooks.own_scheme
             if key is not None and not self._watched and not reused:
                 scheme = foretold_scheme(self._hello, key)
             own = signature(key, scheme)
             if setting.contexts.asks:
-                peer = signature(openssl.peer_key(self.ssl), self._hooks.peer_scheme)
+                peer = signature(binding.peer_key(self.ssl), self._hooks.peer_scheme)
         self._hello = b""
         self._agreed = agreed = agreement(self.ssl, own, peer, setting.behaviour)
         status = self._look_at_certificate(reused=reused) if setting.contexts.asks else 0
@@ -133,16 +134,16 @@ class ServerPeer:
 
     def failed(self) -> None:
         """Log what OpenSSL says about a failed handshake."""
-        openssl.log_errors(self._setting.log)
+        binding.log_errors(self._setting.log)
 
     def close(self) -> None:
         """Forget what is kept beside the connection."""
         if self._watched or self._setting.names is not None:
-            openssl_hooks.unhook(self.ssl)
+            callbacks.unhook(self.ssl)
 
     def _look_at_certificate(self, *, reused: bool) -> int:
         """Tell of the client's certificate, if there is one, and whether it is trusted; return the peer's status."""
-        certificate = openssl_peer.peer_certificate(self.ssl)
+        certificate = peers.peer_certificate(self.ssl)
         if certificate is None:
             return 0
         facts = self.told()
@@ -155,7 +156,7 @@ class ServerPeer:
         """Tell of the client's certificate, and whether it is trusted."""
         setting, log = self._setting, self._setting.log
         facts.peer_status = PeerStatus.PRESENT
-        if openssl_peer.verify_result(self.ssl) == openssl_peer.OK:
+        if peers.verify_result(self.ssl) == peers.OK:
             facts.peer_status |= PeerStatus.TRUSTED
         if setting.mask & LogMask.VERBOSE:
             log.info(f"subject={certificate.subject}")
@@ -183,7 +184,7 @@ class ServerPeer:
 
     def _on_hello(self) -> None:
         setting = self._setting
-        if setting.contexts.resumption.tickets and openssl_peer.session_reused(self.ssl):
+        if setting.contexts.resumption.tickets and peers.session_reused(self.ssl):
             expires = shown_expiry(setting.context.expires)
             setting.log.info(f"{self._namaddr}: Decrypting session ticket, key expiration: {expires}")
 
@@ -232,7 +233,7 @@ class ServerPeer:
             raise NameRefused from None
         except (BadIdentity, BadContext, BadCiphers) as error:
             log.warning(str(error))
-            openssl.log_errors(log)
+            binding.log_errors(log)
             raise NameRefused from None
         self._sni = text
         return context

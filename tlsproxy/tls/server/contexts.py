@@ -16,16 +16,17 @@ from postconf import View
 from postconf.models import TlsGlobals
 from postconf.values import protocols
 
-from ..log import Log
-from ..wire.messages import ServerInit
-from . import library_config, openssl, openssl_hooks, openssl_peer
-from .behaviour import Behaviour
-from .contexts import BadContext, DhParameters, bare_context, limit_protocols, trusting_context, use_ciphers
-from .digests import Fingerprints, digest_by_name
-from .groups import choose_groups
-from .identities import ABORTING, BadIdentity, Identity, chains, pem_objects, read_configured, use_identities
-from .loglevel import LogMask, log_mask
-from .options import NO_RENEGOTIATION, context_options
+from ...log import Log
+from ...wire.messages import ServerInit
+from ..contexts import BadContext, DhParameters, bare_context, limit_protocols, trusting_context, use_ciphers
+from ..identities import ABORTING, BadIdentity, Identity, chains, pem_objects, read_configured, use_identities
+from ..openssl import binding, callbacks, peers
+from ..settings import library_config
+from ..settings.digests import Fingerprints, digest_by_name
+from ..settings.groups import choose_groups
+from ..settings.loglevel import LogMask, log_mask
+from ..settings.options import NO_RENEGOTIATION, context_options
+from ..settings.release_behaviour import Behaviour
 from .tickets import Resumption, session_id_context
 
 _MOST_CONTEXTS = 100
@@ -59,7 +60,7 @@ class ServerContexts:
             log.info("initializing the server-side TLS engine")
         if complaint := library_config.problem(library):
             if library.tls_config_file.startswith("/"):
-                openssl.is_readable(library.tls_config_file)  # for the reason
+                binding.is_readable(library.tls_config_file)  # for the reason
             raise BadContext(complaint, "tls_config_file")
         self.asks = bool(init.ask_ccert)
         self.named = named
@@ -115,16 +116,16 @@ class ServerContexts:
         return identities
 
     def _chooses_digests(self) -> bool:
-        return self.named or not all(openssl.has_one_digest(each.key.text) for each in self.identities)
+        return self.named or not all(binding.has_one_digest(each.key.text) for each in self.identities)
 
-    def _names_of_authorities(self) -> openssl.AuthorityNames | None:
+    def _names_of_authorities(self) -> binding.AuthorityNames | None:
         file = self._init.CAfile
         if not (self.asks and file):
             return None
-        names = openssl.AuthorityNames(file)
+        names = binding.AuthorityNames(file)
         if not names.found:
             self._log.warning(f"error loading client CA names from: {file}")
-            openssl.log_errors(self._log)
+            binding.log_errors(self._log)
         return names
 
     def make(self, terms: Terms, identities: list[Identity] | None = None, origin: str = "") -> SSL.Context:
@@ -136,15 +137,15 @@ class ServerContexts:
         context.set_options(self._options)
         limit_protocols(context, self._protocols)
         if self._trust:
-            openssl_peer.share_trust(context, self._trust)
-        openssl_hooks.judge_chains(context, self._init.verifydepth)
+            peers.share_trust(context, self._trust)
+        callbacks.judge_chains(context, self._init.verifydepth)
         if identities is None:
             use_identities(context, self.identities, self._init.chain_files, self._log)
         else:
             use_identities(context, identities, origin, self._log, consequence=ABORTING)
         self._dh.use(context)
         if self._groups:
-            openssl.set_groups(context, self._groups)
+            binding.set_groups(context, self._groups)
         if self._authorities is not None:
             self._authorities.announce(context)
         self.resumption.use(context, session_id_context(terms.service))
@@ -174,7 +175,7 @@ class ServerContext:
             self._base = self._make_base()
             self.renewed = None
         if watched != self._watched:
-            openssl_hooks.see_messages(self._base, wanted=watched)
+            callbacks.see_messages(self._base, wanted=watched)
             self._watched = watched
         return self._base
 
@@ -192,7 +193,7 @@ class ServerContext:
         self._watched = True
         # OpenSSL takes a callback as a sign that there will be a certificate that is fit for TLS 1.3.
         if self._contexts.named:
-            openssl_hooks.serve_names(base)
+            callbacks.serve_names(base)
         self.expires = self._contexts.resumption.expiry()
         return base
 

@@ -13,19 +13,21 @@ from maps import TableError
 from postconf.models import TlsServer, TlsSettings
 from postconf.values import SecurityLevel, cipher_exclusions
 
-from ..log import Log
-from ..wire.messages import Generation, Request, ServerInit, ServerSettings, ServerStart
-from . import blame, hello, openssl, unsupported
-from .behaviour import Behaviour
-from .ciphers import BadCiphers, cipher_list
-from .contexts import BadContext, tell
-from .identities import BadIdentity, Identity
-from .loglevel import log_mask, packets
-from .roles import Packets, RoleUnavailable, SessionRefused
-from .server_contexts import ServerContexts, Terms
-from .server_names import ServerNames, open_names
-from .server_peer import ServerPeer, Setting, needs_watching
-from .settings_match import Match
+from ...log import Log
+from ...wire.messages import Generation, Request, ServerInit, ServerSettings, ServerStart
+from ..contexts import BadContext, tell
+from ..identities import BadIdentity, Identity
+from ..openssl import binding
+from ..roles import Packets, RoleUnavailable, SessionRefused
+from ..settings import culprit, unsupported
+from ..settings.ciphers import BadCiphers, cipher_list
+from ..settings.comparison import Match
+from ..settings.loglevel import log_mask, packets
+from ..settings.release_behaviour import Behaviour
+from . import signature_prediction
+from .connection import ServerPeer, Setting, needs_watching
+from .contexts import ServerContexts, Terms
+from .sni import ServerNames, open_names
 
 DISABLED = "TLS server role is disabled with tlsproxy_tls_security_level or tlsproxy_use_tls"
 DISABLED_LATER = "TLS server role is disabled by configuration"
@@ -59,7 +61,7 @@ class ServerRole:
         except (BadIdentity, BadContext, BadCiphers, _Unusable) as error:
             tell(error, log)
             blamed = error.algorithm or "chain_files" if isinstance(error, BadIdentity) else error.setting
-            for line in blame.lines(settings, blamed, enforced=_levels(settings.server)[1]):
+            for line in culprit.lines(settings, blamed, enforced=_levels(settings.server)[1]):
                 log.warning(line)
             raise RoleUnavailable(str(error)) from None
 
@@ -154,8 +156,8 @@ class ServerOffer:
         """Begin TLS on the remote peer's descriptor."""
         watched, seen = self._watched, b""
         if watched is None:
-            seen = hello.peek(descriptor)
-            watched = not hello.is_whole(seen)
+            seen = signature_prediction.peek(descriptor)
+            watched = not signature_prediction.is_whole(seen)
         return ServerPeer(self._setting, self._request, self._namaddr, descriptor, hello=seen, watched=watched)
 
 
@@ -172,7 +174,7 @@ class RefusingOffer(ServerOffer):
     def start(self, descriptor: int) -> ServerPeer:  # noqa: ARG002
         """Say what is wrong."""
         self._log.warning(self._problem)
-        openssl.log_errors(self._log)
+        binding.log_errors(self._log)
         raise SessionRefused(self._problem)
 
 

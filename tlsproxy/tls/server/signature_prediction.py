@@ -10,7 +10,7 @@ from __future__ import annotations
 import socket
 from struct import Struct
 
-from .openssl import Key
+from ..openssl.binding import Key
 
 _HANDSHAKE, _CLIENT_HELLO, _SIGNATURE_ALGORITHMS = 22, 1, 13
 _MOST = 8192

@@ -9,7 +9,7 @@ from __future__ import annotations
 from maps import Access, ConfigurationFailure, Flags, TableList, TemporaryFailure, open_list
 from postconf import View
 
-from ..log import Log
+from ...log import Log
 
 _PARAMETER = "tls_server_sni_maps"
 

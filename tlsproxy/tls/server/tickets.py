@@ -16,8 +16,8 @@ from postconf import View
 from postconf.models import TlsGlobals
 from postconf.values import BadValue, parse
 
-from ..log import Log
-from .options import NO_TICKET
+from ...log import Log
+from ..settings.options import NO_TICKET
 
 _NO_CACHE = SSL.SESS_CACHE_NO_AUTO_CLEAR | SSL.SESS_CACHE_NO_INTERNAL
 _CIPHERS = frozenset(

@@ -11,8 +11,8 @@ from typing import Generic, TypeVar
 
 from postconf.models import TlsSettings
 
-from ..log import Log
-from ..wire.messages import ClientInit, ServerInit
+from ...log import Log
+from ...wire.messages import ClientInit, ServerInit
 
 Init = TypeVar("Init", ClientInit, ServerInit)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 
-from .openssl_peer import is_digest_name
+from ..openssl.peers import is_digest_name
 
 Digest = Callable[[bytes], bytes]
 

@@ -9,8 +9,8 @@ from OpenSSL import SSL
 from postconf.models import TlsGlobals
 from postconf.values import LIST_SEPARATORS, words
 
-from ..log import Log
-from .openssl import is_object_name, set_groups
+from ...log import Log
+from ..openssl.binding import is_object_name, set_groups
 
 _NIST_CURVES = frozenset({"P-192", "P-224", "P-256", "P-384", "P-521"})
 

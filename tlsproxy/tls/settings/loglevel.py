@@ -6,8 +6,8 @@ from typing import Final
 
 from postconf.values import LIST_SEPARATORS, words
 
-from ..log import Log
-from .roles import Packets
+from ...log import Log
+from ..roles import Packets
 
 
 class LogMask:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from postconf.models import TlsGlobals
 from postconf.values import LIST_SEPARATORS, Protocols, words
 
-from ..log import Log
+from ...log import Log
 
 _ALL = 0x80000850  # SSL_OP_ALL, the same value in OpenSSL 3 and 4
 _IGNORE_UNEXPECTED_EOF = 0x80

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from postconf.catalogue import Release
 
-from ..wire.messages import Generation
+from ...wire.messages import Generation
 
 
 class Behaviour(NamedTuple):

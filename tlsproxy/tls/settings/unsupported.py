@@ -8,7 +8,7 @@ from postconf import View
 from postconf.models import TlsServer
 from postconf.values import LIST_SEPARATORS, words
 
-from ..wire.messages import ServerInit
+from ...wire.messages import ServerInit
 
 _OLD = frozenset({"sslv3", ">=sslv3", "<=sslv3"})
 

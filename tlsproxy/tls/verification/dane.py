@@ -15,11 +15,11 @@ from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 from postconf.values import LIST_SEPARATORS, words
 
-from ..log import Log
-from ..wire.dane import TlsaRecord
+from ...log import Log
+from ...wire.dane import TlsaRecord
+from ..openssl.peers import Certificate
+from ..settings.digests import Digest, digest_by_name
 from .der import MalformedDer
-from .digests import Digest, digest_by_name
-from .openssl_peer import Certificate
 
 PKIX_TA, PKIX_EE, DANE_TA, DANE_EE = range(4)
 CERTIFICATE, PUBLIC_KEY = range(2)

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 
 import idna
 
-from ..log import Log
+from ...log import Log
 
 _LABEL = frozenset(string.ascii_letters + string.digits + "-")
 _UNICODE_DOTS = ("\u3002", "\uff0e", "\uff61")

@@ -15,12 +15,14 @@ from typing import NamedTuple
 
 from postconf.values import SecurityLevel
 
-from ..wire.dane import TlsaRecord
-from ..wire.messages import PeerStatus
+from ...wire.dane import TlsaRecord
+from ...wire.messages import PeerStatus
+from ..openssl.peers import OK, UNSPECIFIED, Certificate, build_path
 from . import dane
 from .dane import DANE_EE, DANE_TA, PKIX_EE, PKIX_TA, Digests
 from .der import MalformedDer
-from .finding import (
+from .names import matched_name, split_references
+from .verify_error import (
     CHAIN_TOO_LONG,
     HOSTNAME_MISMATCH,
     NO_LOCAL_ISSUER,
@@ -29,8 +31,6 @@ from .finding import (
     Finding,
     note_dates,
 )
-from .names import matched_name, split_references
-from .openssl_peer import OK, UNSPECIFIED, Certificate, build_path
 
 NO_ISSUER = 2
 ADDRESS_MISMATCH = 64

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from .openssl_peer import OK, Certificate, error_text
+from ..openssl.peers import OK, Certificate, error_text
 
 SELF_SIGNED_LEAF = 18
 SELF_SIGNED_IN_CHAIN = 19

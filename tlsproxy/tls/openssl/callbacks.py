@@ -1,7 +1,7 @@
 """OpenSSL's callbacks, and for each connection what they have found out or whom they ask.
 
-The third part of `tlsproxy.tls.openssl`. A callback belongs to the library and knows an `SSL *` only; `Hooks` of that
-connection are found by its address. A connection without any costs nothing here.
+A callback belongs to the library and knows an `SSL *` only; the `Hooks` of that connection are found by its address.
+A connection without any costs nothing here.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from typing import Any
 from OpenSSL import SSL
 from OpenSSL._util import ffi, lib
 
-from .openssl import require
-from .openssl_peer import UNSPECIFIED, Certificate, borrowed
+from .binding import require
+from .peers import UNSPECIFIED, Certificate, borrowed
 
 require(
     *("SSL_CTX_set_msg_callback", "SSL_CTX_set_tlsext_servername_callback", "SSL_CTX_set_verify", "SSL_get_servername"),

@@ -1,6 +1,6 @@
 """What the private binding tells of the peer: its certificates, the verification of its chain, its sessions.
 
-The second part of `tlsproxy.tls.openssl`, with the same rules: what is needed is looked up once, at import.
+The second part of `tlsproxy.tls.openssl.binding`, with the same rules: what is needed is looked up once, at import.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from typing import Any, Final
 from OpenSSL import SSL, crypto
 from OpenSSL._util import ffi, lib
 
-from .der import Parts, parts
-from .openssl import clear_errors, require
+from ..verification.der import Parts, parts
+from .binding import clear_errors, require
 
 require(
     *("ASN1_STRING_to_UTF8", "EVP_get_digestbyname", "OPENSSL_free", "OpenSSL_version_num", "RAND_add"),

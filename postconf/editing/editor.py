@@ -12,20 +12,20 @@ from __future__ import annotations
 import os
 from contextlib import contextmanager
 
-from .editing_main import MainCf
-from .editing_master import COMMENT_OUT, ENTRY, FIELD, PARAMETER, REMOVE, SET, MasterCf, Request
-from .errors import ConfigError
-from .hashing import table_order
-from .lines import BLANK, SPACE, encode
-from .maincf import AssignmentError, split_assignment
-from .patterns import ANY, check_field, parse_pattern
-from .replacing import LockedFile
+from ..atomic_file import LockedFile
+from ..command.htable_order import table_order
+from ..command.patterns import ANY, check_field, parse_pattern
+from ..errors import ConfigError
+from ..syntax.lines import BLANK, SPACE, encode
+from ..syntax.maincf import AssignmentError, split_assignment
+from .main import MainCf
+from .master import COMMENT_OUT, ENTRY, FIELD, PARAMETER, REMOVE, SET, MasterCf, Request
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from .catalogue import Release
+    from ..catalogue import Release
 
 # The first release of each branch in which an edit …
 _COMPLETES_LAST_LINE = ("3.7.15", "3.8.10", "3.9.4", "3.10.2")

@@ -9,7 +9,7 @@ import stat
 from contextlib import suppress
 from pathlib import Path
 
-from ..log import Fatal
+from ...log import Fatal
 
 _BACKLOG = 1024
 SOCKET_MODE = 0o666
