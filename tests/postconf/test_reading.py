@@ -120,7 +120,7 @@ def test_a_listing_loads_nothing_that_it_could_wait_for(tmp_path: Path, argument
 def test_output_that_goes_nowhere_is_told_of_at_most(tmp_path: Path, redirection: str, answer: str) -> None:
     (tmp_path / "master.cf").touch()
     # Enough output for more than a pipe holds.
-    script = "import sys; from postconf import cli; sys.argv[0] = 'postconf'\n"
+    script = "import sys; from postconf.command import cli; sys.argv[0] = 'postconf'\n"
     script += "cli.Listing.parameters = lambda listing: listing._show('x' * 1_000_000); sys.exit(cli.main())"
     command = f'$0 -c "$1" -d {redirection}; echo $? >&3'
     done = subprocess.run(

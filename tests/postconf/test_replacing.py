@@ -19,7 +19,7 @@ from postconf.errors import ConfigError
 
 COUNT_FOR_EVER = """
 import sys
-from postconf.replacing import LockedFile
+from postconf.atomic_file import LockedFile
 print("ready", flush=True)
 while True:
     with LockedFile(sys.argv[1]) as file:
@@ -29,7 +29,7 @@ while True:
 
 COUNT = """
 import sys
-from postconf.replacing import LockedFile
+from postconf.atomic_file import LockedFile
 for _ in range(int(sys.argv[2])):
     with LockedFile(sys.argv[1]) as file:
         file.replace(str(int(file.read()) + 1))

@@ -155,8 +155,8 @@ def test_forms() -> None:
 
 FULL = """
 import resource, signal
-from tlsproxy.daemon.logging import PostfixForm, PostfixLog
-from tlsproxy.daemon.sinks import stderr
+from tlsproxy.daemon.log.lines import PostfixForm, PostfixLog
+from tlsproxy.daemon.log.sinks import stderr
 _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
@@ -177,8 +177,8 @@ def test_lines_for_which_there_is_no_room_are_written_when_there_is(tmp_path: Pa
 
 STUCK = """
 import signal, time
-from tlsproxy.daemon.logging import PostfixForm, PostfixLog
-from tlsproxy.daemon.sinks import stderr
+from tlsproxy.daemon.log.lines import PostfixForm, PostfixLog
+from tlsproxy.daemon.log.sinks import stderr
 from tlsproxy.daemon.watchdog import Watchdog
 watchdog = Watchdog(PostfixLog(PostfixForm("postfix/tlsproxy", "mail"), stderr), 1)
 def stuck():
