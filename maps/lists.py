@@ -35,12 +35,12 @@ class TableList:
         key does not ask patterns. An empty key is never there. Raises `TemporaryFailure` or `ConfigurationFailure`,
         and later tables are not asked then.
         """
-        found = self._find(key, kind)
+        found = self.search(key, kind)
         return found and found[1]
 
     def find_file(self, key: bytes, kind: Flags | None = None) -> bytes | None:
         """Like `find`, for tables that were opened with `Flags.SRC_RHS_IS_FILE`: return the content of the files."""
-        found = self._find(key, kind)
+        found = self.search(key, kind)
         if found is None:
             return None
         table, value = found
@@ -55,7 +55,8 @@ class TableList:
         for table in self.tables:
             table.close()
 
-    def _find(self, key: bytes, kind: Flags | None) -> tuple[Table, bytes] | None:
+    def search(self, key: bytes, kind: Flags | None = None) -> tuple[Table, bytes] | None:
+        """Like `find`, but return the table with the value. What is raised has the `table` that failed."""
         if not key:
             return None
         for table in self.tables:
@@ -65,7 +66,7 @@ class TableList:
             if value == b"":
                 self._access.warn(f"{self.title} lookup of {decode(key)} returns an empty string result")
                 self._access.warn(f"{self.title} should return NO RESULT in case of NOT FOUND")
-                raise ConfigurationFailure("empty string result")
+                raise _blamed(ConfigurationFailure("empty string result"), table)
             if value is not None:
                 return table, value
         return None
@@ -73,16 +74,22 @@ class TableList:
     def _ask(self, table: Table, key: bytes) -> bytes | None:
         try:
             return table.lookup(key)
-        except (TemporaryFailure, ConfigurationFailure):
+        except (TemporaryFailure, ConfigurationFailure) as error:
             self._warn_of_failure(table, key)
+            error.table = table
             raise
         except TableError as error:  # damage, of which a daemon of Postfix dies
             self._access.warn(str(error))
             self._warn_of_failure(table, key)
-            raise TemporaryFailure(APPLICATION_ERROR) from error
+            raise _blamed(TemporaryFailure(APPLICATION_ERROR), table) from error
 
     def _warn_of_failure(self, table: Table, key: bytes) -> None:
         self._access.warn(f'{table.type}:{table.name} lookup error for "{decode(key)}"')
+
+
+def _blamed(error: TableError, table: Table) -> TableError:
+    error.table = table
+    return error
 
 
 def open_list(title: str, text: str, access: Access) -> TableList:

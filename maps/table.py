@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 class TableError(Exception):
     """A table can't be used; the text is Postfix's own and complete: what postmap(1) logs as fatal."""
 
+    table: Table | None = None
+    """The table, where a list of tables was asked."""
+
 
 class OpenError(TableError):
     """A table can't be opened. Commands stop; a daemon goes on, and each lookup in the table fails."""

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import socket
-from typing import NamedTuple
-
 from postconf.syntax.lines import decode
 
 from .. import file_values
+from ..text.networks import Address, BadNetwork, Network, parse_address, parse_network
 from ..table import Flags, Table
 from ..text.rule_tables import Rules, read_rules
 from ..text.source import SPACE
@@ -15,9 +13,6 @@ from ..text.source import SPACE
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ..table import Access
-
-_BITS = {socket.AF_INET: 32, socket.AF_INET6: 128}
-_LONG_MAX = 2**63 - 1
 
 
 def open_table(name: str, access: Access) -> Table:
@@ -31,24 +26,24 @@ class CidrTable(Table):
     def __init__(self, name: str, access: Access) -> None:
         super().__init__("cidr", name, access.flags | Flags.PATTERN)
         self._access = access
-        self._rules: Rules[_Address] = Rules()
+        self._rules: Rules[Address] = Rules()
         self._block: _Block | None = None
         for number, line in read_rules("cidr", name, access, strict=True):
             try:
                 self._read(line, number)
-            except (_Skip, file_values.BadFiles) as problem:
+            except (_Skip, BadNetwork, file_values.BadFiles) as problem:
                 access.warn(f"cidr map {name}, line {number}: {problem}: skipping this rule")
         for number in self._rules.unfinished():
             access.warn(f"cidr map {name}, line {number}: IF has no matching ENDIF")
 
     def lookup(self, key: bytes) -> bytes | None:
-        address = _parse_address(decode(key))
+        address = parse_address(decode(key))
         return None if address is None else self._rules.lookup(address)
 
     def _read(self, line: bytes, number: int) -> None:
         if line[:2].lower() == b"if" and not line[2:3].isalnum():
             inside, pattern = _negations(line[2:])
-            network = _network(decode(pattern.rstrip(SPACE)), inside)
+            network = _network(pattern.rstrip(SPACE), inside)
             file_values.resolve(b"", self._access)  # a condition has no value: where values are files, that is an error
             self._rules.begin(number, network.holds)
             self._block = None
@@ -63,13 +58,13 @@ class CidrTable(Table):
         else:
             inside, rest = _negations(line)
             pattern = rest.split(None, 1)[0] if rest else b""
-            network = _network(decode(pattern), inside)
+            network = _network(pattern, inside)
             value = rest[len(pattern) :].strip(SPACE)
             if not value:
                 raise _Skip("no lookup result")
             self._add(network, file_values.resolve(value, self._access))
 
-    def _add(self, network: _Network, value: bytes) -> None:
+    def _add(self, network: Network, value: bytes) -> None:
         if network.inside:
             if self._block is None:
                 self._block = _Block()
@@ -84,24 +79,6 @@ class _Skip(ValueError):
     """A rule that is left out, and why."""
 
 
-class _Address(NamedTuple):
-    family: socket.AddressFamily
-    number: int
-
-
-class _Network(NamedTuple):
-    """The addresses in a network, or outside of it; those of the other family are neither."""
-
-    address: _Address
-    mask: int
-    inside: bool
-
-    def holds(self, address: _Address) -> bool:
-        return address.family == self.address.family and (
-            (address.number & self.mask == self.address.number) is self.inside
-        )
-
-
 class _Block:
     """Rules with nothing between them: there are few lengths of masks, however many networks there are."""
 
@@ -109,13 +86,13 @@ class _Block:
         self._networks: dict[tuple[int, int], dict[int, tuple[int, bytes]]] = {}
         self._count = 0
 
-    def add(self, network: _Network, value: bytes) -> None:
+    def add(self, network: Network, value: bytes) -> None:
         address = network.address
         networks = self._networks.setdefault((address.family, network.mask), {})
         networks.setdefault(address.number, (self._count, value))
         self._count += 1
 
-    def lookup(self, address: _Address) -> bytes | None:
+    def lookup(self, address: Address) -> bytes | None:
         """Return the value of the rule that came first of those that hold."""
         found = [
             networks[address.number & mask]
@@ -131,60 +108,7 @@ def _negations(text: bytes) -> tuple[bool, bytes]:
     return text[: len(text) - len(rest)].count(b"!") % 2 == 0, rest
 
 
-def _network(pattern: str, inside: bool) -> _Network:
-    """Parse `address`, `address/length`, `[address]`, `[address/length]` or `[address]/length`."""
+def _network(pattern: bytes, inside: bool) -> Network:
     if not pattern:
         raise _Skip("no address pattern")
-    text, slash, length = _without_brackets(pattern)
-    family = _family(text)
-    if not slash:
-        address = _parse_address(text)
-        if address is None:
-            raise _Skip(f'bad address pattern: "{text}"')
-        return _Network(address, (1 << _BITS[family]) - 1, inside)
-    where = f'in "{text}/{length}"'
-    if not (length.isascii() and length.isdigit()):
-        raise _Skip(f"bad mask value {where}")
-    ones = _as_byte(length)
-    if ones > _BITS[family]:
-        raise _Skip(f"bad mask length {where}")
-    address = _parse_address(text)
-    if address is None:
-        raise _Skip(f"bad network value {where}")
-    mask = (1 << _BITS[family]) - (1 << (_BITS[family] - ones))
-    if address.number & ~mask:
-        network = socket.inet_ntop(family, (address.number & mask).to_bytes(_BITS[family] // 8, "big"))
-        raise _Skip(f'non-null host address bits {where}, perhaps you should use "{network}/{ones}" instead')
-    return _Network(address, mask, inside)
-
-
-def _without_brackets(pattern: str) -> tuple[str, str, str]:
-    """Split a pattern into address, slash and length."""
-    if not pattern.startswith("["):
-        return pattern.partition("/")
-    text, bracket, rest = pattern[1:].partition("]")
-    if not bracket:
-        raise _Skip(f"missing ']' character after \"[{text}\"")
-    if rest.startswith("/"):
-        return text, "/", rest[1:]
-    if rest:
-        raise _Skip(f'garbage after "[{text}]"')
-    return text.partition("/")
-
-
-def _family(text: str) -> socket.AddressFamily:
-    return socket.AF_INET6 if ":" in text else socket.AF_INET
-
-
-def _parse_address(text: str) -> _Address | None:
-    family = _family(text)
-    try:
-        return _Address(family, int.from_bytes(socket.inet_pton(family, text), "big"))
-    except (OSError, UnicodeError):
-        return None
-
-
-def _as_byte(digits: str) -> int:
-    """Return the byte that C keeps of a number: 256 is 0."""
-    significant = digits.lstrip("0")
-    return (_LONG_MAX if len(significant) > 19 else min(int(significant or "0"), _LONG_MAX)) & 0xFF
+    return parse_network(decode(pattern), inside=inside)

@@ -1,0 +1,146 @@
+"""Tables of a configuration: opened once, and answers that say where they come from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import maps
+from maps import Access, Flags
+from maps.memory import MemoryTable
+from postconf import ConfigError, Place
+from tlsproxy.mail.lookup import Order
+from tlsproxy.mail.tables import TableLookupError, Tables
+
+
+def test_answer_names_parameter_table_key_and_line(make_view, tmp_path):
+    path = tmp_path / "aliases"
+    path.write_text("# comment\nother@example.com x\nJoe@example.com\n  jane@example.com\n")
+    view = make_view(virtual_alias_maps=f"inline:{{a=b}}, texthash:{path}")
+    found = view.maps("virtual_alias_maps").find("JOE@example.com")
+    assert (found.value, found.key, found.parameter) == ("jane@example.com", "JOE@example.com", "virtual_alias_maps")
+    assert found.table == f"texthash:{path}"
+    assert found.place == Place(str(path), 3)
+
+
+def test_answer_of_an_indexed_table_has_the_source_line(make_view, tmp_path):
+    source = tmp_path / "t"
+    source.write_text("a 1\n\nb 2\n")
+    with maps.open_table(f"hash:{source}", Access(maps.Mode.BUILD)) as table:
+        table.update(b"b", b"2")
+    found = make_view(relocated_maps=f"hash:{source}").maps("relocated_maps").find("B")
+    assert found.place == Place(str(source), 3)
+    source.unlink()
+    found = make_view(relocated_maps=f"hash:{source}").maps("relocated_maps").find("b")
+    assert found.place is None
+
+
+def test_table_is_opened_once_for_all_parameters(make_config):
+    opened = []
+
+    def opener(name: str, access: Access) -> MemoryTable:
+        opened.append(name)
+        table = MemoryTable("memory", name, access)
+        table.update(b"key", b"value")
+        return table
+
+    config = make_config(canonical_maps="memory:x", relocated_maps="memory:x memory:y")
+    with Tables(config, opener=opener) as tables:
+        assert tables.maps("canonical_maps").find("key").value == "value"
+        assert tables.maps("relocated_maps").find("key").value == "value"
+        assert tables.maps("relocated_maps").find("none") is None
+    assert opened == ["memory:x", "memory:y"]
+
+
+def test_missing_table_fails_at_lookup_with_a_reason(make_view, tmp_path):
+    heard = []
+    tables = make_view(warn=heard.append, canonical_maps=f"texthash:{tmp_path}/none").maps("canonical_maps")
+    with pytest.raises(TableLookupError) as caught:
+        tables.find("a@b")
+    assert caught.value.parameter == "canonical_maps"
+    assert caught.value.table == f"texthash:{tmp_path}/none"
+    assert caught.value.key == "a@b"
+    assert "No such file or directory" in caught.value.reason
+    assert any("No such file" in each for each in heard)
+
+
+def test_empty_value_is_a_failure(make_view):
+    with pytest.raises(TableLookupError, match="empty string"):
+        make_view(canonical_maps="regexp:{{/a/}}").maps("canonical_maps").find("a")
+
+
+def test_name_without_type_is_an_error_with_its_place(make_view, tmp_path):
+    with pytest.raises(ConfigError) as caught:
+        make_view(canonical_maps="nothing").maps("canonical_maps")
+    assert caught.value.place.path == str(tmp_path / "main.cf")
+    assert 'instead of "nothing"' in caught.value.message
+
+
+def test_partial_key_is_not_for_patterns(make_view):
+    tables = make_view(transport_maps="regexp:{{/./ pattern}}").maps("transport_maps")
+    assert tables.find("example.com", partial=True) is None
+    assert tables.find("example.com").value == "pattern"
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The keys that memory tables are asked for."""
+    keys: list[str] = []
+
+    class Silent(MemoryTable):
+        def lookup(self, key: bytes) -> None:
+            keys.append(key.decode())
+
+    monkeypatch.setattr("maps.drivers.internal.open_table", lambda name, access: Silent("internal", name, access))
+    return keys
+
+
+MAIL_KEYS = ["joe+x@example.com", "joe@example.com", "@example.com"]
+
+
+@pytest.mark.parametrize(
+    ("address", "order", "parents", "keys"),
+    [
+        ("joe+x@example.com", Order.MAIL, True, MAIL_KEYS),
+        ("joe+x@localhost", Order.MAIL, True, ["joe+x@localhost", "joe@localhost", "joe+x", "joe", "@localhost"]),
+        ("joe@[127.0.0.1]", Order.MAIL, True, ["joe@[127.0.0.1]", "joe", "@[127.0.0.1]"]),
+        ("a b@d.org", Order.MAIL, True, ['"a b"@d.org', "a b@d.org", "@d.org"]),
+        ("joe", Order.MAIL, True, ["joe"]),
+        ("joe+x@a.b.c", Order.DOMAINS, True, ["joe+x@a.b.c", "joe@a.b.c", "a.b.c", "b.c", "c"]),
+        ("joe@a.b.c", Order.DOMAINS, False, ["joe@a.b.c", "a.b.c", ".b.c", ".c"]),
+        ("joe+x@b.c", Order.ACCESS, False, ["joe+x@b.c", "joe@b.c", "b.c", ".c", "joe+x@", "joe@"]),
+    ],
+)
+def test_address_is_looked_up_by_these_keys(make_view, asked, address, order, parents, keys):
+    view = make_view(recipient_delimiter="+", relocated_maps="internal:x")
+    assert view.addresses.find(view.maps("relocated_maps"), address, order, parents=parents) is None
+    assert asked == keys
+
+
+def test_unmatched_extension_comes_with_the_answer(make_view):
+    view = make_view(recipient_delimiter="+", relocated_maps="inline:{joe@d.org=1, jane+x@d.org=2, @e.org=3, root=4}")
+    tables = view.maps("relocated_maps")
+    answers = [
+        view.addresses.find(tables, each) for each in ("joe+x@d.org", "jane+x@d.org", "joe+x@e.org", "root+y@localhost")
+    ]
+    assert [(each.found.value, each.extension) for each in answers] == [("1", "+x"), ("2", ""), ("3", ""), ("4", "+y")]
+
+
+def test_failing_mydestination_fails_the_lookup(make_view):
+    view = make_view(mydestination="fail:x", relocated_maps="inline:{a=b}")
+    with pytest.raises(TableLookupError) as caught:
+        view.addresses.find(view.maps("relocated_maps"), "joe@example.org")
+    assert caught.value.parameter == "mydestination"
+
+
+def test_fixed_tables_say_so(make_view):
+    assert make_view(relocated_maps="inline:{a=b}").maps("relocated_maps").tables.tables[0].flags & Flags.FIXED
+
+
+def test_files_are_found_again_after_close(make_view, tmp_path: Path):
+    (tmp_path / "t").write_text("a b\n")
+    view = make_view(relocated_maps=f"texthash:{tmp_path}/t")
+    assert view.maps("relocated_maps").find("a").value == "b"
+    view.close()
+    assert view.maps("relocated_maps").find("a").value == "b"

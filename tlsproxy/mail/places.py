@@ -1,0 +1,50 @@
+"""Places of table entries: the file and line that an answer comes from, read on demand from the text of the table.
+
+For text tables that is the file itself, for indexed ones the file that postmap(1) made them from, if it is there.
+"""
+
+from __future__ import annotations
+
+from maps import Flags, Table
+from maps.text.source import records
+from maps.folding import fold, is_valid
+from postconf import Place
+
+_SUFFIXES = {"hash": ".db", "btree": ".db", "cdb": ".cdb", "lmdb": ".lmdb", "texthash": ""}
+
+
+class Places:
+    """Finds entries; the texts are read once."""
+
+    def __init__(self) -> None:
+        self._lines: dict[tuple[str, bool], dict[bytes, int]] = {}
+
+    def of(self, table: Table, key: bytes) -> Place | None:
+        """Return where the entry for a key is written; None if the type has no file, or its text is gone."""
+        suffix = _SUFFIXES.get(table.type)
+        if suffix is None:
+            return None
+        path = table.name.removesuffix(suffix)
+        folds = bool(table.flags & Flags.FOLD_FIX)
+        line = self._index(path, folds).get(_folded(key) if folds else key)
+        return Place(path, line) if line else None
+
+    def _index(self, path: str, folds: bool) -> dict[bytes, int]:
+        if (path, folds) not in self._lines:
+            index: dict[bytes, int] = {}
+            try:
+                with open(path, "rb") as file:  # noqa: PTH123  as tables read theirs
+                    for record in records(file, path, _ignore, utf8=False):
+                        index.setdefault(_folded(record.key) if folds else record.key, record.line)
+            except OSError:
+                pass
+            self._lines[path, folds] = index
+        return self._lines[path, folds]
+
+
+def _folded(key: bytes) -> bytes:
+    return fold(key, utf8=is_valid(key))
+
+
+def _ignore(_warning: str) -> None:
+    """Take a warning that was given when the table was opened."""

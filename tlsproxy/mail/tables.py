@@ -1,0 +1,186 @@
+"""Lookup tables as the mail daemons use them: each one opened once, each answer with the table and key that it is from.
+
+`Tables` opens what a configuration names; `MapList` is one parameter's list of tables. A table that fails is a
+`TableLookupError`, which is for the caller to turn into what Postfix does then: defer, or answer with a 451 reply.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Self
+
+from maps import Access, Flags, Table, TableError, TableList, open_table
+from maps.naming import split_list
+from maps.folding import APPLICATION_ERROR
+from postconf import ConfigError, Place, View
+from postconf.syntax.lines import decode, encode
+from postconf.origins import place_of
+
+from .places import Places
+
+MAIL_FLAGS = Flags.LOCK | Flags.FOLD_FIX | Flags.UTF8_REQUEST
+"""How tables of addresses, domains and users are opened."""
+LIST_FLAGS = Flags.LOCK | Flags.UTF8_REQUEST
+"""How the tables in match lists are opened: keys are folded before."""
+PATHS_FLAGS = MAIL_FLAGS | Flags.NO_REGSUB
+"""How tables are opened whose values must not have parts of the key in them: transport_maps, access(5)."""
+
+Opener = Callable[[str, Access], Table]
+
+
+class TableLookupError(Exception):
+    """A table can't answer; mail is not lost, but deferred."""
+
+    def __init__(self, parameter: str, table: str, key: str, reason: str) -> None:
+        super().__init__(f"{parameter}: {table}: lookup of {key}: {reason}")
+        self.parameter = parameter
+        """The parameter that names the table."""
+        self.table = table
+        """The table by its `type:name`, or a pattern that can't be used."""
+        self.key = key
+        self.reason = reason
+
+
+class Found:
+    """An answer of a table: the value, and where it comes from."""
+
+    __slots__ = ("_owner", "_table", "key", "parameter", "value")
+
+    def __init__(self, value: str, key: str, parameter: str, table: Table, owner: Tables) -> None:
+        self.value = value
+        self.key = key
+        """The key that was asked for: a whole address, or a part of one."""
+        self.parameter = parameter
+        """The parameter that names the table."""
+        self._table = table
+        self._owner = owner
+
+    @property
+    def table(self) -> str:
+        """The table as the parameter names it: `type:name`."""
+        return self._owner.name(self._table)
+
+    @property
+    def place(self) -> Place | None:
+        """The file and line of the entry, if they are known: the text that a table is made from is read for it."""
+        return self._owner.places.of(self._table, encode(self.key))
+
+    def __repr__(self) -> str:
+        return f"Found({self.value!r}, key={self.key!r}, parameter={self.parameter!r}, table={self.table!r})"
+
+
+class MapList:
+    """The tables of a parameter, asked one after the other until one has an answer (maps(3))."""
+
+    __slots__ = ("_owner", "parameter", "tables")
+
+    def __init__(self, parameter: str, tables: TableList, owner: Tables) -> None:
+        self.parameter = parameter
+        self.tables = tables
+        self._owner = owner
+
+    def __bool__(self) -> bool:
+        return bool(self.tables.tables)
+
+    def find(self, key: str, *, partial: bool = False) -> Found | None:
+        """Return the first answer, or None; raise `TableLookupError`.
+
+        `partial`: True for a part of an address or name, which patterns are not asked for.
+        """
+        owner = self._owner
+        owner.begin()
+        try:
+            found = self.tables.search(encode(key), Flags.FIXED if partial else None)
+        except TableError as error:
+            raise TableLookupError(self.parameter, owner.name(error.table), key, owner.reason(error)) from error
+        if found is None:
+            return None
+        return Found(decode(found[1]), key, self.parameter, found[0], owner)
+
+
+class Tables:
+    """All lookup tables of a configuration, opened when they are first asked for.
+
+    `view` is that of one service of master.cf, or main.cf's. Tables stay open until `close`.
+    """
+
+    def __init__(self, view: View, *, warn: Callable[[str], None] | None = None, opener: Opener = open_table) -> None:
+        """`warn` receives Postfix's warnings. `opener` is `maps.open_table`, or in tests something simpler."""
+        self.view = view
+        self.places = Places()
+        self._warn = warn
+        self._opener = opener
+        self._open: dict[tuple[str, Flags], Table] = {}
+        self._names: dict[Table | None, str] = {None: ""}
+        self._lists: dict[tuple[str, str, Flags], MapList] = {}
+        self._accesses: dict[Flags, Access] = {}
+        self._heard: list[str] = []
+
+    def maps(self, parameter: str, flags: Flags = MAIL_FLAGS, *, text: str | None = None) -> MapList:
+        """Return the tables of a parameter, or of a `text` that is part of its value.
+
+        Raises `ConfigError` for what stops Postfix's daemons: a name without a type, a file that can't be read.
+        """
+        value = self.view[parameter] if text is None else text
+        key = (parameter, value, flags)
+        if key not in self._lists:
+            tables = [self.open(parameter, name, flags) for name in split_list(value)]
+            self._lists[key] = MapList(parameter, TableList(parameter, tables, self.access(flags)), self)
+        return self._lists[key]
+
+    def open(self, parameter: str, name: str, flags: Flags) -> Table:
+        """Return the table `name`, a `type:name` in the value of a parameter; raise `ConfigError` as `maps` does."""
+        key = (name, flags)
+        if key not in self._open:
+            self.begin()
+            try:
+                self._open[key] = table = self._opener(name, self.access(flags))
+                self._names[table] = name
+            except TableError as error:
+                remedy = f"correct the table in {parameter}"
+                raise ConfigError(str(error), place_of_parameter(self.view, parameter), remedy) from None
+        return self._open[key]
+
+    def name(self, table: Table | None) -> str:
+        """Return the `type:name` that a table was opened by."""
+        return self._names[table]
+
+    def access(self, flags: Flags) -> Access:
+        """Return how tables are opened with these flags."""
+        if flags not in self._accesses:
+            self._accesses[flags] = Access(flags=flags, config=self.view, warn=self._hear, error=self._hear)
+        return self._accesses[flags]
+
+    def begin(self) -> None:
+        """Forget what was said about earlier lookups."""
+        if self._heard:
+            self._heard.clear()
+
+    def reason(self, error: TableError) -> str:
+        """Return why a lookup failed: what the error says, or else what was said before Postfix's general warning."""
+        said = [each for each in self._heard if " lookup error for " not in each]
+        return said[-1] if said and str(error) == APPLICATION_ERROR else str(error)
+
+    def close(self) -> None:
+        """Close all tables."""
+        for table in self._open.values():
+            table.close()
+        self._open.clear()
+        self._lists.clear()
+        self._names = {None: ""}
+
+    def _hear(self, warning: str) -> None:
+        self._heard.append(warning)
+        if self._warn is not None:
+            self._warn(warning)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def place_of_parameter(view: View, parameter: str) -> Place | None:
+    """Return where the value of a parameter is set; None for a built-in default or an unknown name."""
+    return place_of(view, parameter) if parameter in view else None
