@@ -5,8 +5,8 @@ from __future__ import annotations
 from postconf.syntax.lines import decode
 
 from .. import file_values
-from ..text.networks import Address, BadNetwork, Network, parse_address, parse_network
 from ..table import Flags, Table
+from ..text.networks import Address, BadNetwork, Network, parse_address, parse_network
 from ..text.rule_tables import Rules, read_rules
 from ..text.source import SPACE
 

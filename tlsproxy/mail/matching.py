@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple, TypeAlias
 
 from maps import Flags, Table, TableError
+from maps.folding import Surrogate
 from maps.naming import split_list
 from maps.text.networks import BadNetwork, Network, parse_address, parse_network
-from maps.folding import Surrogate
 from postconf import ConfigError, Place
 from postconf.syntax.lines import decode, encode
 

@@ -6,8 +6,8 @@ For text tables that is the file itself, for indexed ones the file that postmap(
 from __future__ import annotations
 
 from maps import Flags, Table
-from maps.text.source import records
 from maps.folding import fold, is_valid
+from maps.text.source import records
 from postconf import Place
 
 _SUFFIXES = {"hash": ".db", "btree": ".db", "cdb": ".cdb", "lmdb": ".lmdb", "texthash": ""}

@@ -10,11 +10,11 @@ from collections.abc import Callable
 from typing import Self
 
 from maps import Access, Flags, Table, TableError, TableList, open_table
-from maps.naming import split_list
 from maps.folding import APPLICATION_ERROR
+from maps.naming import split_list
 from postconf import ConfigError, Place, View
-from postconf.syntax.lines import decode, encode
 from postconf.origins import place_of
+from postconf.syntax.lines import decode, encode
 
 from .places import Places
 
