@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -102,7 +103,7 @@ def test_classes_without_a_value_are_reported(make_config):
 def test_list_entries_account_for_every_word(words):
     found = list(entries(list_from_text("test", " ".join(words)), _NoClasses(), "check_helo_access"))
     count = sum(1 + (each.argument is not None and not each.implied) + (each.warn_only is not None) for each in found)
-    repeated = sum(a == b == "warn_if_reject" for a, b in zip(words, words[1:], strict=False))
+    repeated = sum(a == b == "warn_if_reject" for a, b in pairwise(words))
     dangling = bool(words) and words[-1] == "warn_if_reject"
     assert len(words) - repeated - dangling <= count <= len(words)
 
