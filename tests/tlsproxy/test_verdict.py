@@ -48,20 +48,20 @@ def broken(*_: object) -> list[Certificate]:
 @pytest.mark.parametrize("policy", POLICIES)
 @given(steps=STEPS)
 def test_after_an_exception_no_later_step_makes_it_good(policy: Policy, steps: list[tuple[bool, int, int]]) -> None:
-    judge = Judge(policy, broken, broken)
+    judge = Judge(policy, broken)
     raised = False
     for ok, error, depth in steps:
         try:
             answer = judge.step(ok, error, depth, None)
         except ValueError:
             raised = True
-            answer = judge.error
+            answer = judge.answer.error
         if raised:
-            assert answer == judge.error == UNSPECIFIED
+            assert answer == judge.answer.error == UNSPECIFIED
 
 
 def test_what_was_never_looked_at_is_not_good() -> None:
-    assert Judge(POLICIES[0], broken, broken).error == UNSPECIFIED
+    assert Judge(POLICIES[0], broken).answer.error == UNSPECIFIED
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,7 @@ def test_what_openssl_finds_good_must_also_have_the_name(policy: Policy, good: b
     leaf = Certificate.from_der(Identity(name("mx.test"), hosts=["mx.test"]).der)
     assert leaf is not None
     chain: Callable[[], list[Certificate]] = lambda: [leaf]  # noqa: E731
-    judge = Judge(policy, chain, lambda _: [])
+    judge = Judge(policy, chain)
     assert (judge.step(True, OK, 0, leaf) == OK) is good
 
 

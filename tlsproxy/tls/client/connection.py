@@ -5,7 +5,6 @@ The lines and their order are those of tls_client_post_connect(3) and of the cal
 
 from __future__ import annotations
 
-import traceback
 from typing import NamedTuple
 
 from OpenSSL import SSL
@@ -19,12 +18,12 @@ from ..openssl import binding, callbacks, peers
 from ..openssl.callbacks import Hooks
 from ..openssl.peers import Certificate
 from ..report import trace
-from ..report.certificate import describe, tell_of
+from ..report.certificate import describe, log_fault, tell_of
 from ..report.summary import Agreement, agreement, signature, summary
 from ..settings.loglevel import LogMask
 from ..settings.release_behaviour import Behaviour
 from ..verification import dane
-from ..verification.verify import Judge, Match, peer_status
+from ..verification.verify import Judge, Match, Proof, Refusal, peer_status
 from .contexts import ClientContexts
 from .policy import Demand
 from .sessions import Place
@@ -63,13 +62,10 @@ class ClientPeer:
         self._tickets = 0
         self.reused = False
         self.ssl = ssl = binding.begin(setting.context, descriptor, server=False)
-        self._judge = Judge(
-            setting.demand.policy,
-            lambda: peers.peer_chain(ssl),
-            lambda chain: peers.verified_path(setting.context, chain),
-        )
+        self._judge = Judge(setting.demand.policy, lambda: peers.peer_chain(ssl))
         self._hooks = hooks = Hooks()
         hooks.on_verify = self._on_verify
+        hooks.on_fault = lambda: log_fault(setting.log)
         if setting.demand.sni:
             binding.set_server_name(ssl, setting.demand.sni.encode("utf-8", "surrogateescape"))
         if setting.place is not None:
@@ -123,8 +119,10 @@ class ClientPeer:
         """What stands against the server's certificate; 0 if nothing does."""
         if self._setting.demand.policy.hopeless:
             return peers.UNSPECIFIED
-        # A session that is resumed has the verdict on it inside; otherwise nothing is good that was not judged.
-        return peers.verify_result(self.ssl) or (peers.OK if reused else self._judge.error)
+        stored = peers.verify_result(self.ssl)
+        if stored != peers.OK or reused:  # a session that is resumed has the verdict on it inside
+            return stored
+        return self._judge.answer.error
 
     def _describe(self, certificate: Certificate, facts: TlsContext, *, reused: bool) -> None:
         """Tell of the server's certificate, of what has matched, and of what is wrong."""
@@ -132,7 +130,7 @@ class ClientPeer:
         bare_keys = setting.library.tls_legacy_public_key_fingerprints and setting.behaviour.bare_key_fingerprints
         digest = setting.contexts.fingerprints.of(setting.start.mdalg)
         tell_of(facts, certificate, digest, log, bare_keys=bare_keys)
-        facts.peer_CN = facts.peer_CN or self._judge.peer_name or ""
+        facts.peer_CN = facts.peer_CN or self._judge.answer.peer_name or ""
         if facts.peer_status & PeerStatus.MATCHED:
             if setting.mask & _CERTIFICATE_LINES:
                 self._log_match()
@@ -143,36 +141,33 @@ class ClientPeer:
             log.info(f"{setting.start.namaddr}: {line}")
 
     def _log_match(self) -> None:
-        log = self._setting.log
-        if self._judge.peer_name:
-            log.info(f"{self._namaddr}: matched peername: {self._judge.peer_name}")
-        if self._judge.match is not None:
-            log.info(f"{self._namaddr}: {_matched(self._judge.match, self._setting.demand.policy.level)}")
+        log, answer = self._setting.log, self._judge.answer
+        if not isinstance(answer, Proof):
+            return
+        if answer.peer_name:
+            log.info(f"{self._namaddr}: matched peername: {answer.peer_name}")
+        if answer.match is not None:
+            log.info(f"{self._namaddr}: {_matched(answer.match, self._setting.demand.policy.level)}")
 
     def _complain(self, *, reused: bool) -> None:
         """Say why the server's certificate is not good enough."""
-        setting, finding = self._setting, self._judge.finding
+        setting, answer = self._setting, self._judge.answer
         if reused:
             setting.log.info(
                 f"{setting.start.namaddr}: re-using session with untrusted {setting.behaviour.credential}, "
                 "look for details earlier in the log"
             )
-        elif finding.error != peers.OK:
+        elif isinstance(answer, Refusal):
             failure = setting.start.forced_failure_type
-            setting.log.info(finding.describe(self._namaddr, peer="server", policy_failure=failure))
+            setting.log.info(answer.finding.describe(self._namaddr, peer="server", policy_failure=failure))
 
     def _on_verify(self, ok: bool, error: int, depth: int, certificate: Certificate | None) -> int:
         """Take OpenSSL's opinion of one step of verification; return the error that stands so far."""
         setting = self._setting
-        try:
-            error = self._judge.step(ok, error, depth, certificate)
-            if setting.mask & LogMask.VERBOSE and not setting.demand.policy.hopeless:
-                subject = f" subject={certificate.subject}" if certificate else ""
-                setting.log.info(f"{self._namaddr}: depth={depth} verify={int(ok)}{subject}")
-        except Exception:
-            for line in traceback.format_exc().splitlines():
-                setting.log.error(line)
-            return peers.UNSPECIFIED
+        error = self._judge.step(ok, error, depth, certificate)
+        if setting.mask & LogMask.VERBOSE and not setting.demand.policy.hopeless:
+            subject = f" subject={certificate.subject}" if certificate else ""
+            setting.log.info(f"{self._namaddr}: depth={depth} verify={int(ok)}{subject}")
         return error
 
     def _on_ticket(self) -> None:

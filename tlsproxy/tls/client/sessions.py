@@ -21,6 +21,10 @@ from ...wire.messages import ClientInit, ClientStart
 from ..openssl import peers
 from ..verification.verify import Policy
 
+_RULES = "2"
+"""The generation of the rules of verification: sessions that older ones have admitted are not resumed. Version 0.1.0,
+which accepted forged certificates (SECURITY.md), had no number for them."""
+
 
 class Place:
     """The place of one session in the cache. It may be that sessions of its type are not kept."""
@@ -89,7 +93,7 @@ def cache_id(init: ClientInit, start: ClientStart, policy: Policy, sni: str, cip
     files = (init.chain_files, init.cert_file, init.dcert_file, init.eccert_file, init.CAfile, init.CApath)
     if verified or any(files):
         names = policy.names if policy.names is not None else ("*",)
-        own = str(int(policy.level)), str(init.verifydepth), init.mdalg, start.mdalg, *files, *names
+        own = _RULES, str(int(policy.level)), str(init.verifydepth), init.mdalg, start.mdalg, *files, *names
         parts += [_text(each) for each in own]
     return f"{start.serverid}&{sha256(b''.join(parts)).hexdigest().upper()}"
 

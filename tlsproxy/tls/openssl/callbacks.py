@@ -30,7 +30,10 @@ to stand (0: none)."""
 class Hooks:
     """What OpenSSL's callbacks have found out about a connection, and whom they ask; of use from `hook` to `unhook`."""
 
-    __slots__ = ("context", "on_server_name", "on_step", "on_ticket", "on_verify", "own_scheme", "peer_scheme")
+    __slots__ = (
+        *("context", "in_doubt", "on_fault", "on_server_name", "on_step", "on_ticket", "on_verify"),
+        *("own_scheme", "peer_scheme"),
+    )
 
     def __init__(self) -> None:
         self.own_scheme = 0
@@ -46,6 +49,10 @@ class Hooks:
         """The one that the name has led to."""
         self.on_verify: Step | None = None
         """The judge of the peer's chain."""
+        self.on_fault: Callable[[], None] | None = None
+        """Called in the handler of an exception that the judge has raised, to log it; verification goes on."""
+        self.in_doubt = False
+        """True as soon as the judge has raised an exception: no later step can make the chain a good one."""
         self.on_step: Callable[[int, int], None] | None = None
         """Called at each step of the handshake and for each alert, with SSL_CTX_set_info_callback(3)'s arguments."""
 
@@ -64,7 +71,8 @@ def unhook(ssl: Any) -> None:
     """Forget the hooks of a connection: its address will be used again."""
     hooks = _hooks.pop(_address(ssl), None)
     if hooks is not None:
-        hooks.on_ticket = hooks.on_server_name = hooks.on_verify = hooks.on_step = None  # who refer to the hooks
+        # They refer to the hooks.
+        hooks.on_ticket = hooks.on_server_name = hooks.on_verify = hooks.on_fault = hooks.on_step = None
 
 
 def _address(ssl: Any) -> int:
@@ -145,16 +153,22 @@ _MOST_INT = 2**31 - 1
 
 @ffi.callback("int(int, X509_STORE_CTX *)", error=0)  # type: ignore[untyped-decorator]
 def _on_verify(ok: int, store_context: Any) -> int:
-    """Let a connection's judge have the last word. What it raises, or its absence, is a failed verification."""
-    error = UNSPECIFIED
+    """Let a connection's judge have the last word; without one, or after an exception, verification has failed."""
+    error, hooks = UNSPECIFIED, None
     try:
         index = lib.SSL_get_ex_data_X509_STORE_CTX_idx()
-        judge = _hooks[_address(lib.X509_STORE_CTX_get_ex_data(store_context, index))].on_verify
-        if judge is not None:
+        hooks = _hooks[_address(lib.X509_STORE_CTX_get_ex_data(store_context, index))]
+        if hooks.on_verify is not None and not hooks.in_doubt:
+            hooks.in_doubt = True
             reported = lib.X509_STORE_CTX_get_error(store_context)
             depth = lib.X509_STORE_CTX_get_error_depth(store_context)
             current = lib.X509_STORE_CTX_get_current_cert(store_context)
-            error = judge(bool(ok), reported, depth, borrowed(current))
+            error = hooks.on_verify(bool(ok), reported, depth, borrowed(current))
+            hooks.in_doubt = False
+    except Exception:
+        if hooks is None or hooks.on_fault is None:
+            raise  # which ends the verification, and is printed by cffi
+        hooks.on_fault()
     finally:
         lib.X509_STORE_CTX_set_error(store_context, error)
     return 1

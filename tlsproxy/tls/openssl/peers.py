@@ -5,14 +5,13 @@ The second part of `tlsproxy.tls.openssl.binding`, with the same rules: what is 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import cached_property
 from typing import Any, Final
 
 from OpenSSL import SSL, crypto
 from OpenSSL._util import ffi, lib
 
-from ..verification.der import Parts, parts
+from ..verification.der import SEQUENCE, MalformedDer, Parts, only, parts
 from .binding import clear_errors, require
 
 require(
@@ -21,7 +20,7 @@ require(
     *("SSL_CTX_set_default_verify_paths", "SSL_SESSION_free", "SSL_get1_session", "SSL_get_peer_cert_chain"),
     *("SSL_get_peer_certificate", "SSL_get_verify_result", "SSL_session_reused", "SSL_set_session"),
     *("X509_NAME_ENTRY_get_data", "X509_NAME_get_entry", "X509_NAME_get_index_by_NID", "X509_NAME_oneline"),
-    *("X509_STORE_set_purpose", "X509_STORE_up_ref", "X509_free", "X509_up_ref"),
+    *("X509_STORE_up_ref", "X509_free", "X509_up_ref"),
     *("X509_get_issuer_name", "X509_get_subject_name", "X509_verify_cert_error_string", "d2i_SSL_SESSION"),
     *("i2d_SSL_SESSION", "sk_X509_num", "sk_X509_value"),
 )
@@ -41,10 +40,11 @@ class Certificate:
 
     @classmethod
     def from_der(cls, data: bytes) -> Certificate | None:
-        """Parse a certificate; None for what is none."""
+        """Parse a certificate; None for what is none, or more than one."""
         try:
+            only(data, SEQUENCE)
             return cls(crypto.load_certificate(crypto.FILETYPE_ASN1, data))
-        except crypto.Error:
+        except (MalformedDer, crypto.Error):
             return None
 
     @cached_property
@@ -71,12 +71,6 @@ class Certificate:
     def issuer(self) -> str:
         """The issuer on one line, as Postfix prints it."""
         return _oneline(lib.X509_get_issuer_name(self._pointer))
-
-    @property
-    def validity(self) -> tuple[str, str]:
-        """The first and the last second of its life, as YYYYMMDDhhmmssZ; an unreadable one is over."""
-        begin, end = self.x509.get_notBefore() or b"", self.x509.get_notAfter() or b""
-        return begin.decode("ascii", "replace"), end.decode("ascii", "replace")
 
     @cached_property
     def common_names(self) -> tuple[str, ...]:
@@ -182,46 +176,6 @@ def error_text(error: int) -> str:
     """What OpenSSL calls a verification error."""
     text: bytes = ffi.string(lib.X509_verify_cert_error_string(error))
     return text.decode("ascii", "replace")
-
-
-_PARTIAL_CHAIN, _NO_CHECK_TIME = 0x80000, 0x200000
-
-
-def build_path(
-    chain: Sequence[Certificate], anchors: Sequence[Certificate]
-) -> tuple[list[Certificate], int, int, Certificate | None]:
-    """Build a path from the first certificate of `chain` to one of `anchors`, without regard to dates.
-
-    Returns the path and 0, 0, None; or an empty path, the error, its depth, and the certificate it is about.
-    """
-    store = crypto.X509Store()
-    store.set_flags(_PARTIAL_CHAIN | _NO_CHECK_TIME)
-    lib.X509_STORE_set_purpose(store._store, lib.X509_PURPOSE_SSL_SERVER)
-    for anchor in anchors:
-        store.add_cert(anchor.x509)
-    store_context = crypto.X509StoreContext(store, chain[0].x509, [each.x509 for each in chain[1:]])
-    try:
-        path = [Certificate(each) for each in store_context.get_verified_chain()]
-    except crypto.X509StoreContextError as problem:
-        error, depth, _text = problem.errors
-        return [], int(error), int(depth), Certificate(problem.certificate)
-    finally:
-        clear_errors()
-    return path, OK, 0, None
-
-
-def verified_path(ssl_context: SSL.Context, chain: Sequence[Certificate]) -> list[Certificate]:
-    """The path from the first certificate of `chain` to an authority that a context trusts; empty if there is none."""
-    store = ssl_context.get_cert_store()
-    if store is None:
-        return []
-    store_context = crypto.X509StoreContext(store, chain[0].x509, [each.x509 for each in chain[1:]])
-    try:
-        return [Certificate(each) for each in store_context.get_verified_chain()]
-    except crypto.X509StoreContextError:
-        return []
-    finally:
-        clear_errors()
 
 
 # Trust, sessions, entropy.

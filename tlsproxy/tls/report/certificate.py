@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import traceback
+
 from ...log import Log
 from ...wire.messages import TlsContext
 from ..openssl.peers import Certificate
@@ -33,6 +35,12 @@ def describe(facts: TlsContext, issuer: str, words: tuple[str, str] | None) -> s
     names = (issuer, "fingerprint", "pkey_fingerprint") if words is None else ("issuer", *words)
     values = facts.issuer_CN, facts.peer_fingerprint, facts.peer_pubkey_fingerprint
     return f"subject_CN={facts.peer_CN}" + "".join(f", {a}={b}" for a, b in zip(names, values, strict=True))
+
+
+def log_fault(log: Log) -> None:
+    """Log the exception that is being handled, in full: it is a mistake of ours; the peer counts as not verified."""
+    for line in traceback.format_exc().splitlines():
+        log.error(line)
 
 
 def _unfit(name: str) -> str:

@@ -20,7 +20,7 @@ from ..openssl import binding, callbacks, peers
 from ..openssl.callbacks import Hooks, NameRefused
 from ..openssl.peers import Certificate
 from ..report import trace
-from ..report.certificate import describe, tell_of
+from ..report.certificate import describe, log_fault, tell_of
 from ..report.summary import Agreement, agreement, signature, summary
 from ..roles import Packets
 from ..settings.ciphers import BadCiphers
@@ -94,6 +94,7 @@ class ServerPeer:
             hooks.on_server_name = self._on_server_name
         if setting.contexts.asks:
             hooks.on_verify = self._on_verify
+            hooks.on_fault = lambda: log_fault(setting.log)
             binding.ask_for_certificate(ssl)
         if detailed:
             traced = setting.log if setting.mask & LogMask.SSL_DEBUG else None

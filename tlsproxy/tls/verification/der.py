@@ -7,10 +7,12 @@ certificate that matches nothing. No I/O.
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-_SEQUENCE, _BIT_STRING, _OCTET_STRING, _OID = 0x30, 0x03, 0x04, 0x06
+SEQUENCE, _BIT_STRING, _OCTET_STRING, _OID = 0x30, 0x03, 0x04, 0x06
+_UTC_TIME, _GENERALIZED_TIME = 0x17, 0x18
 _VERSION, _EXTENSIONS = 0xA0, 0xA3
 _DNS_NAME, _IP_ADDRESS = 0x82, 0x87
 _SUBJECT_ALT_NAME = bytes.fromhex("551d11")
@@ -69,6 +71,12 @@ class Parts(NamedTuple):
     """The SubjectPublicKeyInfo, whole."""
     public_key_bits: bytes
     """The bits of the key alone, without the count of unused ones."""
+    signature_algorithm: bytes
+    """The content of the AlgorithmIdentifier; empty where what is signed names another one than what is not."""
+    begins: str
+    """The first second of its life, as YYYYMMDDhhmmssZ; empty if it is not written as RFC 5280 demands."""
+    ends: str
+    """The last second of its life, in the same form."""
     purposes: frozenset[bytes]
     """What it may be used for, as object identifiers: SERVER_AUTH and others; empty if that is not restricted."""
     dns_names: tuple[str, ...]
@@ -77,21 +85,28 @@ class Parts(NamedTuple):
 
 def parts(certificate: bytes) -> Parts:
     """Take a certificate apart; raise `MalformedDer`."""
-    outer = list(elements(only(certificate, _SEQUENCE).content))
-    if not outer or outer[0].tag != _SEQUENCE:
+    outer = list(elements(only(certificate, SEQUENCE).content))
+    if not outer or outer[0].tag != SEQUENCE:
         raise MalformedDer("no TBSCertificate")
     fields = list(elements(outer[0].content))
     if fields and fields[0].tag == _VERSION:
         del fields[0]
     # serial number, algorithm, issuer, validity, subject, public key, …
-    if len(fields) < 6 or fields[5].tag != _SEQUENCE:
+    if len(fields) < 6 or fields[5].tag != SEQUENCE:
         raise MalformedDer("no SubjectPublicKeyInfo")
     extensions = next((each.content for each in fields[6:] if each.tag == _EXTENSIONS), b"")
+    signed_as, is_one = fields[1], len(outer) > 1 and outer[1].whole == fields[1].whole
+    validity = [_time(each) for each in elements(fields[3].content)]
+    if len(validity) != 2:
+        raise MalformedDer("not two times of validity")
     names = list(elements(_sequence_in_extension(extensions, _SUBJECT_ALT_NAME)))
     usages = elements(_sequence_in_extension(extensions, _EXTENDED_KEY_USAGE))
     return Parts(
         public_key_info=fields[5].whole,
         public_key_bits=_bits(fields[5].content),
+        signature_algorithm=signed_as.content if is_one else b"",
+        begins=validity[0],
+        ends=validity[1],
         purposes=frozenset(each.content for each in usages if each.tag == _OID),
         dns_names=tuple(each.content.decode("latin-1") for each in names if each.tag == _DNS_NAME),
         addresses=tuple(
@@ -100,6 +115,19 @@ def parts(certificate: bytes) -> Parts:
             if each.tag == _IP_ADDRESS and len(each.content) in (4, 16)
         ),
     )
+
+
+def _time(element: Element) -> str:
+    """Return a time as YYYYMMDDhhmmssZ; "" for a form that RFC 5280, section 4.1.2.5, does not allow."""
+    if element.tag == _UTC_TIME and _UTC.fullmatch(element.content):
+        century = b"19" if element.content >= b"50" else b"20"
+        return (century + element.content).decode("ascii")
+    if element.tag == _GENERALIZED_TIME and _GENERALIZED.fullmatch(element.content):
+        return element.content.decode("ascii")
+    return ""
+
+
+_UTC, _GENERALIZED = re.compile(rb"[0-9]{12}Z"), re.compile(rb"[0-9]{14}Z")
 
 
 def _bits(public_key_info: bytes) -> bytes:
@@ -113,10 +141,13 @@ def _sequence_in_extension(extensions: bytes, kind: bytes) -> bytes:
     """What the extension of this kind holds, one element behind the other; empty if there is none."""
     if not extensions:
         return b""
-    for extension in elements(only(extensions, _SEQUENCE).content):
+    found = []
+    for extension in elements(only(extensions, SEQUENCE).content):
         members = list(elements(extension.content))
         if members and members[0].tag == _OID and members[0].content == kind:
             if members[-1].tag != _OCTET_STRING:
                 raise MalformedDer("extension without a value")
-            return only(members[-1].content, _SEQUENCE).content
-    return b""
+            found.append(only(members[-1].content, SEQUENCE).content)
+    if len(found) > 1:
+        raise MalformedDer("extension given twice")  # RFC 5280, section 4.2
+    return found[0] if found else b""

@@ -1,8 +1,9 @@
-"""Whether a server's certificate satisfies the policy of a session: the word on which smtp(8) lets mail go out.
+"""The verdict on a server's certificate: the one decision that lets smtp(8) send mail.
 
-`peer_status` is the decision. `Judge` gathers what it is decided from, while OpenSSL verifies the chain: it listens to
-each step, adds what OpenSSL is not asked (names, TLSA records, fingerprints, trust anchors), and leaves in the session
-the one error that is to stand. Where nothing has been established, or anything went wrong, that is a failure.
+`verdict` decides, from what a policy demands, what the server has sent, and what OpenSSL reports of local authorities.
+It answers with a `Proof` only where each part of one was established, and else with a `Refusal`. There is no third
+answer, and no empty one. `peer_status` puts the answer in the terms of the protocol. `Judge` asks for it, while OpenSSL
+verifies a chain step by step.
 
 The rules are Postfix's (tls_client(3), tls_dane(3)) and OpenSSL's for DANE (RFC 7671, RFC 7672).
 """
@@ -10,18 +11,28 @@ The rules are Postfix's (tls_client(3), tls_dane(3)) and OpenSSL's for DANE (RFC
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from postconf.values import SecurityLevel
 
 from ...wire.dane import TlsaRecord
 from ...wire.messages import PeerStatus
-from ..openssl.peers import OK, UNSPECIFIED, Certificate, build_path
+from ..openssl.paths import Path, PathError
+from ..openssl.peers import OK, UNSPECIFIED, Certificate
 from . import dane
 from .dane import DANE_EE, DANE_TA, PKIX_EE, PKIX_TA, Digests
 from .der import MalformedDer
 from .names import matched_name, split_references
+from .paths import (
+    CA_DIGEST_TOO_WEAK,
+    CA_KEY_TOO_SMALL,
+    EE_KEY_TOO_SMALL,
+    build_path,
+    has_strong_key,
+    has_strong_signature,
+)
+from .strength import is_strong_key
 from .verify_error import (
     CHAIN_TOO_LONG,
     HOSTNAME_MISMATCH,
@@ -35,8 +46,6 @@ from .verify_error import (
 NO_ISSUER = 2
 ADDRESS_MISMATCH = 64
 DANE_NO_MATCH = 65
-EE_KEY_TOO_SMALL = 66
-_WEAK = (67, 68)  # a CA's key, a CA's digest
 _AFTER_NAMES = frozenset({6, 7, 9, 10, 13, 14, 21})
 """Signatures and dates: what OpenSSL looks at after names, so that these errors come too late to hide a wrong name."""
 _NO_PATH = frozenset({NO_ISSUER, SELF_SIGNED_LEAF, SELF_SIGNED_IN_CHAIN, NO_LOCAL_ISSUER})
@@ -86,7 +95,7 @@ class Policy(NamedTuple):
 
     @property
     def hopeless(self) -> bool:
-        """Can no certificate satisfy this?"""
+        """True if no certificate can satisfy this."""
         return self.must_fail or self.names == ()
 
     @property
@@ -96,8 +105,30 @@ class Policy(NamedTuple):
 
     @property
     def names_for_matched_leaf(self) -> bool:
-        """Must the name be right even if a record names the server's own certificate? Only for trust anchors."""
+        """True if the name counts even where a record names the server's own certificate: only for trust anchors."""
         return self.level >= SecurityLevel.VERIFY
+
+    @property
+    def local(self) -> bool:
+        """True if local authorities have a say."""
+        return not self.records or any(each.usage in (PKIX_TA, PKIX_EE) for each in self.records)
+
+
+class Step(NamedTuple):
+    """One report of OpenSSL while it verifies a chain up to a local authority (X509_STORE_CTX_set_verify_cb(3))."""
+
+    ok: bool
+    error: int
+    depth: int
+    certificate: Certificate | None
+
+
+class Trust(NamedTuple):
+    """What is known of local authorities at a moment: OpenSSL's reports so far, in order."""
+
+    steps: tuple[Step, ...]
+    now: str
+    """The time, in UTC, as YYYYMMDDhhmmssZ."""
 
 
 class Match(NamedTuple):
@@ -109,178 +140,292 @@ class Match(NamedTuple):
     """The record holds the bare key that has signed the certificate at this depth."""
 
 
-class Judge:
-    """Judges one chain. `step` is called for each step of OpenSSL's verification; every answer may be the last one."""
+class Proof:
+    """A certificate satisfies its policy. `match`: the record that it takes, if any; `peer_name`: the name, if any."""
 
-    __slots__ = (
-        "_in_doubt",
-        "_names_checked",
-        "_path_to_trust",
-        "_peer_chain",
-        "_pkix",
-        "_policy",
-        "error",
-        "finding",
-        "match",
-        "peer_name",
-    )
+    __slots__ = ("match", "peer_name")
+    error = OK
 
-    def __init__(
-        self,
-        policy: Policy,
-        peer_chain: Callable[[], list[Certificate]],
-        path_to_trust: Callable[[list[Certificate]], list[Certificate]],
-    ) -> None:
-        """`peer_chain` gives what the server has sent; `path_to_trust` a path from there to a local authority."""
-        self._policy = policy
-        self._peer_chain = peer_chain
-        self._path_to_trust = path_to_trust
-        self._names_checked = False
-        self._pkix: bool | None = None
-        self._in_doubt = False
-        self.error = UNSPECIFIED
-        """The one that stands so far: nothing is verified before the first step."""
+    def __init__(self, match: Match | None, peer_name: str | None) -> None:
+        self.match = match
+        self.peer_name = peer_name
+
+
+class Refusal:
+    """A certificate does not satisfy its policy. `finding`: the reason; `peer_name`: the name that matched, if any."""
+
+    __slots__ = ("finding", "peer_name")
+
+    def __init__(self, finding: Finding, peer_name: str | None = None) -> None:
+        if finding.error == OK:
+            finding.note(UNSPECIFIED, 0)
+        self.finding = finding
+        self.peer_name = peer_name
+
+    @property
+    def error(self) -> int:
+        """OpenSSL's number of the error that stands; never 0."""
+        return self.finding.error
+
+
+class Undecided:
+    """A kind of proof does not apply to a chain; another one may."""
+
+    __slots__ = ()
+
+
+def verdict(policy: Policy, chain: Sequence[Certificate], trust: Trust) -> Proof | Refusal:
+    """Decide whether a server that has sent `chain` satisfies a policy. The first line that applies decides.
+
+    =========================================  =========================================================================
+    policy and chain                           proof, all of which must be established
+    =========================================  =========================================================================
+    must fail; no usable name; nothing sent    there is none
+    usage 3 (or fingerprint) matches the leaf  strong key of the leaf; from `verify` on the name
+    only records of usage 3                    there is none
+    path from the leaf to a certificate that   path verified as for a TLS server, strong keys and digests, dates, name,
+    usage 2 matches                            depth within the limit
+    key of usage 2 1 0 signed the top          the same path up to the top; strong bare key and digest of the top
+    no records                                 OpenSSL's path to a local authority, without any error; name
+    usage 1 matches the leaf, or               the same
+    usage 0 an issuer in this path
+    anything else                              there is none
+    =========================================  =========================================================================
+    """
+    case = _Case(policy, chain, trust)
+    for kind in (_impossible, _by_leaf, _by_anchor, _by_bare_key, _by_local_authority):
+        answer = kind(case)
+        if not isinstance(answer, Undecided):
+            return answer
+    return case.refuse(DANE_NO_MATCH, case.reach.depth, case.reach.certificate, names=True)
+
+
+Answer = Proof | Refusal | Undecided
+
+
+class _Case:
+    """One chain before one policy, and what stands against it so far."""
+
+    def __init__(self, policy: Policy, chain: Sequence[Certificate], trust: Trust) -> None:
+        self.policy = policy
+        self.chain = chain
+        self.trust = trust
         self.finding = Finding(mismatch_yields=policy.mismatch_yields)
-        self.match: Match | None = None
-        self.peer_name: str | None = None
+        self._peer_name: str | None = None
+        self._names_checked = False
+        self._reach: PathError | None = None
 
-    def step(self, ok: bool, error: int, depth: int, certificate: Certificate | None) -> int:
-        """Take OpenSSL's opinion of one step; return the error that stands so far.
+    @property
+    def leaf(self) -> Certificate:
+        return self.chain[0]
 
-        Once a step has raised an exception, the verification has failed, whatever comes later.
-        """
-        self.error = UNSPECIFIED
-        if self._in_doubt:
-            return self.error
-        self._in_doubt = True
-        self._take(ok, error, depth, certificate)
-        self._in_doubt = False
-        self.error = self.finding.error
-        return self.error
+    @property
+    def reach(self) -> PathError:
+        """How far the chain goes by itself: the error of a path to nothing."""
+        if self._reach is None:
+            path = build_path(self.chain, [])
+            if isinstance(path, Path):
+                raise ValueError("a path to no anchor")
+            self._reach = path
+        return self._reach
 
-    def _take(self, ok: bool, error: int, depth: int, certificate: Certificate | None) -> None:
-        if self._policy.hopeless:
-            self.finding.note(UNSPECIFIED, 0, certificate)
-        elif not self._policy.records:
-            self._ordinary(ok, error, depth, certificate)
-        elif self._pkix is None:
-            self._pkix = False
-            self._decide_by_records(ok, error, depth, certificate)
-        elif self._pkix:
-            self._ordinary(ok, error, depth, certificate)
-        elif self.match and error in _WEAK and not ok and depth < self.match.depth:
-            self.finding.note(error, depth, certificate)
+    def first_match(self, certificate: Certificate, usage: int) -> TlsaRecord | None:
+        return dane.first_match(self.policy.records, certificate, self.policy.digests, usage)
 
-    def _ordinary(self, ok: bool, error: int, depth: int, certificate: Certificate | None) -> None:
-        """Go by OpenSSL's own verification, with the check of names where OpenSSL has it."""
-        if ok or error in _AFTER_NAMES:
-            self._check_names(self._peer_chain())
-        if not ok:
-            self.finding.note(error, depth, certificate)
-
-    def _check_names(self, chain: list[Certificate]) -> None:
+    def check_names(self) -> None:
+        """Note a wrong name."""
         if self._names_checked:
             return
         self._names_checked = True
-        names = self._policy.names
+        names = self.policy.names
         if names is None:
             return
-        leaf = chain[0]
         hosts, address = split_references(names)
         try:
-            parts = leaf.parts
+            parts = self.leaf.parts
         except MalformedDer:
-            self.finding.note(HOSTNAME_MISMATCH, 0, leaf)
+            self.finding.note(HOSTNAME_MISMATCH, 0, self.leaf)
             return
         if hosts:
-            self.peer_name = matched_name(hosts, dns_names=parts.dns_names, common_names=leaf.common_names)
-        if hosts and self.peer_name is None:
-            self.finding.note(HOSTNAME_MISMATCH, 0, leaf)
+            self._peer_name = matched_name(hosts, dns_names=parts.dns_names, common_names=self.leaf.common_names)
+        if hosts and self._peer_name is None:
+            self.finding.note(HOSTNAME_MISMATCH, 0, self.leaf)
         if address and address not in parts.addresses:
-            self.finding.note(ADDRESS_MISMATCH, 0, leaf)
+            self.finding.note(ADDRESS_MISMATCH, 0, self.leaf)
 
-    def _decide_by_records(self, ok: bool, error: int, depth: int, certificate: Certificate | None) -> None:
-        chain = self._peer_chain()
-        records, digests = self._policy.records, self._policy.digests
-        if not ok and error == EE_KEY_TOO_SMALL:
-            self.finding.note(error, depth, certificate)
-        elif record := dane.first_match(records, chain[0], digests, DANE_EE):
-            self.match = Match(record, 0)
-            if self._policy.names_for_matched_leaf:
-                self._check_names(chain)
-        elif all(each.usage == DANE_EE for each in records):
-            self.finding.note(DANE_NO_MATCH, 0, chain[0])
-        elif not self._decide_by_anchors(chain):
-            self._pkix = any(each.usage in (PKIX_TA, PKIX_EE) for each in records)
-            if self._pkix:
-                self._ordinary(ok, error, depth, certificate)
-                self._match_pkix(chain)
+    def refuse(self, error: int, depth: int, certificate: Certificate | None, *, names: bool = False) -> Refusal:
+        """Refuse for one more error; `names`: that of a wrong name may be closer to the leaf."""
+        self.finding.note(error if error != OK else UNSPECIFIED, depth, certificate)
+        if names:
+            self.check_names()
+        return Refusal(self.finding, self._peer_name)
 
-    def _decide_by_anchors(self, chain: list[Certificate]) -> bool:
-        """Look for a path to what a DANE-TA(2) record stands for. False: usages 0 and 1 have still to be looked at."""
-        policy = self._policy
-        anchors = self._anchors(chain)
-        if anchors:
-            path, error, depth, certificate = build_path(chain, anchors)
-            for position, each in enumerate(path[1:], 1):
-                if position <= policy.highest and (
-                    record := dane.first_match(policy.records, each, policy.digests, DANE_TA)
-                ):
-                    self._verified(path, Match(record, position), position if each.self_issued else position - 1)
-                    return True
-            if error not in _NO_PATH and error != OK:
-                self.finding.note(error, depth, certificate)
-                self._check_names(chain)
-                return True
-        # Nothing to end at: how far does the chain reach by itself?
-        _, _, depth, top = build_path(chain, [])
-        top = top or chain[-1]
-        if depth >= policy.highest:
-            self.finding.note(CHAIN_TOO_LONG, policy.highest)
-            self._check_names(chain)
-            return True
-        for record in policy.records:
-            if (record.usage, record.selector, record.mtype) == (DANE_TA, dane.PUBLIC_KEY, dane.FULL) and (
-                dane.has_signed(record.data, top)
-            ):
-                path = build_path(chain, [top])[0] if depth else [top]
-                self._verified(path or chain[: depth + 1], Match(record, depth, by_key=True), depth)
-                return True
-        if any(each.usage in (PKIX_TA, PKIX_EE) for each in policy.records):
-            return False
-        self.finding.note(DANE_NO_MATCH, depth, top)
-        self._check_names(chain)
-        return True
+    def conclude(self, match: Match | None) -> Proof | Refusal:
+        """Answer when all that belongs to a proof was looked at."""
+        if self.finding.error == OK:
+            return Proof(match, self._peer_name)
+        return Refusal(self.finding, self._peer_name)
 
-    def _anchors(self, chain: list[Certificate]) -> list[Certificate]:
-        """Certificates that a usable record of usage 2 stands for; never the server's own."""
-        policy = self._policy
-        sent = [each for each in chain[1:] if dane.first_match(policy.records, each, policy.digests, DANE_TA)]
-        given = [
-            Certificate.from_der(each.data)
-            for each in policy.records
-            if (each.usage, each.selector, each.mtype) == (DANE_TA, dane.CERTIFICATE, dane.FULL)
-        ]
-        leaf = chain[0].der
-        return [each for each in (*sent, *given) if each is not None and each.der != leaf]
+    def conclude_path(self, path: Path, match: Match, *, dates_from: int) -> Proof | Refusal:
+        """Answer for a path that a record has verified; names and dates still count."""
+        self.check_names()
+        note_dates(self.finding, path.certificates, start=min(dates_from, path.depth), now=self.trust.now)
+        return self.conclude(match)
 
-    def _verified(self, path: list[Certificate], match: Match, dates_from: int) -> None:
-        """A record has verified the path; names and dates still count."""
-        self.match = match
-        self._check_names(path)
-        now = time.strftime("%Y%m%d%H%M%SZ", time.gmtime())
-        note_dates(self.finding, path, start=min(dates_from, len(path) - 1), now=now)
 
-    def _match_pkix(self, chain: list[Certificate]) -> None:
-        """Usages 0 and 1 restrict ordinary verification: to a server certificate, or to an authority."""
-        policy = self._policy
-        if record := dane.first_match(policy.records, chain[0], policy.digests, PKIX_EE):
-            self.match = Match(record, 0)
-            return
-        path = self._path_to_trust(chain)
-        for depth, each in enumerate(path):
-            if depth and (record := dane.first_match(policy.records, each, policy.digests, PKIX_TA)):
-                self.match = Match(record, depth)
-                return
-        top = len(path) - 1 if path and any(each.usage == PKIX_TA for each in policy.records) else 0
-        self.finding.note(DANE_NO_MATCH, top, path[top] if path else chain[0])
+def _impossible(case: _Case) -> Answer:
+    if case.policy.hopeless or not case.chain:
+        return case.refuse(UNSPECIFIED, 0, None)
+    return Undecided()
+
+
+def _by_leaf(case: _Case) -> Answer:
+    """Usage 3: the certificate itself, whoever has issued it (RFC 7671, section 5.1)."""
+    policy = case.policy
+    if not policy.records:
+        return Undecided()
+    if not has_strong_key(case.leaf):
+        return case.refuse(EE_KEY_TOO_SMALL, 0, case.leaf)
+    record = case.first_match(case.leaf, DANE_EE)
+    if record is None:
+        only_leaves = all(each.usage == DANE_EE for each in policy.records)
+        return case.refuse(DANE_NO_MATCH, 0, case.leaf) if only_leaves else Undecided()
+    if policy.names_for_matched_leaf:
+        case.check_names()
+    return case.conclude(Match(record, 0))
+
+
+def _by_anchor(case: _Case) -> Answer:
+    """Usage 2: an issuer in the path (RFC 7671, section 5.2)."""
+    anchors = _anchors(case)
+    if not anchors:
+        return Undecided()
+    found = build_path(case.chain, anchors)
+    if isinstance(found, PathError):
+        if found.error in _NO_PATH:
+            return Undecided()
+        return case.refuse(found.error, found.depth, found.certificate, names=True)
+    for depth, each in enumerate(found.certificates[: case.policy.highest + 1]):
+        record = case.first_match(each, DANE_TA) if depth else None
+        if record is not None:
+            # An anchor in the middle of a hierarchy may have expired (OpenSSL's internal_verify).
+            dates_from = depth if each.self_issued else depth - 1
+            return case.conclude_path(found, Match(record, depth), dates_from=dates_from)
+    return Undecided()
+
+
+def _anchors(case: _Case) -> list[Certificate]:
+    """Return the certificates that a usable record of usage 2 stands for; never the server's own."""
+    sent = [each for each in case.chain[1:] if case.first_match(each, DANE_TA) is not None]
+    given = [
+        Certificate.from_der(each.data)
+        for each in case.policy.records
+        if (each.usage, each.selector, each.mtype) == (DANE_TA, dane.CERTIFICATE, dane.FULL)
+    ]
+    return [each for each in (*sent, *given) if each is not None and each.der != case.leaf.der]
+
+
+def _by_bare_key(case: _Case) -> Answer:
+    """Usage 2 1 0: a key without a certificate, that has signed the topmost one (RFC 7671, section 5.2.2)."""
+    policy = case.policy
+    if not any(each.usage == DANE_TA for each in policy.records):
+        return Undecided()
+    depth, top = case.reach.depth, case.reach.certificate
+    if depth >= policy.highest:
+        return case.refuse(CHAIN_TOO_LONG, policy.highest, None, names=True)
+    for record in policy.records:
+        is_key = (record.usage, record.selector, record.mtype) == (DANE_TA, dane.PUBLIC_KEY, dane.FULL)
+        if not (is_key and dane.has_signed(record.data, top)):
+            continue
+        below = build_path(case.chain, [top])
+        if isinstance(below, PathError):
+            return case.refuse(below.error, below.depth, below.certificate, names=True)
+        # OpenSSL looks at neither: the key has no certificate, and the top is the last one of its path.
+        if not is_strong_key(record.data):
+            return case.refuse(CA_KEY_TOO_SMALL, below.depth, top, names=True)
+        if not has_strong_signature(top):
+            return case.refuse(CA_DIGEST_TOO_WEAK, below.depth, top, names=True)
+        return case.conclude_path(below, Match(record, below.depth, by_key=True), dates_from=below.depth)
+    return Undecided()
+
+
+def _by_local_authority(case: _Case) -> Answer:
+    """Go by OpenSSL's own verification; usages 0 and 1 restrict it to an issuer or a certificate (RFC 6698)."""
+    policy, finding = case.policy, case.finding
+    if not policy.local:
+        return Undecided()
+    for step in case.trust.steps:
+        if step.ok or step.error in _AFTER_NAMES:
+            case.check_names()
+        if not step.ok:
+            finding.note(step.error if step.error != OK else UNSPECIFIED, step.depth, step.certificate)
+    path = _reported_path(case)
+    match = None
+    if policy.records:
+        match = _restriction(case, path)
+        if match is None:
+            top = path.certificates if isinstance(path, Path) and _restricts_issuers(policy) else (case.leaf,)
+            finding.note(DANE_NO_MATCH, len(top) - 1, top[-1])
+    if isinstance(path, PathError) and finding.error == OK:
+        return case.refuse(path.error, path.depth, path.certificate)
+    return case.conclude(match)
+
+
+def _reported_path(case: _Case) -> Path | PathError:
+    """Return the path that OpenSSL has verified, which is one only when it has come down to the leaf."""
+    found: dict[int, Certificate] = {}
+    for step in case.trust.steps:
+        if step.ok and step.certificate is not None:
+            found[step.depth] = step.certificate
+    certificates = tuple(found[depth] for depth in range(len(found)) if depth in found)
+    if not found or len(certificates) < len(found) or certificates[0].der != case.leaf.der:
+        return PathError(UNSPECIFIED, 0, case.leaf)
+    return Path(certificates)
+
+
+def _restriction(case: _Case, path: Path | PathError) -> Match | None:
+    """Return what a record of usage 1 or 0 has matched; None if none has."""
+    record = case.first_match(case.leaf, PKIX_EE)
+    if record is not None:
+        return Match(record, 0)
+    if isinstance(path, Path):
+        for depth, each in enumerate(path.certificates):
+            record = case.first_match(each, PKIX_TA) if depth else None
+            if record is not None:
+                return Match(record, depth)
+    return None
+
+
+def _restricts_issuers(policy: Policy) -> bool:
+    return any(each.usage == PKIX_TA for each in policy.records)
+
+
+class Judge:
+    """Asks for the verdict on one chain at each step of OpenSSL's verification; every answer may be the last one."""
+
+    __slots__ = ("_in_doubt", "_peer_chain", "_policy", "_steps", "answer")
+
+    def __init__(self, policy: Policy, peer_chain: Callable[[], list[Certificate]]) -> None:
+        """`peer_chain`: returns what the server has sent, its own certificate first."""
+        self._policy = policy
+        self._peer_chain = peer_chain
+        self._steps: list[Step] = []
+        self._in_doubt = False
+        self.answer: Proof | Refusal = Refusal(Finding())
+        """The verdict so far: nothing is proven before the first step."""
+
+    def step(self, ok: bool, error: int, depth: int, certificate: Certificate | None) -> int:
+        """Take OpenSSL's report of one step; return the error that stands so far.
+
+        Once a step has raised an exception, the verification has failed, whatever comes later.
+        """
+        self._steps.append(Step(ok, error, depth, certificate))
+        if self._in_doubt:
+            return self.answer.error
+        decided = len(self._steps) > 1 and not self._policy.local
+        if not decided:
+            self._in_doubt, self.answer = True, Refusal(Finding())
+            now = time.strftime("%Y%m%d%H%M%SZ", time.gmtime())
+            self.answer = verdict(self._policy, self._peer_chain(), Trust(tuple(self._steps), now))
+            self._in_doubt = False
+        return self.answer.error

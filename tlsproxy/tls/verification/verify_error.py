@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..openssl.peers import OK, Certificate, error_text
+from .der import MalformedDer
 
 SELF_SIGNED_LEAF = 18
 SELF_SIGNED_IN_CHAIN = 19
@@ -68,10 +69,17 @@ class Finding:
 
 
 def note_dates(finding: Finding, path: Sequence[Certificate], *, start: int, now: str) -> None:
-    """Note certificates of a path, from the one at `start` down, that are not valid at `now` (YYYYMMDDhhmmssZ)."""
+    """Note certificates of a path, from the one at `start` down, that are not valid at `now` (YYYYMMDDhhmmssZ).
+
+    As for OpenSSL, the last second is over when it comes (X509_cmp_time(3)); a time that can't be read is never right.
+    """
     for depth in range(start, -1, -1):
-        begin, end = path[depth].validity
-        if begin > now:
-            finding.note(_NOT_YET_VALID[0], depth, path[depth])
-        if end < now:
-            finding.note(_EXPIRED[0], depth, path[depth])
+        certificate = path[depth]
+        try:
+            begins, ends = certificate.parts.begins, certificate.parts.ends
+        except MalformedDer:
+            begins = ends = ""
+        if not begins or begins > now:
+            finding.note(_NOT_YET_VALID[0], depth, certificate)
+        if not ends or ends <= now:
+            finding.note(_EXPIRED[0], depth, certificate)

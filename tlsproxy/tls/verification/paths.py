@@ -1,0 +1,45 @@
+"""Certification paths that a policy may rely on: what OpenSSL has verified, and strong enough at every step."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ..openssl.paths import Path, PathError, signed_path
+from ..openssl.peers import Certificate
+from .der import MalformedDer
+from .strength import is_strong_key, is_strong_signature
+
+EE_KEY_TOO_SMALL, CA_KEY_TOO_SMALL, CA_DIGEST_TOO_WEAK = 66, 67, 68
+
+
+def build_path(chain: Sequence[Certificate], anchors: Sequence[Certificate]) -> Path | PathError:
+    """Build a path from the first certificate of `chain` to one of `anchors`, as OpenSSL does at security level 1.
+
+    Errors come in the order in which OpenSSL would report them. Dates are left to the caller.
+    """
+    path = signed_path(chain, anchors)
+    if isinstance(path, PathError):
+        return path
+    for depth, certificate in enumerate(path.certificates):
+        if not has_strong_key(certificate):
+            return PathError(CA_KEY_TOO_SMALL if depth else EE_KEY_TOO_SMALL, depth, certificate)
+        # The signature on a certificate that is trusted already proves nothing.
+        if depth < path.depth and not has_strong_signature(certificate):
+            return PathError(CA_DIGEST_TOO_WEAK, depth, certificate)
+    return path
+
+
+def has_strong_key(certificate: Certificate) -> bool:
+    """Return True if a certificate can be read and its key is strong enough."""
+    try:
+        return is_strong_key(certificate.parts.public_key_info)
+    except MalformedDer:
+        return False
+
+
+def has_strong_signature(certificate: Certificate) -> bool:
+    """Return True if a certificate can be read and the digest that was signed is strong enough."""
+    try:
+        return is_strong_signature(certificate.parts.signature_algorithm)
+    except MalformedDer:
+        return False
