@@ -22,7 +22,7 @@ MAIL_FLAGS = Flags.LOCK | Flags.FOLD_FIX | Flags.UTF8_REQUEST
 """How tables of addresses, domains and users are opened."""
 LIST_FLAGS = Flags.LOCK | Flags.UTF8_REQUEST
 """How the tables in match lists are opened: keys are folded before."""
-PATHS_FLAGS = MAIL_FLAGS | Flags.NO_REGSUB
+NO_PARTS_FLAGS = MAIL_FLAGS | Flags.NO_REGSUB
 """How tables are opened whose values must not have parts of the key in them: transport_maps, access(5)."""
 
 Opener = Callable[[str, Access], Table]

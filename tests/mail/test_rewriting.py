@@ -1,0 +1,62 @@
+"""Rewriting of addresses to user@domain (trivial-rewrite(8))."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tlsproxy.mail.rewriting import Rewriter
+
+MAIL = st.text(st.sampled_from('ab@.:,;<>()[]"\\ !%+-|\tä'), max_size=25)
+DEFAULTS = {"myorigin": "origin.test", "mydomain": "domain.test"}
+
+
+@pytest.mark.parametrize(
+    ("address", "rewritten"),
+    [
+        ("joe", "joe@origin.test"),
+        ("joe@example.com", "joe@example.com"),
+        ("joe@host", "joe@host.domain.test"),
+        ("joe@example.com.", "joe@example.com"),
+        ("joe@example.com..", "joe@example.com.."),
+        ("joe@.", "joe@."),
+        ("joe@", "joe@"),
+        ("joe@[192.0.2.1]", "joe@[192.0.2.1]"),
+        ("site!joe", "joe@site.domain.test"),
+        ("a!b!c", "b!c@a.domain.test"),
+        ("site!joe@example.com", "site!joe@example.com"),
+        ("joe%site.test", "joe@site.test"),
+        ("a%b%c.test", "a%b@c.test"),
+        ("@relay.test:joe@example.com", "joe@example.com"),
+        ("@relay.test:", '@relay.test:""'),
+        ('"joe x"@example.com', '"joe x"@example.com'),
+        ('""', '""'),
+        ("@", '""'),
+        ("", ""),
+    ],
+)
+def test_address_gets_its_standard_form(make_view, address, rewritten):
+    view = make_view(append_dot_mydomain="yes", **DEFAULTS)
+    assert Rewriter(view).external(address) == rewritten
+
+
+@pytest.mark.parametrize(
+    ("setting", "address", "rewritten"),
+    [
+        ({"swap_bangpath": "no"}, "site!joe", "site!joe@origin.test"),
+        ({"allow_percent_hack": "no"}, "joe%site", "joe%site@origin.test"),
+        ({"append_at_myorigin": "no"}, "joe", "joe"),
+        ({"append_dot_mydomain": "no"}, "joe@host", "joe@host"),
+    ],
+)
+def test_rewriting_can_be_turned_off(make_view, setting, address, rewritten):
+    assert Rewriter(make_view(**DEFAULTS | setting)).internal(address) == rewritten
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(MAIL)
+def test_rewriting_takes_any_text(make_view, text):
+    rewriter = Rewriter(make_view(**DEFAULTS))
+    rewritten = rewriter.internal(text)
+    assert "@" in rewritten or not rewritten
