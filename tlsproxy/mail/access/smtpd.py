@@ -1,0 +1,333 @@
+"""One smtpd(8) service, ready for sessions: its restriction lists, tables, match lists, and what it asks of others.
+
+Everything is read from the configuration when the service is made; afterwards only tables are asked. The `-o` settings
+of the service count for it alone: addresses are resolved by trivial-rewrite(8), which has main.cf's.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from functools import cached_property
+from typing import NamedTuple
+
+from maps.naming import BadBraces, in_braces
+from postconf import ConfigError
+from postconf.machine.host import own_addresses
+from postconf.syntax.expressions import compatibility_level
+from postconf.syntax.maincf import AssignmentError, split_assignment
+from postconf.syntax.mastercf import split_words
+from postconf.values import LIST_SEPARATORS
+
+from ..addresses import Delimiters, fold, same
+from ..lookup import Order
+from ..resolver import Resolver
+from ..view import MailView
+from . import restrictions
+from .attributes import unescaped
+from .checks import HANDLERS
+from .lists import Classes, RestrictionList, list_from_text, read_list
+from .restrictions import RESTRICTIONS, STAGES, Stage
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from postconf import Config, View
+
+    from ..lookup import MailFound
+    from ..matching import MatchList
+    from ..resolver import Resolution
+    from ..tables import Found, MapList
+    from .evaluation import Action
+    from .facts import Session
+
+_FINGERPRINTS = ("cert_fingerprint", "pubkey_fingerprint")
+_SEARCHES = (*_FINGERPRINTS, "issuer_cn", "subject_cn")
+_COMPATIBLE = "permit_mynetworks, permit_sasl_authenticated, permit_auth_destination"
+"""What is evaluated in place of relay restrictions that are not set, below compatibility level 1: it only logs."""
+_TEMPFAIL_ACTIONS = (
+    "unknown_address_tempfail_action",
+    "unknown_helo_hostname_tempfail_action",
+    "unverified_recipient_tempfail_action",
+    "unverified_sender_tempfail_action",
+)
+_CACHE_SIZE = 1000
+_ENFORCING = ("encrypt", "verify", "secure", "fingerprint")
+
+
+class PolicyService(NamedTuple):
+    """An endpoint of check_policy_service with its options; times are in seconds, as written."""
+
+    endpoint: str
+    default_action: str
+    context: str
+    timeout: str
+    tries: str
+    delay: str
+
+
+class Smtpd:
+    """A service of smtpd(8). `traces` is False for callers that need replies only: places are not looked for then."""
+
+    def __init__(self, config: Config, view: View, resolver: Resolver, *, traces: bool = True) -> None:
+        """Read what smtpd(8) reads when it starts. Raises `ConfigError` for what it dies of."""
+        self.config = config
+        self.handlers = HANDLERS
+        self.settings = MailView(view)
+        self.resolver = resolver
+        self.traces = traces
+        settings = self.settings
+        self.classes = Classes(view)
+        if self.classes.undefined:
+            name = self.classes.undefined[0]
+            message = f"restriction class `{name}' needs a definition"
+            raise ConfigError(
+                message, settings.place("smtpd_restriction_classes"), f"give {name} a value, or remove it"
+            )
+        self.lists: dict[Stage, RestrictionList] = {stage: read_list(view, stage.parameter) for stage in STAGES}
+        require_relay_control(self.lists, self.classes, settings)
+        for name in _TEMPFAIL_ACTIONS:
+            if settings.text(name).lower() not in ("defer", "defer_if_permit"):
+                message = f"bad configuration: {name} = {settings.text(name)}"
+                raise ConfigError(message, settings.place(name), "specify defer or defer_if_permit")
+        self.logs_port = settings.yes("smtpd_client_port_logging")
+        self.delays_rejects = settings.yes("smtpd_delay_reject")
+        self.soft_bounce = settings.yes("soft_bounce")
+        self.utf8 = settings.smtputf8
+        self.allows_untrusted_routing = settings.yes("allow_untrusted_routing")
+        self.parents_match = settings.matches_parents("smtpd_access_maps")
+        self.skips_validation = "no_unknown_recipient_checks" in settings.words("receive_override_options")
+        self.double_bounce_sender = settings.text("double_bounce_sender")
+        self.recipient_stages = self._recipient_stages()
+        self._policy_services: dict[str, PolicyService] = {}
+        self._access_tables: dict[str, MapList | None] = {}
+        self._resolved: dict[tuple[str, str], Resolution] = {}
+        self._probe_sender: str | None = None
+
+    # What lists refer to.
+
+    def access_table(self, argument: str) -> MapList | None:
+        """Return the table that is the argument of a check, None for one in braces: smtpd(8) does not know those."""
+        if argument not in self._access_tables:
+            in_braces = argument.startswith("{")
+            self._access_tables[argument] = (
+                None if in_braces else self.settings.tables.maps("smtpd_access_maps", text=argument)
+            )
+        return self._access_tables[argument]
+
+    def certificate_search(self, argument: str) -> tuple[str, Sequence[str]] | None:
+        """Read the argument of check_ccert_access: a table, or one in braces with `search_order`; None if it is bad."""
+        if not argument.startswith("{"):
+            return argument, _FINGERPRINTS
+        try:
+            words = [word for word, _ in split_words(in_braces(argument).strip(), LIST_SEPARATORS)]
+            if not words or ":" not in words[0]:
+                return None
+            order: Sequence[str] = _FINGERPRINTS
+            for word in words[1:]:
+                name, value, _ = split_assignment(in_braces(word).strip() if word.startswith("{") else word)
+                if name.lower() != "search_order":
+                    return None
+                order = value.replace(",", " ").split()
+        except (AssignmentError, BadBraces):
+            return None
+        return (words[0], order) if set(order) <= set(_SEARCHES) else None
+
+    def policy_service(self, argument: str) -> PolicyService:
+        """Read the argument of check_policy_service."""
+        if argument not in self._policy_services:
+            self._policy_services[argument] = self._read_policy_service(argument)
+        return self._policy_services[argument]
+
+    def _read_policy_service(self, argument: str) -> PolicyService:
+        options = {
+            name: self.settings.text(f"smtpd_policy_service_{name}")
+            for name in ("default_action", "policy_context", "timeout", "try_limit", "retry_delay")
+        }
+        endpoint = argument
+        if argument.startswith("{"):
+            try:
+                words = [word for word, _ in split_words(in_braces(argument).strip(), LIST_SEPARATORS)]
+                for word in words[1:]:
+                    name, value, _ = split_assignment(in_braces(word).strip() if word.startswith("{") else word)
+                    options[name] = value
+            except (AssignmentError, BadBraces) as error:
+                raise ConfigError(f"policy service syntax error: {error}", None, f"correct {argument}") from None
+            if not words:
+                raise ConfigError(f'empty policy service: "{argument}"', None, "name a service in the braces")
+            endpoint = words[0]
+        return PolicyService(
+            endpoint,
+            options["default_action"],
+            options["policy_context"],
+            options["timeout"],
+            options["try_limit"],
+            options["retry_delay"],
+        )
+
+    def defers_at_once(self, parameter: str) -> bool:
+        """Return True if a `…_tempfail_action` is `defer`, in place of defer_if_permit."""
+        return self.settings.text(parameter).lower() == "defer"
+
+    def has_removed(self, name: str) -> bool:
+        """Return True if this release has removed a restriction."""
+        return self.config.release.since(RESTRICTIONS[name].removed)
+
+    # Tables and match lists.
+
+    def maps(self, parameter: str) -> MapList:
+        """Return the tables of a parameter."""
+        return self.settings.maps(parameter)
+
+    @property
+    def delimiters(self) -> Delimiters:
+        """How addresses have extensions."""
+        return self.settings.delimiters
+
+    @cached_property
+    def mynetworks(self) -> MatchList:
+        """The clients of permit_mynetworks."""
+        return self.settings.clients("mynetworks")
+
+    @cached_property
+    def relay_domains(self) -> MatchList:
+        """The domains of check_relay_domains."""
+        return self.settings.domains("relay_domains")
+
+    @cached_property
+    def relay_clientcerts(self) -> MapList:
+        """The fingerprints of permit_tls_clientcerts."""
+        return self.settings.maps("relay_clientcerts")
+
+    @cached_property
+    def expansion_filter(self) -> frozenset[str]:
+        """The characters that attributes may have in replies."""
+        return frozenset(unescaped(self.settings.text("smtpd_expansion_filter")))
+
+    def mail_lookup(self, maps: MapList, address: str) -> Found | None:
+        """Look an address up in the order of most tables of addresses."""
+        found: MailFound | None = self.settings.addresses.find(maps, address)
+        return None if found is None else found.found
+
+    def access_lookup(self, maps: MapList, address: str) -> Found | None:
+        """Look an address up in the order of access(5)."""
+        found = self.settings.addresses.find(maps, address, Order.ACCESS, parents=self.parents_match)
+        return None if found is None else found.found
+
+    @cached_property
+    def own_addresses(self) -> frozenset[tuple[str, bytes]]:
+        """The addresses of inet_interfaces, as (family, bytes); those of proxies are not among them."""
+        host, settings = self.config.host, self.settings
+        interfaces, protocols = settings.text("inet_interfaces"), settings.text("inet_protocols")
+        if interfaces in ("all", "loopback-only"):
+            return frozenset((each.family, each.address) for each in own_addresses(host, interfaces, protocols))
+        return frozenset(each for word in settings.words("inet_interfaces") for each in host.resolve(word.strip("[]")))
+
+    def is_own_address(self, address: str) -> bool:
+        """Return True for an address of inet_interfaces."""
+        try:
+            parsed = ipaddress.ip_address(address)
+        except ValueError:
+            return False
+        return (f"ipv{parsed.version}", parsed.packed) in self.own_addresses
+
+    def resolve(self, sender: str, address: str) -> Resolution:
+        """Return what trivial-rewrite(8) says of an address, case folded as smtpd(8) does."""
+        key = (sender, address)
+        resolution = self._resolved.get(key)
+        if resolution is None:
+            if len(self._resolved) >= _CACHE_SIZE:
+                self._resolved.clear()
+            resolution = self.resolver.resolve(sender, address)
+            resolution = resolution._replace(recipient=fold(resolution.recipient, utf8=self.utf8))
+            self._resolved[key] = resolution
+        return resolution
+
+    # Rules of the session.
+
+    def can_authenticate(self, session: Session) -> bool:
+        """Return True if AUTH is offered: with smtpd_tls_auth_only, or where TLS is required, only inside TLS."""
+        if not self.settings.yes("smtpd_sasl_auth_enable"):
+            return False
+        return session.tls is not None or not (self.settings.yes("smtpd_tls_auth_only") or self.requires_tls)
+
+    @cached_property
+    def requires_tls(self) -> bool:
+        """True if commands are refused without TLS."""
+        settings = self.settings
+        if settings.yes("smtpd_tls_wrappermode"):
+            return True
+        level = settings.text("smtpd_tls_security_level").lower()
+        return level in _ENFORCING if level else settings.yes("smtpd_enforce_tls")
+
+    def probe_address(self, address: str) -> str | None:
+        """Return the address of probes in its own spelling, if this is it (address_verify_sender)."""
+        configured = self.settings.text("address_verify_sender")
+        if configured in ("", "<>") or self.settings.text("address_verify_sender_ttl")[:1] not in ("0", ""):
+            return None
+        if self._probe_sender is None:
+            self._probe_sender = self.resolver.rewriter.internal(configured)
+        return self._probe_sender if same(address, self._probe_sender) else None
+
+    def filters_before_queue(self, address: str) -> tuple[str, ...]:
+        """Return the milters and the proxy filter that see a message before it is queued, for a client's address."""
+        settings = self.settings
+        maps = self.maps("smtpd_milter_maps")
+        found = maps.find(address) if maps else None
+        milters = settings.text("smtpd_milters") if found is None else found.value
+        names = [] if milters.upper() == "DISABLE" else [word for word, _ in split_words(milters, LIST_SEPARATORS)]
+        proxy = settings.text("smtpd_proxy_filter")
+        return (*names, *([proxy] if proxy else ()))
+
+    def queue(self, _sender: str, _recipients: Sequence[str], _actions: Sequence[Action]) -> str:
+        """Return the reply to a message that cleanup(8) takes."""
+        return "250 2.0.0 Ok: queued as ID"
+
+    def _recipient_stages(self) -> tuple[tuple[Stage, RestrictionList], ...]:
+        """Return the relay and the recipient restrictions in the order of their evaluation."""
+        settings = self.settings
+        relay = (restrictions.RELAY, self.lists[restrictions.RELAY])
+        recipient = (restrictions.RECIPIENT, self.lists[restrictions.RECIPIENT])
+        if self.is_backwards_compatible:
+            return recipient, (restrictions.RELAY, list_from_text("smtpd_relay_restrictions", _COMPATIBLE))
+        relay_first = settings.yes("smtpd_relay_before_recipient_restrictions")
+        return (relay, recipient) if relay_first else (recipient, relay)
+
+    @property
+    def is_backwards_compatible(self) -> bool:
+        """True if smtpd_relay_restrictions is not set, below compatibility level 1: its default is empty then."""
+        kind = self.settings.view.origin("smtpd_relay_restrictions").kind
+        level = compatibility_level(self.settings.text("compatibility_level"))
+        return kind == "default" and level is not None and level < (1, 0, 0)
+
+
+def require_relay_control(lists: dict[Stage, RestrictionList], classes: Classes, settings: MailView) -> None:
+    """Raise `ConfigError` if nothing in the relay and recipient restrictions rejects mail that must not be relayed."""
+    for stage in (restrictions.RECIPIENT, restrictions.RELAY):
+        if has_relay_control(lists[stage], classes):
+            return
+    *names, last = restrictions.MUST_REJECT
+    raise ConfigError(
+        "in parameter smtpd_relay_restrictions or smtpd_recipient_restrictions, specify at least one working instance"
+        f" of: {', '.join(names)} or {last}",
+        settings.place("smtpd_relay_restrictions") or settings.place("smtpd_recipient_restrictions"),
+        "add reject_unauth_destination to smtpd_relay_restrictions",
+    )
+
+
+def has_relay_control(words: RestrictionList, classes: Classes, depth: int = 0) -> bool:
+    """Return True if smtpd(8) finds one of `restrictions.MUST_REJECT` in a list or its classes."""
+    remaining = iter(words.words)
+    for word in remaining:
+        name = word.text.lower()
+        if name == "warn_if_reject":
+            next(remaining, None)
+            continue
+        if name == "permit":
+            return False
+        if name in restrictions.MUST_REJECT:
+            return True
+        members = classes.get(word.text)
+        if members is not None and depth < len(classes.names) + 1 and has_relay_control(members, classes, depth + 1):
+            return True
+    return False

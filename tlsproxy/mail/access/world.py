@@ -1,0 +1,226 @@
+"""The world outside the configuration: what DNS, policy services, probes and mail filters would answer.
+
+An evaluation asks a `World`. One that does not know raises `Undecided` with the answers that are possible; `explore`
+then evaluates once for each of them, and so finds what depends on the answer. Answers come, in this order, from
+assumptions of the user (`--assume NAME=VALUE`), from an `Inquirer` that asks the real world, and from the exploration.
+"""
+
+from __future__ import annotations
+
+import enum
+from typing import Generic, NamedTuple, Protocol, TypeVar
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+Outcome = TypeVar("Outcome")
+
+MAX_EVALUATIONS = 128
+"""Evaluations of one session with different answers of the world; what is not reached then counts as dependent."""
+
+
+class Kind(enum.Enum):
+    """What is asked. The value is the first half of the name of a question."""
+
+    LIST = "dnsbl"
+    DOMAIN = "domain"
+    SERVERS = "servers"
+    BACKUP = "backup"
+    POLICY = "policy"
+    PROBE = "verify"
+    FILTER = "filter"
+
+
+class Question(NamedTuple):
+    """A question to the world.
+
+    `subject` is what the user names: the list, the domain, the endpoint. `detail` is the rest of what is asked, such as
+    the address that is looked up in a list.
+    """
+
+    kind: Kind
+    subject: str
+    detail: str = ""
+
+    @property
+    def name(self) -> str:
+        """`kind:subject`, the name of a dependency in results and in assumptions."""
+        return f"{self.kind.value}:{self.subject}"
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.detail})" if self.detail else self.name
+
+
+class Answer(NamedTuple):
+    """An answer of the world: a word of the question's kind, with data.
+
+    Lists: `listed` (data: text of the TXT records), `unlisted`, `failed`. Domains: `exists`, `missing`, `nullmx`,
+    `malformed`, `failed`. Servers: `found` (data: their names and addresses), `result` (data: what the access table has
+    for one of them), `none`. Backup: `yes`, `no`, `failed`. Policy services and filters: `action` (data), `failed`.
+    Probes: `deliverable`, `undeliverable`, `unknown` (data: the reason), `failed`.
+    """
+
+    word: str
+    data: str = ""
+
+
+ANSWERS: Mapping[Kind, tuple[Answer, ...]] = {
+    Kind.LIST: (Answer("unlisted"), Answer("listed"), Answer("failed")),
+    Kind.DOMAIN: (Answer("exists"), Answer("missing"), Answer("failed")),
+    Kind.SERVERS: (
+        Answer("none"),
+        *(Answer("result", action) for action in ("REJECT", "OK", "DEFER_IF_PERMIT", "DEFER_IF_REJECT")),
+    ),
+    Kind.BACKUP: (Answer("no"), Answer("yes"), Answer("failed")),
+    Kind.POLICY: tuple(
+        Answer("action", action) for action in ("DUNNO", "REJECT", "OK", "DEFER_IF_PERMIT", "DEFER_IF_REJECT")
+    ),
+    Kind.PROBE: (Answer("deliverable"), Answer("undeliverable"), Answer("unknown")),
+    Kind.FILTER: (Answer("action", "accept"), Answer("action", "reject")),
+}
+"""Answers that are tried where none is known; the first is the quiet one, for which the result is shown."""
+
+_WORDS = {
+    Kind.LIST: ("unlisted", "listed", "failed"),
+    Kind.DOMAIN: ("exists", "missing", "nullmx", "malformed", "failed"),
+    Kind.BACKUP: ("no", "yes", "failed"),
+    Kind.PROBE: ("deliverable", "undeliverable", "unknown", "failed"),
+}
+
+
+class Undecided(Exception):
+    """A question that has no answer yet. `progress` is how far an evaluation had come, as it counts that."""
+
+    def __init__(self, question: Question) -> None:
+        super().__init__(str(question))
+        self.question = question
+        self.progress = 0
+
+
+class AssumptionError(ValueError):
+    """An assumption that is none: its name or its value is unknown."""
+
+
+class Inquirer(Protocol):
+    """Something that asks the real world."""
+
+    def ask(self, question: Question) -> Answer | None:
+        """Return an answer, or None for a question that it does not ask."""
+
+
+class World:
+    """Answers to questions: assumed, asked, or decided by an exploration."""
+
+    def __init__(
+        self,
+        assumed: Mapping[str, Answer] | None = None,
+        inquirer: Inquirer | None = None,
+        decided: Mapping[Question, Answer] | None = None,
+    ) -> None:
+        self.assumed = assumed or {}
+        self.inquirer = inquirer
+        self.decided = decided or {}
+        self._asked: dict[Question, Answer | None] = {}
+
+    def ask(self, question: Question) -> Answer:
+        """Return the answer; raise `Undecided` if there is none."""
+        assumed = self.assumed.get(question.name)
+        if assumed is not None:
+            return assumed
+        if self.inquirer is not None:
+            if question not in self._asked:
+                self._asked[question] = self.inquirer.ask(question)
+            answer = self._asked[question]
+            if answer is not None:
+                return answer
+        if question not in self.decided:
+            raise Undecided(question)
+        return self.decided[question]
+
+    def with_answers(self, decided: Mapping[Question, Answer]) -> World:
+        """Return this world with other answers for what it does not know."""
+        world = World(self.assumed, self.inquirer, decided)
+        world._asked = self._asked
+        return world
+
+
+NOWHERE = World()
+"""A world that knows nothing."""
+
+
+class Branch(NamedTuple, Generic[Outcome]):
+    """One evaluation and the answers that led to it."""
+
+    answers: Mapping[Question, Answer]
+    outcome: Outcome
+
+
+class Exploration(NamedTuple, Generic[Outcome]):
+    """All evaluations; the first is the quiet one.
+
+    `unexplored` are the questions of which only the quiet answer was tried, since there were too many, each with the
+    progress of the evaluation that asked.
+    """
+
+    branches: tuple[Branch[Outcome], ...]
+    unexplored: tuple[tuple[Question, int], ...] = ()
+
+
+def explore(evaluate: Callable[[World], Outcome], world: World, limit: int = MAX_EVALUATIONS) -> Exploration[Outcome]:
+    """Evaluate once for each combination of answers that makes the evaluation ask something new."""
+    branches: list[Branch[Outcome]] = []
+    unexplored: list[tuple[Question, int]] = []
+    # Depth first, the quiet answers first.
+    waiting: list[dict[Question, Answer]] = [{}]
+    while waiting:
+        answers = waiting.pop()
+        try:
+            outcome = evaluate(world.with_answers(answers))
+        except Undecided as undecided:
+            question = undecided.question
+            choices = ANSWERS[question.kind]
+            if len(branches) + len(waiting) >= limit:
+                unexplored.append((question, undecided.progress))
+                choices = choices[:1]
+            waiting += [{**answers, question: answer} for answer in reversed(choices)]
+            continue
+        branches.append(Branch(answers, outcome))
+    return Exploration(tuple(branches), tuple(dict.fromkeys(unexplored)))
+
+
+def parse_assumption(text: str) -> tuple[str, Answer]:
+    """Read `kind:subject=value`; return the question's name and the answer. Raises `AssumptionError`."""
+    for name, value in _splits(text):
+        kind, _, subject = name.partition(":")
+        found = next((each for each in Kind if each.value == kind.strip()), None)
+        if found is None:
+            kinds = ", ".join(f"{each.value}:" for each in Kind)
+            raise AssumptionError(f"{text!r}: a name begins with one of {kinds}")
+        if not subject.strip():
+            raise AssumptionError(f"{text!r}: nothing behind {found.value}:")
+        return f"{found.value}:{subject.strip()}", _answer(found, value.strip(), text)
+    raise AssumptionError(f"{text!r}: write NAME=VALUE, such as dnsbl:zen.spamhaus.org=listed")
+
+
+def _splits(text: str) -> Iterator[tuple[str, str]]:
+    # A list may have a filter, as in dnsbl:list.example=127.0.0.2: the value is behind the last sign of its kind.
+    kind = text.partition(":")[0]
+    name, equals, value = text.rpartition("=") if kind == Kind.LIST.value else text.partition("=")
+    if equals:
+        yield name, value
+
+
+def _answer(kind: Kind, value: str, text: str) -> Answer:
+    if kind is Kind.POLICY and value:
+        return Answer("failed") if value == "failed" else Answer("action", value)
+    if kind is Kind.FILTER and value in ("accept", "reject"):
+        return Answer("action", value)
+    if kind is Kind.SERVERS and value:
+        return Answer("none") if value == "none" else Answer("found", value)
+    word, _, data = value.partition(":")
+    if word in _WORDS.get(kind, ()):
+        return Answer(word, data.strip())
+    words = {Kind.POLICY: "an action, failed", Kind.FILTER: "accept, reject", Kind.SERVERS: "names, addresses, none"}
+    possible = words.get(kind) or ", ".join(_WORDS[kind])
+    raise AssumptionError(f"{text!r}: a value of {kind.value}: is one of {possible}")
