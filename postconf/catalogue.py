@@ -169,6 +169,11 @@ def parsed_references() -> list[list[str]]:
     return _columns("references")
 
 
+def kind_rows() -> list[list[str]]:
+    """The rows of `kinds.tsv`: name, kind, detail, effect of a bad value, what has to be set (`kinds`)."""
+    return _columns("kinds")
+
+
 def _covering(table: str) -> Callable[[str, str], bool]:
     """Does the range `first` to `last` of catalogued releases cover `table`? An empty end is open."""
     order = upstream_releases()

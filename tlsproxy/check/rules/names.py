@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from functools import cache
 
 from postconf.catalogue import ADHOC, Release, release, upstream_releases
+from postconf.spelling import nearest, similar
 
 from ..context import Context
 from ..facts.removed import LAST_RELEASE
 from ..findings import Edit, Finding, Fix, Severity
 from ..rule import Rule
 from ..text.sources import Assignment
-from ..text.spelling import nearest, similar
 
 _ALL: dict[str, Release] = {}
 

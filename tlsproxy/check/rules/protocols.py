@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import pairwise
 
+from postconf.spelling import did_you_mean
 from postconf.values import PROTOCOLS, Protocols, cipher_exclusions, cipher_grade, protocols
 
 from ..context import Context
 from ..findings import Edit, Finding, Fix, Severity
 from ..rule import Rule
 from ..text.sources import Assignment
-from ..text.spelling import did_you_mean
 from .syntax import comment_start
 
 _SIDES = ("smtpd_tls_", "smtp_tls_", "lmtp_tls_", "tlsproxy_tls_", "tlsproxy_client_")

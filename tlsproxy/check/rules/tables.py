@@ -9,6 +9,7 @@ from maps.folding import WrappedTable
 from maps.table import Flags, TableError
 from maps.text.source import Record, records
 from postconf.config import DEFAULT_DIRECTORY
+from postconf.spelling import did_you_mean, nearest
 from tlsproxy.policy.entry import parse_entry
 from tlsproxy.policy.errors import PolicyError, Where
 from tlsproxy.policy.per_site import parse_site
@@ -17,7 +18,6 @@ from ..context import Context
 from ..facts.tables import FILES, TYPES, Named, named_tables, open_table, place_of_warning, source_of
 from ..findings import Edit, Finding, Fix, Severity, Span
 from ..rule import Rule
-from ..text.spelling import did_you_mean, nearest
 
 _PLUGINS = ("cdb", "ldap", "lmdb", "mongodb", "mysql", "pcre", "pgsql", "sdbm", "sqlite")
 _ALIASES = ("alias_maps", "alias_database")

@@ -6,13 +6,13 @@ from collections.abc import Iterator
 
 from postconf import ConfigError
 from postconf.machine.host import FixedHost, mynetworks, protocol_families
+from postconf.spelling import did_you_mean
 from postconf.values import CLIENT_LEVELS, SERVER_LEVELS, SPACE, BadValue, parse, security_level
 
 from ..context import Context
 from ..findings import Finding, Severity
 from ..rule import Rule
 from ..text.sources import Assignment
-from ..text.spelling import did_you_mean
 from .syntax import comment_start
 
 _TYPED = {"bool": "boolean", "nbool": "boolean", "int": "number", "nint": "number", "long": "number", "time": "time"}

@@ -1,0 +1,201 @@
+"""Which kind each parameter has: the table of kinds, by name and release.
+
+`data/kinds.tsv` has one line for each parameter whose type in Postfix's own tables is a text: its kind, a detail, the
+outcome of a bad value and what has to be set for the value to be read at all.
+
+- detail: the words that are allowed. `word@3.7.20,3.8.15` exists since these releases of the branches, `=word` is
+  compared with its case. For kind `text`, the reason why it has no language.
+- effect: an outcome, or `program=outcome …` where programs differ.
+- needs: `name=value` or `name!=value`, `!name` (is not set), `name|other` (one of them is not empty).
+"""
+
+from __future__ import annotations
+
+import enum
+from functools import cached_property, lru_cache
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from postconf.catalogue import Parameter, Release, kind_rows
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .reading import Reading
+
+PLAIN = {"bool": "boolean", "nbool": "boolean", "int": "number", "nint": "number", "long": "number", "time": "time"}
+"""The types in Postfix's own tables that are kinds by themselves."""
+READ_ONLY = "read-only"
+RESTRICTIONS = "restrictions"
+TEXT = "text"
+
+_FAMILIES = {
+    "plain": ("boolean", "number", "time", READ_ONLY),
+    "choices": (
+        *("enum", "mask", "mask-any-case", "families", "network-style", "names", "sasl-options", "permissions"),
+        *("eecdh-grade", "milter-protocol", "table-type", "classes"),
+    ),
+    "lists": (
+        *("domains", "strings", "mechanisms", "users", "masquerade", "restrictions", "access-list", "rewrite-clients"),
+        *("requiretls", "tables", "table", "tables-with-references", "transports"),
+    ),
+    "networks": ("clients", "networks", "interfaces", "ip-address"),
+    "hosts": (
+        *("hostname", "helo-name", "domain", "origin", "tls-servername", "cert-match", "mail-address", "sender"),
+        *("user", "group", "dnssec-probe"),
+    ),
+    "routes": (
+        *("transport", "nexthop", "nexthops", "port", "proxy-endpoint", "service-name", "service-patterns"),
+        "known-ports",
+    ),
+    "milters": ("milters", "macros", "macro-values"),
+    "dnsbl": ("dnsbl-sites",),
+    "tls": (
+        *("client-level", "server-level", "tls-protocols", "tls-grade", "tls-exclusions", "tls-ciphers", "digest"),
+        *("digests", "tls-loglevel", "tls-groups", "tls-options", "fingerprints"),
+    ),
+    "files": (
+        *("file", "files", "directory", "directories", "colon-directories", "path", "program", "program-name"),
+        *("random-source", "command"),
+    ),
+    "texts": (
+        *("template", "text", "characters", "verp-delimiters", "rate", "headers", "environment", "level", "action"),
+        *("time-format", "charset", "parameter-name"),
+    ),
+}
+"""Module of readers → the kinds that it reads."""
+_MODULE_OF = {kind: module for module, kinds in _FAMILIES.items() for kind in kinds}
+
+
+class Outcome(enum.StrEnum):
+    """What becomes of a bad value."""
+
+    DIES = "dies"
+    """The program ends when it starts; master(8) starts it again and again."""
+    DIES_LATER = "dies-later"
+    """The program ends when it needs the value first."""
+    DEFERS = "defers"
+    """Mail is deferred, or refused for the time being."""
+    NO_TLS = "no-tls"
+    """TLS is turned off, or handshakes fail."""
+    WARNS = "warns"
+    """A warning is logged, and the value has no effect."""
+    IGNORES = "ignores"
+    """Nothing is said, and the word has no effect."""
+
+
+_SENTENCES = {
+    Outcome.DIES: "{} at start",
+    Outcome.DIES_LATER: "{} when the value is needed",
+    Outcome.DEFERS: "mail is deferred, or refused with a 4xx reply",
+    Outcome.NO_TLS: "TLS is turned off, or handshakes fail",
+    Outcome.WARNS: "a warning is logged, and it has no effect",
+    Outcome.IGNORES: "it is ignored silently",
+}
+_COMMANDS = ("postalias", "postdrop", "postfix", "postmulti", "postqueue", "postsuper", "posttls-finger", "sendmail")
+
+
+class Kind:
+    """The language of one parameter in one release.
+
+    `words` are those that are allowed, for kinds that have a list of them. `outcomes` has the outcome of a bad value
+    for each program; its key is empty where all that have the parameter do the same. `needs` says what has to be set
+    for the value to be read. `reason` is why a text is free.
+    """
+
+    def __init__(self, name: str, parameter: Parameter | None, detail: str, effect: str, needs: str) -> None:
+        """`detail` is the column of the table without the words of other releases."""
+        self.name = name
+        self.parameter = parameter
+        self.reason = detail if name == TEXT else ""
+        self.words = () if name == TEXT else tuple(detail.split())
+        self.needs = needs
+        pairs = [each.rpartition("=") for each in effect.split()]
+        self.outcomes = {program: Outcome(outcome) for program, _, outcome in pairs}
+
+    def read(self, text: str) -> Reading:
+        """Read an expanded value."""
+        return self._reader(self, text)
+
+    @cached_property
+    def _reader(self) -> Callable[[Kind, str], Reading]:
+        module = import_module(f".{_MODULE_OF[self.name]}", __package__)
+        readers: dict[str, Callable[[Kind, str], Reading]] = module.READERS
+        return readers[self.name]
+
+    @property
+    def outcome(self) -> Outcome:
+        """The worst that happens."""
+        return min(self.outcomes.values(), key=list(Outcome).index, default=Outcome.IGNORES)
+
+    @property
+    def programs(self) -> tuple[str, ...]:
+        """The programs that read the value, libraries left out; empty if it is read by every program."""
+        programs = tuple(filter(None, self.outcomes)) or (self.parameter.programs if self.parameter else ())
+        return tuple(each for each in programs if not each.startswith("lib"))
+
+    @property
+    def effect(self) -> str:
+        """What Postfix does with a bad value, in English."""
+        return self.effect_of(self.outcome)
+
+    def effect_of(self, outcome: Outcome) -> str:
+        """The same for another outcome than the usual one."""
+        concerned = tuple(each for each, what in self.outcomes.items() if each and what == outcome)
+        return _SENTENCES[outcome].format(_die(concerned or self.programs))
+
+
+def _die(programs: tuple[str, ...]) -> str:
+    if not programs:
+        return "every program is fatal"
+    names = [f"{each}({1 if each in _COMMANDS else 8})" for each in programs]
+    if len(names) == 1:
+        return f"{names[0]} is fatal"
+    return f"{', '.join(names[:-1])} and {names[-1]} are fatal"
+
+
+def kind_of(name: str, release: Release, *, classes: frozenset[str] = frozenset()) -> Kind | None:
+    """The kind of a parameter; None for a name that is neither built in, nor made of a service's, nor in `classes`.
+
+    `classes` are the restriction classes of the configuration (smtpd_restriction_classes): their values are lists of
+    restrictions.
+    """
+    return _built_in(name, release) or (_of_class(release) if name in classes else _of_service(name, release))
+
+
+@lru_cache(maxsize=4096)
+def _built_in(name: str, release: Release) -> Kind | None:
+    if name not in release.kinds:
+        return None
+    parameter = release.parameter(name)
+    if parameter.kind in PLAIN:
+        return Kind(PLAIN[parameter.kind], parameter, "", "dies", "")
+    return _from_row(_table()[name], parameter, release)
+
+
+def _of_class(release: Release) -> Kind:
+    return _from_row(_table()["smtpd_recipient_restrictions"], None, release)
+
+
+@lru_cache(maxsize=4096)
+def _of_service(name: str, release: Release) -> Kind | None:
+    """The kind of a parameter that a service of master.cf makes valid, such as NAME_destination_rate_delay."""
+    suffixes = [suffix for program in ("smtp", "pipe") for suffix, _ in release.service_parameters(program)]
+    suffix = max((each for each in suffixes if name.endswith(each) and name != each), key=len, default="")
+    if not suffix:
+        return None
+    defaults = dict(pair for program in ("smtp", "pipe") for pair in release.service_parameters(program))
+    return _built_in(defaults[suffix].removeprefix("$"), release)
+
+
+def _from_row(row: tuple[str, str, str, str], parameter: Parameter | None, release: Release) -> Kind:
+    kind, detail, effect, needs = row
+    if "@" in detail and kind != TEXT:
+        words = [each.partition("@") for each in detail.split()]
+        detail = " ".join(word for word, _, since in words if not since or release.since(*since.split(",")))
+    return Kind(kind, parameter, detail, effect, needs)
+
+
+@lru_cache(maxsize=1)
+def _table() -> dict[str, tuple[str, str, str, str]]:
+    return {name: (kind, detail, effect, needs) for name, kind, detail, effect, needs in kind_rows()}

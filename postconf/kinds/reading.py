@@ -1,0 +1,142 @@
+"""What a reader makes of a value: words and problems, each with its place in the value."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, NamedTuple
+
+from postconf.spelling import did_you_mean
+from postconf.syntax.mastercf import closing_brace, split_words
+from postconf.values import LIST_SEPARATORS
+
+from .kind import Outcome
+
+if TYPE_CHECKING:
+    from .kind import Kind
+
+_SIMILAR = 0.6
+_MOST_LISTED = 8
+
+
+class Word(NamedTuple):
+    """One word of a value: the characters from `start` to `end`.
+
+    `role` says what the word is: `word`, `table`, `file`, `network`, `host`, `domain`, `address`, `restriction`,
+    `argument`, `transport`, `nexthop`, `port`, `endpoint`, `option`, `path`, `text`, … A word can be part of another
+    one: `[mail.example.com]:587` is a nexthop with a host and a port in it.
+    """
+
+    text: str
+    start: int
+    end: int
+    role: str = "word"
+
+    @classmethod
+    def within(cls, outer: Word, offset: int, length: int, role: str) -> Word:
+        """Part of another word."""
+        start = outer.start + offset
+        return cls(outer.text[offset : offset + length], start, start + length, role)
+
+    def as_role(self, role: str) -> Word:
+        """The same word in another role."""
+        return self._replace(role=role)
+
+
+class Problem(NamedTuple):
+    """What is wrong with the characters from `start` to `end` of a value.
+
+    `message` says it in plain English, `effect` what Postfix does, `suggestion` what to write instead; the last two
+    can be empty. `outcome` is the effect for programs.
+    """
+
+    start: int
+    end: int
+    message: str
+    effect: str
+    suggestion: str
+    outcome: Outcome
+
+
+class Reading:
+    """The words of a value, and its problems, in the order of the text."""
+
+    __slots__ = ("_kind", "problems", "words")
+
+    def __init__(self, kind: Kind) -> None:
+        self._kind = kind
+        self.words: list[Word] = []
+        self.problems: list[Problem] = []
+
+    def add(self, word: Word, role: str = "") -> Word:
+        """Add a word, perhaps in another role."""
+        word = word.as_role(role) if role else word
+        self.words.append(word)
+        return word
+
+    def problem(
+        self,
+        at: Word,
+        message: str,
+        suggestion: str = "",
+        *,
+        outcome: Outcome | None = None,
+        effect: str = "",
+    ) -> None:
+        """Add a problem with a word. Without `outcome` and `effect`, it has those of the kind."""
+        effect = effect or (self._kind.effect_of(outcome) if outcome else self._kind.effect)
+        self.problems.append(
+            Problem(at.start, max(at.end, at.start), message, effect, suggestion, outcome or self._kind.outcome)
+        )
+
+    def unknown(self, at: Word, what: str, known: Iterable[str], *, outcome: Outcome | None = None) -> None:
+        """Add the problem that a word is none of those known."""
+        words = sorted(known) if isinstance(known, (set, frozenset)) else list(known)
+        listed = ", ".join(words) if len(words) <= _MOST_LISTED else f"{', '.join(words[:_MOST_LISTED])}, …"
+        hint = did_you_mean(at.text.lower(), words, _SIMILAR) or (
+            f"specify {one_of(len(words))}{listed}" if words else ""
+        )
+        self.problem(at, f'"{at.text}" is no {what}', hint, outcome=outcome)
+
+
+def one_of(number: int) -> str:
+    """How a list of choices is introduced."""
+    return "one of " if number > 1 else ""
+
+
+def words_at(text: str, separators: str = LIST_SEPARATORS) -> Iterator[Word]:
+    """The words of a list without braces (mystrtok(3)), with their places."""
+    start = -1
+    for offset, character in enumerate(text):
+        if character in separators:
+            if start >= 0:
+                yield Word(text[start:offset], start, offset)
+                start = -1
+        elif start < 0:
+            start = offset
+    if start >= 0:
+        yield Word(text[start:], start, len(text))
+
+
+def braced_words_at(text: str, separators: str = LIST_SEPARATORS, offset: int = 0) -> list[Word]:
+    """The words of a list, of which those in braces can have separators in them (mystrtokq(3)), with their places."""
+    return [Word(word, offset + at, offset + at + len(word)) for word, at in split_words(text, separators)]
+
+
+def whole(text: str, role: str = "word") -> Word:
+    """The value as one word, without the blanks around it."""
+    start = len(text) - len(text.lstrip())
+    return Word(text.strip(), start, start + len(text.strip()), role)
+
+
+def inside_braces(reading: Reading, word: Word) -> list[Word] | None:
+    """The words in `{ … }` (extpar(3)); None, and a problem, if the braces don't match."""
+    end = closing_brace(word.text, 0)
+    if end < 0:
+        reading.problem(word, f'"{word.text}" has no closing brace', "add a }", outcome=Outcome.DIES)
+        return None
+    if end != len(word.text) - 1:
+        rest = Word.within(word, end + 1, len(word.text) - end - 1, "word")
+        message = f'"{rest.text}" stands directly behind a closing brace'
+        reading.problem(rest, message, "put a blank between them", outcome=Outcome.DIES)
+        return None
+    return braced_words_at(word.text[1:end], offset=word.start + 1)

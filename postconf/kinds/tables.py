@@ -1,0 +1,22 @@
+"""Names of lookup tables in values: `type:name`, perhaps with adapters in front, or `type:{ … }`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .reading import Word
+
+TABLE_TYPES = frozenset(
+    (
+        *("btree", "cdb", "cidr", "dbm", "debug", "environ", "fail", "hash", "inline", "internal", "ldap", "lmdb"),
+        *("memcache", "mongodb", "mysql", "netinfo", "nis", "nisplus", "pcre", "pgsql", "pipemap", "proxy", "randmap"),
+        *("regexp", "sdbm", "socketmap", "sqlite", "static", "tcp", "texthash", "thash", "unionmap", "unix"),
+    )
+)
+"""All types that some build of Postfix has."""
+
+
+def is_table(word: Word) -> bool:
+    """Is an element of a list of patterns a table? An address in brackets can have colons, too (match_ops(3))."""
+    return not word.text.startswith("[") and ":" in word.text
