@@ -105,6 +105,10 @@ class Policies:
                 self._warn(error.warning)
             raise
 
+    def configured_level(self, destination: Destination) -> SecurityLevel:
+        """Return the level that tables and settings ask for, before DNS decides on `dane`; raise `PolicyError`."""
+        return self._entry(destination).level
+
     def close(self) -> None:
         """Close the tables."""
         for tables in (self._maps, self._per_site):
