@@ -184,9 +184,9 @@ class Evaluation:
 
     # What restrictions call.
 
-    def ask(self, question: Question) -> Answer:
-        """Return the world's answer; raise `Undecided`."""
-        return self.world.ask(question)
+    def ask(self, question: Question, choices: tuple[Answer, ...] = ()) -> Answer:
+        """Return the world's answer; raise `Undecided`, with the `choices` that make a difference."""
+        return self.world.ask(question, choices)
 
     def warn(self, text: str) -> None:
         """Note a warning of smtpd(8) for the step that is being made."""

@@ -19,11 +19,11 @@ from .world import Kind, Question, Undecided, explore
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from .facts import Session
     from .smtpd import Smtpd
-    from .world import Answer, World
+    from .world import World
 
 _NEUTERED = str.maketrans(dict.fromkeys(' <>()\\";@', "?"))
 _BODIES = ("body=8bitmime", "body=7bit")
@@ -75,14 +75,9 @@ def converse(smtpd: Smtpd, session: Session, world: World) -> Conversation:
         for other in others:
             there = other.outcome.exchanges
             if index >= len(there) or there[index].reply != exchange.reply:
-                depends.append(_parting(first.answers, other.answers).name)
+                depends.append(exploration.parting(other).name)
         exchanges.append(exchange._replace(depends=tuple(dict.fromkeys(depends))))
     return first.outcome._replace(exchanges=tuple(exchanges))
-
-
-def _parting(answers: Mapping[Question, Answer], others: Mapping[Question, Answer]) -> Question:
-    """Return the question at which two evaluations part."""
-    return next(question for question, answer in answers.items() if others.get(question) != answer)
 
 
 def run(smtpd: Smtpd, session: Session, world: World) -> Conversation:
@@ -140,9 +135,8 @@ class _Conversation:
     def _say(self, command: str, argument: str, action: Callable[[str], str]) -> Reply:
         evaluation = self.evaluation
         evaluation.steps = []
-        limit = self.settings.number("smtpd_hard_error_limit")
         try:
-            if self.errors >= limit:
+            if self.errors >= self.smtpd.hard_error_limit:
                 host = self.settings.text("myhostname")
                 text = f"421 4.7.0 {host} Error: too many errors"
             elif self.denied:

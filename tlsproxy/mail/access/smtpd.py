@@ -10,6 +10,7 @@ import ipaddress
 from functools import cached_property
 from typing import NamedTuple
 
+from maps import open_table
 from maps.naming import BadBraces, in_braces
 from postconf import ConfigError
 from postconf.machine.host import own_addresses
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
     from ..lookup import MailFound
     from ..matching import MatchList
     from ..resolver import Resolution
-    from ..tables import Found, MapList
+    from ..tables import Found, MapList, Opener
     from .evaluation import Action
     from .facts import Session
 
@@ -55,6 +56,10 @@ _CACHE_SIZE = 1000
 _ENFORCING = ("encrypt", "verify", "secure", "fingerprint")
 
 
+class ServiceError(ValueError):
+    """A service that is not in master.cf, or that is none of smtpd(8)."""
+
+
 class PolicyService(NamedTuple):
     """An endpoint of check_policy_service with its options; times are in seconds, as written."""
 
@@ -69,11 +74,13 @@ class PolicyService(NamedTuple):
 class Smtpd:
     """A service of smtpd(8). `traces` is False for callers that need replies only: places are not looked for then."""
 
-    def __init__(self, config: Config, view: View, resolver: Resolver, *, traces: bool = True) -> None:
-        """Read what smtpd(8) reads when it starts. Raises `ConfigError` for what it dies of."""
+    def __init__(
+        self, config: Config, view: View, resolver: Resolver, *, traces: bool = True, opener: Opener = open_table
+    ) -> None:
+        """Read what smtpd(8) reads when it starts; `opener` opens tables. Raises `ConfigError` for what it dies of."""
         self.config = config
         self.handlers = HANDLERS
-        self.settings = MailView(view)
+        self.settings = MailView(view, opener=opener)
         self.resolver = resolver
         self.traces = traces
         settings = self.settings
@@ -91,6 +98,7 @@ class Smtpd:
                 message = f"bad configuration: {name} = {settings.text(name)}"
                 raise ConfigError(message, settings.place(name), "specify defer or defer_if_permit")
         self.logs_port = settings.yes("smtpd_client_port_logging")
+        self.hard_error_limit = settings.number("smtpd_hard_error_limit")
         self.delays_rejects = settings.yes("smtpd_delay_reject")
         self.soft_bounce = settings.yes("soft_bounce")
         self.utf8 = settings.smtputf8
@@ -299,6 +307,23 @@ class Smtpd:
         kind = self.settings.view.origin("smtpd_relay_restrictions").kind
         level = compatibility_level(self.settings.text("compatibility_level"))
         return kind == "default" and level is not None and level < (1, 0, 0)
+
+
+def open_service(config: Config, service: str, *, traces: bool = True, opener: Opener = open_table) -> Smtpd:
+    """Return a service of smtpd(8) by its `name/type`, such as `smtp/inet`.
+
+    `opener` opens tables, by default `maps.open_table`. Raises `ServiceError`, and `ConfigError` for what smtpd(8) or
+    trivial-rewrite(8) dies of.
+    """
+    name, _, kind = service.rpartition("/")
+    try:
+        view = config.service(name, kind)
+    except KeyError:
+        raise ServiceError(f"no service {service} in {config.directory}/master.cf") from None
+    program = view.service.command.rpartition("/")[2]
+    if program != "smtpd":
+        raise ServiceError(f"{service} is a service of {program}(8), not of smtpd(8)")
+    return Smtpd(config, view, Resolver(MailView(config, opener=opener)), traces=traces, opener=opener)
 
 
 def require_relay_control(lists: dict[Stage, RestrictionList], classes: Classes, settings: MailView) -> None:

@@ -80,6 +80,8 @@ ANSWERS: Mapping[Kind, tuple[Answer, ...]] = {
     Kind.FILTER: (Answer("action", "accept"), Answer("action", "reject")),
 }
 """Answers that are tried where none is known; the first is the quiet one, for which the result is shown."""
+LISTED_OR_NOT = ANSWERS[Kind.LIST][:2]
+"""What matters to restrictions that reject: a list that fails is one that does not list."""
 
 _WORDS = {
     Kind.LIST: ("unlisted", "listed", "failed"),
@@ -90,11 +92,15 @@ _WORDS = {
 
 
 class Undecided(Exception):
-    """A question that has no answer yet. `progress` is how far an evaluation had come, as it counts that."""
+    """A question that has no answer yet.
 
-    def __init__(self, question: Question) -> None:
+    `choices` are the answers that make a difference, `progress` is how far the evaluation had come, as it counts that.
+    """
+
+    def __init__(self, question: Question, choices: tuple[Answer, ...]) -> None:
         super().__init__(str(question))
         self.question = question
+        self.choices = choices
         self.progress = 0
 
 
@@ -123,8 +129,8 @@ class World:
         self.decided = decided or {}
         self._asked: dict[Question, Answer | None] = {}
 
-    def ask(self, question: Question) -> Answer:
-        """Return the answer; raise `Undecided` if there is none."""
+    def ask(self, question: Question, choices: tuple[Answer, ...] = ()) -> Answer:
+        """Return the answer; raise `Undecided` if there is none. `choices`: see there; by default all of the kind."""
         assumed = self.assumed.get(question.name)
         if assumed is not None:
             return assumed
@@ -135,7 +141,7 @@ class World:
             if answer is not None:
                 return answer
         if question not in self.decided:
-            raise Undecided(question)
+            raise Undecided(question, choices or ANSWERS[question.kind])
         return self.decided[question]
 
     def with_answers(self, decided: Mapping[Question, Answer]) -> World:
@@ -166,6 +172,11 @@ class Exploration(NamedTuple, Generic[Outcome]):
     branches: tuple[Branch[Outcome], ...]
     unexplored: tuple[tuple[Question, int], ...] = ()
 
+    def parting(self, branch: Branch[Outcome]) -> Question:
+        """Return the question at which another branch parts from the quiet one."""
+        quiet = self.branches[0].answers
+        return next(question for question, answer in quiet.items() if branch.answers.get(question) != answer)
+
 
 def explore(evaluate: Callable[[World], Outcome], world: World, limit: int = MAX_EVALUATIONS) -> Exploration[Outcome]:
     """Evaluate once for each combination of answers that makes the evaluation ask something new."""
@@ -179,7 +190,7 @@ def explore(evaluate: Callable[[World], Outcome], world: World, limit: int = MAX
             outcome = evaluate(world.with_answers(answers))
         except Undecided as undecided:
             question = undecided.question
-            choices = ANSWERS[question.kind]
+            choices = undecided.choices
             if len(branches) + len(waiting) >= limit:
                 unexplored.append((question, undecided.progress))
                 choices = choices[:1]

@@ -13,7 +13,7 @@ from ..evaluation import Evaluation, Frame, Result, handles
 from ..facts import UNKNOWN
 from ..names import to_ascii
 from ..replies import RECIPIENT_CLASS, SENDER_CLASS, fix_status, split_status
-from ..world import Answer, Kind, Question
+from ..world import LISTED_OR_NOT, Answer, Kind, Question
 from .access_tables import CLIENT_CLASS, HELO_CLASS, REVERSE_CLIENT_CLASS
 from .recipient import is_authorized
 
@@ -26,7 +26,7 @@ def reject_rbl_client(evaluation: Evaluation, zone: str, _frame: Frame) -> Resul
     if not zone:
         return Result.DUNNO
     address = evaluation.client.address
-    return _reject(evaluation, zone, address, CLIENT_CLASS, _address(evaluation, zone, address))
+    return _reject(evaluation, zone, address, CLIENT_CLASS, _address(evaluation, zone, address, LISTED_OR_NOT))
 
 
 @handles("reject_maps_rbl")
@@ -92,7 +92,7 @@ def permit_rhswl_client(evaluation: Evaluation, zone: str, _frame: Frame) -> Res
 def _reject_name(evaluation: Evaluation, zone: str, name: str | None, subject: str) -> Result:
     if not zone or name is None or (subject in (CLIENT_CLASS, REVERSE_CLIENT_CLASS) and name.lower() == UNKNOWN):
         return Result.DUNNO
-    return _reject(evaluation, zone, name, subject, _domain(evaluation, zone, name))
+    return _reject(evaluation, zone, name, subject, _domain(evaluation, zone, name, LISTED_OR_NOT))
 
 
 def _relays(evaluation: Evaluation) -> bool:
@@ -107,8 +107,8 @@ def _permit(evaluation: Evaluation, what: str, answer: Answer) -> Result:
     return Result.OK if answer.word == "listed" else Result.DUNNO
 
 
-def _address(evaluation: Evaluation, zone: str, address: str) -> Answer:
-    return evaluation.ask(Question(Kind.LIST, zone, f"{reversed_address(address)}.{zone.partition('=')[0]}"))
+def _address(evaluation: Evaluation, zone: str, address: str, choices: tuple[Answer, ...] = ()) -> Answer:
+    return evaluation.ask(Question(Kind.LIST, zone, f"{reversed_address(address)}.{zone.partition('=')[0]}"), choices)
 
 
 def reversed_address(address: str) -> str:
@@ -121,14 +121,14 @@ def reversed_address(address: str) -> str:
     return ".".join(reversed(digits))
 
 
-def _domain(evaluation: Evaluation, zone: str, what: str) -> Answer:
+def _domain(evaluation: Evaluation, zone: str, what: str, choices: tuple[Answer, ...] = ()) -> Answer:
     _, at, domain = what.rpartition("@")
     if (at and domain.startswith("[")) or not domain or domain.rpartition(".")[2].isdigit():
         return _UNLISTED
     domain = to_ascii(domain)
     if not addresses.is_domain(domain, smtputf8=False):
         return _UNLISTED
-    return evaluation.ask(Question(Kind.LIST, zone, f"{domain}.{zone.partition('=')[0]}"))
+    return evaluation.ask(Question(Kind.LIST, zone, f"{domain}.{zone.partition('=')[0]}"), choices)
 
 
 def _reject(evaluation: Evaluation, zone: str, what: str, subject: str, answer: Answer) -> Result:

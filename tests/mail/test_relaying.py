@@ -1,0 +1,97 @@
+"""Whether strangers may relay: decided by evaluation, with the path that permits."""
+
+from __future__ import annotations
+
+import pytest
+
+from tlsproxy.mail.access.relaying import stranger_may_relay
+from tlsproxy.mail.access.smtpd import open_service
+from tlsproxy.mail.access.world import World, parse_assumption
+
+MASTER = "smtp inet n - n - - smtpd\nsubmission inet n - n - - smtpd\n -o smtpd_tls_security_level=encrypt\n"
+CLOSED = "permit_mynetworks, permit_sasl_authenticated, reject_unauth_destination"
+
+
+def verdict(make_config, world=None, service="smtp/inet", **settings):
+    smtpd = open_service(make_config(MASTER, **settings), service)
+    return stranger_may_relay(smtpd, world or World())
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"smtpd_relay_restrictions": CLOSED},
+        {"smtpd_relay_restrictions": "", "smtpd_recipient_restrictions": CLOSED + ", permit"},
+        {"smtpd_relay_restrictions": CLOSED, "smtpd_client_restrictions": "permit"},
+        {"smtpd_relay_restrictions": "check_client_access static:dunno, reject"},
+        {"smtpd_relay_restrictions": CLOSED, "smtpd_sender_restrictions": "check_sender_access static:ok"},
+        {"smtpd_relay_restrictions": "check_client_access fail:x, reject"},
+        {"smtpd_relay_restrictions": "no_such_thing, reject"},
+    ],
+)
+def test_stranger_is_rejected_by_closed_relay(make_config, settings):
+    found = verdict(make_config, **settings)
+    assert not found.permits
+    assert not found.depends
+    assert not found.reply.is_good
+
+
+@pytest.mark.parametrize(
+    ("settings", "restriction"),
+    [
+        ({"mynetworks": "0.0.0.0/0", "smtpd_relay_restrictions": CLOSED}, "permit_mynetworks"),
+        ({"smtpd_relay_restrictions": "check_client_access static:ok, reject"}, "check_client_access"),
+        ({"smtpd_relay_restrictions": "check_sender_access inline:{example=OK}, reject"}, "check_sender_access"),
+        (
+            {"smtpd_relay_restrictions": "warn_if_reject defer, check_helo_access static:1, reject"},
+            "check_helo_access",
+        ),
+        ({"relay_domains": "static:all"}, None),
+        (
+            {
+                "smtpd_relay_restrictions": "open, reject",
+                "smtpd_restriction_classes": "open",
+                "open": "permit_mynetworks permit",
+            },
+            "permit",
+        ),
+    ],
+)
+def test_stranger_is_permitted_with_the_path(make_config, settings, restriction):
+    found = verdict(make_config, **settings)
+    assert found.permits
+    assert not found.depends
+    if restriction:
+        assert restriction in [step.restriction for step in found.path]
+        assert all(step.place for step in found.path)
+
+
+def test_stranger_verdict_ignores_lists_that_only_reject(make_config):
+    lists = "reject_rbl_client one.example, reject_rbl_client two.example, reject_unknown_sender_domain"
+    closed = verdict(make_config, smtpd_client_restrictions=lists)
+    assert (closed.permits, closed.depends) == (False, ())
+    is_open = verdict(make_config, smtpd_client_restrictions=lists, mynetworks="0.0.0.0/0")
+    assert is_open.permits
+    assert set(is_open.depends) == {"dnsbl:one.example", "dnsbl:two.example", "domain:stranger.example"}
+
+
+def test_stranger_verdict_depends_on_a_policy_service(make_config):
+    settings = {"smtpd_relay_restrictions": "check_policy_service unix:private/policy, reject_unauth_destination"}
+    found = verdict(make_config, **settings)
+    assert not found.permits
+    assert found.depends == ("policy:unix:private/policy",)
+    assumed = World(dict([parse_assumption("policy:unix:private/policy=OK")]))
+    assert verdict(make_config, assumed, **settings).permits
+
+
+def test_stranger_is_rejected_where_tls_and_login_are_required(make_config):
+    settings = {"smtpd_relay_restrictions": "permit_sasl_authenticated, reject", "smtpd_sasl_auth_enable": "yes"}
+    found = verdict(make_config, service="submission/inet", **settings)
+    assert not found.permits
+    assert found.path[0].restriction == "reject"
+
+
+def test_stranger_whose_mail_is_discarded_does_not_relay(make_config):
+    found = verdict(make_config, smtpd_client_restrictions="check_client_access static:DISCARD")
+    assert not found.permits

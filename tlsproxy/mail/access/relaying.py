@@ -1,0 +1,91 @@
+"""The open relay question: may a stranger send mail to a stranger?
+
+A stranger is a client outside mynetworks that has not logged in, with a verified name and no certificate; sender and
+recipient are in domains that no configuration should know. The answer comes from an evaluation of all restriction
+lists, as smtpd(8) evaluates them, with the tables that are there.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from .evaluation import Step
+from .facts import Client, Session, Tls
+from .replies import Reply
+from .session import run
+from .world import NOWHERE, explore
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from .session import Conversation, Exchange
+    from .smtpd import Smtpd
+    from .world import Exploration, World
+
+HELO_NAME = "mail.stranger.example"
+SENDER = "someone@stranger.example"
+RECIPIENT = "someone@elsewhere.example"
+CLIENTS = (
+    Client.named("203.0.113.77", HELO_NAME),
+    Client.named("9.9.9.9", HELO_NAME),
+    Client.named("2620:fe::9", HELO_NAME),
+)
+"""Addresses far from each other: tables may know one of them, and those of documentation are in lists of bogons."""
+
+
+class RelayVerdict(NamedTuple):
+    """The answer for one service.
+
+    `permits` is True if a stranger may relay, whatever is `unlisted`, `DUNNO` and the like outside; `depends` are the
+    questions to the world whose answers would change that, empty for a certain verdict. `steps` are the restrictions
+    that were evaluated, and `reply` is the last reply. `session` is what was tried.
+    """
+
+    permits: bool
+    depends: tuple[str, ...]
+    session: Session
+    steps: tuple[Step, ...]
+    reply: Reply
+
+    @property
+    def path(self) -> tuple[Step, ...]:
+        """The restrictions that permitted, or the one that rejected, with the lists they are in."""
+        wanted = ("permit",) if self.permits else ("reject", "defer", "error")
+        return tuple(step for step in self.steps if step.outcome in wanted)
+
+
+def stranger_may_relay(smtpd: Smtpd, world: World = NOWHERE) -> RelayVerdict:
+    """Return whether a stranger may relay through a service: the worst verdict of several attempts."""
+    verdicts = [_verdict(smtpd, session, world) for session in _sessions(smtpd)]
+    return max(verdicts, key=lambda verdict: (verdict.permits, bool(verdict.depends)))
+
+
+def _sessions(smtpd: Smtpd) -> Iterator[Session]:
+    tls = Tls() if smtpd.requires_tls else None
+    for client in CLIENTS:
+        yield Session(client, HELO_NAME, SENDER, (RECIPIENT,), tls=tls)
+    yield Session(CLIENTS[0], HELO_NAME, "", (RECIPIENT,), tls=tls)
+
+
+def _verdict(smtpd: Smtpd, session: Session, world: World) -> RelayVerdict:
+    exploration: Exploration[Conversation] = explore(lambda each: run(smtpd, session, each), world)
+    first = exploration.branches[0]
+    permits = _relays(first.outcome)
+    depends = [question.name for question, _ in exploration.unexplored]
+    others = [each for each in exploration.branches[1:] if _relays(each.outcome) != permits]
+    depends += [exploration.parting(each).name for each in others]
+    exchange = _decisive(first.outcome)
+    return RelayVerdict(permits, tuple(dict.fromkeys(depends)), session, exchange.steps, exchange.reply)
+
+
+def _relays(conversation: Conversation) -> bool:
+    """Return True if the recipient was accepted, and the message is not thrown away."""
+    return bool(conversation.accepted) and not any(action.name == "DISCARD" for action in conversation.actions)
+
+
+def _decisive(conversation: Conversation) -> Exchange:
+    """Return the exchange that decided: RCPT if it was accepted, else the first rejection."""
+    if conversation.accepted:
+        return next(each for each in conversation.exchanges if each.command == "RCPT")
+    return next((each for each in conversation.exchanges if not each.reply.is_good), conversation.exchanges[-1])
