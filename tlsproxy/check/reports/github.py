@@ -20,11 +20,12 @@ def render(run: Run, *, colour: bool) -> str:  # noqa: ARG001
             "endColumn": each.span.end_column,
             "title": f"{each.rule} {each.name}",
         }
-        given = ",".join(f"{key}={_escape(str(value), ':,')}" for key, value in properties.items() if value)
+        given = ",".join(f"{key}={escape(str(value), ':,')}" for key, value in properties.items() if value)
         text = f"{each.message}; {each.help}" if each.help else each.message
-        lines.append(f"::{_COMMANDS[each.severity]} {given}::{_escape(printable(text))}\n")
+        lines.append(f"::{_COMMANDS[each.severity]} {given}::{escape(printable(text))}\n")
     return "".join(lines)
 
 
-def _escape(text: str, more: str = "") -> str:
+def escape(text: str, more: str = "") -> str:
+    """Escape a text for a workflow command; `more` are further characters to escape, in properties `:` and `,`."""
     return "".join(f"%{ord(each):02X}" if each in "%\r\n" + more else each for each in text)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from ..addresses import parse_path, split
+from ..addresses import parse_path, split, unquoted
 from ..tables import TableLookupError
 from .attributes import expand_reply
 from .commands import Token, tokens
@@ -78,6 +78,17 @@ def converse(smtpd: Smtpd, session: Session, world: World) -> Conversation:
                 depends.append(exploration.parting(other).name)
         exchanges.append(exchange._replace(depends=tuple(dict.fromkeys(depends))))
     return first.outcome._replace(exchanges=tuple(exchanges))
+
+
+def outcomes(smtpd: Smtpd, session: Session, world: World) -> tuple[tuple[Conversation, ...], tuple[str, ...]]:
+    """Hold a session for all that the world may answer; the first outcome is the quiet one.
+
+    Also return the names of the questions that lead to the others.
+    """
+    exploration = explore(lambda each: run(smtpd, session, each), world)
+    names = [exploration.parting(each).name for each in exploration.branches[1:]]
+    names += [question.name for question, _ in exploration.unexplored]
+    return tuple(each.outcome for each in exploration.branches), tuple(dict.fromkeys(names))
 
 
 def run(smtpd: Smtpd, session: Session, world: World) -> Conversation:
@@ -312,11 +323,15 @@ class _Conversation:
         rejection = self.stages.end_of_data()
         if rejection:
             return rejection
+        evaluation = self.evaluation
+        added = [unquoted(action.text) for action in evaluation.actions if action.name == "BCC"]
+        refusal = self.smtpd.envelope(evaluation.sender or "", [*self.accepted, *added]).refusal
+        if refusal is not None:
+            return f"{refusal.code} {refusal.text}"
         for filter_ in self.smtpd.filters_before_queue(self.session.client.address):
-            answer = self.evaluation.ask(Question(Kind.FILTER, filter_))
-            if answer.data != "accept":
+            if evaluation.ask(Question(Kind.FILTER, filter_)).data != "accept":
                 return f"550 5.7.1 Command rejected by {filter_}"
-        return self.smtpd.queue(self.evaluation.sender or "", self.accepted, self.evaluation.actions)
+        return "250 2.0.0 Ok: queued as ID"
 
 
 _GO_ON = 354

@@ -20,6 +20,7 @@ from postconf.syntax.mastercf import split_words
 from postconf.values import LIST_SEPARATORS
 
 from ..addresses import Delimiters, fold, same
+from ..cleanup import Cleanup
 from ..lookup import Order
 from ..resolver import Resolver
 from ..view import MailView
@@ -35,11 +36,11 @@ if TYPE_CHECKING:
 
     from postconf import Config, View
 
+    from ..cleanup import Envelope
     from ..lookup import MailFound
     from ..matching import MatchList
     from ..resolver import Resolution
     from ..tables import Found, MapList, Opener
-    from .evaluation import Action
     from .facts import Session
 
 _FINGERPRINTS = ("cert_fingerprint", "pubkey_fingerprint")
@@ -104,10 +105,12 @@ class Smtpd:
         self.utf8 = settings.smtputf8
         self.allows_untrusted_routing = settings.yes("allow_untrusted_routing")
         self.parents_match = settings.matches_parents("smtpd_access_maps")
+        self.maps_addresses = "no_address_mappings" not in settings.words("receive_override_options")
         self.skips_validation = "no_unknown_recipient_checks" in settings.words("receive_override_options")
         self.double_bounce_sender = settings.text("double_bounce_sender")
         self.recipient_stages = self._recipient_stages()
-        self._policy_services: dict[str, PolicyService] = {}
+        self.policy_services: dict[str, PolicyService] = {}
+        """Those that were asked for, by the argument that names them."""
         self._access_tables: dict[str, MapList | None] = {}
         self._resolved: dict[tuple[str, str], Resolution] = {}
         self._probe_sender: str | None = None
@@ -143,9 +146,9 @@ class Smtpd:
 
     def policy_service(self, argument: str) -> PolicyService:
         """Read the argument of check_policy_service."""
-        if argument not in self._policy_services:
-            self._policy_services[argument] = self._read_policy_service(argument)
-        return self._policy_services[argument]
+        if argument not in self.policy_services:
+            self.policy_services[argument] = self._read_policy_service(argument)
+        return self.policy_services[argument]
 
     def _read_policy_service(self, argument: str) -> PolicyService:
         options = {
@@ -287,9 +290,14 @@ class Smtpd:
         proxy = settings.text("smtpd_proxy_filter")
         return (*names, *([proxy] if proxy else ()))
 
-    def queue(self, _sender: str, _recipients: Sequence[str], _actions: Sequence[Action]) -> str:
-        """Return the reply to a message that cleanup(8) takes."""
-        return "250 2.0.0 Ok: queued as ID"
+    @cached_property
+    def cleanup(self) -> Cleanup:
+        """What makes envelopes of accepted messages."""
+        return Cleanup(self.resolver.view, self.resolver.rewriter)
+
+    def envelope(self, sender: str, recipients: Sequence[str]) -> Envelope:
+        """Return what cleanup(8) writes for a message; addresses are in internal form."""
+        return self.cleanup.envelope(sender, *recipients, mappings=self.maps_addresses)
 
     def _recipient_stages(self) -> tuple[tuple[Stage, RestrictionList], ...]:
         """Return the relay and the recipient restrictions in the order of their evaluation."""

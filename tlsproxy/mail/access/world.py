@@ -14,6 +14,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+    from .smtpd import Smtpd
+
 Outcome = TypeVar("Outcome")
 
 MAX_EVALUATIONS = 128
@@ -111,6 +113,9 @@ class AssumptionError(ValueError):
 class Inquirer(Protocol):
     """Something that asks the real world."""
 
+    def serve(self, smtpd: Smtpd) -> None:
+        """Ask for this service from now on."""
+
     def ask(self, question: Question) -> Answer | None:
         """Return an answer, or None for a question that it does not ask."""
 
@@ -143,6 +148,14 @@ class World:
         if question not in self.decided:
             raise Undecided(question, choices or ANSWERS[question.kind])
         return self.decided[question]
+
+    def with_assumptions(self, assumed: Mapping[str, Answer]) -> World:
+        """Return this world with more assumptions, over which its own go."""
+        if not assumed:
+            return self
+        world = World({**assumed, **self.assumed}, self.inquirer, self.decided)
+        world._asked = self._asked
+        return world
 
     def with_answers(self, decided: Mapping[Question, Answer]) -> World:
         """Return this world with other answers for what it does not know."""

@@ -1,0 +1,114 @@
+"""postscreen(8) in front of smtpd(8): its access list and its DNS lists, which decide before any restriction does.
+
+Tests of the client's behaviour, before and after the greeting, are not traced: a client that is traced passes them.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from postconf.syntax.mastercf import split_words
+from postconf.values import LIST_SEPARATORS
+
+from ..tables import TableLookupError
+from ..view import MailView
+from .checks.dnsbl import reversed_address
+from .evaluation import Step
+from .lists import read_list
+from .world import LISTED_OR_NOT, Kind, Question
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from postconf import View
+
+    from .facts import Client
+    from .world import World
+
+_PARAMETER = "postscreen_access_list"
+
+
+class Screening(NamedTuple):
+    """What postscreen(8) does with a client.
+
+    `outcome` is `pass`, `reject` (each recipient gets `reply`) or `drop` (the client gets `reply` and is hung up on).
+    """
+
+    outcome: str
+    steps: tuple[Step, ...]
+    reply: str = ""
+
+
+class Postscreen:
+    """A service of postscreen(8)."""
+
+    def __init__(self, view: View) -> None:
+        """Read the lists; raise `ConfigError`."""
+        self._settings = MailView(view)
+        self._words = read_list(view, _PARAMETER).words
+        self._view = view
+
+    def screen(self, client: Client, world: World) -> Screening:
+        """Return the verdict about a client; raise `Undecided` where DNS decides."""
+        steps: list[Step] = []
+        verdict = self._access_list(client, steps)
+        if verdict == "permit":
+            return Screening("pass", tuple(steps))
+        if verdict == "reject":
+            action = self._settings.text("postscreen_blacklist_action") or "ignore"
+            done = _outcome(action, client, steps)
+            if done is not None:
+                return done
+        return self._dns_lists(client, world, steps) or Screening("pass", tuple(steps))
+
+    def _access_list(self, client: Client, steps: list[Step]) -> str:
+        for word in self._words:
+            name, outcome, key, value, entry = word.text.lower(), "dunno", "", "", None
+            try:
+                if name == "permit_mynetworks":
+                    found = self._settings.clients("mynetworks").match("unknown", client.address)
+                    outcome = "permit" if found else "dunno"
+                elif ":" in word.text:
+                    answer = self._settings.tables.maps(_PARAMETER, text=word.text).find(client.address)
+                    if answer is not None:
+                        key, value, entry = answer.key, answer.value, answer.place
+                        outcome = value.strip().lower()
+                elif name in ("permit", "reject"):
+                    outcome = name
+            except TableLookupError as error:
+                steps.append(Step(_PARAMETER, word.text, "", word.place, "error", note=str(error)))
+                return "dunno"
+            steps.append(
+                Step(_PARAMETER, word.text, "", word.place, outcome, 0, "", word.text if key else "", key, value, entry)
+            )
+            if outcome in ("permit", "reject"):
+                return outcome
+            if outcome != "dunno":
+                return "dunno"
+        return "dunno"
+
+    def _dns_lists(self, client: Client, world: World, steps: list[Step]) -> Screening | None:
+        settings = self._settings
+        action = settings.text("postscreen_dnsbl_action") or "ignore"
+        sites = [word for word, _ in split_words(settings.text("postscreen_dnsbl_sites"), LIST_SEPARATORS)]
+        if action == "ignore" or not sites:
+            return None
+        score = 0
+        for site in sites:
+            zone, star, weight = site.partition("*")
+            detail = f"{reversed_address(client.address)}.{zone.partition('=')[0]}"
+            listed = world.ask(Question(Kind.LIST, zone, detail), LISTED_OR_NOT).word == "listed"
+            score += (int(weight) if star else 1) if listed else 0
+            outcome = "reject" if listed else "dunno"
+            steps.append(Step("postscreen_dnsbl_sites", site, "", settings.place("postscreen_dnsbl_sites"), outcome))
+        if score < settings.number("postscreen_dnsbl_threshold"):
+            return None
+        return _outcome(action, client, steps)
+
+
+def _outcome(action: str, client: Client, steps: list[Step]) -> Screening | None:
+    if action == "drop":
+        return Screening("drop", tuple(steps), "521 5.3.2 Service currently unavailable")
+    if action == "enforce":
+        text = f"550 5.7.1 Service unavailable; client [{client.address}] blocked using postscreen"
+        return Screening("reject", tuple(steps), text)
+    return None

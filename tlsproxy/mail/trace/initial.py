@@ -1,0 +1,133 @@
+"""`--init`: a first file of expectations, made from what a configuration does now.
+
+Only expectations are written that hold, and that somebody who runs a mail server would want to hold. What does not, such
+as an open relay, becomes a comment that says so.
+"""
+
+from __future__ import annotations
+
+from ..access.smtpd import ServiceError
+from ..access.world import World
+from .expectations import read_expectations
+from .judging import Judge
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from postconf import Config, ServiceView
+
+_STRANGER = "203.0.113.7"
+_NAME = "mail.stranger.example"
+_MAX_DOMAINS = 5
+"""Own domains that are written for each address class; further ones are added by hand."""
+
+
+def first_expectations(config: Config) -> str:
+    """Return the text of a file of expectations; raise `ConfigError` for what smtpd(8) dies of."""
+    services = [view for view in config.services() if _program(view) in ("smtpd", "postscreen")]
+    services = [view for view in services if view.service.type == "inet"]
+    if not services:
+        raise ServiceError(f"no service of smtpd(8) in {config.directory}/master.cf")
+    parts = [
+        "# Expectations for tlsproxy-trace --expect: what this configuration has to do.\n"
+        f'config = "{_quoted(config.directory)}"\n'
+    ]
+    for view in services:
+        key = view.service.key
+        parts += [_checked(config, name, entry) for name, entry in _sessions(config, view, key)]
+    parts += [_checked(config, name, entry) for name, entry in _routes(config)]
+    return "\n".join(part for part in parts if part)
+
+
+def _program(view: ServiceView) -> str:
+    return view.service.command.rpartition("/")[2]
+
+
+def _checked(config: Config, name: str, entry: str) -> str:
+    """Return an entry if it holds, else a comment with what happens."""
+    text = f"{entry.replace('@NAME@', _quoted(name))}"
+    verdicts = list(Judge(config, World()).judge(read_expectations(text, "expectation")))
+    if all(verdict.holds for verdict in verdicts):
+        return text
+    return f"# NOT SO: {name}\n#   {verdicts[0].difference}\n".replace("\r", "")
+
+
+def _sessions(config: Config, view: ServiceView, key: str) -> Iterator[tuple[str, str]]:
+    tls = _needs_tls(view)
+    yield (
+        f"{key}: strangers can't relay",
+        _session(key, "someone@stranger.example", "someone@elsewhere.example", "refuse", tls=tls),
+    )
+    if _is_submission(view):
+        yield (
+            f"{key}: mail to own users needs a login",
+            _session(key, "someone@stranger.example", _own_address(config), "refuse", tls=tls),
+        )
+    for domain in _domains(config, "mydestination"):
+        if not _is_submission(view):
+            entry = _session(key, "someone@stranger.example", f"postmaster@{domain}", "accept", tls=tls)
+            yield f"{key}: mail to {domain} is accepted", entry
+    if view["smtpd_sasl_auth_enable"].lower() == "yes":
+        user = _own_address(config)
+        yield (
+            f"{key}: users can submit with TLS",
+            _session(key, user, "someone@elsewhere.example", "accept", tls=True, user=user),
+        )
+        yield (
+            f"{key}: users can't submit without TLS",
+            _session(key, user, "someone@elsewhere.example", "refuse", tls=False, user=user),
+        )
+
+
+def _session(key: str, sender: str, recipient: str, expect: str, *, tls: bool, user: str = "") -> str:
+    lines = [
+        "[[session]]",
+        'name = "@NAME@"',
+        f'service = "{key}"',
+        f'client = "{_STRANGER}"',
+        f'client-name = "{_NAME}"',
+        *([f'sasl-user = "{_quoted(user)}"'] if user else []),
+        *(["tls = true"] if tls else []),
+        f'sender = "{_quoted(sender)}"',
+        f'recipient = "{_quoted(recipient)}"',
+        f'expect = "{expect}"',
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _routes(config: Config) -> Iterator[tuple[str, str]]:
+    for parameter, word in (
+        ("mydestination", "local"),
+        ("virtual_alias_domains", "virtual-alias"),
+        ("virtual_mailbox_domains", "virtual-mailbox"),
+        ("relay_domains", "relay"),
+    ):
+        for domain in _domains(config, parameter):
+            entry = f'[[route]]\nname = "@NAME@"\nrecipient = "postmaster@{_quoted(domain)}"\nclass = "{word}"\n'
+            yield f"{domain} is a domain of class {word}", entry
+
+
+def _domains(config: Config, parameter: str) -> list[str]:
+    words = [word for word in config[parameter].replace(",", " ").split() if not set(word) & set('/:!#{}[]"')]
+    return words[:_MAX_DOMAINS]
+
+
+def _own_address(config: Config) -> str:
+    domains = _domains(config, "mydestination") or [config["myhostname"]]
+    return f"postmaster@{domains[0]}"
+
+
+def _is_submission(view: ServiceView) -> bool:
+    return view.service.name.rpartition(":")[2] in ("submission", "submissions", "smtps", "465", "587")
+
+
+def _needs_tls(view: ServiceView) -> bool:
+    if view["smtpd_tls_wrappermode"].lower() == "yes":
+        return True
+    return view["smtpd_tls_security_level"].lower() not in ("", "none", "may")
+
+
+def _quoted(text: str) -> str:
+    """Return a text for the inside of a basic string of TOML."""
+    return "".join(f"\\u{ord(each):04x}" if each in '"\\' or not each.isprintable() else each for each in text)

@@ -1,0 +1,46 @@
+"""Traces as JSON: one object for a session."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ..access.evaluation import Step
+    from ..access.session import Exchange
+    from .tracing import Route, Trace
+
+JsonObject = dict[str, object]
+
+
+def trace_object(trace: Trace) -> JsonObject:
+    """Return a trace as an object for `json.dumps`."""
+    return {
+        "replies": [_reply(each) for each in trace.conversation.exchanges],
+        "routes": [_route(each) for each in trace.routes],
+    }
+
+
+def _reply(exchange: Exchange) -> JsonObject:
+    decided_by = exchange.decided_by
+    return {
+        "command": exchange.command,
+        "argument": exchange.argument,
+        "code": exchange.reply.code,
+        "text": exchange.reply.text,
+        "decided_by": None if decided_by is None else _step(decided_by),
+        "depends": list(exchange.depends),
+    }
+
+
+def _step(step: Step) -> JsonObject:
+    return {"parameter": step.parameter, "restriction": f"{step.restriction} {step.argument}".rstrip()}
+
+
+def _route(route: Route) -> JsonObject:
+    resolution = route.resolution
+    return {
+        "recipient": route.recipient,
+        "class": resolution.address_class and resolution.address_class.value,
+        "transport": resolution.transport,
+        "nexthop": resolution.nexthop,
+        "final_recipients": list(route.final_recipients),
+    }
