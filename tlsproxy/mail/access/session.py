@@ -80,15 +80,15 @@ def converse(smtpd: Smtpd, session: Session, world: World) -> Conversation:
     return first.outcome._replace(exchanges=tuple(exchanges))
 
 
-def outcomes(smtpd: Smtpd, session: Session, world: World) -> tuple[tuple[Conversation, ...], tuple[str, ...]]:
+def outcomes(smtpd: Smtpd, session: Session, world: World) -> tuple[tuple[Conversation, ...], tuple[Question, ...]]:
     """Hold a session for all that the world may answer; the first outcome is the quiet one.
 
-    Also return the names of the questions that lead to the others.
+    Also return the questions that lead to the others.
     """
     exploration = explore(lambda each: run(smtpd, session, each), world)
-    names = [exploration.parting(each).name for each in exploration.branches[1:]]
-    names += [question.name for question, _ in exploration.unexplored]
-    return tuple(each.outcome for each in exploration.branches), tuple(dict.fromkeys(names))
+    questions = [exploration.parting(each) for each in exploration.branches[1:]]
+    questions += [question for question, _ in exploration.unexplored]
+    return tuple(each.outcome for each in exploration.branches), tuple(dict.fromkeys(questions))
 
 
 def run(smtpd: Smtpd, session: Session, world: World) -> Conversation:

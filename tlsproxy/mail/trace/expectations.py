@@ -1,15 +1,17 @@
-"""Files of expectations: sessions and routes, and what must happen to them. TOML, read and checked; nothing is asked here.
+"""Files of expectations in TOML: sessions and routes, and what must happen to them.
 
-[[session]]
-name = "strangers can't relay"
-client = "203.0.113.7"
-sender = "someone@stranger.example"
-recipient = "someone@elsewhere.example"
-expect = "refuse"
+    [[session]]
+    name = "strangers can't relay"
+    client = "203.0.113.7"
+    sender = "someone@stranger.example"
+    recipient = "someone@elsewhere.example"
+    expect = "refuse"
 
-[[route]]
-recipient = "info@example.com"
-class = "local"
+    [[route]]
+    recipient = "info@example.com"
+    class = "local"
+
+Files are read and checked here; what happens is found out by `judging`.
 """
 
 from __future__ import annotations

@@ -1,15 +1,16 @@
 """`--init`: a first file of expectations, made from what a configuration does now.
 
-Only expectations are written that hold, and that somebody who runs a mail server would want to hold. What does not, such
-as an open relay, becomes a comment that says so.
+Each expectation that is written holds, and is one that most administrators want to hold. One that does not, such as an
+open relay, becomes a comment that says so. What only the world knows is assumed at the top of the file.
 """
 
 from __future__ import annotations
 
 from ..access.smtpd import ServiceError
-from ..access.world import World
+from ..access.world import ANSWERS, World
 from .expectations import read_expectations
 from .judging import Judge
+from .text import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,8 +18,11 @@ if TYPE_CHECKING:
 
     from postconf import Config, ServiceView
 
+    from ..access.world import Answer
+
 _STRANGER = "203.0.113.7"
 _NAME = "mail.stranger.example"
+_MAX_ASSUMPTIONS = 20
 _MAX_DOMAINS = 5
 """Own domains that are written for each address class; further ones are added by hand."""
 
@@ -29,28 +33,37 @@ def first_expectations(config: Config) -> str:
     services = [view for view in services if view.service.type == "inet"]
     if not services:
         raise ServiceError(f"no service of smtpd(8) in {config.directory}/master.cf")
-    parts = [
-        "# Expectations for tlsproxy-trace --expect: what this configuration has to do.\n"
-        f'config = "{_quoted(config.directory)}"\n'
-    ]
-    for view in services:
-        key = view.service.key
-        parts += [_checked(config, name, entry) for name, entry in _sessions(config, view, key)]
-    parts += [_checked(config, name, entry) for name, entry in _routes(config)]
-    return "\n".join(part for part in parts if part)
+    wanted = [each for view in services for each in _sessions(config, view, view.service.key)]
+    assumed: dict[str, Answer] = {}
+    parts = [_checked(config, name, entry, assumed) for name, entry in [*wanted, *_routes(config)]]
+    head = "# Expectations for tlsproxy-trace --expect: what this configuration has to do.\n"
+    head += f'config = "{_quoted(config.directory)}"\n'
+    if assumed:
+        head += "\n[assume]\n"
+        head += "".join(f'"{_quoted(name)}" = "{_quoted(each.data or each.word)}"\n' for name, each in assumed.items())
+    return "\n".join([head, *parts])
 
 
 def _program(view: ServiceView) -> str:
     return view.service.command.rpartition("/")[2]
 
 
-def _checked(config: Config, name: str, entry: str) -> str:
-    """Return an entry if it holds, else a comment with what happens."""
-    text = f"{entry.replace('@NAME@', _quoted(name))}"
-    verdicts = list(Judge(config, World()).judge(read_expectations(text, "expectation")))
-    if all(verdict.holds for verdict in verdicts):
-        return text
-    return f"# NOT SO: {name}\n#   {verdicts[0].difference}\n".replace("\r", "")
+def _checked(config: Config, name: str, entry: str, assumed: dict[str, Answer]) -> str:
+    """Return an entry if it holds, else a comment with what happens; add to what is assumed."""
+    text = entry.replace("@NAME@", _quoted(name))
+    expectations = read_expectations(text, "expectation")
+    added: dict[str, Answer] = {}
+    difference = ""
+    for _ in range(_MAX_ASSUMPTIONS):
+        (verdict,) = Judge(config, World({**assumed, **added})).judge(expectations)
+        if verdict.holds:
+            assumed.update(added)
+            return text
+        difference = verdict.difference
+        if not verdict.questions:
+            break
+        added.update({question.name: ANSWERS[question.kind][0] for question in verdict.questions})
+    return f"# NOT SO: {printable(name)}\n#   {printable(difference)}\n"
 
 
 def _sessions(config: Config, view: ServiceView, key: str) -> Iterator[tuple[str, str]]:

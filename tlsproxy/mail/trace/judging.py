@@ -15,15 +15,21 @@ if TYPE_CHECKING:
     from postconf import Config
 
     from ..access.session import Conversation, Exchange
+    from ..access.world import Question
     from .expectations import Expectations, ExpectedRoute, ExpectedSession
 
 
 class Verdict(NamedTuple):
-    """One expectation that was judged. `difference` is what happens in its place, empty if it holds."""
+    """One expectation that was judged.
+
+    `difference` is what happens in its place, empty if it holds. `questions` are those to the world that decide
+    whether it holds.
+    """
 
     name: str
     line: int
     difference: str = ""
+    questions: tuple[Question, ...] = ()
 
     @property
     def holds(self) -> bool:
@@ -42,7 +48,7 @@ class Judge:
     def judge(self, expectations: Expectations) -> Iterator[Verdict]:
         """Yield a verdict for each expectation; raise what `Tracer` raises."""
         for session in expectations.sessions:
-            yield Verdict(session.name, session.line, self._session(session))
+            yield Verdict(session.name, session.line, *self._session(session))
         if not expectations.routes:
             return
         service = expectations.sessions[0].service if expectations.sessions else _any_service(self._config)
@@ -54,23 +60,24 @@ class Judge:
             self._tracers[service] = Tracer(self._config, service, world=self._world)
         return self._tracers[service]
 
-    def _session(self, expected: ExpectedSession) -> str:
+    def _session(self, expected: ExpectedSession) -> tuple[str, tuple[Question, ...]]:
         tracer = self._tracer(expected.service)
         world = self._world.with_assumptions(expected.assumed)
         if tracer.postscreen is not None:
             screening = tracer.screen(expected.session, world)
             if screening is not None and screening.outcome != "pass":
-                return "" if expected.expect in ("reject", "refuse") else f"postscreen(8): {screening.reply}"
+                return "" if expected.expect in ("reject", "refuse") else f"postscreen(8): {screening.reply}", ()
         conversations, questions = outcomes(tracer.smtpd, expected.session, world)
         differences = [_difference(each, expected) for each in conversations]
         if expected.expect == "depends":
             words = {_outcome(each) for each in conversations}
-            return "" if len(words) > 1 else f"it does not depend: {_summary(conversations[0])}"
+            return "" if len(words) > 1 else f"it does not depend: {_summary(conversations[0])}", ()
         if not any(differences):
-            return ""
-        if all(differences) or len(differences) == 1:
-            return differences[0]
-        return f"depends on {', '.join(questions)}: {next(each for each in differences if each)}"
+            return "", ()
+        if all(differences):
+            return differences[0], ()
+        names = ", ".join(dict.fromkeys(question.name for question in questions))
+        return f"depends on {names}: {next(each for each in differences if each)}", questions
 
     def _route(self, tracer: Tracer, expected: ExpectedRoute) -> str:
         route = tracer.route(expected.sender, expected.recipient)

@@ -102,7 +102,7 @@ class Tracer:
         return Deliveries(self.config, self.smtpd)
 
     def screen(self, session: Session, world: World) -> Screening | None:
-        """Return what postscreen(8) does with a client if DNS lists that nobody has asked list nothing; None without it."""
+        """Return what postscreen(8) does with a client; None without it. Lists of unknown content list nothing."""
         if self.postscreen is None:
             return None
         postscreen = self.postscreen
