@@ -20,10 +20,8 @@ from postconf.syntax.mastercf import split_words
 from postconf.values import LIST_SEPARATORS
 
 from ..addresses import Delimiters, fold, same
-from ..cleanup import Cleanup
 from ..lookup import Order
-from ..resolver import Resolver
-from ..view import MailView
+from ..routing import Router
 from . import restrictions
 from .attributes import unescaped
 from .checks import HANDLERS
@@ -36,11 +34,12 @@ if TYPE_CHECKING:
 
     from postconf import Config, View
 
-    from ..cleanup import Envelope
+    from ..cleanup import Cleanup, Envelope
     from ..lookup import MailFound
     from ..matching import MatchList
     from ..resolver import Resolution
     from ..tables import Found, MapList, Opener
+    from ..view import MailView
     from .facts import Session
 
 _FINGERPRINTS = ("cert_fingerprint", "pubkey_fingerprint")
@@ -75,16 +74,19 @@ class PolicyService(NamedTuple):
 class Smtpd:
     """A service of smtpd(8). `traces` is False for callers that need replies only: places are not looked for then."""
 
-    def __init__(
-        self, config: Config, view: View, resolver: Resolver, *, traces: bool = True, opener: Opener = open_table
-    ) -> None:
-        """Read what smtpd(8) reads when it starts; `opener` opens tables. Raises `ConfigError` for what it dies of."""
-        self.config = config
+    def __init__(self, router: Router, service: str, *, traces: bool = True) -> None:
+        """Read what smtpd(8) reads when it starts; `service` is a `name/type` in master.cf.
+
+        Raises `ConfigError` for what smtpd(8) or trivial-rewrite(8) dies of.
+        """
+        self.router = router
+        self.service = service
+        self.config = router.config
         self.handlers = HANDLERS
-        self.settings = MailView(view, opener=opener)
-        self.resolver = resolver
+        self.settings = settings = router.view(service)
+        self.resolver = router.resolver(settings.text("rewrite_service_name"))
         self.traces = traces
-        settings = self.settings
+        view = settings.view
         self.classes = Classes(view)
         if self.classes.undefined:
             name = self.classes.undefined[0]
@@ -293,7 +295,7 @@ class Smtpd:
     @cached_property
     def cleanup(self) -> Cleanup:
         """What makes envelopes of accepted messages."""
-        return Cleanup(self.resolver.view, self.resolver.rewriter)
+        return self.router.cleanup(self.settings.text("cleanup_service_name"))
 
     def envelope(self, sender: str, recipients: Sequence[str]) -> Envelope:
         """Return what cleanup(8) writes for a message; addresses are in internal form."""
@@ -323,15 +325,24 @@ def open_service(config: Config, service: str, *, traces: bool = True, opener: O
     `opener` opens tables, by default `maps.open_table`. Raises `ServiceError`, and `ConfigError` for what smtpd(8) or
     trivial-rewrite(8) dies of.
     """
-    name, _, kind = service.rpartition("/")
+    return service_of(Router(config, opener=opener), service, traces=traces)
+
+
+def service_of(router: Router, service: str, *, traces: bool = True) -> Smtpd:
+    """Return a service of smtpd(8) as `open_service` does, for a router that other services have as well."""
     try:
-        view = config.service(name, kind)
+        program = router.view(service).view
     except KeyError:
-        raise ServiceError(f"no service {service} in {config.directory}/master.cf") from None
-    program = view.service.command.rpartition("/")[2]
-    if program != "smtpd":
-        raise ServiceError(f"{service} is a service of {program}(8), not of smtpd(8)")
-    return Smtpd(config, view, Resolver(MailView(config, opener=opener)), traces=traces, opener=opener)
+        raise ServiceError(f"no service {service} in {router.config.directory}/master.cf") from None
+    command = _program(program)
+    if command != "smtpd":
+        raise ServiceError(f"{service} is a service of {command or 'no program'}(8), not of smtpd(8)")
+    return Smtpd(router, service, traces=traces)
+
+
+def _program(view: View) -> str:
+    service = getattr(view, "service", None)
+    return service.command.rpartition("/")[2] if service else ""
 
 
 def require_relay_control(lists: dict[Stage, RestrictionList], classes: Classes, settings: MailView) -> None:

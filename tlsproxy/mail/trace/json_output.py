@@ -6,7 +6,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ..access.evaluation import Step
     from ..access.session import Exchange
-    from .tracing import Route, Trace
+    from .tracing import Trace
 
 JsonObject = dict[str, object]
 
@@ -15,7 +15,7 @@ def trace_object(trace: Trace) -> JsonObject:
     """Return a trace as an object for `json.dumps`."""
     return {
         "replies": [_reply(each) for each in trace.conversation.exchanges],
-        "routes": [_route(each) for each in trace.routes],
+        "routes": [each.route.as_json() for each in trace.routes],
     }
 
 
@@ -33,14 +33,3 @@ def _reply(exchange: Exchange) -> JsonObject:
 
 def _step(step: Step) -> JsonObject:
     return {"parameter": step.parameter, "restriction": f"{step.restriction} {step.argument}".rstrip()}
-
-
-def _route(route: Route) -> JsonObject:
-    resolution = route.resolution
-    return {
-        "recipient": route.recipient,
-        "class": resolution.address_class and resolution.address_class.value,
-        "transport": resolution.transport,
-        "nexthop": resolution.nexthop,
-        "final_recipients": list(route.final_recipients),
-    }

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from ..access.session import outcomes
 from ..access.world import World
+from ..routing import Router
 from .tracing import Tracer
 
 TYPE_CHECKING = False
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from ..access.session import Conversation, Exchange
     from ..access.world import Question
     from .expectations import Expectations, ExpectedRoute, ExpectedSession
+    from .tracing import RouteTrace
 
 
 class Verdict(NamedTuple):
@@ -43,6 +45,7 @@ class Judge:
     def __init__(self, config: Config, world: World) -> None:
         self._config = config
         self._world = world
+        self._router = Router(config)
         self._tracers: dict[str, Tracer] = {}
 
     def judge(self, expectations: Expectations) -> Iterator[Verdict]:
@@ -57,7 +60,7 @@ class Judge:
 
     def _tracer(self, service: str) -> Tracer:
         if service not in self._tracers:
-            self._tracers[service] = Tracer(self._config, service, world=self._world)
+            self._tracers[service] = Tracer(self._config, service, world=self._world, router=self._router)
         return self._tracers[service]
 
     def _session(self, expected: ExpectedSession) -> tuple[str, tuple[Question, ...]]:
@@ -80,7 +83,8 @@ class Judge:
         return f"depends on {names}: {next(each for each in differences if each)}", questions
 
     def _route(self, tracer: Tracer, expected: ExpectedRoute) -> str:
-        route = tracer.route(expected.sender, expected.recipient)
+        traced = tracer.route(expected.sender, expected.recipient)
+        route = traced.route
         resolution = route.resolution
         if resolution.address_class is None:
             if expected.address_class == "bad":
@@ -90,7 +94,7 @@ class Judge:
             "class": (expected.address_class, resolution.address_class.value),
             "transport": (expected.transport, resolution.transport),
             "nexthop": (expected.nexthop, resolution.nexthop),
-            "tls": (expected.tls, route.delivery.tls if route.delivery else ""),
+            "tls": (expected.tls, ", ".join(dict.fromkeys(_levels(traced)))),
         }
         differences = [
             f"{name} is {actual or 'empty'}, not {wanted or 'empty'}"
@@ -98,10 +102,16 @@ class Judge:
             if wanted is not None and wanted != actual
         ]
         final = expected.final_recipients
-        if final is not None and final != set(route.final_recipients):
-            shown = ", ".join(route.final_recipients) or f"none ({route.refusal})"
+        if final is not None and final != set(route.envelope.recipients):
+            refusal = route.envelope.refusal
+            shown = ", ".join(route.envelope.recipients) or f"none ({refusal.text if refusal else 'no recipients'})"
             differences.append(f"final recipients are {shown}, not {', '.join(sorted(final))}")
         return "; ".join(differences)
+
+
+def _levels(traced: RouteTrace) -> Iterator[str]:
+    for delivery in traced.deliveries:
+        yield from (session.level for session in delivery.sessions)
 
 
 def _any_service(config: Config) -> str:

@@ -11,10 +11,12 @@ if TYPE_CHECKING:
     from ..access.evaluation import Step
     from ..access.session import Exchange
     from ..decisions import Decision
-    from .tracing import Route, Trace, Tracer
+    from ..delivery import Delivery
+    from .tracing import RouteTrace, Trace, Tracer
 
 _COMMANDS = {"MAIL": "MAIL FROM:<{}>", "RCPT": "RCPT TO:<{}>", "EOD": ".", "CONNECT": "connect from {}"}
 _WIDTH = 40
+_COLUMN = 12
 
 
 def trace_text(trace: Trace, tracer: Tracer) -> str:
@@ -77,8 +79,9 @@ def _at(place: Place | None) -> str:
     return f"  ({place})" if place is not None else ""
 
 
-def _route_lines(route: Route) -> Iterator[str]:
-    resolution, delivery = route.resolution, route.delivery
+def _route_lines(trace: RouteTrace) -> Iterator[str]:
+    route = trace.route
+    resolution, envelope = route.resolution, route.envelope
     yield f"route of <{route.recipient}>"
     if resolution.address_class is None:
         why = "an address that no mail can go to" if resolution.is_bad else resolution.failure or "the resolver fails"
@@ -90,31 +93,37 @@ def _route_lines(route: Route) -> Iterator[str]:
         "nexthop": resolution.nexthop,
     }
     for subject, value in values.items():
-        yield f"  {subject:<12}{value}{_why(resolution.decisions, subject)}"
-    yield from _recipient_lines(route)
-    if delivery is None:
-        return
-    if delivery.content_filter:
-        yield f"  {'filter':<12}{delivery.content_filter}{_at(delivery.filter_place)}: all mail goes there first"
-    if delivery.agent:
-        where = _at(delivery.service_place)
-        yield f"  {'agent':<12}{delivery.agent}(8), service {delivery.transport}/unix{where}"
-    elif delivery.transport not in ("error", "retry", "discard"):
-        yield f"  {'agent':<12}none: no service {delivery.transport}/unix in master.cf, so mail is deferred"
-    if delivery.tls:
-        yield f"  {'TLS':<12}{delivery.tls}"
-    if delivery.credentials:
-        yield f"  {'login':<12}{delivery.credentials}"
+        yield f"  {subject:<{_COLUMN}}{value}{_why(resolution.decisions, subject)}"
+    for decision in envelope.decisions:
+        source = f"{decision.table}, key {decision.key}" if decision.table else "main.cf"
+        yield f"  {decision.subject:<{_COLUMN}}{decision.value}  ({decision.parameter} {source}{_place(decision)})"
+    if envelope.refusal is not None:
+        yield f"  {'refused':<{_COLUMN}}{envelope.refusal.code} {envelope.refusal.text}: {envelope.refusal.error}"
+    for delivery in trace.deliveries:
+        yield from _delivery_lines(delivery, route.content_filter)
 
 
-def _recipient_lines(route: Route) -> Iterator[str]:
-    if route.refusal:
-        yield f"  {'recipients':<12}none: {route.refusal}"
-        return
-    yield f"  {'recipients':<12}{', '.join(route.final_recipients)}"
-    for decision in route.mappings:
-        source = f"{decision.table}, key {decision.key}" if decision.table else decision.parameter
-        yield f"  {'':<12}  {decision.value}: {decision.parameter}, {source}{_at(decision.place)}"
+def _delivery_lines(delivery: Delivery, content_filter: str) -> Iterator[str]:
+    hop, agent = delivery.hop, delivery.agent
+    target = f"{hop.transport}:{hop.nexthop}"
+    yield f"  <{delivery.recipient}> goes to {target}{' (content filter)' if content_filter else ''}"
+    if agent.program:
+        yield f"    {agent.program.rpartition('/')[2]}(8), service {agent.name}/unix{_at(agent.place)}"
+    elif hop.transport not in ("error", "retry", "discard"):
+        yield f"    no service {agent.name}/unix in master.cf: mail waits"
+    for session in delivery.sessions:
+        level = f"TLS level {session.level}" if session.level else "no TLS policy"
+        problem = f": {session.problem}" if session.problem else ""
+        yield f"    {session.destination}: {level}{problem}"
+        if session.credentials is not None:
+            found = session.credentials
+            yield f"    login: {found.parameter} {found.table}, key {found.key}{_at(found.place)}"
+        for each in session.depends:
+            yield f"    depends on {each}"
+
+
+def _place(decision: Decision) -> str:
+    return f" {decision.place}" if decision.place is not None else ""
 
 
 def _why(decisions: tuple[Decision, ...], subject: str) -> str:
@@ -123,5 +132,4 @@ def _why(decisions: tuple[Decision, ...], subject: str) -> str:
         return ""
     decision = chosen[-1]
     table = f" {decision.table}, key {decision.key}" if decision.table else ""
-    place = f" {decision.place}" if decision.place else ""
-    return f"  ({decision.parameter}{table}{place})"
+    return f"  ({decision.parameter}{table}{_place(decision)})"

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from functools import cached_property
 from typing import NamedTuple
 
 from ..access.session import Conversation, Exchange, converse
-from ..access.smtpd import open_service
+from ..access.smtpd import service_of
 from ..access.world import NOWHERE, explore
-from ..addresses import parse_path
+from ..routing import Router
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,25 +17,15 @@ if TYPE_CHECKING:
     from ..access.facts import Session
     from ..access.postscreen import Postscreen, Screening
     from ..access.world import World
-    from ..decisions import Decision
-    from ..resolver import Resolution
-    from .delivery import Deliveries, Delivery
+    from ..delivery import Delivery
+    from ..routing import Route
 
 
-class Route(NamedTuple):
-    """Where mail for one recipient goes.
+class RouteTrace(NamedTuple):
+    """The route of one recipient, and the deliveries of its final recipients; none of them if traces are not wanted."""
 
-    `final_recipients` are those that cleanup(8) writes to the queue, for a message to this recipient only; they are
-    empty if it refuses the message, with `refusal` as its answer. `mappings` say how they came to be. `delivery` is the
-    hop, None where traces are not wanted.
-    """
-
-    recipient: str
-    resolution: Resolution
-    final_recipients: tuple[str, ...] = ()
-    refusal: str = ""
-    mappings: tuple[Decision, ...] = ()
-    delivery: Delivery | None = None
+    route: Route
+    deliveries: tuple[Delivery, ...]
 
 
 class Trace(NamedTuple):
@@ -44,7 +33,7 @@ class Trace(NamedTuple):
 
     session: Session
     conversation: Conversation
-    routes: tuple[Route, ...]
+    routes: tuple[RouteTrace, ...]
     screening: Screening | None = None
 
     @property
@@ -56,19 +45,28 @@ class Trace(NamedTuple):
 class Tracer:
     """Asks one service of a configuration."""
 
-    def __init__(self, config: Config, service: str, *, world: World = NOWHERE, traces: bool = True) -> None:
+    def __init__(
+        self,
+        config: Config,
+        service: str,
+        *,
+        world: World = NOWHERE,
+        traces: bool = True,
+        router: Router | None = None,
+    ) -> None:
         """`service` is `name/type`; for one of postscreen(8), `smtpd/pass` is asked, which it hands clients to.
 
-        `traces` is False if only replies and routes are wanted. Raises `ServiceError`, and `ConfigError` for what
-        smtpd(8) dies of.
+        `router` is one of the same configuration, shared with other tracers. `traces` is False if only replies and
+        routes are wanted. Raises `ServiceError`, and `ConfigError` for what smtpd(8) dies of.
         """
         self.config = config
         self.service = service
         self.world = world
         self.traces = traces
         self.postscreen = _postscreen(config, service)
-        self.smtpd = open_service(config, "smtpd/pass" if self.postscreen else service, traces=traces)
-        self.resolver = self.smtpd.resolver
+        self.router = router or Router(config)
+        self.asked = "smtpd/pass" if self.postscreen else service
+        self.smtpd = service_of(self.router, self.asked, traces=traces)
         if world.inquirer is not None:
             world.inquirer.serve(self.smtpd)
 
@@ -82,24 +80,15 @@ class Tracer:
         routes = tuple(self.route(session.sender, each, actions) for each in session.recipients)
         return Trace(session, conversation, routes, screening)
 
-    def route(self, sender: str, recipient: str, actions: tuple[Action, ...] = ()) -> Route:
+    def route(self, sender: str, recipient: str, actions: tuple[Action, ...] = ()) -> RouteTrace:
         """Return the route of a recipient; addresses are as in a session, `actions` those of access tables."""
-        sender, address = parse_path(sender).address, parse_path(recipient).address
-        resolution = self.resolver.resolve(sender, address)
-        if resolution.address_class is None:
-            return Route(recipient, resolution)
-        envelope = self.smtpd.envelope(sender, [address])
-        refusal = f"{envelope.refusal.code} {envelope.refusal.text}" if envelope.refusal else ""
-        if not self.traces:
-            return Route(recipient, resolution, envelope.recipients, refusal)
-        delivery = self._deliveries.of(resolution, sender, actions)
-        return Route(recipient, resolution, envelope.recipients, refusal, envelope.decisions, delivery)
-
-    @cached_property
-    def _deliveries(self) -> Deliveries:
-        from .delivery import Deliveries
-
-        return Deliveries(self.config, self.smtpd)
+        route = self.router.route(sender, recipient, self.asked)
+        filters = [action.text for action in actions if action.name == "FILTER"]
+        if filters:
+            route = route._replace(content_filter=filters[-1])
+        if not self.traces or route.resolution.address_class is None:
+            return RouteTrace(route, ())
+        return RouteTrace(route, self.router.deliveries(route))
 
     def screen(self, session: Session, world: World) -> Screening | None:
         """Return what postscreen(8) does with a client; None without it. Lists of unknown content list nothing."""
