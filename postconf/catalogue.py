@@ -79,8 +79,28 @@ class Release:
         self._service_parameters: dict[str, list[tuple[str, str]]] = {}
         self._legacy: frozenset[str] | None = None
         self._deprecated: dict[str, str] | None = None
+        if name != table:
+            self._patch()
         defaults["mail_version"] = name.partition("-debian")[0]
         defaults.update((parameter, default) for build, parameter, default in _columns("builds") if build == name)
+
+    def _patch(self) -> None:
+        """Apply what patch releases between the table's release and this one changed, or take it back."""
+        mine, made_from = self.version, _numbers(self._table)
+        changes = [row for row in _columns("patches") if _numbers(row[0])[:2] == made_from[:2]]
+        for first, parameter, _, after in changes:
+            if made_from < _numbers(first) <= mine:
+                self._set(parameter, after)
+        for first, parameter, before, _ in reversed(changes):
+            if mine < _numbers(first) <= made_from:
+                self._set(parameter, before)
+
+    def _set(self, parameter: str, cell: str) -> None:
+        """Give a parameter another default; an empty cell takes it away."""
+        if cell:
+            self.defaults[parameter] = cell[1:-1]
+        else:
+            del self.defaults[parameter], self.kinds[parameter], self._rows[parameter]
 
     def since(self, *firsts: str) -> bool:
         """Is this release one of, or later than, those named: the first of each branch to have a change?"""
@@ -129,8 +149,9 @@ class Release:
 def release(version: str = DEFAULT, build: str = "") -> Release:
     """The catalogue of a release: `3.7.11`, its branch `3.7`, or a build such as `3.7.11-debian12`.
 
-    A patch release that is not catalogued has the parameters of the nearest one before it. `build` (`debian`) selects
-    that distribution's build of the same branch, if there is one.
+    A patch release that is not catalogued has the parameters of the nearest one before it, else of the first after it,
+    with what the patch releases between them changed. `build` (`debian`) selects that distribution's build of the same
+    branch, if there is one.
     """
     made_from = dict(_columns("releases"))
     numbers = _numbers(version)

@@ -39,6 +39,15 @@ EARLIER_MINIMUM = {
     "tls_eecdh_ultra_curve": "3.7.11",
 }
 
+BEFORE_FIRST = "3.5.0"
+BEFORE = [
+    # mail_params.h of 3.4.13 and 3.5.0, for those who upgrade from the branch before the catalogue.
+    ("info_log_address_format", "", "{external}"),
+    ("maillog_file_rotate_suffix", "{%Y%m%d-%H%M%S}", "{%Y%M%d-%H%M%S}"),
+    ("milter_connect_macros", "{j {daemon_name} {daemon_addr} v}", "{j {daemon_name} {daemon_addr} v _}"),
+]
+"""What the first release of the catalogue's oldest branch has otherwise than the branch before."""
+
 ENVIRONMENT_KINDS = ("computed", "adhoc")
 """Their recorded defaults are those of the machine that recorded them."""
 
@@ -131,6 +140,18 @@ def build_rows(facts: Json) -> list[Row]:
     ]
 
 
+def patch_rows(facts: Json) -> list[Row]:
+    """What a patch release changed within its branch, before and after; an empty cell is no parameter."""
+    rows = [
+        (change["release"], parameter["name"], cell(change["before"]), cell(change["after"]))
+        for parameter in facts["parameters"]
+        if parameter["kind"] not in ENVIRONMENT_KINDS
+        for change in parameter.get("patch_changes", [])
+    ]
+    rows += [(BEFORE_FIRST, *row) for row in BEFORE]
+    return sorted(rows, key=lambda row: ([int(number) for number in row[0].split(".")], row[1]))
+
+
 def reference_rows(texts: list[str]) -> list[Row]:
     """The references ${…} in texts, and in what these hold, parsed (`postconf.syntax.references`)."""
     rows: dict[str, Row] = {}
@@ -175,6 +196,7 @@ def main(facts_file: str, output: str) -> None:
     tables: dict[str, tuple[str, list[Row]]] = {
         "releases": ("name made_from", release_rows(facts)),
         "builds": ("release name default", build_rows(facts)),
+        "patches": ("release name before after", patch_rows(facts)),
         "parameters": ("name kind first last min max unit role programs default", parameters),
         "service": ("suffix default programs", service),
         "suffixes": ("type first last suffixes", suffix_rows(facts, releases)),

@@ -84,6 +84,27 @@ def test_a_patch_release_has_the_parameters_of_the_nearest_before_it() -> None:
     assert catalogue.release("3.7.23").defaults["milter_default_action"] == "shutdown"
 
 
+@pytest.mark.parametrize(
+    ("version", "name", "default"),
+    [
+        ("3.8.3", "smtpd_forbid_bare_newline", None),
+        ("3.8.4", "smtpd_forbid_bare_newline", "no"),
+        ("3.9.0", "smtpd_forbid_bare_newline", "normalize"),
+        ("3.7.9", "cleanup_replace_stray_cr_lf", None),
+        ("3.7.10", "cleanup_replace_stray_cr_lf", "yes"),
+        ("3.7.19", "milter_default_action", "tempfail"),
+        ("3.7.20", "milter_default_action", "shutdown"),
+        ("3.10.7", "milter_default_action", "tempfail"),
+        ("3.5.8", "smtp_tls_dane_insecure_mx_policy", "dane"),
+        ("3.5.1", "maillog_file_rotate_suffix", "%Y%M%d-%H%M%S"),
+    ],
+)
+def test_a_patch_release_has_what_its_branch_had_by_then(version: str, name: str, default: str | None) -> None:
+    release = catalogue.release(version)
+    assert release.defaults.get(name) == default
+    assert (name in release.kinds) == (default is not None)
+
+
 def test_a_distribution_builds_with_other_defaults() -> None:
     assert catalogue.release("3.7", build="debian").name == "3.7.11-debian12"
     assert catalogue.release("3.7", build="debian").defaults["daemon_directory"] == "/usr/lib/postfix/sbin"
