@@ -145,6 +145,10 @@ class Release:
             self._deprecated = {name: advice for name, since, advice in rows if self.version >= _numbers(since)}
         return self._deprecated
 
+    def deprecated_since(self, name: str) -> str:
+        """The first release that postconf(1) warns of a name in; KeyError for one that it does not warn of."""
+        return {each: since for each, since, _ in _columns("deprecated")}[name]
+
 
 def release(version: str = DEFAULT, build: str = "") -> Release:
     """The catalogue of a release: `3.7.11`, its branch `3.7`, or a build such as `3.7.11-debian12`.

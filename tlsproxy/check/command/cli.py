@@ -22,6 +22,7 @@ from ..facts.live import name_server, served_by
 from ..findings import Severity
 from ..rule import Rule, all_rules
 from ..text.sources import MainFile, MasterFile
+from ..upgrade.command import BadUpgrade, Upgrade
 from .inputs import DEFAULT_DIRECTORY, Input, Unreadable, read_inputs
 from .project import BadProject, Project, find_project
 
@@ -39,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         project = find_project(Path.cwd())
         return _Run(arguments, project).run()
-    except (BadProject, UnknownRelease, _Usage) as error:
+    except (BadProject, BadUpgrade, UnknownRelease, _Usage) as error:
         parser.print_usage(sys.stderr)
         print(f"tlsproxy-check: {error}", file=sys.stderr)
         return USAGE
@@ -74,6 +75,9 @@ class _Run:
             raise _Usage(f"unknown level {project.fail_on!r}")
         version = arguments.postfix_version or project.postfix_version
         self.release = _release(version)
+        self.upgrade = Upgrade(arguments.upgrade, arguments.from_, self.release) if arguments.upgrade else None
+        if arguments.from_ and not self.upgrade:
+            raise _Usage("--from needs --upgrade")
         days = project.expiry_days if arguments.expiry_days is None else arguments.expiry_days
         self.options = Options(
             expiry_days=days,
@@ -93,8 +97,9 @@ class _Run:
         if arguments.explain:
             return self._explain(arguments.explain)
         targets = [reports.Target.parse(each) for each in arguments.format or ["text"]]
-        if any(target.format not in reports.FORMATS for target in targets):
-            raise _Usage(f"formats are {', '.join(reports.FORMATS)}")
+        formats = self.upgrade.FORMATS if self.upgrade else reports.FORMATS
+        if any(target.format not in formats for target in targets):
+            raise _Usage(f"formats are {', '.join(formats)}")
         directories = arguments.config_directory
         if not directories and not arguments.files:
             root = arguments.root.rstrip("/")
@@ -106,21 +111,28 @@ class _Run:
                 self._show_diff(result)
         elif arguments.fix or arguments.unsafe_fixes:
             results = [self._fix(each, result) for each, result in zip(inputs, results, strict=True)]
-        run = reports.Run(results, self.rules)
         for target in targets:
             if not (arguments.diff and not target.path):
-                target.write(reports.render(target.format, run, colour=target.wants_colour()))
+                target.write(self._report(target, results))
         return self._status(results)
+
+    def _report(self, target: reports.Target, results: list[Checked]) -> str:
+        if self.upgrade:
+            return self.upgrade.report(target.format, results, colour=target.wants_colour())
+        return reports.render(target.format, reports.Run(results, self.rules), colour=target.wants_colour())
 
     def _check(self, each: Input) -> Checked:
         files = self.files if each.directory else FileSystem(enabled=False)
+        options = replace(self.options, directory=each.directory)
+        if self.upgrade:
+            return self.upgrade.compare(each.main, each.master, files, options)
         return check(
             each.main,
             each.master,
             self.rules,
             self.release,
             files,
-            options=replace(self.options, directory=each.directory),
+            options=options,
             pragmas=not self.arguments.disable_ignore_pragma,
         )
 
@@ -210,6 +222,10 @@ def _parser() -> argparse.ArgumentParser:
     add("files", nargs="*", metavar="FILE", help="main.cf, master.cf, a directory that has them, or - for stdin")
     add("-c", dest="config_directory", action="append", default=[], metavar="DIR", help="default: /etc/postfix")
     add("--postfix-version", default="", metavar="V", help="such as 3.10; default: the installed one, or 3.7")
+    add(
+        "--upgrade", default="", metavar="TO", help="show what changes with another Postfix: 3.10, 3.8.4, debian13, ..."
+    )
+    add("--from", dest="from_", default="", metavar="FROM", help="what is upgraded; default: as --postfix-version")
     add("--root", default="/", metavar="IMAGE", help="look for files below this directory")
     add("--no-fs", action="store_true", help="don't look at certificates, tables and other files")
     add("--select", action=_Words, default=[], metavar="RULES", help="only these rules: ids or beginnings of ids")

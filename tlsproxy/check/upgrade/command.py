@@ -1,0 +1,54 @@
+"""The option --upgrade of tlsproxy-check: what is compared, and how it is reported."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from postconf.catalogue import Release
+
+from ..engine import Checked
+from .systems import System, UnknownSystem, of_release, parse_system
+
+if TYPE_CHECKING:
+    from ..context import Options
+    from ..filesystem import FileSystem
+    from ..sources import MainFile, MasterFile
+
+
+class BadUpgrade(Exception):
+    """Releases that can't be compared; the text says why."""
+
+
+class Upgrade:
+    """An upgrade that is looked at."""
+
+    FORMATS = ("text", "json")
+
+    def __init__(self, target: str, source: str, release: Release) -> None:
+        """`source` may be empty: then it is `release`. Raise `BadUpgrade`."""
+        try:
+            self.target = parse_system(target)
+            self.source = parse_system(source) if source else self._like(of_release(release))
+        except UnknownSystem as error:
+            raise BadUpgrade(str(error)) from None
+        if self.target.release.version < self.source.release.version:
+            raise BadUpgrade(f"{self.target.title} is older than {self.source.title}")
+
+    def _like(self, source: System) -> System:
+        """A release by number is compared with one by number: packages are no part of that question."""
+        return source if self.target.family else parse_system(source.release.name.partition("-")[0])
+
+    def compare(self, main: MainFile | None, master: MasterFile | None, files: FileSystem, options: Options) -> Checked:
+        """Return the changes for one configuration, as findings."""
+        from .comparison import compare
+
+        return compare(main, master, self.source, self.target, files, options=options)
+
+    def report(self, format: str, results: Sequence[Checked], *, colour: bool) -> str:
+        """Return the report in one of the FORMATS."""
+        from .comparison import Compared
+        from .report import render
+
+        compared = [each for each in results if isinstance(each, Compared)]
+        return render(format, compared, self.source, self.target, colour=colour)

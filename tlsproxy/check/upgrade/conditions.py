@@ -1,0 +1,253 @@
+"""Conditions: whom a change concerns, as data that is looked up in a configuration.
+
+A condition is a table; all its keys have to hold. Lists mean any of their members. `KINDS` has the keys; each says by
+its docstring what it asks. Nothing here knows a release note.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from postconf import View
+
+from ..context import Context, words_of
+from ..files import client_level, servers
+from ..rules.proxy import reusing_clients, screens_with_tls
+from ..sources import Assignment
+from ..tables import named_tables
+from .systems import System
+
+Condition = Mapping[str, Any]
+
+RESTRICTIONS = re.compile(r"smtpd_(client|helo|sender|relay|recipient|data|end_of_data|etrn)_restrictions")
+_STANDARD = frozenset(
+    [
+        "anvil",
+        "bounce",
+        "cleanup",
+        "discard",
+        "error",
+        "flush",
+        "lmtp",
+        "local",
+        "pickup",
+        "proxymap",
+        "qmgr",
+        "scache",
+        "showq",
+        "smtp",
+        "smtpd",
+        "tlsmgr",
+        "trivial-rewrite",
+        "verify",
+        "virtual",
+    ]
+)
+"""The programs that are assumed where there is no master.cf: those of the one that Postfix ships."""
+
+
+class Situation:
+    """A configuration as the old and as the new release see it."""
+
+    def __init__(self, old: Context, new: Context, source: System, target: System) -> None:
+        self.old = old
+        self.new = new
+        self.source = source
+        self.target = target
+
+    def has_program(self, program: str) -> bool:
+        """Does a service run this program?"""
+        return program in _STANDARD if self.old.master is None else self.old.has_program(program)
+
+    def views(self, name: str) -> list[View]:
+        """The views of the services that read a parameter; the one of main.cf if it is not for services."""
+        programs = self.readers(name)
+        if self.old.master is None:
+            return [self.old.config] if not programs or programs & _STANDARD else []
+        return list(self.old.services(*programs)) if programs else [self.old.config]
+
+    def readers(self, name: str) -> frozenset[str]:
+        """The services' programs that read a parameter; empty if it is read by all, or by commands."""
+        found: set[str] = set()
+        for release in (self.old.release, self.new.release):
+            if name in release.defaults:
+                found.update(release.parameter(name).programs)
+        if any(program.startswith("lib") or program in _COMMANDS for program in found):
+            return frozenset()
+        return frozenset(found)
+
+    def values(self, name: str) -> list[str]:
+        """The effective values of a parameter in the services that read it, as the old release sees them."""
+        return [self.old.value(name, view) for view in self.views(name) or [self.old.config]]
+
+    def settings(self, names: list[str]) -> list[Assignment]:
+        """The settings of these parameters that have a value."""
+        return [each for each in self.old.named(*names) if (self.old.expanded(each) or "").strip()]
+
+    def restrictions(self) -> Iterator[tuple[Assignment, str]]:
+        """The words of restriction lists and of restriction classes, each with its setting."""
+        classes = {name for each in self.old.named("smtpd_restriction_classes") for name in self._words(each)}
+        for each in self.old.everywhere:
+            if RESTRICTIONS.fullmatch(each.name) or each.name in classes:
+                for word in self._words(each):
+                    yield each, word.lower()
+
+    def _words(self, each: Assignment) -> list[str]:
+        return list(words_of((self.old.expanded(each) or each.value).replace("{", " ").replace("}", " ")))
+
+    def holds(self, condition: Condition) -> bool:
+        """Does a condition hold? A key that does not exist is a KeyError."""
+        return all(KINDS[kind](self, wanted) for kind, wanted in condition.items())
+
+
+_COMMANDS = frozenset(
+    [
+        "master",
+        "postdrop",
+        "postfix",
+        "postlogd",
+        "postmulti",
+        "postqueue",
+        "posttls-finger",
+        "sendmail",
+        "postalias",
+        "postmap",
+    ]
+)
+
+
+def _is_set(situation: Situation, names: list[str]) -> bool:
+    """One of these parameters is set, and not to nothing."""
+    return bool(situation.settings(names))
+
+
+def _is_unset(situation: Situation, names: list[str]) -> bool:
+    """None of these parameters is set in main.cf."""
+    return not any(name in situation.old.main.effective for name in names)
+
+
+def _has_value(situation: Situation, wanted: dict[str, list[str]]) -> bool:
+    """Each of these parameters has one of these values in effect, in some service."""
+    return all(any(value.lower() in values for value in situation.values(name)) for name, values in wanted.items())
+
+
+def _matches(situation: Situation, wanted: dict[str, str]) -> bool:
+    """The effective value of each of these parameters has something that the expression describes."""
+    return all(any(re.search(pattern, value) for value in situation.values(name)) for name, pattern in wanted.items())
+
+
+def _has_program(situation: Situation, programs: list[str]) -> bool:
+    """Some service runs one of these programs."""
+    return any(situation.has_program(program) for program in programs)
+
+
+def _has_table(situation: Situation, types: list[str]) -> bool:
+    """A table of one of these types is named."""
+    return any(named.kind in types for named in named_tables(situation.old))
+
+
+def _has_restriction(situation: Situation, pattern: str) -> bool:
+    """A restriction list has a word that the expression describes."""
+    return any(re.fullmatch(pattern, word) for _, word in situation.restrictions())
+
+
+def _has_tls(situation: Situation, roles: list[str]) -> bool:
+    """TLS is on in one of these roles: server, client, lmtp, enforced (a client with more than opportunistic TLS)."""
+    return any(_ROLES[role](situation) for role in roles)
+
+
+def _mentions(situation: Situation, pattern: str) -> bool:
+    """Some value in main.cf or master.cf has something that the expression describes."""
+    return any(re.search(pattern, each.value) for each in situation.old.everywhere)
+
+
+def _has_service_parameter(situation: Situation, names: list[str]) -> bool:
+    """One of these parameters is set by -o in master.cf."""
+    return any(each.name in names for each in situation.old.overrides)
+
+
+def _level_below(situation: Situation, level: str) -> bool:
+    """The compatibility level is lower than this one."""
+    return situation.new.compatibility_level < _level(level)
+
+
+def _level_from(situation: Situation, level: str) -> bool:
+    """The compatibility level is this one or higher."""
+    return not _level_below(situation, level)
+
+
+def _level(text: str) -> tuple[int, ...]:
+    return (*map(int, text.split(".")), 0, 0)[:3]
+
+
+def _any(situation: Situation, conditions: list[Condition]) -> bool:
+    """One of these conditions holds."""
+    return any(situation.holds(condition) for condition in conditions)
+
+
+def _not(situation: Situation, condition: Condition) -> bool:
+    """The condition does not hold."""
+    return not situation.holds(condition)
+
+
+def _upgrades_to(situation: Situation, families: dict[str, str]) -> bool:
+    """The target is this distribution from that number on, and what is upgraded is the same one before it."""
+    for family, first in families.items():
+        number = tuple(map(int, first.split(".")))
+        source, target = situation.source, situation.target
+        if target.family == family and target.number >= number and source.family == family:
+            return source.number < number
+    return False
+
+
+def _enforces(situation: Situation) -> bool:
+    strong = ("encrypt", "fingerprint", "verify", "secure", "dane", "dane-only")
+    return any(client_level(situation.old, view) in strong for view in situation.old.views("smtp")) or _is_set(
+        situation, ["smtp_tls_policy_maps"]
+    )
+
+
+def _is_client(situation: Situation) -> bool:
+    return any(
+        client_level(context, view) not in ("", "none")
+        for context in (situation.old, situation.new)
+        for view in context.views("smtp")
+    ) or _is_set(situation, ["smtp_tls_policy_maps"])
+
+
+def _is_lmtp(situation: Situation) -> bool:
+    return any(situation.old.value("lmtp_tls_security_level", view) not in ("", "none") for view in _lmtp(situation))
+
+
+def _lmtp(situation: Situation) -> list[View]:
+    return situation.old.views("lmtp")
+
+
+_ROLES: dict[str, Callable[[Situation], bool]] = {
+    "server": lambda situation: bool(servers(situation.old)),
+    "client": _is_client,
+    "enforced": _enforces,
+    "lmtp": _is_lmtp,
+    "tlsproxy": lambda situation: bool(screens_with_tls(situation.old) or reusing_clients(situation.old)),
+}
+
+KINDS: dict[str, Callable[[Situation, Any], bool]] = {
+    "set": _is_set,
+    "unset": _is_unset,
+    "value": _has_value,
+    "matches": _matches,
+    "program": _has_program,
+    "table": _has_table,
+    "restriction": _has_restriction,
+    "tls": _has_tls,
+    "mentions": _mentions,
+    "service_sets": _has_service_parameter,
+    "level_below": _level_below,
+    "level_from": _level_from,
+    "any": _any,
+    "not": _not,
+    "upgrades_to": _upgrades_to,
+}
+"""The kinds of conditions by their key."""

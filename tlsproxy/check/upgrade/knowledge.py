@@ -1,0 +1,113 @@
+"""Knowledge of Postfix's release notes, read from `knowledge.toml`: that file explains its fields.
+
+Only the form of the data is known here. `conditions` interprets `when`, `settings` interprets `at` and `fix`.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from postconf.catalogue import Release
+
+from ..findings import Severity
+from .conditions import Condition
+
+_DATA = Path(__file__).with_name("knowledge.toml")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Note:
+    """A change that is not one of a default."""
+
+    id: str
+    since: tuple[str, ...]
+    kind: str
+    severity: Severity
+    message: str
+    help: str
+    parameter: tuple[str, ...] = ()
+    values: tuple[str, ...] = ()
+    """The values that are concerned, in lower case; empty for all."""
+    at: Mapping[str, Any]
+    when: Condition
+    fix: Mapping[str, Any]
+    old: str | None = None
+    new: str | None = None
+    absent: str | None = None
+    until: str = ""
+
+    def is_between(self, old: Release, new: Release) -> bool:
+        """Does it come with the upgrade from one release to another, and is it not replaced by a later change?"""
+        replaced = bool(self.until) and new.since(self.until)
+        return new.since(*self.since) and not old.since(*self.since) and not replaced
+
+    def first(self, new: Release) -> str:
+        """The release that has it first, as the one who upgrades meets it: in that branch, else in the newest."""
+        same = [each for each in self.since if branch(each) == branch(new.name)]
+        return (same or self.since)[0]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Default:
+    """Why a default changes, and whom that concerns."""
+
+    severity: Severity
+    why: str
+    help: str
+    when: Condition
+    absent: str | None = None
+    compare: str = "text"
+
+
+@dataclass(frozen=True)
+class Knowledge:
+    """All of it."""
+
+    notes: tuple[Note, ...]
+    defaults: Mapping[str, Default]
+    """By parameter."""
+    families: tuple[tuple[re.Pattern[str], Condition], ...]
+    ignored: Mapping[str, str]
+    """Parameter → the reason why its default is not compared."""
+
+    def conditions_of(self, parameter: str) -> list[Condition]:
+        """The conditions under which a parameter counts."""
+        found = [when for pattern, when in self.families if pattern.search(parameter)]
+        if parameter in self.defaults:
+            found.append(self.defaults[parameter].when)
+        return found
+
+
+@cache
+def knowledge() -> Knowledge:
+    """Return what is known."""
+    data = tomllib.loads(_DATA.read_text(encoding="utf-8"))
+    return Knowledge(
+        tuple(_note(entry) for entry in data["change"]),
+        {name: _default(entry) for entry in data["default"] for name in entry["parameter"]},
+        tuple((re.compile(entry["pattern"]), entry["when"]) for entry in data["family"]),
+        {name: entry["reason"] for entry in data["ignored"] for name in entry["parameter"]},
+    )
+
+
+def _note(entry: dict[str, Any]) -> Note:
+    values = dict(entry)
+    values.update({name: entry.get(name, {}) for name in ("at", "when", "fix")})
+    values.update({name: tuple(entry.get(name, ())) for name in ("since", "parameter", "values")})
+    return Note(**{**values, "severity": Severity[entry["severity"].upper()]})
+
+
+def _default(entry: dict[str, Any]) -> Default:
+    values = {name: value for name, value in entry.items() if name not in ("parameter", "severity", "when")}
+    return Default(severity=Severity[entry["severity"].upper()], when=entry.get("when", {}), **values)
+
+
+def branch(version: str) -> str:
+    """3.7.11 → 3.7."""
+    return ".".join(version.partition("-")[0].split(".")[:2])

@@ -1,0 +1,255 @@
+"""Changes of what is set: removed and renamed parameters, values, restrictions, services and lines of tables."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from postconf.catalogue import ADHOC
+
+from ..context import Context
+from ..findings import Edit, Fix, Severity, Span
+from ..rules.levels import UseTlsAndLevel
+from ..rules.proxy import rename
+from ..sources import Assignment
+from ..tables import Named, named_tables
+from .change import Change, make
+from .conditions import Situation
+from .defaults import first_release
+from .knowledge import Note, knowledge
+
+_SWITCHES = ("_use_tls", "_enforce_tls")
+
+
+def changed_settings(situation: Situation) -> Iterator[Change]:
+    """Yield the changes that concern a setting, or something else that is written in a file."""
+    yield from _removed(situation)
+    yield from _deprecated(situation)
+    yield from _coming_to_effect(situation)
+    for note in knowledge().notes:
+        if note.is_between(situation.old.release, situation.new.release) and situation.holds(note.when):
+            yield from _noted(situation, note)
+
+
+def _removed(situation: Situation) -> Iterator[Change]:
+    """Parameters that the new release does not know, not even as an old name."""
+    old, new = situation.old.release, situation.new.release
+    for each in situation.old.everywhere:
+        if each.name in old.defaults and each.name not in new.defaults and each.name not in new.legacy():
+            value = situation.old.expanded(each)
+            yield make(
+                "parameter-removed",
+                Severity.ERROR,
+                each.name_span(),
+                f"{each.name} is removed: Postfix ignores it, and postconf(1) warns of an unused parameter",
+                "remove it",
+                since=first_release(situation, each.name),
+                kind="removed",
+                parameter=each.name,
+                old=value,
+                fix=_removal(each, safe=True),
+            )
+
+
+def _deprecated(situation: Situation) -> Iterator[Change]:
+    """Parameters that the new release warns of, and the old one does not."""
+    old, new = situation.old.release.deprecated(), situation.new.release.deprecated()
+    fresh = {name: advice for name, advice in new.items() if name not in old}
+    switches = {
+        (finding.span.path, finding.span.line): finding for finding in UseTlsAndLevel().check(situation.new) if fresh
+    }
+    for each in situation.old.named(*fresh):
+        known = each.name in situation.new.release.kinds or each.name in situation.new.release.legacy()
+        if not known:
+            continue  # it is reported as removed
+        instead = fresh[each.name].removeprefix("specify ").strip('"')
+        has_name = instead.isidentifier()
+        help, fix = f"write {instead} instead" if has_name else "remove it", None
+        if each.name.endswith(_SWITCHES):
+            finding = switches.get((each.name_span().path, each.name_span().line))
+            if finding:
+                help, fix = finding.help, finding.fix
+        elif has_name and _is_same(each.name):
+            fix = rename(
+                each,
+                instead,
+                safe=not situation.old.is_set(instead, situation.old.view(each)) or _refers(situation, each, instead),
+            )
+            help = f"rename it to {instead}"
+        elif not has_name:
+            fix = _removal(each, safe=_is_default(situation.old, each))
+        yield make(
+            "parameter-deprecated",
+            Severity.WARNING,
+            each.name_span(),
+            f"{each.name} will be removed, and postconf(1) warns of it at each start",
+            help,
+            since=situation.new.release.deprecated_since(each.name),
+            kind="deprecated",
+            parameter=each.name,
+            old=situation.old.expanded(each),
+            new=situation.new.expanded(each),
+            fix=fix,
+        )
+
+
+def _refers(situation: Situation, each: Assignment, name: str) -> bool:
+    """Is the new name set by the old one alone?"""
+    setting = situation.new.setting(name, situation.new.view(each))
+    return setting is not None and setting.name == each.name
+
+
+def _is_same(old: str) -> bool:
+    """Does the advised name take the same values? The tables of *_per_site have another form than *_policy_maps."""
+    return not old.endswith(("_per_site", "_enforce_peername", "disable_dns_lookups"))
+
+
+def _is_default(context: Context, each: Assignment) -> bool:
+    return context.expanded(each) == context.expanded_default(each.name)
+
+
+def _coming_to_effect(situation: Situation) -> Iterator[Change]:
+    """Parameters that the old release did not know, and ignored."""
+    old, new = situation.old.release, situation.new.release
+    for each in situation.old.everywhere:
+        if each.name in old.defaults or each.name in old.legacy() or each.name not in new.defaults:
+            continue
+        if (
+            new.kinds[each.name] == ADHOC
+            or each.name in situation.old.references
+            or each.name in situation.old.service_names
+        ):
+            continue
+        value = situation.new.expanded(each)
+        if value == situation.new.expanded_default(each.name):
+            continue
+        yield make(
+            "parameter-known",
+            Severity.WARNING,
+            each.name_span(),
+            f"{each.name} takes effect: the old release does not know it",
+            "check that the value is still meant",
+            since=first_release(situation, each.name),
+            kind="new",
+            parameter=each.name,
+            new=value,
+        )
+
+
+def _noted(situation: Situation, note: Note) -> Iterator[Change]:
+    context = situation.old
+    if "restriction" in note.at:
+        for each, word in situation.restrictions():
+            if re.fullmatch(note.at["restriction"], word):
+                yield _change(situation, note, each.word(_written(each, word)), each.name, old=word)
+    elif "table" in note.at:
+        for named in named_tables(context):
+            if named.kind in note.at["table"]:
+                yield _change(situation, note, named.span(), named.assignment.name, old=note.old)
+    elif "line" in note.at:
+        yield from _lines(situation, note)
+    elif "service" in note.at:
+        for view in context.services(*note.at["service"]):
+            name = f"{view.service.name}/{view.service.type}"
+            yield _change(situation, note, context.service_span(view), name, old=note.old)
+    elif "once" in note.at:
+        name = note.at["once"]
+        new = situation.new.value(name) if note.new is None else note.new
+        yield _change(
+            situation, note, context.span(name), name, old=note.absent if note.old is None else note.old, new=new
+        )
+    else:
+        for each in context.named(*note.parameter):
+            value = context.expanded(each)
+            if value and value.strip() and (not note.values or value.lower() in note.values):
+                yield _change(
+                    situation,
+                    note,
+                    each.span(),
+                    each.name,
+                    old=value,
+                    fix=_fix(situation, note, each),
+                    new=note.new or value,
+                )
+
+
+def _change(
+    situation: Situation,
+    note: Note,
+    span: Span,
+    parameter: str,
+    *,
+    old: str | None,
+    new: str | None = None,
+    fix: Fix | None = None,
+) -> Change:
+    return make(
+        note.id,
+        note.severity,
+        span,
+        f"{parameter}: {note.message.replace('{word}', old or '')}",
+        note.help,
+        since=note.first(situation.new.release),
+        kind=note.kind,
+        parameter=parameter,
+        old=old,
+        new=note.new if note.new is not None else new,
+        fix=fix,
+    )
+
+
+def _written(each: Assignment, word: str) -> str:
+    """A word as it is written in a value; as it is looked for, if it comes from elsewhere."""
+    found = re.search(re.escape(word), each.value, re.IGNORECASE)
+    return found[0] if found else word
+
+
+def _fix(situation: Situation, note: Note, each: Assignment) -> Fix | None:
+    safe = bool(note.fix.get("safe"))
+    if note.fix.get("remove"):
+        return _removal(each, safe=safe)
+    if each.name in note.fix.get("rename", {}):
+        name = note.fix["rename"][each.name]
+        clash = situation.old.main.effective.get(name) is not None
+        return rename(each, name, safe=safe and not clash)
+    if each.value.lower() in note.fix.get("replace", {}):
+        span, word = each.span(), note.fix["replace"][each.value.lower()]
+        edit = Edit(span.path, span.line, span.column, span.line, span.end_column, word)
+        return Fix(f"write {word}", (edit,), safe=safe)
+    return None
+
+
+def _removal(each: Assignment, *, safe: bool) -> Fix | None:
+    """The fix that takes a setting of main.cf out; an -o setting is left to its reader."""
+    if each.service is not None:
+        return None
+    return Fix("remove it", each.source.removal(each.line), safe=safe)
+
+
+def _lines(situation: Situation, note: Note) -> Iterator[Change]:
+    """Lines of table sources that an expression describes, where files may be read."""
+    pattern, seen = re.compile(note.at["pattern"]), set()
+    for named in named_tables(situation.old):
+        if named.kind not in note.at["line"] or named.assignment.name not in note.at.get(
+            "only", [named.assignment.name]
+        ):
+            continue
+        if named.name in seen:
+            continue
+        seen.add(named.name)
+        for number, line in enumerate(_source(situation.old, named), 1):
+            if pattern.search(line):
+                span = Span(named.name, number) if named.name.startswith("/") else named.span()
+                yield _change(situation, note, span, named.assignment.name, old=line.strip())
+
+
+def _source(context: Context, named: Named) -> list[str]:
+    if named.name.startswith("{"):
+        inside = named.name.strip("{} \t\n")
+        return [rule.strip() for rule in re.split(r"\}\s*,?\s*\{", inside)]
+    if not named.name.startswith("/") or not context.files.enabled:
+        return []
+    try:
+        return context.files.read(named.name).decode("utf-8", "replace").split("\n")
+    except (OSError, ValueError):
+        return []

@@ -1,0 +1,98 @@
+"""What is upgraded from and to: a Postfix release by number, or the Postfix of a distribution."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from postconf.catalogue import Release, UnknownRelease, release, releases, upstream_releases
+
+_DATA = Path(__file__).with_name("distributions.toml")
+BERKELEY_DB = frozenset(["hash", "btree"])
+
+
+class UnknownSystem(Exception):
+    """A name that is neither a Postfix release nor a known distribution; the text says what there is."""
+
+
+@dataclass(frozen=True)
+class System:
+    """One side of an upgrade."""
+
+    name: str
+    """As it was given: `3.10` or `debian13`."""
+    release: Release
+    packages: frozenset[str] = frozenset()
+    """Table types that are packages of their own."""
+    missing: frozenset[str] = frozenset()
+    """Table types that are not there at all."""
+    family: str = ""
+    """The distribution without its number; empty for a release by number."""
+    number: tuple[int, ...] = ()
+
+    @property
+    def title(self) -> str:
+        """The Postfix release, and the distribution that it comes with."""
+        number = self.release.name
+        return f"{number} ({self.name})" if self.family else number
+
+
+def parse_system(name: str) -> System:
+    """Return what a name stands for; raise `UnknownSystem`."""
+    distribution = _distributions().get(_squeezed(name))
+    if distribution is not None:
+        return distribution
+    if not name[:1].isdigit():
+        known = ", ".join(system.name for system in dict.fromkeys(_distributions().values()))
+        raise UnknownSystem(f"{name} is no Postfix release, and not one of the distributions {known}")
+    return System(name, _release(name))
+
+
+def of_release(known: Release) -> System:
+    """The system that a release of the catalogue stands for: that of a distribution, if it is its build."""
+    family = known.name.partition("-")[2]
+    return _distributions().get(family) or System(known.name, known)
+
+
+def distributions() -> list[System]:
+    """All distributions, in the order of the data."""
+    return list(dict.fromkeys(_distributions().values()))
+
+
+@cache
+def _distributions() -> dict[str, System]:
+    found: dict[str, System] = {}
+    for entry in tomllib.loads(_DATA.read_text(encoding="utf-8"))["distribution"]:
+        family = entry["name"].rstrip("0123456789.")
+        number = entry["name"].removeprefix(family)
+        known = _release(entry["postfix"], entry["name"])
+        known.defaults.update(entry.get("defaults", {}))
+        system = System(
+            entry["name"],
+            known,
+            frozenset(entry.get("packages", ())),
+            frozenset(entry.get("missing", ())),
+            family,
+            tuple(map(int, number.split("."))),
+        )
+        for name in (entry["name"], *entry.get("aliases", ())):
+            found[_squeezed(name)] = system
+    return found
+
+
+def _release(version: str, distribution: str = "") -> Release:
+    """The catalogue's release; that of the branch before its oldest is made of the oldest one."""
+    build = next((name for name in releases() if distribution and name == f"{version}-{distribution}"), version)
+    try:
+        return release(build)
+    except UnknownRelease as error:
+        if version.startswith("3.4.") and version.removeprefix("3.4.").isdigit():
+            return Release(version, upstream_releases()[0])
+        raise UnknownSystem(str(error)) from None
+
+
+def _squeezed(name: str) -> str:
+    """Ubuntu 24.04, ubuntu-24.04 and ubuntu24.04 are the same."""
+    return name.lower().replace(" ", "").replace("-", "").replace("_", "")
