@@ -76,7 +76,8 @@ class Situation:
                 found.update(release.parameter(name).programs)
         if any(program.startswith("lib") or program in _COMMANDS for program in found):
             return frozenset()
-        return frozenset(found)
+        # proxymap(8) reads what others look up, only to know which tables it may open.
+        return frozenset(found - {"proxymap"} or found)
 
     def values(self, name: str) -> list[str]:
         """The effective values of a parameter in the services that read it, as the old release sees them."""

@@ -34,7 +34,8 @@ def changed_defaults(situation: Situation) -> Iterator[Change]:
     for name, default in situation.new.release.defaults.items():
         if name in known.ignored or not _may_differ(situation, name, default):
             continue
-        if not all(situation.holds(condition) for condition in known.conditions_of(name)):
+        conditions = [*known.conditions_of(name), known.defaults.get(name, _UNEXPLAINED).when]
+        if not all(situation.holds(condition) for condition in conditions):
             continue
         change = _changed(situation, name) or _reminder(situation, name)
         if change:

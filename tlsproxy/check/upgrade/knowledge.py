@@ -78,10 +78,7 @@ class Knowledge:
 
     def conditions_of(self, parameter: str) -> list[Condition]:
         """The conditions under which a parameter counts."""
-        found = [when for pattern, when in self.families if pattern.search(parameter)]
-        if parameter in self.defaults:
-            found.append(self.defaults[parameter].when)
-        return found
+        return [when for pattern, when in self.families if pattern.search(parameter)]
 
 
 @cache

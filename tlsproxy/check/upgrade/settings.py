@@ -69,6 +69,10 @@ def _deprecated(situation: Situation) -> Iterator[Change]:
             finding = switches.get((each.name_span().path, each.name_span().line))
             if finding:
                 help, fix = finding.help, finding.fix
+        elif _is_default(situation.old, each):
+            help, fix = "remove it: it is the default", _removal(each, safe=True)
+        elif each.name == "disable_dns_lookups":
+            help = "write smtp_dns_support_level = disabled, and the same of lmtp"
         elif has_name and _is_same(each.name):
             fix = rename(
                 each,
@@ -77,7 +81,7 @@ def _deprecated(situation: Situation) -> Iterator[Change]:
             )
             help = f"rename it to {instead}"
         elif not has_name:
-            fix = _removal(each, safe=_is_default(situation.old, each))
+            fix = _removal(each, safe=False)
         yield make(
             "parameter-deprecated",
             Severity.WARNING,
@@ -101,7 +105,7 @@ def _refers(situation: Situation, each: Assignment, name: str) -> bool:
 
 def _is_same(old: str) -> bool:
     """Does the advised name take the same values? The tables of *_per_site have another form than *_policy_maps."""
-    return not old.endswith(("_per_site", "_enforce_peername", "disable_dns_lookups"))
+    return not old.endswith(("_per_site", "_enforce_peername"))
 
 
 def _is_default(context: Context, each: Assignment) -> bool:
@@ -143,9 +147,7 @@ def _noted(situation: Situation, note: Note) -> Iterator[Change]:
             if re.fullmatch(note.at["restriction"], word):
                 yield _change(situation, note, each.word(_written(each, word)), each.name, old=word)
     elif "table" in note.at:
-        for named in named_tables(context):
-            if named.kind in note.at["table"]:
-                yield _change(situation, note, named.span(), named.assignment.name, old=note.old)
+        yield from _of_tables(situation, note)
     elif "line" in note.at:
         yield from _lines(situation, note)
     elif "service" in note.at:
@@ -161,16 +163,25 @@ def _noted(situation: Situation, note: Note) -> Iterator[Change]:
     else:
         for each in context.named(*note.parameter):
             value = context.expanded(each)
-            if value and value.strip() and (not note.values or value.lower() in note.values):
-                yield _change(
-                    situation,
-                    note,
-                    each.span(),
-                    each.name,
-                    old=value,
-                    fix=_fix(situation, note, each),
-                    new=note.new or value,
-                )
+            if value and value.strip() and _concerns(situation, note, each, value):
+                fix, new = _fix(situation, note, each), note.new or value
+                yield _change(situation, note, each.span(), each.name, old=value, fix=fix, new=new)
+
+
+def _concerns(situation: Situation, note: Note, each: Assignment, value: str) -> bool:
+    """Does a note speak of this value, and does the parameter count? A value by reference is reported where it is."""
+    if note.values and ("$" in each.value or value.lower() not in note.values):
+        return False
+    return all(situation.holds(condition) for condition in knowledge().conditions_of(each.name))
+
+
+def _of_tables(situation: Situation, note: Note) -> Iterator[Change]:
+    """Yield one change for each type, since it concerns all tables of it alike."""
+    for kind in note.at["table"]:
+        tables = [named for named in named_tables(situation.old) if named.kind == kind]
+        if tables:
+            others = dict.fromkeys((named.span(), named.text) for named in tables[1:])
+            yield _change(situation, note, tables[0].span(), kind, old=note.old, related=tuple(others))
 
 
 def _change(
@@ -182,6 +193,7 @@ def _change(
     old: str | None,
     new: str | None = None,
     fix: Fix | None = None,
+    related: tuple[tuple[Span, str], ...] = (),
 ) -> Change:
     return make(
         note.id,
@@ -195,6 +207,7 @@ def _change(
         old=old,
         new=note.new if note.new is not None else new,
         fix=fix,
+        related=related,
     )
 
 

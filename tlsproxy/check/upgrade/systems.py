@@ -35,7 +35,7 @@ class System:
     @property
     def title(self) -> str:
         """The Postfix release, and the distribution that it comes with."""
-        number = self.release.name
+        number = self.release.name.partition("-debian")[0]
         return f"{number} ({self.name})" if self.family else number
 
 

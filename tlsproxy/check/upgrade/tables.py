@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from postconf import ConfigError
+from postconf.expressions import ExpressionError
+from postconf.mastercf import split_words
+
+from ..context import Context
 from ..findings import Edit, Fix, Severity, Span
 from ..tables import Named, named_tables
 from .change import Change, make
 from .conditions import Situation
 from .systems import BERKELEY_DB
 
+_SEPARATORS = ", \t\r\n"
 _DEFAULTS = ("alias_maps", "alias_database")
 """Defaults that name tables, in effect with any local delivery."""
 
@@ -21,29 +27,70 @@ def changed_tables(situation: Situation) -> Iterator[Change]:
         return
     missing = target.missing - (source.missing if source.family else frozenset())
     split = target.packages - source.packages if source.family else frozenset()
-    for named in named_tables(situation.old):
+    for named, span, word in _written_tables(situation.old):
         if named.kind in missing:
-            yield _missing(situation, named)
+            yield _missing(situation, named, span, word)
         elif named.kind in split:
-            yield _split(situation, named)
+            yield _split(situation, named, span)
     if missing & BERKELEY_DB:
         yield from _defaults(situation, missing)
     for each in situation.old.named("default_database_type", "default_cache_db_type"):
         value = situation.old.expanded(each)
         if value in missing:
-            yield _unsupported(situation, each.span(), each.name, value, None)
+            edit = (
+                Edit(
+                    each.span().path,
+                    each.span().line,
+                    each.span().column,
+                    each.span().line,
+                    each.span().end_column,
+                    "lmdb",
+                ),
+            )
+            yield _unsupported(situation, each.span(), each.name, value, Fix("write lmdb", edit, safe=False))
 
 
-def _missing(situation: Situation, named: Named) -> Change:
-    return _unsupported(situation, named.span(), named.assignment.name, named.text, _replacement(named))
+def _written_tables(context: Context) -> list[tuple[Named, Span, str]]:
+    """The tables of a configuration, with the word that names each and its place.
+
+    A table that a value has by reference is left out where its type is written in another value.
+    """
+    tables = {(id(named.assignment), named.text): named for named in named_tables(context)}.values()
+    found = [(named, *_word(context, named)) for named in tables]
+    written = {named.text for named, _, word in found if word}
+    return [(named, span, word) for named, span, word in found if word or named.text not in written]
+
+
+def _word(context: Context, named: Named) -> tuple[Span, str]:
+    """The word of a value that names a table, and its place; the value and nothing, if it comes by reference."""
+    each, config = named.assignment, context.config
+    for word, start in split_words(each.value, _SEPARATORS):
+        if word.startswith("$") and word.strip("${()}") in context.release.kinds:
+            continue  # another parameter's tables
+        try:
+            expanded = config.expand(word, context.view(each).lookup, _ignore) if "$" in word else word
+        except (ExpressionError, ConfigError):
+            continue
+        if expanded == named.text:
+            return each.span(start, len(word)), word
+    return each.span(), ""
+
+
+def _ignore(_warning: str) -> None:
+    """Take a warning that other rules report."""
+
+
+def _missing(situation: Situation, named: Named, span: Span, word: str) -> Change:
+    fix = _replacement(named, span, word)
+    return _unsupported(situation, span, named.assignment.name, named.text, fix)
 
 
 def _unsupported(situation: Situation, span: Span, parameter: str, table: str, fix: Fix | None) -> Change:
     target, kind = situation.target, table.rpartition("proxy:")[2].partition(":")[0]
-    new = table.replace(f"{kind}:", "lmdb:") if kind in BERKELEY_DB and ":" in table else None
+    new = table.replace(kind, "lmdb", 1) if kind in BERKELEY_DB else None
     make_it = "newaliases(1)" if parameter.startswith("alias_") else "postmap(1)"
     daemons = parameter.endswith(("_cache_database", "_cache_map", "_verify_map"))
-    help = f"write lmdb: in place of {kind}:" if new else "use another type"
+    help = f"write lmdb in place of {kind}" if new else "use another type"
     return make(
         "table-type-missing",
         Severity.ERROR,
@@ -59,24 +106,22 @@ def _unsupported(situation: Situation, span: Span, parameter: str, table: str, f
     )
 
 
-def _replacement(named: Named) -> Fix | None:
+def _replacement(named: Named, span: Span, word: str) -> Fix | None:
     """Another type where this one is written; not safe, since the table has to be made before it is opened."""
-    written = f"{named.kind}:{named.name}"
-    span = named.assignment.word(named.text)
-    text = named.assignment.source.line(span.line)
-    start = text.find(written, span.column - 1)
+    start = word.find(f"{named.kind}:")
     if named.kind not in BERKELEY_DB or start < 0:
         return None
-    edit = Edit(span.path, span.line, start + 1, span.line, start + 1 + len(named.kind), "lmdb")
+    column = span.column + start
+    edit = Edit(span.path, span.line, column, span.line, column + len(named.kind), "lmdb")
     return Fix("use lmdb:", (edit,), safe=False)
 
 
-def _split(situation: Situation, named: Named) -> Change:
+def _split(situation: Situation, named: Named, span: Span) -> Change:
     target = situation.target
     return make(
         "table-type-package",
         Severity.ERROR,
-        named.span(),
+        span,
         f"{named.assignment.name}: {named.kind}: tables need a package of their own",
         f"install postfix-{named.kind} with the upgrade",
         since=target.release.name.partition("-")[0],
