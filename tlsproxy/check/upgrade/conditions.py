@@ -16,7 +16,6 @@ from ..context import Context, words_of
 from ..files import client_level, servers
 from ..rules.proxy import reusing_clients, screens_with_tls
 from ..sources import Assignment
-from ..tables import named_tables
 from .systems import System
 
 Condition = Mapping[str, Any]
@@ -144,11 +143,6 @@ def _has_program(situation: Situation, programs: list[str]) -> bool:
     return any(situation.has_program(program) for program in programs)
 
 
-def _has_table(situation: Situation, types: list[str]) -> bool:
-    """A table of one of these types is named."""
-    return any(named.kind in types for named in named_tables(situation.old))
-
-
 def _has_restriction(situation: Situation, pattern: str) -> bool:
     """A restriction list has a word that the expression describes."""
     return any(re.fullmatch(pattern, word) for _, word in situation.restrictions())
@@ -167,20 +161,6 @@ def _mentions(situation: Situation, pattern: str) -> bool:
 def _has_service_parameter(situation: Situation, names: list[str]) -> bool:
     """One of these parameters is set by -o in master.cf."""
     return any(each.name in names for each in situation.old.overrides)
-
-
-def _level_below(situation: Situation, level: str) -> bool:
-    """The compatibility level is lower than this one."""
-    return situation.new.compatibility_level < _level(level)
-
-
-def _level_from(situation: Situation, level: str) -> bool:
-    """The compatibility level is this one or higher."""
-    return not _level_below(situation, level)
-
-
-def _level(text: str) -> tuple[int, ...]:
-    return (*map(int, text.split(".")), 0, 0)[:3]
 
 
 def _any(situation: Situation, conditions: list[Condition]) -> bool:
@@ -240,13 +220,10 @@ KINDS: dict[str, Callable[[Situation, Any], bool]] = {
     "value": _has_value,
     "matches": _matches,
     "program": _has_program,
-    "table": _has_table,
     "restriction": _has_restriction,
     "tls": _has_tls,
     "mentions": _mentions,
     "service_sets": _has_service_parameter,
-    "level_below": _level_below,
-    "level_from": _level_from,
     "any": _any,
     "not": _not,
     "upgrades_to": _upgrades_to,

@@ -37,17 +37,7 @@ def changed_tables(situation: Situation) -> Iterator[Change]:
     for each in situation.old.named("default_database_type", "default_cache_db_type"):
         value = situation.old.expanded(each)
         if value in missing:
-            edit = (
-                Edit(
-                    each.span().path,
-                    each.span().line,
-                    each.span().column,
-                    each.span().line,
-                    each.span().end_column,
-                    "lmdb",
-                ),
-            )
-            yield _unsupported(situation, each.span(), each.name, value, Fix("write lmdb", edit, safe=False))
+            yield _unsupported(situation, each.span(), each.name, value, _written_as(each.span(), "lmdb"))
 
 
 def _written_tables(context: Context) -> list[tuple[Named, Span, str]]:
@@ -112,8 +102,12 @@ def _replacement(named: Named, span: Span, word: str) -> Fix | None:
     if named.kind not in BERKELEY_DB or start < 0:
         return None
     column = span.column + start
-    edit = Edit(span.path, span.line, column, span.line, column + len(named.kind), "lmdb")
-    return Fix("use lmdb:", (edit,), safe=False)
+    return _written_as(Span(span.path, span.line, column, column + len(named.kind)), "lmdb")
+
+
+def _written_as(span: Span, text: str) -> Fix:
+    edit = Edit(span.path, span.line, span.column, span.line, span.end_column, text)
+    return Fix(f"write {text}", (edit,), safe=False)
 
 
 def _split(situation: Situation, named: Named, span: Span) -> Change:
