@@ -16,12 +16,12 @@ BY_SYSTEM := VENV=$(SYSTEM) PYTHON=$(SYSTEM_PYTHON)
 
 SOURCES := pyproject.toml README.md $(shell find postconf maps tlsproxy bin -type f -not -name '*.pyc' 2>/dev/null)
 
-.PHONY: bench demo test soak lint types unit system peers golden dev clean
+.PHONY: bench demo test soak lint types unit system peers upgrade-peers golden dev clean
 
 demo: $(VENV)/.wheel
 	$(BIN)/python -P samples/starttls/demo.py
 
-test: peers lint types unit system
+test: peers upgrade-peers lint types unit system
 
 # The tests see the installed wheel, never the checkout.
 unit: $(VENV)/.wheel $(VENV)/.dev
@@ -53,6 +53,10 @@ types: $(VENV)/.wheel $(VENV)/.dev
 # Real Postfix and other peers, where that is possible: Debian or its kin, as root.
 peers:
 	tests/install-peers
+
+# Debian 13's Postfix below build/, as the new side of upgrades; nothing is installed.
+upgrade-peers: peers
+	tests/install-upgrade-peers
 
 # Record anew what Postfix decides and logs; needs root and the Postfix of the distribution.
 golden: $(VENV)/.dev

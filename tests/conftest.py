@@ -10,6 +10,7 @@ from pathlib import Path
 import hypothesis
 import pytest
 from peers.postfix import public_directory, table_types
+from peers.two_releases import NEEDED
 
 # The same examples for everybody, however long they take. For new ones: pytest --hypothesis-profile=default
 hypothesis.settings.load_profile("ci")
@@ -35,6 +36,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     # Reports, unlike what collection knows, come from all processes of a distributed run.
     skipped = terminalreporter.stats.get("skipped", [])
+    upgrades = sum(NEEDED in str(report.longrepr) for report in skipped)
+    if upgrades:
+        terminalreporter.write_line(f"{upgrades} tests need Debian 13's Postfix and were skipped (make upgrade-peers)")
     count = sum(NEEDS_POSTFIX in str(report.longrepr) for report in skipped)
     if count:
         terminalreporter.write_line(

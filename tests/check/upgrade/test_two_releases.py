@@ -17,7 +17,7 @@ from peers.children import PATIENCE
 from peers.postfix import MASTER_CF, PrivatePostfix
 from peers.two_releases import NEEDED, Release, is_there, two_releases
 
-from tlsproxy.check.cli import main
+from tlsproxy.check.command.cli import main
 
 pytestmark = [pytest.mark.postfix, pytest.mark.skipif(not is_there(), reason=NEEDED)]
 
@@ -46,6 +46,8 @@ def talk(release: Release, *lines: str, port: str = "submission", pause: float =
                 heard += data
         except TimeoutError:
             heard += b"(silence)"
+        except ConnectionError:
+            pass  # it closed with input unread
     return heard.decode()
 
 
@@ -110,9 +112,8 @@ def test_old_and_new_values_are_those_of_both_releases(capsys: pytest.CaptureFix
 
 def values(release: Release, names: list[str]) -> dict[str, str]:
     shown = release.run("/usr/sbin/postconf", "-x", "-c", release.postfix.conf, *names).stdout
-    return dict(line.partition(" =")[::2] for line in shown.splitlines()) and {
-        line.partition(" = ")[0].removesuffix(" ="): line.partition(" = ")[2] for line in shown.splitlines()
-    }
+    pairs = [line.partition(" =") for line in shown.splitlines()]
+    return {parameter: value.strip() for parameter, _, value in pairs}
 
 
 def test_no_other_default_differs_between_both_releases(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
@@ -125,7 +126,7 @@ def test_no_other_default_differs_between_both_releases(capsys: pytest.CaptureFi
     differing = {each for each in after if each in before and before[each] != after[each]}
     silent = differing - reported - knowledge().ignored.keys()
     own_paths = {each for each in silent if re.search("/tmp/tlsproxy-test-", after[each])}
-    counts_elsewhere = {"postscreen_forbidden_commands", "proxy_read_maps", "lmtp_tls_dane_insecure_mx_policy"}
+    counts_elsewhere = {"postscreen_forbidden_commands", "proxy_read_maps"}
     assert silent - own_paths - counts_elsewhere == {"tls_null_cipherlist"}
 
 
@@ -310,8 +311,6 @@ def test_a_header_lowers_the_level_with_the_new(capsys: pytest.CaptureFixture[st
             log = each.postfix.wait_for_line(r"postfix/smtp\[\d+\].* status=\w+")
             results.append(re.findall(r"status=(\w+)", log)[0])
     assert results == ["deferred", "sent"]
-
-
 
 
 def test_spawn_kills_a_command_that_runs_too_long(capsys: pytest.CaptureFixture[str]) -> None:

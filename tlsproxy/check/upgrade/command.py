@@ -12,8 +12,8 @@ from .systems import System, UnknownSystem, of_release, parse_system
 
 if TYPE_CHECKING:
     from ..context import Options
-    from ..filesystem import FileSystem
-    from ..sources import MainFile, MasterFile
+    from ..facts.filesystem import FileSystem
+    from ..text.sources import MainFile, MasterFile
 
 
 class BadUpgrade(Exception):

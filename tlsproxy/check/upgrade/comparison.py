@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 
 from ..context import Context, Options
 from ..engine import Checked
-from ..filesystem import FileSystem
-from ..sources import MainFile, MasterFile
-from ..templates import templates
+from ..facts.filesystem import FileSystem
+from ..text.sources import MainFile, MasterFile
+from ..text.templates import templates
 from .change import Change
 from .conditions import Situation
 from .defaults import changed_defaults

@@ -13,9 +13,9 @@ from typing import Any
 from postconf import View
 
 from ..context import Context, words_of
-from ..files import client_level, servers
+from ..facts.key_files import client_level, servers
 from ..rules.proxy import reusing_clients, screens_with_tls
-from ..sources import Assignment
+from ..text.sources import Assignment
 from .systems import System
 
 Condition = Mapping[str, Any]

@@ -11,8 +11,8 @@ from functools import cache
 from postconf import View
 from postconf.catalogue import COMPUTED, Release, release, upstream_releases
 from postconf.config import Origin
-from postconf.expressions import ExpressionError, expand
 from postconf.origins import chain
+from postconf.syntax.expressions import ExpressionError, expand
 from postconf.values import protocols
 
 from ..context import Context

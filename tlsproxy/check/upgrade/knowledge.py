@@ -37,6 +37,7 @@ class Note:
     at: Mapping[str, Any]
     when: Condition
     fix: Mapping[str, Any]
+    instead: Mapping[str, str]
     old: str | None = None
     new: str | None = None
     absent: str | None = None
@@ -46,6 +47,10 @@ class Note:
         """Does it come with the upgrade from one release to another, and is it not replaced by a later change?"""
         replaced = bool(self.until) and new.since(self.until)
         return new.since(*self.since) and not old.since(*self.since) and not replaced
+
+    def text(self, template: str, word: str) -> str:
+        """A message or help for what was found."""
+        return template.replace("{word}", word).replace("{instead}", self.instead.get(word, ""))
 
     def first(self, new: Release) -> str:
         """The release that has it first, as the one who upgrades meets it: in that branch, else in the newest."""
@@ -95,7 +100,7 @@ def knowledge() -> Knowledge:
 
 def _note(entry: dict[str, Any]) -> Note:
     values = dict(entry)
-    values.update({name: entry.get(name, {}) for name in ("at", "when", "fix")})
+    values.update({name: entry.get(name, {}) for name in ("at", "when", "fix", "instead")})
     values.update({name: tuple(entry.get(name, ())) for name in ("since", "parameter", "values")})
     return Note(**{**values, "severity": Severity[entry["severity"].upper()]})
 

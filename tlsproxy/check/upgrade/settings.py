@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from postconf.catalogue import ADHOC
 
 from ..context import Context
+from ..facts.tables import Named, named_tables
 from ..findings import Edit, Fix, Severity, Span
 from ..rules.levels import UseTlsAndLevel
 from ..rules.proxy import rename
-from ..sources import Assignment
-from ..tables import Named, named_tables
+from ..text.sources import Assignment
 from .change import Change, make
 from .conditions import Situation
 from .defaults import first_release
@@ -153,7 +153,8 @@ def _noted(situation: Situation, note: Note) -> Iterator[Change]:
     elif "service" in note.at:
         for view in context.services(*note.at["service"]):
             name = f"{view.service.name}/{view.service.type}"
-            yield _change(situation, note, context.service_span(view), name, old=note.old)
+            span = context.service_span(view)
+            yield _change(situation, note, span, name, old=note.old, word=view.service.name)
     elif "once" in note.at:
         name = note.at["once"]
         new = situation.new.value(name) if note.new is None else note.new
@@ -194,13 +195,14 @@ def _change(
     new: str | None = None,
     fix: Fix | None = None,
     related: tuple[tuple[Span, str], ...] = (),
+    word: str = "",
 ) -> Change:
     return make(
         note.id,
         note.severity,
         span,
-        f"{parameter}: {note.message.replace('{word}', old or '')}",
-        note.help,
+        f"{parameter}: {note.text(note.message, word or old or '')}",
+        note.text(note.help, word or old or ""),
         since=note.first(situation.new.release),
         kind=note.kind,
         parameter=parameter,

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from postconf import ConfigError
-from postconf.expressions import ExpressionError
-from postconf.mastercf import split_words
+from postconf.syntax.expressions import ExpressionError
+from postconf.syntax.mastercf import split_words
 
 from ..context import Context
+from ..facts.tables import Named, named_tables
 from ..findings import Edit, Fix, Severity, Span
-from ..tables import Named, named_tables
 from .change import Change, make
 from .conditions import Situation
 from .systems import BERKELEY_DB
