@@ -25,6 +25,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+    from .syntax.expressions import Budget, Known
+
 DEFAULT_DIRECTORY = "/etc/postfix"
 
 
@@ -123,6 +125,8 @@ class Config(View):
         """Takes what else there is to say."""
         self.process = {"process_id": str(os.getpid())}
         """The read-only parameters; which process is asking is for the program to say."""
+        self.budget: Budget | None = None
+        """Bounds the work of all expansions, for programs that read configurations of strangers."""
         self._calls = release.since("3.11")
         self._service_defaults: dict[str, str] | None = None
         self._computed: dict[str, str] = {}
@@ -162,9 +166,10 @@ class Config(View):
         warn: Callable[[str], None],
         *,
         is_verbatim: Callable[[str], bool] | None = None,
+        known: dict[str, Known] | None = None,
     ) -> str:
         """Expand a value as this release does (`expressions.expand`)."""
-        return expand(text, lookup, warn, calls=self._calls, is_verbatim=is_verbatim)
+        return expand(text, lookup, warn, calls=self._calls, is_verbatim=is_verbatim, known=known, budget=self.budget)
 
     def visit_names(self, text: str, visit: Callable[[str], None], warn: Callable[[str], None]) -> None:
         """Find the names in a value as this release does (`expressions.visit_names`)."""

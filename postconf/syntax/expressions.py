@@ -8,7 +8,8 @@
     $$                           a dollar sign
 
 What stands inside ${…} and is more than a name is parsed in `references`. Warnings and their repetitions are those of
-Postfix: text around an error is still walked. Every expansion comes to an end soon, also where Postfix's would not.
+Postfix: text around an error is still walked. Every expansion comes to an end soon, also where Postfix's would not:
+the value of a name is expanded once and then copied, and there is a limit to what one expansion may write.
 """
 
 from __future__ import annotations
@@ -22,12 +23,16 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    Known = tuple[str, int, int]
+    """The expanded value of a name, and how many levels and operands are nested in it."""
+
 _MAX_LEVEL = 100
 _MAX_NESTED_OPERANDS = 20
 """Postfix has no limit for a loop through an operand, and crashes in one."""
-_MAX_WORK = 50_000_000
-"""Bytes that one expansion may write. Postfix has no limit for a value that doubles at each level."""
+_MAX_WORK = 256 << 20
+"""Characters that one expansion may copy. Postfix has no limit for a value that doubles at each level."""
 _WORK_OF_PIECE = 100
+_MAX_WARNINGS = 1000
 _INT64_MAX = 9223372036854775807
 _MAX_MAJOR = 8796093022207
 _MAX_MINOR = 1023
@@ -41,6 +46,22 @@ class OperandError(ConfigError):
     """A comparison that ends the program in Postfix at once; the text is its fatal error."""
 
 
+class _ExhaustedError(Exception):
+    """Ends a walk that has done as much as it may."""
+
+
+class Budget:
+    """A limit on the work of many expansions, for programs that read configurations of strangers.
+
+    `left`: characters that may still be copied; a reference counts as 100. Negative once it is exhausted.
+    """
+
+    __slots__ = ("left",)
+
+    def __init__(self, left: int) -> None:
+        self.left = left
+
+
 def expand(
     text: str,
     lookup: Callable[[str], str | None],
@@ -48,10 +69,14 @@ def expand(
     *,
     calls: bool = False,
     is_verbatim: Callable[[str], bool] | None = None,
+    known: dict[str, Known] | None = None,
+    budget: Budget | None = None,
 ) -> str:
     """Expand a value. `lookup` gives the unexpanded value of a name, or None. Raise errors of this module.
 
-    `calls`: whether functions can be called. `is_verbatim`: of which names the value is not expanded in turn.
+    `calls`: True if functions can be called. `is_verbatim`: returns True for a name whose value is not expanded in
+    turn. `known`: values that expansions with the same `lookup` have found; more are put in. `budget`: shared by
+    several expansions.
     """
     if "$" not in text:
         return text
@@ -60,8 +85,15 @@ def expand(
         value = lookup(text[1:]) or ""
         if "$" not in value:
             return value
-    walk = _Expansion(lookup, warn, calls=calls, is_verbatim=is_verbatim)
-    if walk.run(text):
+    if budget is not None and budget.left < 0:
+        raise ExpressionError("the values of this configuration expand to more than can be looked at")
+    walk = _Expansion(lookup, warn, calls=calls, is_verbatim=is_verbatim, known=known)
+    if budget is not None:
+        walk.progress.limit = min(walk.progress.limit, budget.left)
+    failed = walk.run(text)
+    if budget is not None:
+        budget.left -= walk.progress.work
+    if failed:
         raise ExpressionError("macro processing error")
     return "".join(walk.output)
 
@@ -72,24 +104,49 @@ def visit_names(text: str, visit: Callable[[str], None], warn: Callable[[str], N
         _Scan(visit, warn, calls=calls).run(text)
 
 
+class _Progress:
+    """What a walk and the walks over its operands share."""
+
+    __slots__ = ("limit", "operands", "warnings", "work")
+
+    def __init__(self) -> None:
+        self.work = 0
+        self.limit = _MAX_WORK
+        self.operands = 0
+        """The deepest nesting of operands so far."""
+        self.warnings = 0
+
+
 class _Walk:
     """One walk over a value, with its error state and its level of nesting."""
 
     def __init__(self, warn: Callable[[str], None], *, calls: bool, outer: _Walk | None = None) -> None:
         """`outer` is the walk over the value that this text is an operand in."""
-        self.warn = warn
+        self._warn = warn
         self.calls = calls
         self.nested: int = outer.nested + 1 if outer else 0
-        self.work: list[int] = outer.work if outer else [0]
+        self.progress: _Progress = outer.progress if outer else _Progress()
+        self.progress.operands = max(self.progress.operands, self.nested)
         self.level = 0
+        self.deepest = 0
+        """The deepest level so far."""
         self.error = False
+
+    def warn(self, warning: str) -> None:
+        """Pass a warning on, and note that there was one."""
+        self.progress.warnings += 1
+        self._warn(warning)
+        if self.progress.warnings >= _MAX_WARNINGS:
+            raise _ExhaustedError
 
     def run(self, text: str) -> bool:
         """Walk over a whole value; say whether there was an error in it."""
         try:
             return self.parse(text)
         except RecursionError:  # operands in operands, each of them many levels deep
-            self.warn(f'unreasonable macro call nesting: "{text}"')
+            self._warn(f'unreasonable macro call nesting: "{text}"')
+            return True
+        except _ExhaustedError:
             return True
 
     def parse(self, text: str) -> bool:
@@ -136,8 +193,13 @@ class _Walk:
     def _enter(self, piece: str, action: Callable[[str], bool]) -> bool:
         level = self.level
         self.level += 1
-        self.work[0] += _WORK_OF_PIECE
-        if level > _MAX_LEVEL or (self.work[0] > _MAX_WORK and not self.error):
+        self.deepest = max(self.deepest, level)
+        progress = self.progress
+        progress.work += _WORK_OF_PIECE
+        if progress.work > progress.limit:
+            self._warn(f'unreasonable macro call nesting: "{piece}"')
+            raise _ExhaustedError
+        if level > _MAX_LEVEL:
             self.warn(f'unreasonable macro call nesting: "{piece}"')
             self.error = True
         # A piece that is given up halfway, or not even begun, counts as entered ever after.
@@ -203,20 +265,36 @@ class _Expansion(_Walk):
         *,
         calls: bool,
         is_verbatim: Callable[[str], bool] | None = None,
+        known: dict[str, Known] | None = None,
         outer: _Walk | None = None,
     ) -> None:
         super().__init__(warn, calls=calls, outer=outer)
         self.lookup = lookup
         self.is_verbatim = is_verbatim
+        self.known = {} if known is None else known
         self.output: list[str] = []
 
     def literal(self, text: str) -> bool:
         self.output.append(text)
-        self.work[0] += len(text)
+        self.progress.work += len(text)
         return True
 
     def name(self, name: str) -> bool:
+        progress, start = self.progress, len(self.output)
+        if name in self.known:
+            text, levels, operands = self.known[name]
+            if self.level + levels <= _MAX_LEVEL and self.nested + operands <= _MAX_NESTED_OPERANDS:
+                self.deepest = max(self.deepest, self.level + levels)
+                progress.operands = max(progress.operands, self.nested + operands)
+                return self.literal(text)
+        before, warnings = (self.deepest, progress.operands), progress.warnings
+        self.deepest, progress.operands = self.level, self.nested
         self._value_of(name, self.lookup(name) or "")
+        if not self.error and progress.warnings == warnings:
+            text = "".join(self.output[start:])
+            self.output[start:] = [text]
+            self.known[name] = text, self.deepest - self.level, progress.operands - self.nested
+        self.deepest, progress.operands = max(self.deepest, before[0]), max(progress.operands, before[1])
         return True
 
     def _value_of(self, name: str, value: str) -> None:
@@ -249,7 +327,8 @@ class _Expansion(_Walk):
         if self.nested >= _MAX_NESTED_OPERANDS:
             self.fail(f'unreasonable macro call nesting: "{text}"')
             return ""
-        walk = _Expansion(self.lookup, self.warn, calls=self.calls, outer=self)
+        known = self.known if self.is_verbatim is None else None
+        walk = _Expansion(self.lookup, self._warn, calls=self.calls, known=known, outer=self)
         if walk.parse(text):
             self.error = True
         return "".join(walk.output)
@@ -322,7 +401,7 @@ class _Scan(_Walk):
         self._operand(argument)
 
     def _operand(self, text: str) -> None:
-        if _Scan(self.visit, self.warn, calls=self.calls, outer=self).parse(text):
+        if _Scan(self.visit, self._warn, calls=self.calls, outer=self).parse(text):
             self.error = True
 
 

@@ -12,7 +12,7 @@ from postconf.catalogue import RAW, Release
 from postconf.config import DEFAULT_DIRECTORY
 from postconf.machine.host import FixedHost
 from postconf.origins import place_of
-from postconf.syntax.expressions import ExpressionError
+from postconf.syntax.expressions import Budget, ExpressionError
 from postconf.syntax.maincf import Setting
 from postconf.syntax.mastercf import Master, Service
 
@@ -21,9 +21,14 @@ from .findings import Span
 from .text.sources import Assignment, Entry, MainFile, MasterFile, Source
 
 if TYPE_CHECKING:
+    from postconf.syntax.expressions import Known
+
     from ..policy import Resolver
 
 Kept = TypeVar("Kept")
+
+_EXPANSIONS = 64 << 20
+"""Characters that the expansion of all values of one configuration may copy (`Budget`)."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +84,10 @@ class Context:
             Master(master.path if master else "master.cf", services),
             host=FixedHost("mail.example.com"),
         )
+        self.config.budget = Budget(_EXPANSIONS)
+        self._known: dict[int, dict[str, Known]] = {}
         self._expanded: dict[tuple[int, str], str | None] = {}
+        self._expanded_settings: dict[Assignment, str | None] = {}
         self._kept: dict[object, object] = {}
 
     @property
@@ -118,8 +126,20 @@ class Context:
         """The value of a setting with all references replaced; None if that fails."""
         if "$" not in assignment.value or self.release.kinds.get(assignment.name) == RAW:
             return assignment.value
+        if assignment not in self._expanded_settings:
+            self._expanded_settings[assignment] = self._expand(assignment.value, self.view(assignment))
+        return self._expanded_settings[assignment]
+
+    @property
+    def is_exhausted(self) -> bool:
+        """True if values expand to more than is looked at: what needs their expansion is not judged any more."""
+        return self.config.budget is not None and self.config.budget.left < 0
+
+    def _expand(self, text: str, view: View) -> str | None:
+        service = id(view.service) if isinstance(view, ServiceView) else 0
+        known = self._known.setdefault(service, {})
         try:
-            return self.config.expand(assignment.value, self.view(assignment).lookup, _ignore)
+            return self.config.expand(text, view.lookup, _ignore, known=known)
         except (ExpressionError, ConfigError):
             return None
 
@@ -136,10 +156,10 @@ class Context:
         view = view or self.config
         key = (id(view.service) if isinstance(view, ServiceView) else 0, name)
         if key not in self._expanded:
-            try:
-                self._expanded[key] = view.get(name)
-            except ConfigError:
-                self._expanded[key] = None
+            text = view.lookup(name)
+            if text is not None and self.release.kinds.get(name) != RAW:
+                text = self._expand(text, view)
+            self._expanded[key] = text
         return self._expanded[key] or ""
 
     def is_yes(self, name: str, view: View | None = None) -> bool:
@@ -211,10 +231,7 @@ class Context:
 
     def expanded_default(self, name: str) -> str:
         """What a parameter has if it is not set; empty if this release has none, or it can't be expanded."""
-        try:
-            return self.config.expand(self.release.defaults.get(name, ""), self.config.lookup, _ignore)
-        except (ExpressionError, ConfigError):
-            return ""
+        return self._expand(self.release.defaults.get(name, ""), self.config) or ""
 
     def has_service(self, name: str) -> bool:
         """Is there a service of this name? Without a master.cf nobody can say, and it is assumed."""
