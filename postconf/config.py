@@ -202,6 +202,13 @@ class Config(View):
                 self.warn(warning)
             raise ConfigError("dictionary mail_dict: macro processing error", self.main[name].place) from None
 
+    def lookup(self, name: str) -> str | None:
+        """The unexpanded value, or None."""
+        setting = self.main.get(name)
+        if setting is not None and self.release.kinds.get(name) != ADHOC:
+            return setting.value
+        return self.default(name)
+
     def _find(self, name: str) -> Origin:
         setting = self.main.get(name)
         if setting is not None and self.release.kinds.get(name) != ADHOC:
@@ -244,6 +251,12 @@ class ServiceView(View):
         self.config = config
         self.service = service
         self.release = config.release
+
+    def lookup(self, name: str) -> str | None:
+        """The unexpanded value, or None."""
+        if name in ("process_name", "service_name") or name in self.service.shared:
+            return self._find(name).text
+        return self.config.lookup(name)
 
     def _find(self, name: str) -> Origin:
         if name == "process_name":

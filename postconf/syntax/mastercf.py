@@ -149,15 +149,20 @@ def split_words(text: str, separators: str = BLANK) -> list[tuple[str, int]]:
 
 def closing_brace(text: str, start: int, opener: str = "{", closer: str = "}") -> int:
     """The offset of the closer that matches the opener at `start`, or -1."""
-    level = 0
-    for offset in range(start, len(text)):
-        if text[offset] == opener:
+    level = 1
+    position = start + 1
+    opening = text.find(opener, position)
+    while True:
+        closing = text.find(closer, position)
+        if closing < 0:
+            return -1
+        while 0 <= opening < closing:
             level += 1
-        elif text[offset] == closer:
-            level -= 1
-            if level == 0:
-                return offset
-    return -1
+            opening = text.find(opener, opening + 1)
+        level -= 1
+        if level == 0:
+            return closing
+        position = closing + 1
 
 
 def without_braces(text: str, where: str, warn: Callable[[str], None]) -> str:

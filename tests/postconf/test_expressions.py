@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from postconf import catalogue
 from postconf.errors import ConfigError
 from postconf.syntax import expressions
-from postconf.syntax.expressions import ExpressionError, expand, visit_names
+from postconf.syntax.expressions import Budget, ExpressionError, expand, visit_names
 from postconf.syntax.references import Reference, parse_reference, read
 
 VALUES = {"a": "1", "empty": "", "two": "$a$a", "loop": "x$loop", "level": "3.6"}
@@ -115,3 +115,55 @@ def test_a_value_that_doubles_at_each_level_ends_in_an_error(text: str) -> None:
 
 def test_a_long_value_is_no_reason_to_give_up() -> None:
     assert len(expanded("$a " * 100_000)) == 200_000
+
+
+def doubling(levels: int, reference: str) -> dict[str, str]:
+    return {"a0": "x123456789"} | {
+        f"a{level}": reference.replace("@", f"$a{level - 1}") for level in range(1, levels + 1)
+    }
+
+
+@pytest.mark.parametrize("reference", ["@ @ @ @ @ @ @ @ @ @", "${{@} == {@}?{@@}:{@}}", "${a0?{@ @}:{@}}"])
+def test_expansion_of_names_used_often_looks_each_up_once(reference: str) -> None:
+    values, asked = doubling(7, reference), list[str]()
+
+    def lookup(name: str) -> str | None:
+        asked.append(name)
+        return values.get(name)
+
+    assert expand("$a7", lookup, lambda _: None).startswith("x123456789")
+    assert len(asked) <= 3 * len(values)
+
+
+@pytest.mark.parametrize("reference", ["@ @ @ @ @ @ @ @ @ @", "${{@} == {@}?{@@}:{@}}"])
+def test_expansion_without_end_fails_after_bounded_work(reference: str) -> None:
+    warnings: list[str] = []
+    with pytest.raises(ExpressionError):
+        expand("$a60", doubling(60, reference).get, warnings.append)
+    assert 1 <= len(warnings) <= 1001
+    assert "unreasonable macro call nesting" in warnings[-1]
+
+
+def test_a_budget_is_shared_by_expansions_until_it_is_used_up() -> None:
+    budget, values = Budget(2000), doubling(1, "@@@")
+    assert expand("$a1", values.get, lambda _: None, budget=budget) == "x123456789" * 3
+    with pytest.raises(ExpressionError):
+        for _ in range(10):
+            expand("$a1 $a1", values.get, lambda _: None, budget=budget)
+    with pytest.raises(ExpressionError):
+        expand("$a0.", values.get, lambda _: None, budget=budget)
+
+
+@given(st.text("${}()a01?:= ", max_size=60), st.text("${}a0?: ", max_size=20))
+def test_values_that_are_known_expand_as_if_they_were_not(text: str, inner: str) -> None:
+    values = {"a": inner, "a0": "$a$a", "a1": "x${a0}"}
+    known: dict[str, tuple[str, int, int]] = {}
+
+    def run(known: dict[str, tuple[str, int, int]] | None) -> tuple[str, list[str]]:
+        warnings: list[str] = []
+        try:
+            return expand(text, values.get, warnings.append, known=known), warnings
+        except (ExpressionError, ConfigError):
+            return "failed", warnings
+
+    assert run(known) == run(known) == run(None)

@@ -12,6 +12,7 @@ from postconf.catalogue import RAW, Release
 from postconf.config import DEFAULT_DIRECTORY
 from postconf.machine.host import FixedHost
 from postconf.origins import place_of
+from postconf.spelling import nearest, similar
 from postconf.syntax.expressions import Budget, ExpressionError
 from postconf.syntax.maincf import Setting
 from postconf.syntax.mastercf import Master, Service
@@ -29,6 +30,10 @@ Kept = TypeVar("Kept")
 
 _EXPANSIONS = 64 << 20
 """Characters that the expansion of all values of one configuration may copy (`Budget`)."""
+_MOST_BRACES = 2000
+"""Opening braces in one value: the time that nested ones take grows with their square."""
+_MOST_SUGGESTIONS = 500
+"""Names for which a near one is looked for."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +93,8 @@ class Context:
         self._known: dict[int, dict[str, Known]] = {}
         self._expanded: dict[tuple[int, str], str | None] = {}
         self._expanded_settings: dict[Assignment, str | None] = {}
+        self._nearest: dict[str, str] = {}
+        self._references_of: dict[Assignment, tuple[list[str], list[str]]] = {}
         self._kept: dict[object, object] = {}
 
     @property
@@ -127,8 +134,15 @@ class Context:
         if "$" not in assignment.value or self.release.kinds.get(assignment.name) == RAW:
             return assignment.value
         if assignment not in self._expanded_settings:
-            self._expanded_settings[assignment] = self._expand(assignment.value, self.view(assignment))
+            too_complex = self.is_too_complex(assignment)
+            self._expanded_settings[assignment] = (
+                None if too_complex else self._expand(assignment.value, self.view(assignment))
+            )
         return self._expanded_settings[assignment]
+
+    def is_too_complex(self, assignment: Assignment) -> bool:
+        """Return True if a value has more braces than are looked into."""
+        return assignment.value.count("{") > _MOST_BRACES
 
     @property
     def is_exhausted(self) -> bool:
@@ -144,12 +158,21 @@ class Context:
             return None
 
     def reference_problems(self, assignment: Assignment) -> list[str]:
-        """What is wrong with the references in a value, in Postfix's words."""
+        """Return what is wrong with the references in a value, as Postfix words it."""
+        return self._references(assignment)[1]
+
+    def _references(self, assignment: Assignment) -> tuple[list[str], list[str]]:
+        """Return the names that a value refers to, each once, and the problems with its references."""
         if "$" not in assignment.value or self.release.kinds.get(assignment.name) == RAW:
-            return []
-        problems: list[str] = []
-        self.config.visit_names(assignment.value, _ignore, problems.append)
-        return problems
+            return [], []
+        if assignment not in self._references_of:
+            names: dict[str, None] = {}
+            problems: list[str] = []
+            if self.is_too_complex(assignment):
+                return [], []
+            self.config.visit_names(assignment.value, names.setdefault, problems.append)
+            self._references_of[assignment] = list(names), problems
+        return self._references_of[assignment]
 
     def value(self, name: str, view: View | None = None) -> str:
         """The effective value of a parameter; empty if this release has none, or it can't be expanded."""
@@ -266,6 +289,22 @@ class Context:
 
     # References
 
+    def nearest_parameter(self, name: str) -> str:
+        """Return the parameter that a misspelled name most likely stands for; empty if none is close.
+
+        After `_MOST_SUGGESTIONS` names it is always empty: a search takes a millisecond, and files of strangers can
+        have any number of names.
+        """
+        if name not in self._nearest:
+            enough = len(self._nearest) >= _MOST_SUGGESTIONS
+            self._nearest[name] = "" if enough else nearest(name, self.release.kinds)
+        return self._nearest[name]
+
+    def similar_parameter(self, name: str) -> str:
+        """Return a parameter that looks like a name, though more letters differ; empty as above."""
+        enough = len(self._nearest) >= _MOST_SUGGESTIONS
+        return "" if enough else similar(name, self.release.kinds)
+
     @cached_property
     def service_names(self) -> frozenset[str]:
         """Names that exist because of a service of master.cf."""
@@ -285,8 +324,7 @@ class Context:
         for each in [*self.main.assignments, *self.overrides]:
             if self.release.kinds.get(each.name) == RAW:
                 continue
-            if "$" in each.value:
-                self.config.visit_names(each.value, found.add, _ignore)
+            found.update(self.names_in(each))
             for word in words_of((self.expanded(each) or each.value).replace("{", " ").replace("}", " ")):
                 kind, _, name = word.removeprefix("proxy:").partition(":")
                 if kind in suffixes and name:
@@ -296,12 +334,8 @@ class Context:
         return frozenset(found)
 
     def names_in(self, assignment: Assignment) -> list[str]:
-        """The names that a value refers to, each once."""
-        if "$" not in assignment.value or self.release.kinds.get(assignment.name) == RAW:
-            return []
-        found: list[str] = []
-        self.config.visit_names(assignment.value, found.append, _ignore)
-        return list(dict.fromkeys(found))
+        """Return the names that a value refers to, each once."""
+        return self._references(assignment)[0]
 
     def undefined(self, assignment: Assignment) -> list[str]:
         """Names that a value refers to and that are set nowhere; those that a condition asks for don't count."""

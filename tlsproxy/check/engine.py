@@ -12,7 +12,7 @@ from .facts.filesystem import FileSystem
 from .findings import Finding, Severity
 from .rule import Rule
 from .text.pragmas import Pragma, read_pragmas
-from .text.sources import MainFile, MasterFile, Source
+from .text.sources import TOO_LARGE, MainFile, MasterFile, Source
 from .text.templates import templates
 
 UNUSED_IGNORE = "A001"
@@ -49,6 +49,8 @@ def check(
     checked = Checked(Context(main, master, release, files, options))
     markup = templates(checked.context)
     judges = [rule for rule in rules if (files.enabled or not rule.needs_files) and (rule.in_templates or not markup)]
+    if any(source.is_too_long for source in checked.sources):
+        judges = [rule for rule in judges if rule.id == TOO_LARGE]
     for rule in judges:
         checked.findings += (each for each in rule.check(checked.context) if not markup.hides(each))
     if pragmas:

@@ -7,13 +7,14 @@ import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from postconf.syntax.lines import SPACE, decode, read_file
+from postconf.syntax.lines import SPACE, decode
 from postconf.syntax.mastercf import TYPES
 
-from ..text.sources import MainFile, MasterFile
+from ..text.sources import MOST_CHARACTERS, MainFile, MasterFile
 
 DEFAULT_DIRECTORY = "/etc/postfix"
 _LEAST_FIELDS = 8
+_MOST_BYTES = 4 * MOST_CHARACTERS + 1
 
 
 class Unreadable(Exception):
@@ -74,7 +75,7 @@ def _inside(directory: str, root: str) -> str:
 
 def _single(path: str) -> Input:
     if path == "-":
-        text, shown = decode(sys.stdin.buffer.read()), "<stdin>"
+        text, shown = decode(sys.stdin.buffer.read(_MOST_BYTES)), "<stdin>"
     else:
         text, shown = _read(path), path
     directory = "" if path == "-" else _destination(path)
@@ -112,6 +113,7 @@ def _is_absent(path: str) -> bool:
 
 def _read(path: str) -> str:
     try:
-        return read_file(path)
+        with open(path, "rb") as file:  # noqa: PTH123  names may have any bytes
+            return decode(file.read(_MOST_BYTES))
     except OSError as error:
         raise Unreadable(f"{path}: {error.strerror}") from None

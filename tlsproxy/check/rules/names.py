@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from functools import cache
 
 from postconf.catalogue import ADHOC, Release, release, upstream_releases
-from postconf.spelling import nearest, similar
 
 from ..context import Context
 from ..facts.removed import LAST_RELEASE
@@ -68,7 +67,7 @@ class UnknownParameter(Rule):
     def check(self, context: Context) -> Iterator[Finding]:
         """Yield what is found."""
         for each in unknown(context):
-            meant = nearest(each.name, context.release.kinds)
+            meant = context.nearest_parameter(each.name)
             if meant and not is_another_case(each.name, meant) and not _known_elsewhere(each.name):
                 yield self.finding(
                     each.name_span(),
@@ -92,7 +91,7 @@ class UndefinedMacro(Rule):
         """Yield what is found."""
         for each in context.everywhere:
             for name in context.undefined(each):
-                meant = nearest(name, context.release.kinds)
+                meant = context.nearest_parameter(name)
                 yield self.finding(
                     each.word("$" + name) if f"${name}" in each.value else each.word(name),
                     f"{name} is not set anywhere, and ${name} is replaced by nothing",
@@ -172,13 +171,13 @@ class UnusedUserParameter(Rule):
     def check(self, context: Context) -> Iterator[Finding]:
         """Yield what is found."""
         for each in unknown(context):
-            if nearest(each.name, context.release.kinds) or _known_elsewhere(each.name):
+            if context.nearest_parameter(each.name) or _known_elsewhere(each.name):
                 continue
             if service := context.service_of(each.name):
                 message, help = f"there is no service {service} that this could be for", "remove it"
             else:
                 message, help = f"nothing refers to {each.name}", "remove it, or name it as known"
-                meant = similar(each.name, context.release.kinds)
+                meant = context.similar_parameter(each.name)
                 if meant.partition("_")[0] == each.name.partition("_")[0]:
                     help = f'did you mean "{meant}"?'
             yield self.finding(each.name_span(), message, help)

@@ -11,7 +11,7 @@ from postconf.syntax.mastercf import closing_brace
 from ..context import Context
 from ..findings import Edit, Finding, Fix, Severity, Span
 from ..rule import Rule
-from ..text.sources import Assignment
+from ..text.sources import MOST_CHARACTERS, TOO_LARGE, Assignment
 from ..text.templates import UNRENDERED, templates
 
 _FREE_TEXT = ("banner", "text", "reply", "footer", "template", "filter", "command", "checks", "maps", "reject_reason")
@@ -399,6 +399,48 @@ class EmptyOverridesDefault(Rule):
         """Is it the main.cf of the source distribution, whose gaps are filled when it is installed?"""
         sendmail = context.main.effective.get("sendmail_path")
         return sendmail is not None and not sendmail.value
+
+
+class TooLarge(Rule):
+    """A configuration that is too large to be checked.
+
+    Main.cf and master.cf may have four million characters each, and all references together may expand to some sixty
+    million. Postfix has no such limits; a checker that reads configurations of strangers needs them. Nothing else is
+    reported of a file that is too long. Values whose expansion is over the limit are not judged.
+    """
+
+    id = TOO_LARGE
+    name = "too-large"
+    in_templates = True
+    bad = "a0 = 0123456789\n" + "".join(
+        f"a{number} = " + " ".join([f"$a{number - 1}"] * 10) + "\n" for number in range(1, 9)
+    )
+    good = "a0 = 0123456789\na1 = $a0 $a0\nmydestination = $a1\n"
+    lookalike = "a0 = 0\na1 = $a0 $a0 $a0 $a0 $a0 $a0 $a0\na2 = $a1 $a1 $a1 $a1 $a1 $a1\nmydestination = $a2\n"
+
+    def check(self, context: Context) -> Iterator[Finding]:
+        """Yield what is found."""
+        for source in context.sources:
+            if source.is_too_long:
+                yield self.finding(
+                    Span(source.path),
+                    f"the file has more than {MOST_CHARACTERS:,} characters, and was not checked",
+                    "split it, or check what it is generated from",
+                )
+        for each in context.everywhere:
+            if "$" not in each.value or context.expanded(each) is not None:
+                continue
+            if context.is_too_complex(each):
+                yield self.finding(
+                    each.span(), f"the value of {each.name} has too many braces to be checked", "simplify it"
+                )
+            elif context.is_exhausted:
+                yield self.finding(
+                    each.span(),
+                    f"the value of {each.name} expands to more than can be looked at; such values were not checked",
+                    "refer to fewer names",
+                )
+                return
 
 
 class UnrenderedTemplate(Rule):

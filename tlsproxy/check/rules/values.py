@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from postconf import ConfigError
+from postconf.catalogue import RAW
 from postconf.machine.host import FixedHost, mynetworks, protocol_families
 from postconf.spelling import did_you_mean
 from postconf.values import CLIENT_LEVELS, SERVER_LEVELS, SPACE, BadValue, parse, security_level
@@ -248,15 +249,27 @@ class CircularMacro(Rule):
         for each in context.everywhere:
             if "$" not in each.value or context.expanded(each) is not None or context.reference_problems(each):
                 continue
-            try:
-                context.view(each)[each.name]
-            except ConfigError as error:
-                if "nesting" in error.message:
-                    yield self.finding(
-                        each.span(),
-                        f"the value of {each.name} refers to itself, perhaps through others",
-                        "break the circle",
-                    )
+            if _refers_to_itself(context, each):
+                message = f"the value of {each.name} refers to itself, perhaps through others"
+                yield self.finding(each.span(), message, "break the circle")
+            elif not context.is_exhausted and not context.is_too_complex(each):
+                message = f"the value of {each.name} goes through more than 100 references, one in another"
+                yield self.finding(each.span(), message, "write the value out")
+
+
+def _refers_to_itself(context: Context, assignment: Assignment) -> bool:
+    view = context.view(assignment)
+    waiting, seen = list(context.names_in(assignment)), set[str]()
+    while waiting:
+        name = waiting.pop()
+        if name == assignment.name:
+            return True
+        if name in seen:
+            continue
+        seen.add(name)
+        if context.release.kinds.get(name) != RAW:
+            context.config.visit_names(view.lookup(name) or "", waiting.append, lambda _: None)
+    return False
 
 
 class EqualsDefault(Rule):

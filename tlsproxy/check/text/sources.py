@@ -15,13 +15,21 @@ from postconf.syntax.mastercf import Service, parse_service, split_words
 
 from ..findings import Edit, Span
 
+MOST_CHARACTERS = 4 << 20
+"""The longest file that is looked at; real ones have a few thousand characters."""
+TOO_LARGE = "S014"
+"""The rule that reports what is too large to be checked."""
+
 
 class Source:
     """The text of one file and its physical lines."""
 
     def __init__(self, path: str, text: str) -> None:
-        """`path` is what reports call it."""
+        """`path` is what reports call it. A text of more than `MOST_CHARACTERS` counts as empty (`is_too_long`)."""
         self.path = path
+        self.is_too_long = len(text) > MOST_CHARACTERS
+        if self.is_too_long:
+            text = ""
         self.text = text
         self.lines = text.split("\n")
         self.logical = list(logical_lines(text, path, _ignore))

@@ -36,6 +36,8 @@ _MARKUP = re.compile(
     """,
     re.VERBOSE,
 )
+_LONGEST_LINE = 10_000
+"""Characters of a line in which markup is looked for: the expression is quadratic."""
 _VARIABLE = re.compile(r"[A-Z][A-Z0-9_]+")
 """A name as variables of the environment have it, which envsubst(1) replaces."""
 
@@ -84,10 +86,8 @@ def _templates(context: Context) -> Templates:
 
 def _markup(source: Source) -> Iterator[tuple[int, int, int]]:
     """Line, begin and end of all that is marked, outside comments."""
-    if not _MARKUP.search(source.text):
-        return
     for number, text in enumerate(source.lines, 1):
-        if not text.lstrip(SPACE).startswith("#") and (match := _MARKUP.search(text)):
+        if not text.lstrip(SPACE).startswith("#") and (match := _MARKUP.search(text, 0, _LONGEST_LINE)):
             yield number, *match.span()
 
 

@@ -1,0 +1,68 @@
+"""Bounds of the checker: configurations of strangers cost a finding, not minutes or memory."""
+
+from __future__ import annotations
+
+import pytest
+
+from postconf import spelling
+from postconf.catalogue import release
+from tlsproxy.check import context
+from tlsproxy.check.engine import check
+from tlsproxy.check.facts.filesystem import FileSystem
+from tlsproxy.check.findings import Finding
+from tlsproxy.check.rule import all_rules
+from tlsproxy.check.text.sources import MOST_CHARACTERS, MainFile, MasterFile
+
+
+def findings(text: str, master: str | None = None) -> list[Finding]:
+    files = FileSystem(enabled=False)
+    other = None if master is None else MasterFile("master.cf", master)
+    return check(MainFile("main.cf", text), other, all_rules(), release("3.7"), files).findings
+
+
+def places(found: list[Finding], rule: str) -> list[tuple[int, int]]:
+    return [(each.span.line, each.span.column) for each in found if each.rule == rule]
+
+
+def test_exponential_references_are_reported_once_with_place() -> None:
+    text = "a0 = 0123456789\n" + "".join(f"a{n} = {' '.join([f'$a{n - 1}'] * 10)}\n" for n in range(1, 41))
+    found = findings(text + "mydestination = $a40\nmyhostname = mail.example.com\nsmtpd_tls_security_level = my\n")
+    assert places(found, "S014") == [(8, 6)]
+    assert places(found, "V007") == []
+    assert places(found, "V004") == [(44, 28)]
+
+
+def test_circular_references_stay_circular_beside_deep_ones() -> None:
+    chain = "a0 = x\n" + "".join(f"a{n} = $a{n - 1}\n" for n in range(1, 300))
+    found = [each for each in findings(chain + "b = $c\nc = $b\n") if each.rule == "V007"]
+    assert {each.message.split(" ")[-1] for each in found if each.span.line > 300} == {"others"}
+    assert {each.message.split(" ")[-1] for each in found if each.span.line <= 300} == {"another"}
+
+
+@pytest.mark.parametrize("file", ["main.cf", "master.cf"])
+def test_a_file_too_long_is_reported_and_nothing_else(file: str) -> None:
+    text = "mydestination = " + "x" * MOST_CHARACTERS + "\n"
+    found = findings(text) if file == "main.cf" else findings("nonsense\n", "smtp inet n - y - - smtpd\n" + "#" + text)
+    assert [(each.rule, each.span.path) for each in found] == [("S014", file)]
+
+
+def test_deeply_nested_braces_are_reported_without_a_walk(monkeypatch: pytest.MonkeyPatch) -> None:
+    visited: list[str] = []
+    monkeypatch.setattr(context.Config, "visit_names", lambda _self, text, *_: visited.append(text))
+    found = findings("a = " + "${a?{" * 100_000 + "x" + "}}" * 100_000 + "\n")
+    assert places(found, "S014") == [(1, 5)]
+    assert max(map(len, visited), default=0) < 10_000
+
+
+def test_suggestions_stop_after_a_bounded_number_of_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def nearest(word: str, known: object) -> str:
+        asked.append(word)
+        return spelling.nearest(word, known)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(context, "nearest", nearest)
+    found = findings("smtpd_tls_security_leve = may\n" + "".join(f"unknown_name_{n} = x\n" for n in range(2000)))
+    assert places(found, "N001") == [(1, 1)]
+    assert len(places(found, "N004")) == 2000
+    assert len(asked) == 500
