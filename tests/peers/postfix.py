@@ -107,10 +107,13 @@ class PrivatePostfix:
         (self.conf / "master.cf").write_text(master_cf.format(**self.ports))
 
     def configure(self, settings: Mapping[str, str]) -> None:
-        """Write main.cf: the base settings, then these; takes effect at the next start or reload."""
-        lines = [f"{name} = {value}\n" for name, value in settings.items()]
+        """Write main.cf: these settings over the base settings; takes effect at the next start or reload."""
+        # Not both: postlogd(8) hangs at its start if it has more than ten duplicates to warn of.
+        base = MAIN_CF.format(root=self.root).splitlines(keepends=True)
+        lines = [line for line in base if line.partition(" =")[0] not in settings]
+        lines += [f"{name} = {value}\n" for name, value in settings.items()]
         main_cf = self.conf / "main.cf"
-        main_cf.write_text(MAIN_CF.format(root=self.root) + "".join(lines))
+        main_cf.write_text("".join(lines))
         # Postfix reads a file again and again while it is younger than a second.
         os.utime(main_cf, (time.time() - 60,) * 2)
 
