@@ -121,6 +121,11 @@ class Classes:
             name: read_list(view, name) for name in self.names if name not in self.undefined
         }
 
+    @property
+    def lists(self) -> tuple[RestrictionList, ...]:
+        """The lists of all classes."""
+        return tuple(self._lists.values())
+
     def __contains__(self, name: str) -> bool:
         return name in self._lists
 

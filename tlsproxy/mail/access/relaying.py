@@ -12,8 +12,8 @@ from typing import NamedTuple
 from .evaluation import Step
 from .facts import Client, Session, Tls
 from .replies import Reply
-from .session import run
-from .world import NOWHERE, explore
+from .session import outcomes
+from .world import NOWHERE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from .session import Conversation, Exchange
     from .smtpd import Smtpd
-    from .world import Exploration, World
+    from .world import World
 
 HELO_NAME = "mail.stranger.example"
 SENDER = "someone@stranger.example"
@@ -69,14 +69,13 @@ def _sessions(smtpd: Smtpd) -> Iterator[Session]:
 
 
 def _verdict(smtpd: Smtpd, session: Session, world: World) -> RelayVerdict:
-    exploration: Exploration[Conversation] = explore(lambda each: run(smtpd, session, each), world)
-    first = exploration.branches[0]
-    permits = _relays(first.outcome)
-    depends = [question.name for question, _ in exploration.unexplored]
-    others = [each for each in exploration.branches[1:] if _relays(each.outcome) != permits]
-    depends += [exploration.parting(each).name for each in others]
-    exchange = _decisive(first.outcome)
-    return RelayVerdict(permits, tuple(dict.fromkeys(depends)), session, exchange.steps, exchange.reply)
+    exploration = outcomes(smtpd, session, world)
+    quiet = exploration.branches[0].outcome
+    permits = _relays(quiet)
+    questions = exploration.responsible(lambda other: _relays(other) != permits)
+    exchange = _decisive(quiet)
+    depends = tuple(dict.fromkeys(question.name for question in questions))
+    return RelayVerdict(permits, depends, session, exchange.steps, exchange.reply)
 
 
 def _relays(conversation: Conversation) -> bool:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from .facts import Session
     from .smtpd import Smtpd
-    from .world import World
+    from .world import Exploration, World
 
 _NEUTERED = str.maketrans(dict.fromkeys(' <>()\\";@', "?"))
 _BODIES = ("body=8bitmime", "body=7bit")
@@ -65,30 +65,24 @@ class Conversation(NamedTuple):
 
 def converse(smtpd: Smtpd, session: Session, world: World) -> Conversation:
     """Hold a session; what the world decides is marked in the replies that depend on it."""
-    exploration = explore(lambda each: run(smtpd, session, each), world)
+    exploration = outcomes(smtpd, session, world)
     first, *others = exploration.branches
     if not others and not exploration.unexplored:
         return first.outcome
     exchanges = []
     for index, exchange in enumerate(first.outcome.exchanges):
-        depends = [question.name for question, progress in exploration.unexplored if progress <= index]
-        for other in others:
-            there = other.outcome.exchanges
-            if index >= len(there) or there[index].reply != exchange.reply:
-                depends.append(exploration.parting(other).name)
-        exchanges.append(exchange._replace(depends=tuple(dict.fromkeys(depends))))
+
+        def differs(other: Conversation, index: int = index, reply: Reply = exchange.reply) -> bool:
+            return index >= len(other.exchanges) or other.exchanges[index].reply != reply
+
+        questions = exploration.responsible(differs, index)
+        exchanges.append(exchange._replace(depends=tuple(dict.fromkeys(each.name for each in questions))))
     return first.outcome._replace(exchanges=tuple(exchanges))
 
 
-def outcomes(smtpd: Smtpd, session: Session, world: World) -> tuple[tuple[Conversation, ...], tuple[Question, ...]]:
-    """Hold a session for all that the world may answer; the first outcome is the quiet one.
-
-    Also return the questions that lead to the others.
-    """
-    exploration = explore(lambda each: run(smtpd, session, each), world)
-    questions = [exploration.parting(each) for each in exploration.branches[1:]]
-    questions += [question for question, _ in exploration.unexplored]
-    return tuple(each.outcome for each in exploration.branches), tuple(dict.fromkeys(questions))
+def outcomes(smtpd: Smtpd, session: Session, world: World) -> Exploration[Conversation]:
+    """Hold a session once for all that the world may answer."""
+    return explore(lambda each: run(smtpd, session, each), world)
 
 
 def run(smtpd: Smtpd, session: Session, world: World) -> Conversation:

@@ -10,8 +10,8 @@ import ipaddress
 from functools import cached_property
 from typing import NamedTuple
 
-from maps import open_table
-from maps.naming import BadBraces, in_braces
+from maps import TableError, open_table
+from maps.naming import BadBraces, in_braces, split_name
 from postconf import ConfigError
 from postconf.machine.host import own_addresses
 from postconf.syntax.expressions import compatibility_level
@@ -95,6 +95,10 @@ class Smtpd:
                 message, settings.place("smtpd_restriction_classes"), f"give {name} a value, or remove it"
             )
         self.lists: dict[Stage, RestrictionList] = {stage: read_list(view, stage.parameter) for stage in STAGES}
+        self.policy_services: dict[str, PolicyService] = {}
+        """The services that lists name, by the argument that names them."""
+        for words in (*self.lists.values(), *self.classes.lists):
+            self._register(words)
         require_relay_control(self.lists, self.classes, settings)
         for name in _TEMPFAIL_ACTIONS:
             if settings.text(name).lower() not in ("defer", "defer_if_permit"):
@@ -111,8 +115,6 @@ class Smtpd:
         self.skips_validation = "no_unknown_recipient_checks" in settings.words("receive_override_options")
         self.double_bounce_sender = settings.text("double_bounce_sender")
         self.recipient_stages = self._recipient_stages()
-        self.policy_services: dict[str, PolicyService] = {}
-        """Those that were asked for, by the argument that names them."""
         self._access_tables: dict[str, MapList | None] = {}
         self._resolved: dict[tuple[str, str], Resolution] = {}
         self._probe_sender: str | None = None
@@ -146,9 +148,24 @@ class Smtpd:
             return None
         return (words[0], order) if set(order) <= set(_SEARCHES) else None
 
+    def _register(self, words: RestrictionList) -> None:
+        """Read the policy services that a list names, and the names of its tables, as smtpd(8) does at its start."""
+        last = ""
+        for word in words.words:
+            text = word.text
+            try:
+                if last == "check_policy_service":
+                    self.policy_services.setdefault(text, self._read_policy_service(text))
+                elif ":" in text and not text.startswith("{"):
+                    split_name(text)
+            except (ConfigError, TableError) as error:
+                message = error.message if isinstance(error, ConfigError) else str(error)
+                raise ConfigError(message, word.place, f"correct {text} in {words.name}") from None
+            last = text.lower()
+
     def policy_service(self, argument: str) -> PolicyService:
-        """Read the argument of check_policy_service."""
-        if argument not in self.policy_services:
+        """Return a policy service by the argument of check_policy_service."""
+        if argument not in self.policy_services:  # one in the result of an access table
             self.policy_services[argument] = self._read_policy_service(argument)
         return self.policy_services[argument]
 
@@ -169,6 +186,9 @@ class Smtpd:
             if not words:
                 raise ConfigError(f'empty policy service: "{argument}"', None, "name a service in the braces")
             endpoint = words[0]
+        if ":" not in endpoint:
+            message = f'need service transport:endpoint instead of "{endpoint}"'
+            raise ConfigError(message, None, "name a service such as unix:private/policy")
         return PolicyService(
             endpoint,
             options["default_action"],

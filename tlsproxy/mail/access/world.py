@@ -185,10 +185,22 @@ class Exploration(NamedTuple, Generic[Outcome]):
     branches: tuple[Branch[Outcome], ...]
     unexplored: tuple[tuple[Question, int], ...] = ()
 
-    def parting(self, branch: Branch[Outcome]) -> Question:
-        """Return the question at which another branch parts from the quiet one."""
+    def responsible(self, differs: Callable[[Outcome], bool], progress: int | None = None) -> tuple[Question, ...]:
+        """Return the questions whose answers make outcomes that differ from the quiet one.
+
+        Unexplored ones are among them, unless they were asked after `progress`.
+        """
         quiet = self.branches[0].answers
-        return next(question for question, answer in quiet.items() if branch.answers.get(question) != answer)
+        sets = [
+            [question for question, answer in quiet.items() if branch.answers.get(question, answer) != answer]
+            for branch in self.branches[1:]
+            if differs(branch.outcome)
+        ]
+        found = [question for question, asked in self.unexplored if progress is None or asked <= progress]
+        for questions in sorted(sets, key=len):  # one that is enough alone explains those with others beside it
+            if not any(question in found for question in questions):
+                found += questions
+        return tuple(dict.fromkeys(found))
 
 
 def explore(evaluate: Callable[[World], Outcome], world: World, limit: int = MAX_EVALUATIONS) -> Exploration[Outcome]:

@@ -70,7 +70,8 @@ class Judge:
             screening = tracer.screen(expected.session, world)
             if screening is not None and screening.outcome != "pass":
                 return "" if expected.expect in ("reject", "refuse") else f"postscreen(8): {screening.reply}", ()
-        conversations, questions = outcomes(tracer.smtpd, expected.session, world)
+        exploration = outcomes(tracer.smtpd, expected.session, world)
+        conversations = [branch.outcome for branch in exploration.branches]
         differences = [_difference(each, expected) for each in conversations]
         if expected.expect == "depends":
             words = {_outcome(each) for each in conversations}
@@ -79,6 +80,8 @@ class Judge:
             return "", ()
         if all(differences):
             return differences[0], ()
+        holds = not differences[0]
+        questions = exploration.responsible(lambda other: (not _difference(other, expected)) != holds)
         names = ", ".join(dict.fromkeys(question.name for question in questions))
         return f"depends on {names}: {next(each for each in differences if each)}", questions
 
