@@ -17,6 +17,8 @@ from . import tokens
 from .tokens import Address, is_control, parse
 
 NULL = "<>"
+_ATOM = r"[A-Za-z0-9_+=-]+"
+_STANDARD = re.compile(rf"{_ATOM}(?:\.{_ATOM})*@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+")
 _PLAIN = re.compile(r"[A-Za-z0-9._+-]*")
 _NOT_IN_ATOMS = frozenset(' ()<>@,;:\\"[]')
 _IPV6_PREFIX = "ipv6:"
@@ -37,6 +39,8 @@ class Path(NamedTuple):
 
 def parse_path(text: str) -> Path:
     """Parse a path as smtpd(8) does: comments, blanks outside quotes and source routes are dropped."""
+    if is_standard(text):
+        return Path(text, 1, False)
     if text.startswith("@"):
         _, colon, rest = text.partition(":")
         text = rest if colon else text
@@ -44,6 +48,11 @@ def parse_path(text: str) -> Path:
     addresses = [node for node in nodes if isinstance(node, Address)]
     extras = [node for node in nodes if not isinstance(node, Address) and node.kind not in ("<", ">")]
     return Path(tokens.internal(addresses[-1].tokens) if addresses else "", len(addresses), bool(extras))
+
+
+def is_standard(address: str) -> bool:
+    """Return True for user@example.com without quotes or routing, as most are: there is nothing to parse or rewrite."""
+    return _STANDARD.fullmatch(address) is not None
 
 
 def split(address: str) -> tuple[str, str]:

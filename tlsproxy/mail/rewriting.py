@@ -7,7 +7,7 @@ $mydomain.
 from __future__ import annotations
 
 from . import tokens
-from .addresses import quoted, unquoted
+from .addresses import is_standard, quoted, unquoted
 from .tokens import LITERAL, QUOTED, Token, append, find, find_last, operator, prepend, scan
 from .view import MailView
 
@@ -26,6 +26,8 @@ class Rewriter:
 
     def internal(self, address: str) -> str:
         """Rewrite an address in internal form."""
+        if is_standard(address):
+            return address
         return unquoted(self.external(quoted(address)))
 
     def external(self, address: str) -> str:

@@ -6,12 +6,16 @@ Lenient like Postfix: nothing is refused, and what is not understood is kept. `s
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import NamedTuple, TypeAlias
 
 SPECIALS = frozenset('|%!()<>@,;:\\".[]')
 """The characters that are tokens by themselves, or begin one: RFC 822's, and those of other networks."""
 BLANKS = " \t\r\n"
+
+_PLAIN_ATOM = re.compile(r'[^\x00-\x20\x7f|%!()<>@,;:\\".\[\]]+(?![^ \t\r\n|%!()<>@,;:".\[\]])')
+"""An atom without backslashes and control characters, which most are."""
 
 ATOM, QUOTED, LITERAL, COMMENT, GROUP = "atom", "quoted", "literal", "comment", "group"
 _WORDS = (ATOM, QUOTED, LITERAL)
@@ -46,6 +50,10 @@ def scan(text: str) -> list[Token]:
     tokens = []
     position = 0
     while position < len(text):
+        if plain := _PLAIN_ATOM.match(text, position):
+            tokens.append(Token(ATOM, plain[0]))
+            position = plain.end()
+            continue
         character = text[position]
         if character in BLANKS:
             position += 1
