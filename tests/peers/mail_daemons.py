@@ -71,7 +71,9 @@ class MailDaemons:
             target=self._read_log, args=(self._bind("public/postlog", socket.SOCK_DGRAM),), daemon=True
         ).start()
         self._status = socket.socketpair()
-        threading.Thread(target=self._read_status, daemon=True).start()
+        self._readers.append(threading.Thread(target=self._read_status, daemon=True))
+        for reader in self._readers:
+            reader.start()
         self._flow = os.pipe()
         for descriptor in self._flow:
             os.set_blocking(descriptor, False)
@@ -130,6 +132,8 @@ class MailDaemons:
         for each in (*self._sockets, self._status[0]):
             with suppress(OSError):  # what is not connected
                 each.shutdown(socket.SHUT_RDWR)
+        for reader in self._readers:
+            reader.join(PATIENCE)
         for each in (*self._sockets, *self._status):
             each.close()
         for descriptor in self._flow:
