@@ -67,11 +67,12 @@ class MailDaemons:
             os.utime(self.conf / name, (_OLD, _OLD))
         self.log: deque[str] = deque(maxlen=100)
         """The last lines that the daemons logged."""
-        threading.Thread(
-            target=self._read_log, args=(self._bind("public/postlog", socket.SOCK_DGRAM),), daemon=True
-        ).start()
+        log = self._bind("public/postlog", socket.SOCK_DGRAM)
         self._status = socket.socketpair()
-        self._readers.append(threading.Thread(target=self._read_status, daemon=True))
+        self._readers = [
+            threading.Thread(target=self._read_log, args=(log,), daemon=True),
+            threading.Thread(target=self._read_status, daemon=True),
+        ]
         for reader in self._readers:
             reader.start()
         self._flow = os.pipe()
