@@ -21,6 +21,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from ..table import Access
+    from .outline import Outline, Syntax
+    from .rule_tables import Outliner
+
+WARM = 8
+"""Lookups after which a table is worth screens: who looks up one key is done before they are made."""
 
 
 class BadPattern(ValueError):
@@ -51,6 +56,8 @@ class Engine(NamedTuple):
     """Options before flags toggle them."""
     flags: Mapping[int, int]
     """The options that flags toggle."""
+    syntax: Callable[[int], Syntax | None]
+    """Tells how to outline patterns with some options; None if that can't be."""
     obsolete: bytes = b""
     """Flags that mean nothing any more."""
     negations_follow: bool = False
@@ -69,6 +76,7 @@ class PatternTable(Table):
     def __init__(self, engine: Engine, name: str, access: Access) -> None:
         super().__init__(engine.kind, name, access.flags | Flags.PATTERN)
         self._rules: Rules[bytes] = Rules()
+        self._cold = WARM
         for number, line in read_rules(engine.kind, name, access):
             rule = line.rstrip(SPACE)
             if rule:  # else it began with a NUL
@@ -77,6 +85,12 @@ class PatternTable(Table):
             _Reader(engine, name, number, access).warn("IF has no matching ENDIF")
 
     def lookup(self, key: bytes) -> bytes | None:
+        if self._cold:
+            self._cold -= 1
+            if not self._cold:
+                from .screening import screened
+
+                self._rules.steps = screened(self._rules.steps)
         return self._rules.lookup(key)
 
 
@@ -127,9 +141,9 @@ class _Reader:
     def read(self, line: bytes, rules: Rules[bytes]) -> None:
         try:
             if not line[:1].isalnum():
-                rules.add(self._rule(line))
+                self._add(line, rules)
             elif line[:2].lower() == b"if" and not line[2:3].isalnum():
-                rules.begin(self._number, self._if(line[2:]))
+                self._begin(line[2:], rules)
             elif line[:5].lower() == b"endif" and not line[5:6].isalnum():
                 if not rules.end():
                     raise _Skip("ignoring ENDIF without matching IF")
@@ -140,7 +154,7 @@ class _Reader:
         except _Skip as reason:
             self.warn(str(reason))
 
-    def _rule(self, line: bytes) -> Callable[[bytes], bytes | None]:
+    def _add(self, line: bytes, rules: Rules[bytes]) -> None:
         pattern, rest = self._pattern(line)
         second = None
         if self._engine.negations_follow and rest.startswith(b"!"):
@@ -163,15 +177,29 @@ class _Reader:
                 return None
             return replacement.expand(groups)
 
-        return rule
+        rules.add(rule, self._outliner(pattern) if pattern.positive else None)
 
-    def _if(self, text: bytes) -> Callable[[bytes], bool]:
+    def _begin(self, text: bytes, rules: Rules[bytes]) -> None:
         pattern, rest = self._pattern(text)
         extra = rest.lstrip(SPACE)
         if extra:
             self.warn(f'ignoring extra text after IF statement: "{decode(extra)}"')
             self.warn("do not prepend whitespace to statements between IF and ENDIF")
-        return self._compile(pattern, True).holds
+        condition = self._compile(pattern, True)
+        rules.begin(self._number, condition.holds, self._outliner(pattern), positive=pattern.positive)
+
+    def _outliner(self, pattern: _Pattern) -> Outliner | None:
+        """Return what makes the outline of a pattern."""
+        syntax = self._engine.syntax(pattern.options)
+        if syntax is None:
+            return None
+
+        def outliner() -> Outline | None:
+            from .outline import outline
+
+            return outline(pattern.text, syntax)
+
+        return outliner
 
     def _pattern(self, text: bytes) -> tuple[_Pattern, bytes]:
         """Take the pattern that a text begins with, with its flags, and return the rest of the text."""
@@ -198,6 +226,9 @@ class _Reader:
 
     def _delimiter(self, text: bytes) -> int:
         """Return where the delimiter that a text begins with comes again, not protected by a backslash."""
+        position = text.find(text[:1], 1)
+        if position > 0 and b"\\" not in text[:position]:
+            return position
         position = 1
         while position < len(text):
             if text[position] == ord("\\"):

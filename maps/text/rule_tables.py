@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from typing import Generic, TypeVar
 
@@ -16,6 +17,9 @@ from .source import logical_lines
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ..table import Access
+    from .outline import Outline
+
+    Outliner = Callable[[], Outline | None]
 
 Key = TypeVar("Key")
 INLINE = "unknown_stream"
@@ -43,39 +47,56 @@ def read_rules(kind: str, name: str, access: Access, *, strict: bool = False) ->
     return logical_lines(file.data.split(b"\n"), name, access.warn)
 
 
-class _If(Generic[Key]):
-    """A condition, and the step that its ENDIF leads to; None if it has no ENDIF, and the table ends there."""
+class Rule(Generic[Key]):
+    """A rule, which has a value for some keys, and a way to its outline if it can have one."""
 
-    __slots__ = ("end", "holds", "line")
+    __slots__ = ("outline", "value")
 
-    def __init__(self, line: int, holds: Callable[[Key], bool]) -> None:
+    def __init__(self, value: Callable[[Key], bytes | None], outline: Outliner | None = None) -> None:
+        self.value = value
+        self.outline = outline
+
+
+class If(Generic[Key]):
+    """A condition, and the step that its ENDIF leads to; the table ends there if it has no ENDIF."""
+
+    __slots__ = ("end", "holds", "line", "outline", "positive")
+
+    def __init__(
+        self, line: int, holds: Callable[[Key], bool], outline: Outliner | None = None, *, positive: bool = True
+    ) -> None:
         self.line = line
         self.holds = holds
-        self.end: int | None = None
+        self.outline = outline
+        self.positive = positive
+        """Does it hold for keys that match the outline, or for others?"""
+        self.end = sys.maxsize
 
 
 class Rules(Generic[Key]):
     """Rules in their order; the first one that has a value for a key decides."""
 
     def __init__(self) -> None:
-        self._steps: list[_If[Key] | Callable[[Key], bytes | None]] = []
-        self._open: list[_If[Key]] = []
+        self.steps: list[If[Key] | Rule[Key]] = []
+        self._open: list[If[Key]] = []
 
-    def add(self, rule: Callable[[Key], bytes | None]) -> None:
+    def add(self, value: Callable[[Key], bytes | None], outline: Outliner | None = None) -> None:
         """Add a rule."""
-        self._steps.append(rule)
+        self.steps.append(Rule(value, outline))
 
-    def begin(self, line: int, holds: Callable[[Key], bool]) -> None:
+    def begin(
+        self, line: int, holds: Callable[[Key], bool], outline: Outliner | None = None, *, positive: bool = True
+    ) -> None:
         """Begin what counts only if a condition holds."""
-        step = _If(line, holds)
-        self._steps.append(step)
+        step = If(line, holds, outline, positive=positive)
+        self.steps.append(step)
         self._open.append(step)
 
     def end(self) -> bool:
         """End the innermost condition; False if there is none."""
         if not self._open:
             return False
-        self._open.pop().end = len(self._steps)
+        self._open.pop().end = len(self.steps)
         return True
 
     def unfinished(self) -> list[int]:
@@ -84,14 +105,16 @@ class Rules(Generic[Key]):
 
     def lookup(self, key: Key) -> bytes | None:
         """Return the value for a key."""
-        index: int | None = 0
-        while index is not None and index < len(self._steps):
-            step = self._steps[index]
-            if isinstance(step, _If):
-                index = index + 1 if step.holds(key) else step.end
+        steps = self.steps
+        index, count = 0, len(steps)
+        while index < count:
+            step = steps[index]
+            index += 1
+            if isinstance(step, If):
+                if not step.holds(key):
+                    index = step.end
             else:
-                value = step(key)
+                value = step.value(key)
                 if value is not None:
                     return value
-                index += 1
         return None

@@ -1,0 +1,167 @@
+"""Outlines against the libraries themselves: they match whatever the patterns match, and know how long that takes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import product
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from maps.drivers import pcre, regexp
+from maps.text.outline import LENGTHS, STEPS, Outline, Syntax, outline
+from maps.text.patterns import BadPattern, Compiled, Engine, MatchFailure
+from maps.text.pcre2 import PerlPattern, Screen
+
+ENGINES = {"pcre": pcre.ENGINE, "regexp": regexp.ENGINE}
+BYTES = [bytes([byte]) for byte in range(1, 256)]
+ATOMS = {
+    "pcre": [*"abAB0-_ .^$|()é", r"\.", r"\d", r"\W", r"\b", r"\A", r"\Z", r"\z", "[ab]", "[^a]", "[[:upper:]]", "(?:"]
+    + ["(?=a)", "(?!b)", "[A-z]", "[+-Z]", r"[\w.-]", r"[^\s]", r"[]\]]", "[^]a]", r"\1", "(?i)", r"\Qa", "\n"],
+    "regexp": [*"abAB0-_ .^$|()é", r"\.", r"\w", r"\W", r"\b", r"\<", r"\`", r"\'", "[ab]", "[^a]", "[[:upper:]]"]
+    + ["[A-z]", "[+-Z]", "[^+-Z]", r"[\w]", r"[\]", "[]a]", "[^]-a]", r"\1", "[[=a=]]", "[[.-.]]", "{", "\n"],
+}
+REPEATS = ["", "", "", "*", "+", "?", "{2}", "{1,}", "{0,2}", "*?", "++"]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def c_locale() -> Iterator[None]:
+    before = regexp.uselocale(regexp.C_LOCALE)
+    yield
+    regexp.uselocale(before)
+
+
+def patterns(kind: str) -> st.SearchStrategy[bytes]:
+    atoms = st.tuples(st.sampled_from(ATOMS[kind]), st.sampled_from(REPEATS)).map("".join)
+    plain = st.lists(atoms, max_size=7).map("".join)
+    grouped = st.tuples(plain, plain, plain).map(lambda parts: f"{parts[0]}({parts[1]}){parts[2]}")
+    return st.one_of(plain, grouped).map(str.encode)
+
+
+KEYS = st.lists(st.sampled_from([*"abABzZ0-_ .]\\^\n", "é"]), max_size=9).map(lambda parts: "".join(parts).encode())
+
+
+def compiled(engine: Engine, pattern: bytes, options: int) -> Compiled | None:
+    try:
+        return engine.compile(pattern, options, True)
+    except BadPattern:
+        return None
+
+
+def outlined(engine: Engine, pattern: bytes, options: int) -> Outline | None:
+    syntax = engine.syntax(options)
+    return syntax and outline(pattern, syntax)
+
+
+def flags(kind: str) -> st.SearchStrategy[int]:
+    return st.sets(st.sampled_from(sorted(ENGINES[kind].flags.values()))).map(sum)
+
+
+@pytest.mark.parametrize("kind", ENGINES)
+@given(data=st.data())
+def test_outline_passes_what_the_pattern_matches(kind: str, data: st.DataObject) -> None:
+    engine = ENGINES[kind]
+    pattern = data.draw(patterns(kind))
+    options = engine.default ^ data.draw(flags(kind))
+    rule, found = compiled(engine, pattern, options), outlined(engine, pattern, options)
+    if rule is None or found is None:
+        return
+    screen = Screen(found.text, found.longest, 1)
+    for key in data.draw(st.lists(KEYS, min_size=1, max_size=8)):
+        if rule.match(key, 0) is not None:
+            assert screen.passes(key), (pattern, found.text, key)
+
+
+MEMBERS = ["a", "Z", "A-C", "a-c", "+-Z", "0-_", "^-b", "Z-a", "[:upper:]", "[:lower:]", "[:punct:]", "[:space:]", "é"]
+
+
+@pytest.mark.parametrize("kind", ENGINES)
+@pytest.mark.parametrize("ignore_case", [False, True])
+@pytest.mark.parametrize("negated", ["", "^"])
+def test_bracket_expression_means_the_same_bytes(kind: str, ignore_case: bool, negated: str) -> None:
+    engine = ENGINES[kind]
+    options = engine.default if ignore_case else engine.default ^ engine.flags[ord("i")]
+    checked = 0
+    for members in product(MEMBERS, repeat=2):
+        pattern = f"[{negated}{''.join(members)}]".encode()
+        rule, found = compiled(engine, pattern, options), outlined(engine, pattern, options)
+        if rule is not None and found is not None:
+            screen = Screen(found.text, found.longest, 1)
+            assert [byte for byte in BYTES if screen.passes(byte)] == [
+                byte for byte in BYTES if rule.match(byte, 0) is not None
+            ], pattern
+            checked += 1
+    assert checked > 100
+
+
+@pytest.mark.parametrize("kind", ENGINES)
+@pytest.mark.parametrize("pattern", [rb"\w", rb"\W", rb"\s", rb"\S", b"[[:alnum:]]", b"[[:cntrl:]]", b"[^[:graph:]]"])
+def test_set_means_the_same_bytes(kind: str, pattern: bytes) -> None:
+    engine = ENGINES[kind]
+    rule, found = compiled(engine, pattern, engine.default), outlined(engine, pattern, engine.default)
+    assert rule and found
+    screen = Screen(found.text, found.longest, 1)
+    assert all(screen.passes(byte) == (rule.match(byte, 0) is not None) for byte in BYTES)
+
+
+PUBLISHED = [
+    rb"^[a-z]*[0-9]+-[0-9]+-[0-9]+-[0-9]+\.dynamic\.example\.(com|net)$",
+    rb"^([0-9]{1,3}[.-]){4}(dsl|pool)\.[^.]+\.example\.net$",
+    rb"^(.*)\.(adsl|dyn)\.example\.org$",
+    rb"^Subject:.*\b(cheap|free) (pills|money)",
+    rb"^(?!.*good).*bad$",
+    rb"^(user|User)[0-9]{3,}@example\.com$",
+    rb"filename=\"?[^\"]*\.(exe|scr|pif)\"?",
+]
+
+
+@pytest.mark.parametrize("pattern", PUBLISHED)
+def test_pattern_as_published_has_an_outline(pattern: bytes) -> None:
+    found = outline(pattern, Syntax(perl=True, ignore_case=True, multiline=False))
+    assert found and found.longest >= 250
+
+
+@pytest.mark.parametrize(
+    "pattern", [b"(a+)+$", b"(a|aa)+$", b"(a*)*b", b"(.*)(.*)(.*)(.*)(.*)x", b"(a|b|ab)*c", b"(a?){30}b", b"(.*,){11}P"]
+)
+def test_pattern_with_long_searches_has_no_outline(pattern: bytes) -> None:
+    assert outline(pattern, Syntax(perl=True, ignore_case=True, multiline=False)) is None
+
+
+@pytest.mark.parametrize("pattern", [b"", b"a*", b"^", b"(a|)", b"(?=a)", b"^(?!b)", b".*"])
+def test_pattern_that_matches_every_key_has_no_outline(pattern: bytes) -> None:
+    assert outline(pattern, Syntax(perl=True, ignore_case=False, multiline=False)) is None
+
+
+SLOW_ATOMS = ["a", "b", "ab", ".", "[ab]", "[^b]", "(a)", "(a|b)", "(ab|a)", "(?:b|ab)", "(a+b)", "(a*)", "(?=a+)", "c"]
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(SLOW_ATOMS), st.sampled_from(REPEATS)).map("".join), min_size=1, max_size=6),
+    st.sampled_from(["", "$", "c", "^c"]),
+    st.sampled_from(["a", "ab", "aab", "b"]),
+)
+def test_outlined_search_is_never_longer_than_computed(parts: list[str], end: str, repeated: str) -> None:
+    """PCRE2 is given the computed number of steps as its limit, and keys that make it go back."""
+    pattern = ("".join(parts) + end).encode()
+    rule = compiled(pcre.ENGINE, pattern, pcre.ENGINE.default)
+    found = outlined(pcre.ENGINE, pattern, pcre.ENGINE.default)
+    if rule is None or found is None:
+        return
+    limited = PerlPattern(b"(*LIMIT_MATCH=%d)" % STEPS + pattern, pcre.ENGINE.default, False)
+    for length in (20, min(found.longest, LENGTHS[-1])):
+        key = (repeated * length)[:length].encode()
+        for tried in (key, key + b"x", key + b"\n"):
+            if len(tried) <= found.longest:
+                assert (limited.match(tried, 0) is None) == (rule.match(tried, 0) is None)
+
+
+def test_computed_number_of_steps_is_not_far_off() -> None:
+    """A limit that is only somewhat lower is reached."""
+    pattern, key = b"a.*b.*c.*[de]", b"abc" * 80
+    found = outlined(pcre.ENGINE, pattern, pcre.ENGINE.default)
+    assert found and found.longest < 4000
+    limited = PerlPattern(b"(*LIMIT_MATCH=%d)" % (STEPS // 1000) + pattern, pcre.ENGINE.default, False)
+    with pytest.raises(MatchFailure):
+        limited.match(key, 0)
