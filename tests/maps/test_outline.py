@@ -8,6 +8,7 @@ from itertools import product
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from peers.pattern_texts import KEYS, REPEATS, patterns
 
 from maps.drivers import pcre, regexp
 from maps.text.outline import LENGTHS, STEPS, Outline, Syntax, outline
@@ -16,13 +17,6 @@ from maps.text.pcre2 import PerlPattern, Screen
 
 ENGINES = {"pcre": pcre.ENGINE, "regexp": regexp.ENGINE}
 BYTES = [bytes([byte]) for byte in range(1, 256)]
-ATOMS = {
-    "pcre": [*"abAB0-_ .^$|()é", r"\.", r"\d", r"\W", r"\b", r"\A", r"\Z", r"\z", "[ab]", "[^a]", "[[:upper:]]", "(?:"]
-    + ["(?=a)", "(?!b)", "[A-z]", "[+-Z]", r"[\w.-]", r"[^\s]", r"[]\]]", "[^]a]", r"\1", "(?i)", r"\Qa", "\n"],
-    "regexp": [*"abAB0-_ .^$|()é", r"\.", r"\w", r"\W", r"\b", r"\<", r"\`", r"\'", "[ab]", "[^a]", "[[:upper:]]"]
-    + ["[A-z]", "[+-Z]", "[^+-Z]", r"[\w]", r"[\]", "[]a]", "[^]-a]", r"\1", "[[=a=]]", "[[.-.]]", "{", "\n"],
-}
-REPEATS = ["", "", "", "*", "+", "?", "{2}", "{1,}", "{0,2}", "*?", "++"]
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -30,16 +24,6 @@ def c_locale() -> Iterator[None]:
     before = regexp.uselocale(regexp.C_LOCALE)
     yield
     regexp.uselocale(before)
-
-
-def patterns(kind: str) -> st.SearchStrategy[bytes]:
-    atoms = st.tuples(st.sampled_from(ATOMS[kind]), st.sampled_from(REPEATS)).map("".join)
-    plain = st.lists(atoms, max_size=7).map("".join)
-    grouped = st.tuples(plain, plain, plain).map(lambda parts: f"{parts[0]}({parts[1]}){parts[2]}")
-    return st.one_of(plain, grouped).map(str.encode)
-
-
-KEYS = st.lists(st.sampled_from([*"abABzZ0-_ .]\\^\n", "é"]), max_size=9).map(lambda parts: "".join(parts).encode())
 
 
 def compiled(engine: Engine, pattern: bytes, options: int) -> Compiled | None:
