@@ -12,6 +12,7 @@ outcome of a bad value and what has to be set for the value to be read at all.
 from __future__ import annotations
 
 import enum
+from copy import copy
 from functools import cached_property, lru_cache
 from importlib import import_module
 from typing import TYPE_CHECKING
@@ -92,6 +93,7 @@ _SENTENCES = {
     Outcome.WARNS: "a warning is logged, and it has no effect",
     Outcome.IGNORES: "it is ignored silently",
 }
+_MOST_NAMED = 3
 _COMMANDS = ("postalias", "postdrop", "postfix", "postmulti", "postqueue", "postsuper", "posttls-finger", "sendmail")
 
 
@@ -130,9 +132,17 @@ class Kind:
 
     @property
     def programs(self) -> tuple[str, ...]:
-        """The programs that read the value, libraries left out; empty if it is read by every program."""
+        """The programs that read the value; empty if a library does, so that every program can be concerned."""
         programs = tuple(filter(None, self.outcomes)) or (self.parameter.programs if self.parameter else ())
-        return tuple(each for each in programs if not each.startswith("lib"))
+        if any(each.startswith("lib") for each in programs):
+            return ()
+        return tuple(each for each in programs if each != "proxymap") or programs
+
+    @property
+    def services(self) -> tuple[str, ...]:
+        """The same, if all of them are run by master(8); else empty."""
+        programs = self.programs
+        return () if any(each in (*_COMMANDS, "master") for each in programs) else programs
 
     @property
     def effect(self) -> str:
@@ -151,6 +161,8 @@ def _die(programs: tuple[str, ...]) -> str:
     names = [f"{each}({1 if each in _COMMANDS else 8})" for each in programs]
     if len(names) == 1:
         return f"{names[0]} is fatal"
+    if len(names) > _MOST_NAMED:
+        return f"{', '.join(names[:_MOST_NAMED])} and others are fatal"
     return f"{', '.join(names[:-1])} and {names[-1]} are fatal"
 
 
@@ -185,7 +197,15 @@ def _of_service(name: str, release: Release) -> Kind | None:
     if not suffix:
         return None
     defaults = dict(pair for program in ("smtp", "pipe") for pair in release.service_parameters(program))
-    return _built_in(defaults[suffix].removeprefix("$"), release)
+    made_from = defaults[suffix].removeprefix("$")
+    kind = _built_in(made_from, release)
+    parameter = copy(release.parameter(made_from))
+    parameter.name = name
+    return kind and Kind(kind.name, parameter, " ".join(kind.words), _effects(kind), kind.needs)
+
+
+def _effects(kind: Kind) -> str:
+    return " ".join(f"{program}={outcome}" if program else outcome for program, outcome in kind.outcomes.items())
 
 
 def _from_row(row: tuple[str, str, str, str], parameter: Parameter | None, release: Release) -> Kind:

@@ -9,7 +9,7 @@ from postconf.values import SECONDS
 
 from .kind import Kind, Outcome
 from .reading import Reading, Word, braced_words_at, inside_braces, words_at
-from .routes import check_host_port
+from .routes import check_local_endpoint
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -78,7 +78,7 @@ def _endpoint(reading: Reading, word: Word) -> None:
             hint = f"write inet:{host}:{port}"
             reading.problem(endpoint, f'"{rest}" is the notation of Sendmail', hint, outcome=Outcome.DIES_LATER)
         else:
-            check_host_port(reading, endpoint, default_port=False, local=True)
+            check_local_endpoint(reading, endpoint)
             _check_named_port(reading, endpoint)
 
 

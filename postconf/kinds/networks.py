@@ -176,7 +176,7 @@ def read_ip_address(kind: Kind, text: str) -> Reading:
             word,
             f"{address} is no IPv{version} address: no connection can be made from it",
             f"set {other}" if kind.parameter and kind.parameter.name.startswith("smtp_") else "",
-            outcome=Outcome.WARNS,
+            outcome=Outcome.DIES_LATER if address.version > version else Outcome.WARNS,
         )
     return reading
 

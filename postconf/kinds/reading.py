@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 _SIMILAR = 0.6
 _MOST_LISTED = 8
+_MOST_SUGGESTIONS = 25
+_LONGEST_COMPARED = 100
 
 
 class Word(NamedTuple):
@@ -92,9 +94,11 @@ class Reading:
         """Add the problem that a word is none of those known."""
         words = sorted(known) if isinstance(known, (set, frozenset)) else list(known)
         listed = ", ".join(words) if len(words) <= _MOST_LISTED else f"{', '.join(words[:_MOST_LISTED])}, …"
-        hint = did_you_mean(at.text.lower(), words, _SIMILAR) or (
-            f"specify {one_of(len(words))}{listed}" if words else ""
-        )
+        # A comparison takes time, and strangers write values of any length.
+        is_small = len(self.problems) < _MOST_SUGGESTIONS and at.end - at.start < _LONGEST_COMPARED
+        hint = did_you_mean(at.text.lower(), words, _SIMILAR) if is_small else ""
+        if not hint and words:
+            hint = f"specify {one_of(len(words))}{listed}"
         self.problem(at, f'"{at.text}" is no {what}', hint, outcome=outcome)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from postconf.spelling import nearest
 
@@ -19,6 +19,7 @@ _SERVICE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]*\Z")
 _ODD_TRANSPORT = re.compile(r"[^\w.+@%/-]")
 _KNOWN_PORTS = ("lmtp", "smtp", "smtps", "submission", "submissions", "ssmtp", "urd", "http", "https", "imap", "imaps")
 _LARGEST_PORT = 65535
+_LONGEST_PORT = 40
 
 
 def read_transport(kind: Kind, text: str) -> Reading:
@@ -43,7 +44,8 @@ def read_transport(kind: Kind, text: str) -> Reading:
             if name in _CLIENTS:
                 for each in words_at(nexthop.text):
                     hop = Word(each.text, nexthop.start + each.start, nexthop.start + each.end, "nexthop")
-                    check_nexthop(reading, hop)
+                    program = "lmtp" if name == "lmtp" else "smtp"
+                    check_nexthop(reading, hop, f"{program}(8) is fatal when it delivers")
     return reading
 
 
@@ -64,8 +66,11 @@ def read_nexthop(kind: Kind, text: str) -> Reading:
     return reading
 
 
-def check_nexthop(reading: Reading, word: Word) -> None:
-    """Check `host`, `[host]`, `host:port`, `unix:path` or `inet:host:port` as smtp(8) reads it (host_port(3))."""
+def check_nexthop(reading: Reading, word: Word, effect: str = "") -> None:
+    """Check `host`, `[host]`, `host:port`, `unix:path` or `inet:host:port` as smtp(8) reads it (host_port(3)).
+
+    `effect`: what happens otherwise, if it is not what the kind says.
+    """
     text = word.text
     if text.startswith("unix:"):
         if not text.removeprefix("unix:"):
@@ -78,60 +83,57 @@ def check_nexthop(reading: Reading, word: Word) -> None:
     if found:
         host = rest.rstrip("/")
         port = ":465" if scheme == "smtps" and ":" not in host else ""
-        reading.problem(
-            word, f'"{text}" is a URL, and no destination', f"write [{host}]{port}", outcome=Outcome.DIES_LATER
-        )
+        hint = f"write [{host}]{port}"
+        reading.problem(word, f'"{text}" is a URL, and no destination', hint, outcome=Outcome.DIES_LATER, effect=effect)
         return
-    check_host_port(reading, word, default_port=True)
+    problem = host_port_problem(word, default_port=True)
+    if problem:
+        reading.problem(problem.at, problem.message, problem.hint, outcome=Outcome.DIES_LATER, effect=effect)
 
 
-def check_host_port(reading: Reading, word: Word, *, default_port: bool, local: bool = False) -> None:
+class HostPortProblem(NamedTuple):
+    """What is wrong with a host and its port. `is_found`: host_port(3) accepts it, and a lookup fails."""
+
+    at: Word
+    message: str
+    hint: str
+    is_found: bool = False
+
+
+def host_port_problem(word: Word, *, default_port: bool, local: bool = False) -> HostPortProblem | None:
     """Check a host with a port as host_port(3) does.
 
     `default_port`: the port can be left out. `local`: the host can, and a word without a colon is the port.
     """
     text = word.text
-    outcome = Outcome.DIES_LATER
     if text.startswith("["):
         host, bracket, rest = text[1:].partition("]")
         if not bracket:
-            reading.problem(word, f'"{text}" has no closing bracket', f"write {_closed(text)}", outcome=outcome)
-            return
+            return HostPortProblem(word, f'"{text}" has no closing bracket', f"write {_closed(text)}")
         if rest and not rest.startswith(":"):
-            hint = f"write [{host}]:{rest.lstrip(':')}" if rest.isdigit() else f"write [{host}]"
-            reading.problem(word, f'"{rest}" stands directly behind the bracket', hint, outcome=outcome)
-            return
-        if ":" in host and not is_address(host.removeprefix("IPv6:").removeprefix("ipv6:")):
+            hint = f"write [{host}]:{rest}" if rest.isdigit() else f"write [{host}]"
+            return HostPortProblem(word, f'"{rest}" stands directly behind the bracket', hint)
+        host = host.removeprefix("IPv6:").removeprefix("ipv6:")
+        if ":" in host and not is_address(host):
             inner, _, port = host.rpartition(":")
             hint = f"write [{inner}]:{port}" if not host_problem(inner) or is_address(inner) else ""
-            reading.problem(word, f'"{host}" is no host: the port belongs behind the bracket', hint, outcome=outcome)
-            return
+            return HostPortProblem(word, f'"{host}" is no host: the port belongs behind the bracket', hint)
         port = rest[1:]
-        host = host.removeprefix("IPv6:").removeprefix("ipv6:")
-    elif is_address(text):
-        host, port = text, ""
-        if ":" in text:
-            hint = f"write [{text}]"
-            reading.problem(word, f'the last part of "{text}" is taken for a port', hint, outcome=outcome)
-            return
+    elif ":" in text and is_address(text):
+        return HostPortProblem(word, f'the last part of "{text}" is taken for a port', f"write [{text}]")
     else:
         host, colon, port = text.rpartition(":")
         if not colon:
             host, port = ("", text) if local else (text, "")
             if local and not port[:1].isdigit() and port not in _KNOWN_PORTS:
-                reading.problem(word, f'"{text}" is taken for a port', f"write {text}:port", outcome=Outcome.DEFERS)
-                return
+                return HostPortProblem(word, f'"{text}" is taken for a port', f"write {text}:port", is_found=True)
     problem = "" if (local and not host) or is_address(host) else host_problem(host)
     if problem:
-        hint = "correct it"
-        if host.startswith("[") or ":" in host:
-            hint = "write [host]:port"
-        reading.problem(word, f'"{host}" is no host: it {problem}', hint, outcome=outcome)
-    elif not port and not default_port:
-        reading.problem(word, f'"{text}" has no port', "write host:port", outcome=outcome)
-    elif port:
-        offset = text.rfind(port)
-        check_port(reading, Word.within(word, offset, len(port), "port"), outcome)
+        hint = "write [host]:port" if ":" in host else "correct it"
+        return HostPortProblem(word, f'"{host}" is no host: it {problem}', hint)
+    if port:
+        return port_problem(Word.within(word, text.rfind(port), len(port), "port"))
+    return None if default_port else HostPortProblem(word, f'"{text}" has no port', "write host:port")
 
 
 def _closed(text: str) -> str:
@@ -140,16 +142,27 @@ def _closed(text: str) -> str:
     return f"{host}]:{port}" if colon and port.isdigit() and ":" not in host else f"{text}]"
 
 
-def check_port(reading: Reading, word: Word, outcome: Outcome | None = None) -> None:
+def port_problem(word: Word) -> HostPortProblem | None:
     """Check the number or name of a port. Which names there are, other programs decide; typing errors are found."""
     text = word.text
     if text[:1].isdigit():
-        if not (text.isascii() and text.isdigit()) or not 0 < int(text[:9]) <= _LARGEST_PORT:
-            reading.problem(word, f'"{text}" is no port', f"specify 1 to {_LARGEST_PORT}", outcome=outcome)
+        if not (text.isascii() and text.isdigit()):
+            return HostPortProblem(word, f'"{text}" is no port', f"specify 1 to {_LARGEST_PORT}")
+        if not 0 < int(text[:9]) <= _LARGEST_PORT:
+            return HostPortProblem(word, f'"{text}" is no port', f"specify 1 to {_LARGEST_PORT}", is_found=True)
     elif not _SERVICE.match(text):
-        reading.problem(word, f'"{text}" is no port', "specify a number", outcome=outcome)
-    elif text not in _KNOWN_PORTS and (meant := nearest(text, _KNOWN_PORTS)):
-        reading.problem(word, f'"{text}" is no known port', f'did you mean "{meant}"?', outcome=outcome)
+        return HostPortProblem(word, f'"{text}" is no port', "specify a number", is_found=True)
+    elif text not in _KNOWN_PORTS and len(text) < _LONGEST_PORT and (meant := nearest(text, _KNOWN_PORTS)):
+        return HostPortProblem(word, f'"{text}" is no known port', f'did you mean "{meant}"?', is_found=True)
+    return None
+
+
+def check_local_endpoint(reading: Reading, word: Word) -> None:
+    """Check a host and port to connect to: a wrong form is fatal, a port that is not found is a failed connection."""
+    problem = host_port_problem(word, default_port=False, local=True)
+    if problem:
+        outcome = Outcome.DEFERS if problem.is_found else Outcome.DIES_LATER
+        reading.problem(problem.at, problem.message, problem.hint, outcome=outcome)
 
 
 def read_port(kind: Kind, text: str) -> Reading:
@@ -157,7 +170,9 @@ def read_port(kind: Kind, text: str) -> Reading:
     reading = Reading(kind)
     word = whole(text, "port")
     if word.text:
-        check_port(reading, reading.add(word))
+        problem = port_problem(reading.add(word))
+        if problem:
+            reading.problem(word, problem.message, problem.hint)
     return reading
 
 
@@ -174,7 +189,7 @@ def read_proxy_endpoint(kind: Kind, text: str) -> Reading:
         return reading
     if word.text[:5].lower() == "inet:":
         word = Word.within(word, 5, len(word.text) - 5, "endpoint")
-    check_host_port(reading, word, default_port=False, local=True)
+    check_local_endpoint(reading, word)
     return reading
 
 

@@ -50,7 +50,7 @@ def read_protocols(kind: Kind, text: str) -> Reading:
     words = list(words_at(text, _WITH_COLON))
     for word in words:
         reading.add(word)
-        if protocols(word.text) is None:
+        if protocols(word.text) is None or (word.text[:2] in (">=", "<=") and word.text[:2] not in kind.words):
             bare = Word.within(word, len(word.text) - len(word.text.lstrip("!<>=")), len(word.text.lstrip("!<>=")), "")
             reading.unknown(word._replace(text=bare.text), "TLS protocol", ["SSLv2", *PROTOCOLS])
     for sign, following in pairwise(words):

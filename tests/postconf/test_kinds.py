@@ -52,7 +52,7 @@ BAD: list[tuple[str, str, str, str, Outcome]] = [
     ("inet_interfaces", "eth0", "eth0", "address", Outcome.DIES),
     ("inet_interfaces", "10.0.0.300", "10.0.0.300", "", Outcome.DIES),
     ("smtp_bind_address", "198.51.100.256", "198.51.100.256", "", Outcome.DIES_LATER),
-    ("smtp_bind_address", "2001:db8::1", "2001:db8::1", "smtp_bind_address6", Outcome.WARNS),
+    ("smtp_bind_address", "2001:db8::1", "2001:db8::1", "smtp_bind_address6", Outcome.DIES_LATER),
     ("smtp_bind_address6", "[2001:db8::1", "[2001:db8::1", "without brackets", Outcome.DIES_LATER),
     ("relayhost", "[mail.example.com:587]", "[mail.example.com:587]", "[mail.example.com]:587", Outcome.DIES_LATER),
     ("relayhost", "[mail.example.com]587", "[mail.example.com]587", "[mail.example.com]:587", Outcome.DIES_LATER),

@@ -238,6 +238,11 @@ class Context:
             if entry.service and entry.service.command.rpartition("/")[2] in programs
         ]
 
+    @cached_property
+    def programs(self) -> frozenset[str]:
+        """The programs that the services of master.cf run."""
+        return frozenset(entry.service.command.rpartition("/")[2] for entry in self.entries if entry.service)
+
     def views(self, *programs: str) -> list[View]:
         """The same; without a master.cf, main.cf's view stands for them."""
         return list(self.services(*programs)) if self.master else [self.config]

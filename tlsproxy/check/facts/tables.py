@@ -8,56 +8,15 @@ from dataclasses import dataclass
 
 from maps.folding import WrappedTable
 from maps.table import Access, Flags, TableError
-from postconf.syntax.mastercf import split_words
 
 from ..context import Context
 from ..findings import Span
 from ..text.sources import Assignment
+from .readings import readings
 
-TYPES = frozenset(
-    [
-        "btree",
-        "cdb",
-        "cidr",
-        "dbm",
-        "debug",
-        "environ",
-        "fail",
-        "hash",
-        "inline",
-        "internal",
-        "ldap",
-        "lmdb",
-        "memcache",
-        "mongodb",
-        "mysql",
-        "netinfo",
-        "nis",
-        "nisplus",
-        "pcre",
-        "pgsql",
-        "pipemap",
-        "proxy",
-        "randmap",
-        "regexp",
-        "sdbm",
-        "socketmap",
-        "sqlite",
-        "static",
-        "tcp",
-        "texthash",
-        "thash",
-        "unionmap",
-        "unix",
-    ]
-)
-"""All types that some build of Postfix has."""
 FILES = {"btree": ".db", "hash": ".db", "cdb": ".cdb", "lmdb": ".lmdb", "dbm": ".pag", "sdbm": ".pag"}
 """The types that postmap(1) makes files of, and how the names of those end."""
-_TABLE_PARAMETERS = re.compile(r"(_maps?|_checks|_database|_tls_per_site)$")
-_ACCESS = re.compile(r"check_\w+_(access|maps)$")
-_SEPARATORS = ", \t\r\n"
-_NOT_TABLES = ("proxy_read_maps", "proxy_write_maps")
+_NOT_TABLES = "tables-with-references"
 """What is no table in these lists is ignored, and they refer to all kinds of values."""
 _IN_FILES = ("cidr", "pcre", "regexp", "texthash")
 _ADAPTERS = ("proxy", "debug")
@@ -95,20 +54,11 @@ def _listed(context: Context) -> list[Named]:
 
 
 def _named_tables(context: Context) -> Iterator[Named]:
-    for each in context.everywhere:
-        if each.name not in context.release.kinds:
-            continue
-        is_list = bool(_TABLE_PARAMETERS.search(each.name)) and each.name not in _NOT_TABLES
-        if not is_list and "check_" not in each.value:
-            continue
-        text = context.expanded(each)
-        if not text or context.undefined(each):
-            continue
-        expected = is_list
-        for word, _ in split_words(text, _SEPARATORS):
-            if expected:
-                yield from _split(each, word)
-            expected = is_list or bool(_ACCESS.match(word))
+    for read in readings(context):
+        if read.kind.name != _NOT_TABLES:
+            for word in read.reading.words:
+                if word.role == "table":
+                    yield from _split(read.assignment, word.text)
 
 
 def _split(assignment: Assignment, word: str) -> Iterator[Named]:

@@ -6,8 +6,8 @@ from importlib import import_module
 from types import ModuleType
 
 _SUBJECTS = (
-    *("certificates", "comments", "compatibility", "dane", "levels", "loader", "master"),
-    *("names", "outside", "protocols", "proxy", "syntax", "tables", "values"),
+    *("addresses", "certificates", "comments", "compatibility", "dane", "destinations", "kinds", "levels", "loader"),
+    *("master", "names", "outside", "protocols", "proxy", "syntax", "tables", "values"),
 )
 
 

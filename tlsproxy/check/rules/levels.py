@@ -8,6 +8,7 @@ from postconf import ServiceView, View
 
 from ..context import Context
 from ..facts.key_files import ENFORCED, client_level, server_level
+from ..facts.readings import readings_of
 from ..findings import Edit, Finding, Fix, Severity
 from ..rule import Rule
 from ..text.sources import Assignment
@@ -354,10 +355,8 @@ class FingerprintDigest(Rule):
 
     def check(self, context: Context) -> Iterator[Finding]:
         """Yield what is found."""
-        for each in context.everywhere:
-            if not each.name.endswith("_fingerprint_digest") or context.undefined(each):
-                continue
-            digest = (context.expanded(each) or "").lower()
+        for read in readings_of(context, "digest"):
+            each, digest = read.assignment, read.text.lower()
             if digest in self._WEAK:
                 yield self.finding(each.span(), f"{digest} is too weak for fingerprints", "use sha256")
             elif digest not in self._KNOWN and not self._is_known(digest):

@@ -5,25 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import pairwise
 
-from postconf.spelling import did_you_mean
-from postconf.values import PROTOCOLS, Protocols, cipher_exclusions, cipher_grade, protocols
+from postconf.kinds import Outcome
+from postconf.values import PROTOCOLS, Protocols, protocols
 
 from ..context import Context
+from ..facts.readings import locate, readings_of
 from ..findings import Edit, Finding, Fix, Severity
 from ..rule import Rule
 from ..text.sources import Assignment
-from .syntax import comment_start
-
-_SIDES = ("smtpd_tls_", "smtp_tls_", "lmtp_tls_", "tlsproxy_tls_", "tlsproxy_client_")
+from .kinds import KindRule
 
 
 def protocol_settings(context: Context) -> Iterator[tuple[Assignment, str, Protocols | None]]:
     """All protocol lists, expanded and read."""
-    for each in context.everywhere:
-        if each.name.endswith("_protocols") and each.name.startswith(_SIDES):
-            text = context.expanded(each)
-            if text is not None and not context.undefined(each) and comment_start(context, each) < 0:
-                yield each, text, protocols(text)
+    for read in readings_of(context, "tls-protocols"):
+        is_bad = any(each.outcome is Outcome.NO_TLS for each in read.reading.problems)
+        yield read.assignment, read.text, None if is_bad else protocols(read.text)
 
 
 def _allowed(found: Protocols) -> list[str]:
@@ -34,31 +31,18 @@ def _allowed(found: Protocols) -> list[str]:
     ]
 
 
-class BadProtocolList(Rule):
+class BadProtocolList(KindRule):
     """A protocol list that Postfix can't read: it turns TLS off."""
 
     id = "P001"
     name = "bad-protocol-list"
+    kinds = ("tls-protocols",)
+    outcomes = (Outcome.NO_TLS,)
     in_templates = True
     effect = '"Invalid TLS protocol list … disabling TLS support": 454 from smtpd(8), status 0 from tlsproxy(8).'
     bad = "smtpd_tls_protocols = !SSLv2, !SSLv3, !TLSv1.O\n"
     good = "smtpd_tls_protocols = !SSLv2, !SSLv3, !TLSv1\n"
     lookalike = "smtpd_tls_protocols = >=TLSv1.2 : <=0304\n"
-
-    def check(self, context: Context) -> Iterator[Finding]:
-        """Yield what is found."""
-        for each, text, found in protocol_settings(context):
-            if found is not None:
-                continue
-            word = next(
-                (word for word in text.replace(",", " ").replace(":", " ").split() if protocols(word) is None), text
-            )
-            bare = word.lstrip("!<>=")
-            yield self.finding(
-                each.word(word),
-                f'"{word}" is no protocol: the list is invalid, and TLS is off',
-                did_you_mean(bare, ["SSLv2", *PROTOCOLS], 0.7) or f"protocols are {', '.join(PROTOCOLS)}",
-            )
 
 
 class IncludeListFreezes(Rule):
@@ -186,31 +170,20 @@ class MandatoryWithoutEffect(Rule):
                     )
 
 
-class BadCipherGrade(Rule):
+class BadCipherGrade(KindRule):
     """A cipher grade that does not exist."""
 
     id = "P006"
     name = "bad-cipher-grade"
+    kinds = ("tls-grade",)
     in_templates = True
     effect = '`smtpd_tls_ciphers = strong`: 220, then the connection is dropped: "invalid cipher grade".'
     bad = "smtpd_tls_ciphers = strong\n"
     good = "smtpd_tls_ciphers = high\n"
     lookalike = "smtpd_tls_ciphers = MEDIUM\n"
 
-    def check(self, context: Context) -> Iterator[Finding]:
-        """Yield what is found."""
-        for each in context.everywhere:
-            if not each.name.startswith(_SIDES) or not each.name.endswith(
-                ("_tls_ciphers", "_mandatory_ciphers", "_client_ciphers")
-            ):
-                continue
-            text = context.expanded(each)
-            if text is not None and not context.undefined(each) and cipher_grade(text) is None:
-                hint = did_you_mean(text, ("high", "medium", "null", "export", "low"), 0.6)
-                yield self.finding(each.span(), f'there is no cipher grade "{text}"', hint or "specify medium or high")
 
-
-class BadExclusion(Rule):
+class BadExclusion(KindRule):
     """A list of excluded ciphers with an item that is more than a name.
 
     Postfix puts `!` in front of each item itself; what begins with a sign can't be read then.
@@ -218,31 +191,12 @@ class BadExclusion(Rule):
 
     id = "P007"
     name = "bad-exclude-token"
+    kinds = ("tls-exclusions",)
     in_templates = True
     effect = 'each handshake is dropped: "invalid unary … in cipher exclusion".'
     bad = "smtpd_tls_exclude_ciphers = !aNULL, MD5\n"
     good = "smtpd_tls_exclude_ciphers = aNULL, MD5\n"
     lookalike = "smtpd_tls_exclude_ciphers = ECDHE-RSA-DES-CBC3-SHA, kRSA+AES, 3DES\n"
-
-    def check(self, context: Context) -> Iterator[Finding]:
-        """Yield what is found."""
-        for each in context.everywhere:
-            if not each.name.startswith(_SIDES) or not each.name.endswith("exclude_ciphers"):
-                continue
-            for word in cipher_exclusions(context.expanded(each) or ""):
-                if word[0] in "!-+@":
-                    yield self.finding(
-                        each.word(word),
-                        f'"{word}" can\'t be excluded: every handshake fails',
-                        f"write {word.lstrip('!-+@')}",
-                    )
-                elif word.startswith(("TLS_AES", "TLS_CHACHA")):
-                    yield self.finding(
-                        each.word(word),
-                        f"{word} is a suite of TLS 1.3, which lists of ciphers don't reach",
-                        "remove it",
-                        severity=Severity.WARNING,
-                    )
 
 
 class OverriddenCipherList(Rule):
@@ -323,28 +277,17 @@ class BlankAfterOperator(Rule):
                 )
 
 
-class UnknownOption(Rule):
+class UnknownOption(KindRule):
     """A word that OpenSSL's options don't have."""
 
     id = "P013"
     name = "unknown-tls-option"
+    kinds = ("tls-options",)
     severity = Severity.WARNING
     in_templates = True
     bad = "tls_ssl_options = NO_COMPRESION\n"
     good = "tls_ssl_options = NO_COMPRESSION, NO_RENEGOTIATION\n"
     lookalike = "tls_ssl_options = 0x40000000\n"
-
-    def check(self, context: Context) -> Iterator[Finding]:
-        """Yield what is found."""
-        from ...tls.settings import options
-
-        for each in context.named("tls_ssl_options", "tls_disable_workarounds"):
-            known = options.WORDS if each.name == "tls_ssl_options" else options.WORKAROUNDS
-            for word in (context.expanded(each) or "").replace(",", " ").replace(":", " ").split():
-                if word.upper() not in known and not word.lower().startswith("0x"):
-                    yield self.finding(
-                        each.word(word), f'"{word}" is no option', did_you_mean(word.upper(), known) or "remove it"
-                    )
 
 
 class UnknownGroup(Rule):
@@ -361,23 +304,17 @@ class UnknownGroup(Rule):
 
     def check(self, context: Context) -> Iterator[Finding]:
         """Yield what is found."""
-        for each in context.named("tls_eecdh_auto_curves", "tls_ffdhe_auto_groups"):
-            text = context.expanded(each) or ""
-            if (
-                each.name not in context.release.kinds
-                or context.undefined(each)
-                or each.value == self._default(context, each)
-            ):
+        for read in readings_of(context, "tls-groups"):
+            each = read.assignment
+            if each.value == self._default(context, each):
                 continue
             from ...tls.settings.groups import usable_groups
 
-            words = text.replace(",", " ").replace(":", " ").split()
-            usable = usable_groups(tuple(words))
-            for word in words:
-                if word not in usable:
-                    yield self.finding(
-                        each.word(word), f'"{word}" is no group that OpenSSL has', "remove or correct it"
-                    )
+            usable = usable_groups(tuple(word.text for word in read.reading.words))
+            for word in read.reading.words:
+                if word.text not in usable:
+                    span = locate(context, each, word.start, word.end)[1]
+                    yield self.finding(span, f'"{word.text}" is no group that OpenSSL has', "remove or correct it")
 
     @staticmethod
     def _default(context: Context, each: Assignment) -> str:

@@ -9,23 +9,13 @@ from postconf.syntax.maincf import AssignmentError, split_assignment
 from postconf.syntax.mastercf import closing_brace
 
 from ..context import Context
+from ..facts.readings import comment_start
 from ..findings import Edit, Finding, Fix, Severity, Span
 from ..rule import Rule
 from ..text.sources import MOST_CHARACTERS, TOO_LARGE, Assignment
 from ..text.templates import UNRENDERED, templates
 
-_FREE_TEXT = ("banner", "text", "reply", "footer", "template", "filter", "command", "checks", "maps", "reject_reason")
 _PLAIN_KINDS = ("bool", "nbool", "int", "nint", "long", "time")
-
-
-def comment_start(context: Context, assignment: Assignment) -> int:
-    """Where a value has a `#` that was meant to begin a comment; -1 if it has none."""
-    value = assignment.value
-    if "#" not in value or "{" in value or assignment.name not in context.release.kinds:
-        return -1
-    if any(part in assignment.name for part in _FREE_TEXT):
-        return -1
-    return next((at for at, char in enumerate(value) if char == "#" and (at == 0 or value[at - 1].isspace())), -1)
 
 
 class MissingEquals(Rule):

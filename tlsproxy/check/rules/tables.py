@@ -9,13 +9,14 @@ from maps.folding import WrappedTable
 from maps.table import Flags, TableError
 from maps.text.source import Record, records
 from postconf.config import DEFAULT_DIRECTORY
+from postconf.kinds.tables import TABLE_TYPES
 from postconf.spelling import did_you_mean, nearest
 from tlsproxy.policy.entry import parse_entry
 from tlsproxy.policy.errors import PolicyError, Where
 from tlsproxy.policy.per_site import parse_site
 
 from ..context import Context
-from ..facts.tables import FILES, TYPES, Named, named_tables, open_table, place_of_warning, source_of
+from ..facts.tables import FILES, Named, named_tables, open_table, place_of_warning, source_of
 from ..findings import Edit, Finding, Fix, Severity, Span
 from ..rule import Rule
 
@@ -50,8 +51,8 @@ class UnknownType(Rule):
                     f'"{table.text}" has no {missing}',
                     "write type:name, for example hash:/etc/postfix/NAME",
                 )
-            elif table.kind not in TYPES:
-                meant = nearest(table.kind, TYPES)
+            elif table.kind not in TABLE_TYPES:
+                meant = nearest(table.kind, TABLE_TYPES)
                 fix = None
                 if meant and table.text in table.assignment.value:
                     span = table.assignment.word(table.text)
@@ -59,7 +60,7 @@ class UnknownType(Rule):
                     if table.text.startswith(table.kind):
                         edit = Edit(span.path, span.line, span.column, span.line, end, meant)
                         fix = Fix(f"write {meant}", (edit,), safe=False)
-                hint = f'did you mean "{meant}"?' if meant else did_you_mean(table.kind, TYPES, 0.6)
+                hint = f'did you mean "{meant}"?' if meant else did_you_mean(table.kind, sorted(TABLE_TYPES), 0.6)
                 yield self.finding(
                     table.span(), f'there is no table type "{table.kind}"', hint or "postconf -m lists them", fix=fix
                 )

@@ -4,19 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from postconf import ConfigError
 from postconf.catalogue import RAW
-from postconf.machine.host import FixedHost, mynetworks, protocol_families
-from postconf.spelling import did_you_mean
-from postconf.values import CLIENT_LEVELS, SERVER_LEVELS, SPACE, BadValue, parse, security_level
+from postconf.values import SPACE
 
 from ..context import Context
+from ..facts.readings import bad_values, locate, readings_of
 from ..findings import Finding, Severity
 from ..rule import Rule
-from ..text.sources import Assignment
-from .syntax import comment_start
+from .kinds import KindRule
 
-_TYPED = {"bool": "boolean", "nbool": "boolean", "int": "number", "nint": "number", "long": "number", "time": "time"}
 _UNITS = {"s": "second", "m": "minute", "h": "hour", "d": "day", "w": "week"}
 _UNIT_WORDS = {
     "s": ("s", "sec", "secs", "second", "seconds"),
@@ -25,39 +21,12 @@ _UNIT_WORDS = {
     "d": ("d", "day", "days"),
     "w": ("w", "week", "weeks"),
 }
+_LAST_HARMLESS = 2
 SERVER_LEVEL_NAMES = ("smtpd_tls_security_level", "tlsproxy_tls_security_level", "postscreen_tls_security_level")
 CLIENT_LEVEL_NAMES = ("smtp_tls_security_level", "lmtp_tls_security_level", "tlsproxy_client_security_level")
 
 
-def typed(context: Context, kind: str) -> Iterator[tuple[Assignment, str, BadValue | None]]:
-    """Settings of one kind of value, expanded, with what is wrong with them."""
-    for each in context.everywhere:
-        if _TYPED.get(context.release.kinds.get(each.name, "")) != kind:
-            continue
-        text = context.expanded(each)
-        if text is None or context.undefined(each) or comment_start(context, each) >= 0:
-            continue
-        try:
-            parse(context.release.parameter(each.name), text)
-        except BadValue as error:
-            yield each, text, error
-        else:
-            yield each, text, None
-
-
-class _Typed(Rule):
-    """Reports what Postfix's own reader refuses."""
-
-    kind = ""
-
-    def check(self, context: Context) -> Iterator[Finding]:
-        """Yield what is found."""
-        for each, _, error in typed(context, self.kind):
-            if error is not None:
-                yield self.finding(each.span(), error.message, error.remedy)
-
-
-class BadBoolean(_Typed):
+class BadBoolean(KindRule):
     """Neither yes nor no.
 
     Each program that has the parameter dies of it when it starts, and master(8) starts it again every minute.
@@ -66,20 +35,20 @@ class BadBoolean(_Typed):
     id = "V001"
     name = "bad-boolean"
     in_templates = True
-    kind = "boolean"
+    kinds = ("boolean",)
     effect = "`smtpd_tls_ask_ccert = maybe`: smtpd(8) and tlsproxy(8) are fatal."
     bad = "smtpd_tls_ask_ccert = maybe\n"
     good = "smtpd_tls_ask_ccert = yes\n"
     lookalike = "my_choice = NO\nsmtpd_tls_ask_ccert = $my_choice\n"
 
 
-class BadInteger(_Typed):
+class BadInteger(KindRule):
     """No number, or one that is out of range."""
 
     id = "V002"
     name = "bad-integer"
     in_templates = True
-    kind = "number"
+    kinds = ("number",)
     effect = "The programs that have the parameter are fatal at start."
     bad = "smtpd_tls_ccert_verifydepth = many\n"
     good = "smtpd_tls_ccert_verifydepth = 9\n"
@@ -89,7 +58,7 @@ class BadInteger(_Typed):
     )
 
 
-class BadTime(Rule):
+class BadTime(KindRule):
     """A time that Postfix can't read, or reads as something else.
 
     A time is a whole number and one letter: s, m, h, d or w. What is behind the letter is ignored: `500ms` are 500
@@ -99,6 +68,7 @@ class BadTime(Rule):
     id = "V003"
     name = "bad-time"
     in_templates = True
+    kinds = ("time",)
     effect = (
         "`smtpd_starttls_timeout = 10y`: smtpd(8) is fatal. `tlsproxy_watchdog_timeout = 1s`: tlsproxy(8) is fatal."
     )
@@ -108,24 +78,22 @@ class BadTime(Rule):
 
     def check(self, context: Context) -> Iterator[Finding]:
         """Yield what is found."""
-        for each, text, error in typed(context, "time"):
-            if error is not None:
-                yield self.finding(each.span(), error.message, error.remedy)
-                continue
-            number = text.lstrip(SPACE).lstrip("+").rstrip(" ")
-            rest = number.lstrip("0123456789")
-            if rest and rest.lower() not in _UNIT_WORDS.get(rest[0], ()):
-                digits = number[: len(number) - len(rest)]
+        yield from super().check(context)
+        for read in readings_of(context, *self.kinds):
+            text = read.text.lstrip(SPACE).lstrip("+").rstrip(" ")
+            rest = text.lstrip("0123456789")
+            if not read.reading.problems and rest and rest.lower() not in _UNIT_WORDS.get(rest[0], ()):
+                digits = text[: len(text) - len(rest)]
                 unit = _UNITS[rest[0]]
                 yield self.finding(
-                    each.span(),
-                    f"{text} means {digits} {unit}{'' if digits == '1' else 's'}: only the first letter counts",
+                    read.assignment.span(),
+                    f"{read.text} means {digits} {unit}{'' if digits == '1' else 's'}: only the first letter counts",
                     "write a whole number and one of s, m, h, d, w",
                     severity=Severity.WARNING,
                 )
 
 
-class BadLevel(Rule):
+class BadLevel(KindRule):
     """A TLS security level that does not exist, or not on this side.
 
     dane and the levels above it are for the client, which has a server to verify.
@@ -134,6 +102,7 @@ class BadLevel(Rule):
     id = "V004"
     name = "bad-level"
     in_templates = True
+    kinds = ("client-level", "server-level")
     effect = (
         '`smtpd_tls_security_level = mandatory` or `= dane`: fatal, "Invalid TLS level". `= '
         "verify`: a warning, and encrypt."
@@ -142,29 +111,8 @@ class BadLevel(Rule):
     good = "smtpd_tls_security_level = encrypt\n"
     lookalike = "smtp_tls_security_level = dane\nsmtpd_tls_security_level =\n"
 
-    def check(self, context: Context) -> Iterator[Finding]:
-        """Yield what is found."""
-        for names, levels in ((SERVER_LEVEL_NAMES, SERVER_LEVELS), (CLIENT_LEVEL_NAMES, CLIENT_LEVELS)):
-            for each in context.named(*names):
-                text = context.expanded(each)
-                if text is None or context.undefined(each) or comment_start(context, each) >= 0:
-                    continue
-                try:
-                    security_level(text, levels)
-                except BadValue as error:
-                    hint = did_you_mean(text, levels, 0.6)
-                    yield self.finding(each.span(), error.message, hint or error.remedy)
-                    continue
-                if names is SERVER_LEVEL_NAMES and text.lower() in SERVER_LEVELS[3:]:
-                    yield self.finding(
-                        each.span(),
-                        f'{text} is for clients; a server takes it for "encrypt"',
-                        "write encrypt",
-                        severity=Severity.WARNING,
-                    )
 
-
-class BadLogLevel(Rule):
+class BadLogLevel(KindRule):
     """A log level that means nothing, or that shows too much.
 
     From 3 on, packets of the handshake are logged, from 4 on everything: mail and passwords.
@@ -179,34 +127,22 @@ class BadLogLevel(Rule):
     good = "smtpd_tls_loglevel = 1\n"
     lookalike = "smtpd_tls_loglevel = summary, untrusted\n"
 
-    _WORDS = (
-        *("none", "routine", "summary", "debug", "ssl-expert", "ssl-developer", "untrusted", "peercert", "certmatch"),
-        *("verbose", "cache", "dane", "trace", "ssl-debug", "ssl-handshake-packet-dump", "ssl-session-packet-dump"),
-    )
+    kinds = ("tls-loglevel",)
 
     def check(self, context: Context) -> Iterator[Finding]:
         """Yield what is found."""
-        for each in context.everywhere:
-            if not each.name.endswith("_tls_loglevel") and each.name != "tlsproxy_client_loglevel":
-                continue
-            text = context.expanded(each)
-            if not text or context.undefined(each):
-                continue
-            for word in text.replace(",", " ").split():
-                if word.isdigit():
-                    if int(word) > 2:
-                        yield self.finding(
-                            each.span(),
-                            f"level {word} logs what is sent, packet by packet",
-                            "1 is right for production",
-                        )
-                elif word.lower() not in self._WORDS:
+        yield from super().check(context)
+        for read in readings_of(context, *self.kinds):
+            for word in read.reading.words:
+                if word.text.isdigit() and int(word.text) > _LAST_HARMLESS:
                     yield self.finding(
-                        each.word(word), f'"{word}" is no log level', "specify 0 to 4; 1 for one line a session"
+                        locate(context, read.assignment, word.start, word.end)[1],
+                        f"level {word.text} logs what is sent, packet by packet",
+                        "1 is right for production",
                     )
 
 
-class RelativePath(Rule):
+class RelativePath(KindRule):
     """A file by a relative name: it is looked for in the queue directory."""
 
     id = "V006"
@@ -216,22 +152,16 @@ class RelativePath(Rule):
     good = "smtpd_tls_cert_file = /etc/ssl/fullchain.pem\n"
     lookalike = "smtpd_tls_cert_file = ${config_directory}/fullchain.pem\nsmtp_tls_cert_file = none\n"
 
-    _SUFFIXES = ("cert_file", "key_file", "chain_files", "CAfile", "CApath", "dcert_file", "dkey_file", "_param_file")
+    kinds = ("file", "files", "directory", "directories", "colon-directories", "program")
 
     def check(self, context: Context) -> Iterator[Finding]:
-        """Yield what is found."""
-        for each in context.everywhere:
-            if "_tls_" not in each.name or not each.name.endswith(self._SUFFIXES):
-                continue
-            text = context.expanded(each)
-            if not text or context.undefined(each) or text.lower() in ("none", "auto"):
-                continue
-            for word in text.replace(",", " ").split() if each.name.endswith("chain_files") else [text]:
-                if not word.startswith(("/", '"', "'", "#")):
-                    yield self.finding(
-                        each.word(word), f"{word} is looked for in the queue directory", "write the full path"
-                    )
-                    break
+        """Yield what is found, once for a setting; a value in quotes is another mistake."""
+        last = None
+        for kind in self.kinds:
+            for each in bad_values(context).get(kind, ()):
+                if each.read.assignment is not last and not each.read.text.startswith(('"', "'", "#")):
+                    last = each.read.assignment
+                    yield self.report(each)
 
 
 class CircularMacro(Rule):
@@ -291,7 +221,7 @@ class EqualsDefault(Rule):
                 yield self.finding(each.name_span(), f"this is the default of {each.name}", "the line can be removed")
 
 
-class BadFamily(Rule):
+class BadFamily(KindRule):
     """Words that say which addresses are used, and that Postfix does not have; they are in lower case.
 
     Every program needs them, and none starts.
@@ -300,23 +230,8 @@ class BadFamily(Rule):
     id = "V009"
     name = "bad-family"
     in_templates = True
+    kinds = ("families", "network-style")
     effect = '`inet_protocols = IPv4`: postconf(1) and every daemon are fatal, "unknown inet_protocols value".'
     bad = "inet_protocols = IPv4\nmynetworks_style = net\n"
     good = "inet_protocols = ipv4\nmynetworks_style = host\n"
-    lookalike = "inet_protocols =\ninet_interfaces = 192.0.2.7\nmynetworks = 192.0.2.0/24\nmynetworks_style = none\n"
-
-    def check(self, context: Context) -> Iterator[Finding]:
-        """Yield what is found."""
-        machine = FixedHost("mail.example.com")
-        for each in context.named("inet_protocols", "mynetworks_style"):
-            text = context.expanded(each)
-            if text is None or context.undefined(each) or comment_start(context, each) >= 0:
-                continue
-            try:
-                if each.name == "inet_protocols":
-                    protocol_families(text)
-                elif "mynetworks" not in context.main.effective:
-                    mynetworks(machine, "loopback-only", text, "all")
-            except ConfigError as error:
-                choice = "all, ipv4, ipv6" if each.name == "inet_protocols" else "host, subnet, class"
-                yield self.finding(each.span(), error.message, f"specify one of {choice}")
+    lookalike = "inet_protocols =\ninet_interfaces = 192.0.2.7\nmynetworks = 192.0.2.0/24\nmynetworks_style = subnet\n"

@@ -1,0 +1,273 @@
+"""What the readers of `postconf.kinds` make of each setting, and where the words are in the files.
+
+A reader sees expanded text. A word that comes from `$name` is looked for in the setting of that name, so that a
+mistake is reported where it is written, and once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from postconf import ConfigError, View
+from postconf.kinds import Kind, Outcome, Problem, Reading, kind_of
+from postconf.syntax.expressions import ExpressionError
+from postconf.syntax.mastercf import closing_brace
+from postconf.syntax.references import NAME
+
+from ..context import Context
+from ..findings import Severity, Span
+from ..text.sources import Assignment
+
+_MAX_DEPTH = 20
+"""References that are followed for the place of a word."""
+_MOST_PROBLEMS = 25
+"""Problems of one value that are reported."""
+_SEVERE = (Outcome.DIES, Outcome.DIES_LATER, Outcome.DEFERS, Outcome.NO_TLS)
+_FREE_TEXT = ("template", "text", "characters", "command", "time-format", "action")
+"""Kinds whose values can have a # in them."""
+
+
+@dataclass(frozen=True)
+class Read:
+    """A setting, its kind, its expanded value, and what the reader says."""
+
+    assignment: Assignment
+    kind: Kind
+    text: str
+    reading: Reading
+
+
+@dataclass(frozen=True)
+class BadValue:
+    """A problem, where it is to be reported, and how bad it is here."""
+
+    read: Read
+    problem: Problem
+    span: Span
+    severity: Severity
+    related: tuple[tuple[Span, str], ...] = ()
+    unread: str = ""
+    """Why nothing reads the value now; empty if something does."""
+
+    @property
+    def message(self) -> str:
+        """The problem with its effect."""
+        problem = self.problem
+        if self.unread:
+            return f"{problem.message}; {self.unread}"
+        if problem.outcome is Outcome.IGNORES and ": " in problem.message:
+            return problem.message
+        return f"{problem.message}; {problem.effect}"
+
+
+@dataclass
+class Piece:
+    """Part of a written value: literal text, or a reference with what it stands for."""
+
+    start: int
+    end: int
+    text: str
+    name: str = ""
+    """The parameter, if the reference is nothing but a name."""
+    is_literal: bool = field(default=False)
+
+
+def readings(context: Context) -> list[Read]:
+    """All settings that can be read, in the order of the files; those with other mistakes are left out."""
+    return context.keep(_listed)
+
+
+def readings_of(context: Context, *kinds: str) -> list[Read]:
+    """The settings of some kinds."""
+    return [each for each in readings(context) if each.kind.name in kinds]
+
+
+def bad_values(context: Context) -> dict[str, list[BadValue]]:
+    """Kind → the problems in settings of that kind."""
+    return context.keep(_problems)
+
+
+def _listed(context: Context) -> list[Read]:
+    classes = frozenset(
+        word for each in context.named("smtpd_restriction_classes") for word in (context.expanded(each) or "").split()
+    )
+    found = []
+    for each in context.everywhere:
+        kind = kind_of(each.name, context.release, classes=classes)
+        if kind is None or (context.master and not _exists(context, each.name, classes)):
+            continue
+        text = context.expanded(each)
+        if text is None or context.undefined(each) or comment_start(context, each) >= 0:
+            continue
+        found.append(Read(each, kind, text, kind.read(text)))
+    return found
+
+
+def _exists(context: Context, name: str, classes: frozenset[str]) -> bool:
+    """Is there a parameter of this name: built in, of a class, or of a service?"""
+    return name in context.release.kinds or name in classes or name in context.service_names
+
+
+def comment_start(context: Context, assignment: Assignment) -> int:
+    """Where a value has a `#` that was meant to begin a comment; -1 if it has none."""
+    value = assignment.value
+    if "#" not in value or "{" in value:
+        return -1
+    kind = kind_of(assignment.name, context.release)
+    if kind is None or kind.name in _FREE_TEXT:
+        return -1
+    return next((at for at, char in enumerate(value) if char == "#" and (at == 0 or value[at - 1].isspace())), -1)
+
+
+def _problems(context: Context) -> dict[str, list[BadValue]]:
+    own: list[BadValue] = []
+    borrowed: list[BadValue] = []
+    for read in readings(context):
+        for problem in read.reading.problems[:_MOST_PROBLEMS]:
+            owner, span = locate(context, read.assignment, problem.start, problem.end)
+            unread = _why_unread(context, read)
+            severity = Severity.ERROR if problem.outcome in _SEVERE and not unread else Severity.WARNING
+            if owner is read.assignment:
+                own.append(BadValue(read, problem, span, severity, unread=unread))
+            else:
+                related = (read.assignment.span(), "the value is used here")
+                borrowed.append(BadValue(read, problem, span, severity, (related,), unread))
+    found: dict[str, list[BadValue]] = {}
+    seen: set[Span] = {each.span for each in own}
+    for each in own:
+        found.setdefault(each.read.kind.name, []).append(each)
+    for each in borrowed:
+        # One mistake can be bad for several parameters that refer to it.
+        if each.span not in seen:
+            seen.add(each.span)
+            found.setdefault(each.read.kind.name, []).append(each)
+    return found
+
+
+# Places
+
+
+def locate(context: Context, assignment: Assignment, start: int, end: int) -> tuple[Assignment, Span]:
+    """Return the setting that has these characters of an expanded value, and where they are in it."""
+    for _ in range(_MAX_DEPTH):
+        if "$" not in assignment.value or context.release.kinds.get(assignment.name) == "raw":
+            return assignment, assignment.span(start, end - start)
+        offset = 0
+        first = last = -1
+        inner: tuple[Assignment, int] | None = None
+        for piece in _pieces_of(context, assignment):
+            after = offset + len(piece.text)
+            if first < 0 and (offset <= start < after or start == after == end):
+                first = piece.start + (start - offset if piece.is_literal else 0)
+                other = _setting(context, assignment, piece.name) if piece.name and end <= after else None
+                inner = (other, offset) if other else None
+            if first >= 0 and end <= after:
+                last = piece.start + (end - offset) if piece.is_literal else piece.end
+                break
+            offset = after
+        if inner is None:
+            if first < 0 or last < first:
+                break
+            return assignment, assignment.span(first, last - first)
+        assignment, offset = inner
+        start, end = start - offset, end - offset
+    return assignment, assignment.span()
+
+
+def _pieces_of(context: Context, assignment: Assignment) -> list[Piece]:
+    known = context.keep(_no_pieces)
+    if assignment not in known:
+        known[assignment] = list(pieces(context, assignment))
+    return known[assignment]
+
+
+def _no_pieces(_context: Context) -> dict[Assignment, list[Piece]]:
+    return {}
+
+
+def pieces(context: Context, assignment: Assignment) -> Iterator[Piece]:
+    """Take a value apart at its references (mac_parse(3))."""
+    value = assignment.value
+    position = 0
+    while position < len(value):
+        dollar = value.find("$", position)
+        if dollar != position:
+            end = dollar if dollar >= 0 else len(value)
+            yield Piece(position, end, value[position:end], is_literal=True)
+            position = end
+            continue
+        opening = value[dollar + 1 : dollar + 2]
+        end = dollar + 1
+        if opening == "$":
+            end += 1
+        elif opening in ("{", "("):
+            end = closing_brace(value, dollar + 1, opening, "}" if opening == "{" else ")") + 1 or len(value)
+        else:
+            while end < len(value) and value[end] in NAME:
+                end += 1
+        written = value[dollar:end]
+        name = written.strip("$(){}")
+        yield Piece(dollar, end, _expand(context, assignment, written), name if NAME.issuperset(name) else "")
+        position = end
+
+
+def _expand(context: Context, assignment: Assignment, text: str) -> str:
+    try:
+        return context.config.expand(text, context.view(assignment).lookup, _ignore)
+    except (ExpressionError, ConfigError):
+        return ""
+
+
+def _setting(context: Context, user: Assignment, name: str) -> Assignment | None:
+    """The setting that a reference in another setting means."""
+    if user.service is not None:
+        for each in reversed(context.overrides):
+            if each.name == name and each.service is user.service:
+                return each
+    return context.main.effective.get(name)
+
+
+def _ignore(_warning: str) -> None:
+    """Take a warning that rules give in their own words."""
+
+
+# Who reads a value
+
+
+def _why_unread(context: Context, read: Read) -> str:
+    """Why no program reads the value as things are; empty if one does, or nothing is known."""
+    needs, assignment = read.kind.needs, read.assignment
+    if needs:
+        views = [context.view(assignment)]
+        if assignment.service is None:
+            views += [context.service_view(entry) for entry in context.entries if entry.service]
+        if not any(_is_met(context, needs, view) for view in views):
+            return f"nothing reads it {_unless(needs)}"
+    programs = read.kind.services
+    if not programs or context.master is None:
+        return ""
+    if assignment.service is not None:
+        program = assignment.service.command.rpartition("/")[2]
+        return "" if program in programs else f"{program}(8) does not read it"
+    if not any(each in context.programs for each in programs):
+        return f"no service runs {' or '.join(programs)}"
+    return ""
+
+
+def _is_met(context: Context, needs: str, view: View) -> bool:
+    if needs.startswith("!"):
+        return not context.is_set(needs[1:], view)
+    if "=" in needs:
+        name, _, value = needs.partition("=")
+        differs = name.endswith("!")
+        return (context.value(name.removesuffix("!"), view).lower() == value) is not differs
+    return any(context.value(name, view) for name in needs.split("|"))
+
+
+def _unless(needs: str) -> str:
+    if needs.startswith("!"):
+        return f"while {needs[1:]} is set"
+    if "!=" in needs:
+        return f"while {needs.replace('!=', ' = ')}"
+    return f"without {needs.replace('=', ' = ').replace('|', ' or ')}"
