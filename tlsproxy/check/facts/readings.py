@@ -94,10 +94,11 @@ def _listed(context: Context) -> list[Read]:
     )
     found = []
     for each in context.everywhere:
+        # In the order of the file, user-defined ones too: the budget ends at the first value that is too large.
+        text = context.expanded(each)
         kind = kind_of(each.name, context.release, classes=classes)
         if kind is None or (context.master and not _exists(context, each.name, classes)):
             continue
-        text = context.expanded(each)
         if text is None or context.undefined(each) or comment_start(context, each) >= 0:
             continue
         found.append(Read(each, kind, text, kind.read(text)))

@@ -11,6 +11,7 @@ from ..context import Context
 from ..facts.readings import bad_values, locate, readings_of
 from ..findings import Finding, Severity
 from ..rule import Rule
+from ..text.sources import Assignment
 from .kinds import KindRule
 
 _UNITS = {"s": "second", "m": "minute", "h": "hour", "d": "day", "w": "week"}
