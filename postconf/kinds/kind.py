@@ -94,6 +94,7 @@ _SENTENCES = {
     Outcome.IGNORES: "it is ignored silently",
 }
 _MOST_NAMED = 3
+_LONGEST_KEPT = 200
 _COMMANDS = ("postalias", "postdrop", "postfix", "postmulti", "postqueue", "postsuper", "posttls-finger", "sendmail")
 
 
@@ -116,11 +117,12 @@ class Kind:
         self.outcomes = {program: Outcome(outcome) for program, _, outcome in pairs}
 
     def read(self, text: str) -> Reading:
-        """Read an expanded value."""
-        return self._reader(self, text)
+        """Read an expanded value. The reading is shared with others who read the same."""
+        return _read_again(self, text) if len(text) < _LONGEST_KEPT else self.reader(self, text)
 
     @cached_property
-    def _reader(self) -> Callable[[Kind, str], Reading]:
+    def reader(self) -> Callable[[Kind, str], Reading]:
+        """The function that reads values of this kind."""
         module = import_module(f".{_MODULE_OF[self.name]}", __package__)
         readers: dict[str, Callable[[Kind, str], Reading]] = module.READERS
         return readers[self.name]
@@ -155,6 +157,11 @@ class Kind:
         return _SENTENCES[outcome].format(_die(concerned or self.programs))
 
 
+@lru_cache(maxsize=4096)  # programs that look at many configurations meet the same settings again and again
+def _read_again(kind: Kind, text: str) -> Reading:
+    return kind.reader(kind, text)
+
+
 def _die(programs: tuple[str, ...]) -> str:
     if not programs:
         return "every program is fatal"
@@ -185,6 +192,7 @@ def _built_in(name: str, release: Release) -> Kind | None:
     return _from_row(_table()[name], parameter, release)
 
 
+@lru_cache(maxsize=64)
 def _of_class(release: Release) -> Kind:
     return _from_row(_table()["smtpd_recipient_restrictions"], None, release)
 

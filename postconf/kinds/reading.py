@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
+from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from postconf.spelling import did_you_mean
@@ -109,20 +111,19 @@ def one_of(number: int) -> str:
 
 def words_at(text: str, separators: str = LIST_SEPARATORS) -> Iterator[Word]:
     """The words of a list without braces (mystrtok(3)), with their places."""
-    start = -1
-    for offset, character in enumerate(text):
-        if character in separators:
-            if start >= 0:
-                yield Word(text[start:offset], start, offset)
-                start = -1
-        elif start < 0:
-            start = offset
-    if start >= 0:
-        yield Word(text[start:], start, len(text))
+    for found in _word(separators).finditer(text):
+        yield Word(found[0], found.start(), found.end())
+
+
+@cache
+def _word(separators: str) -> re.Pattern[str]:
+    return re.compile(f"[^{re.escape(separators)}]+")
 
 
 def braced_words_at(text: str, separators: str = LIST_SEPARATORS, offset: int = 0) -> list[Word]:
     """The words of a list, of which those in braces can have separators in them (mystrtokq(3)), with their places."""
+    if "{" not in text:
+        return [Word(word, offset + start, offset + end) for word, start, end, _ in words_at(text, separators)]
     return [Word(word, offset + at, offset + at + len(word)) for word, at in split_words(text, separators)]
 
 
