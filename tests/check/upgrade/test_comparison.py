@@ -76,7 +76,8 @@ def test_a_changed_default_has_old_and_new_values() -> None:
         ("smtpd_milters = inet:x:1\nmilter_default_action = accept\n", "default-milter-default-action"),
         ("smtp_tls_security_level = may\n", "default-tls-required-enable"),
         ("inet_protocols = ipv4\n", "default-smtpd-client-ipv6-prefix-length"),
-        (f"{TLS}smtpd_tls_mandatory_ciphers = high\nsmtpd_tls_ciphers = high\n", "default-tls-medium-cipherlist"),
+        (f"{TLS}smtpd_tls_ciphers = high\n", "default-tls-medium-cipherlist"),
+        (f"{TLS}smtpd_tls_mandatory_ciphers = low\n", "cipher-grade-medium"),
         ("smtp_tls_ciphers = medium\n", "cipher-grade-medium"),
         ("smtp_tls_ciphers = export\n", "cipher-grade-medium"),
         ("smtpd_recipient_restrictions = reject_unauth_destination\n", "restriction-removed"),
@@ -118,6 +119,12 @@ def test_what_does_not_concern_is_not_reported(main: str, id: str) -> None:
         ("lmtp_assume_final = yes\n", "ubuntu20.04", "ubuntu22.04", "lmtp-assume-final", "INFO", "3.5"),
         ("header_checks = pcre:{{/^x/X REJECT}}\n", "3.6", "3.7", "pcre-flag-x", "WARNING", "3.7"),
         (f"{TLS}", "3.10", "3.11", "requiretls-announced", "WARNING", "3.11"),
+        ("header_checks = proxy:hash:/x\n", "3.6.5", "3.6.6", "default-proxy-read-maps", "INFO", "3.6.6"),
+        ("header_checks = regexp:/x\n", "3.8", "3.9", "two-digit-days", "INFO", "3.9"),
+        (
+            "smtp_tls_policy_maps = inline:{{x.example=may ciphers=export}}\n",
+            *("3.7", "3.8", "cipher-grade-policy", "WARNING", "3.8"),
+        ),
         ("multi_instance_directories = /etc/b\n", "debian12", "debian13", "debian-instances", "ERROR", "3.10"),
     ],
 )

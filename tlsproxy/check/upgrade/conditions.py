@@ -13,7 +13,7 @@ from typing import Any
 from postconf import View
 
 from ..context import Context, words_of
-from ..facts.key_files import client_level, servers
+from ..facts.key_files import client_level, server_level, servers
 from ..rules.proxy import reusing_clients, screens_with_tls
 from ..text.sources import Assignment
 from .systems import System
@@ -149,7 +149,7 @@ def _has_restriction(situation: Situation, pattern: str) -> bool:
 
 
 def _has_tls(situation: Situation, roles: list[str]) -> bool:
-    """TLS is on in one of these roles: server, client, lmtp, enforced (a client with more than opportunistic TLS)."""
+    """TLS is on in one of these roles, which `_ROLES` has."""
     return any(_ROLES[role](situation) for role in roles)
 
 
@@ -183,35 +183,31 @@ def _upgrades_to(situation: Situation, families: dict[str, str]) -> bool:
     return False
 
 
-def _enforces(situation: Situation) -> bool:
-    strong = ("encrypt", "fingerprint", "verify", "secure", "dane", "dane-only")
-    return any(client_level(situation.old, view) in strong for view in situation.old.views("smtp")) or _is_set(
-        situation, ["smtp_tls_policy_maps"]
-    )
+def _client_levels(situation: Situation) -> set[str]:
+    """The levels of smtp(8) services in both releases; a policy table stands for all levels."""
+    contexts = (situation.old, situation.new)
+    levels = {client_level(context, view) for context in contexts for view in context.views("smtp")}
+    return levels | ({"may", "encrypt"} if _is_set(situation, ["smtp_tls_policy_maps"]) else set())
 
 
-def _is_client(situation: Situation) -> bool:
-    return any(
-        client_level(context, view) not in ("", "none")
-        for context in (situation.old, situation.new)
-        for view in context.views("smtp")
-    ) or _is_set(situation, ["smtp_tls_policy_maps"])
+def _server_levels(situation: Situation) -> set[str]:
+    return {server_level(situation.old, view) for view in servers(situation.old)}
 
 
-def _is_lmtp(situation: Situation) -> bool:
-    return any(situation.old.value("lmtp_tls_security_level", view) not in ("", "none") for view in _lmtp(situation))
+def _lmtp_levels(situation: Situation) -> set[str]:
+    return {situation.old.value("lmtp_tls_security_level", view) for view in situation.old.views("lmtp")}
 
 
-def _lmtp(situation: Situation) -> list[View]:
-    return situation.old.views("lmtp")
-
-
-_ROLES: dict[str, Callable[[Situation], bool]] = {
-    "server": lambda situation: bool(servers(situation.old)),
-    "client": _is_client,
-    "enforced": _enforces,
-    "lmtp": _is_lmtp,
-    "tlsproxy": lambda situation: bool(screens_with_tls(situation.old) or reusing_clients(situation.old)),
+_NONE = {"", "none"}
+_ROLES: dict[str, Callable[[Situation], object]] = {
+    "server": _server_levels,
+    "server at may": lambda situation: "may" in _server_levels(situation),
+    "server at encrypt": lambda situation: "encrypt" in _server_levels(situation),
+    "client": lambda situation: _client_levels(situation) - _NONE,
+    "client at may": lambda situation: "may" in _client_levels(situation),
+    "client above may": lambda situation: _client_levels(situation) - _NONE - {"may"},
+    "lmtp": lambda situation: _lmtp_levels(situation) - _NONE,
+    "tlsproxy": lambda situation: screens_with_tls(situation.old) or reusing_clients(situation.old),
 }
 
 KINDS: dict[str, Callable[[Situation, Any], bool]] = {
