@@ -15,6 +15,8 @@ from ..policy import Destination, DnsName, Policies, PolicyError
 from .tables import Found, TableLookupError
 from .view import MailView
 
+_NAMED_BY_CONTENT = ("inline", "static")
+"""Types of tables whose names are their content."""
 _DANE = (SecurityLevel.DANE, SecurityLevel.DANE_ONLY)
 
 
@@ -127,4 +129,6 @@ class Client:
 
 
 def _without_secret(found: Found) -> Credentials:
-    return Credentials(found.parameter, found.table, found.key, found.place)
+    kind = found.table.partition(":")[0]
+    table = kind if kind in _NAMED_BY_CONTENT else found.table
+    return Credentials(found.parameter, table, found.key, found.place)

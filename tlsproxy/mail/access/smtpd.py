@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from maps import TableError, open_table
 from maps.naming import BadBraces, in_braces, split_name
-from postconf import ConfigError
+from postconf import ConfigError, ServiceView
 from postconf.machine.host import own_addresses
 from postconf.syntax.expressions import compatibility_level
 from postconf.syntax.maincf import AssignmentError, split_assignment
@@ -361,8 +361,7 @@ def service_of(router: Router, service: str, *, traces: bool = True) -> Smtpd:
 
 
 def _program(view: View) -> str:
-    service = getattr(view, "service", None)
-    return service.command.rpartition("/")[2] if service else ""
+    return view.service.command.rpartition("/")[2] if isinstance(view, ServiceView) else ""
 
 
 def require_relay_control(lists: dict[Stage, RestrictionList], classes: Classes, settings: MailView) -> None:

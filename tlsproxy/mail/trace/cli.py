@@ -50,7 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (UsageError, RequestError, ServiceError, AssumptionError, UnknownRelease, TableError) as error:
         problem = str(error)
     except ConfigError as error:
-        problem = f"{error.place}: {error.message}" if error.place else error.message
+        problem = f"{error.place or arguments.directory or DEFAULT_DIRECTORY}: {error.message}"
         problem += f" ({error.remedy})" if error.remedy else ""
     except OSError as error:
         problem = f"{error.filename}: {error.strerror}" if error.filename else str(error)
