@@ -48,6 +48,13 @@ def test_class_names_are_case_sensitive(make_config):
     assert text(rcpt(make_config, smtpd_recipient_restrictions="PERMIT, nonsense")) == "250 2.1.5 Ok"
 
 
+def test_class_that_contains_itself_ends_the_session(make_config):
+    settings = {"smtpd_restriction_classes": "again", "again": "permit_mynetworks again"}
+    found = rcpt(make_config, smtpd_recipient_restrictions="again", **settings)
+    assert found.reply.code == 0
+    assert "crashes" in found.steps[-1].note
+
+
 def test_warn_if_reject_changes_the_next_restriction_only(make_config):
     found = rcpt(make_config, smtpd_recipient_restrictions="warn_if_reject reject, reject")
     assert [step.outcome for step in found.steps[-2:]] == ["warn", "reject"]

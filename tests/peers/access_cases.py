@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from pathlib import Path
 
 NEIGHBOUR = "127.99.99.99"
@@ -166,7 +167,9 @@ class World:
     def __init__(self, seed: int, services: int, sessions: int) -> None:
         self._random = random.Random(seed)
         self.tables: dict[str, str] = {}
-        self.main = MAIN | {name: self._list(2) for name in ("first_class", "Second_Class")}
+        classes = ("first_class", "Second_Class")
+        # A class that contains itself is more than smtpd(8) survives.
+        self.main = MAIN | {name: re.sub(r"(?i)\w+_class", "permit_mynetworks", self._list(2)) for name in classes}
         self.services = [self._settings() for _ in range(services)]
         self.sessions = [[self._session() for _ in range(sessions)] for _ in range(services)]
 
@@ -186,7 +189,9 @@ class World:
             if self._random.random() < 0.15:
                 settings[f"smtpd_{name}_restrictions"] = self._list(1)
         ending = self._pick(("reject_unauth_destination", "defer_unauth_destination", "reject", "check_relay_domains"))
-        settings["smtpd_relay_restrictions"] = f"{self._list(2)}, {ending}"
+        # smtpd(8) dies if nothing rejects: behind `permit`, or as what warn_if_reject only warns of.
+        first = self._list(2).replace("permit,", "").removesuffix("permit").removesuffix("warn_if_reject")
+        settings["smtpd_relay_restrictions"] = f"{first}, {ending}"
         pass_at_connect = f"check_client_access inline:{{{{{NEIGHBOUR}=OK}}}}"
         clients = settings.get("smtpd_client_restrictions", "")
         settings["smtpd_client_restrictions"] = f"{pass_at_connect} {clients}"

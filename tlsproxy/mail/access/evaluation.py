@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 MAX_DEPTH = 100
 """Lists in lists; beyond that the result of a table is not evaluated."""
+_CRASH_DEPTH = 120
+"""Only classes that contain themselves come so far: smtpd(8) knows no limit for these, and crashes."""
 
 
 class Result(enum.IntEnum):
@@ -84,7 +86,7 @@ class Rejected(Exception):
 
 
 class HungUp(Exception):
-    """The HANGUP action: the client gets no reply."""
+    """The end of a session without a reply: the HANGUP action, or a crash."""
 
 
 class Deferral:
@@ -259,6 +261,9 @@ class Evaluation:
         """Evaluate a list; raise `Rejected` for an error in it."""
         saved = self.depth
         self.depth += 1
+        if self.depth > _CRASH_DEPTH:
+            self.warn("a restriction class that contains itself: smtpd(8) crashes")
+            raise HungUp
         result = Result.DUNNO
         remaining = iter(words)
         for word in remaining:
