@@ -42,7 +42,7 @@ _ROUTE = {"name", "sender", "recipient", "class", "transport", "nexthop", "final
 _HEADER = re.compile(r"\s*\[\[\s*(session|route)\s*\]\]")
 
 
-class ExpectationError(ValueError):
+class ExpectationError(RequestError):
     """A file of expectations that can't be read; the message names the entry and its line."""
 
 
