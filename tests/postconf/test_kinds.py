@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import runpy
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from postconf import ConfigError
-from postconf.catalogue import RAW, Release, release, releases, upstream_releases
+from postconf.catalogue import RAW, Release, kind_rows, release, releases, upstream_releases
 from postconf.config import Config
 from postconf.kinds import Outcome, Problem, kind_of
 from postconf.kinds.kind import TEXT
 from postconf.machine.host import FixedHost
 from postconf.syntax.mastercf import Master
 
+ROOT = Path(__file__).parents[2]
 NEWEST = release(upstream_releases()[-1])
 SAMPLES = {kind.name: name for name in NEWEST.kinds if (kind := kind_of(name, NEWEST))}
 """Kind → a parameter of it."""
@@ -251,6 +254,16 @@ def test_any_text_is_read_with_right_places(parameter: str, value: str) -> None:
     for problem in reading.problems:
         assert 0 <= problem.start <= problem.end <= len(value)
         assert problem.message
+
+
+def test_page_of_kinds_is_current() -> None:
+    made = runpy.run_path(str(ROOT / "tools" / "make_kind_page.py"))["page"]()
+    assert (ROOT / "docs" / "parameter-kinds.md").read_text() == made, "run tools/make_kind_page.py"
+
+
+def test_table_of_kinds_has_no_line_without_a_parameter() -> None:
+    known = {name for each in releases() for name in release(each).kinds}
+    assert {row[0] for row in kind_rows()} <= known
 
 
 def test_listing_does_not_load_the_kinds() -> None:
