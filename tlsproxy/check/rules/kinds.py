@@ -104,7 +104,7 @@ class BadAccessWord(KindRule):
 class TwoTables(KindRule):
     """Two tables where there can be one only."""
 
-    id = "V029"
+    id = "V028"
     name = "two-tables"
     in_templates = True
     kinds = ("table",)
@@ -117,7 +117,7 @@ class TwoTables(KindRule):
 class UnbalancedBraces(KindRule):
     """A brace without its partner in a list of restrictions."""
 
-    id = "V031"
+    id = "V030"
     name = "unbalanced-braces"
     in_templates = True
     kinds = ("restrictions",)
@@ -130,7 +130,7 @@ class UnbalancedBraces(KindRule):
 class BadForm(KindRule):
     """A value that has not the form that its parameter wants: a rate, a header's name, a level, two characters."""
 
-    id = "V028"
+    id = "V027"
     name = "bad-form"
     in_templates = True
     kinds = ("rate", "verp-delimiters", "headers", "environment", "level", "charset", "random-source", "macro-values")
@@ -143,7 +143,7 @@ class BadForm(KindRule):
 class BadFingerprint(KindRule):
     """Fingerprints or digests that match no certificate."""
 
-    id = "V030"
+    id = "V029"
     name = "bad-fingerprint"
     severity = Severity.WARNING
     in_templates = True
