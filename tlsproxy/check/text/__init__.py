@@ -1,1 +1,1 @@
-"""Configuration files as text: places, comments for the checker, template markup and spelling."""
+"""Configuration files as text: places, comments for the checker, and template markup."""
