@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 
 _SIMILAR = 0.84
@@ -44,10 +43,14 @@ def distance(one: str, other: str, limit: int) -> int:
 
 def similar(word: str, known: Iterable[str]) -> str:
     """A known name that looks like it, though more than a letter or two are different; empty if there is none."""
+    import difflib  # late: commands start fast
+
     return next(iter(difflib.get_close_matches(word, known, n=1, cutoff=_SIMILAR)), "")
 
 
 def did_you_mean(word: str, known: Iterable[str], cutoff: float = _SIMILAR) -> str:
     """A line of help with the word of a short list that was most likely meant; empty if there is none."""
+    import difflib  # late: commands start fast
+
     found = next(iter(difflib.get_close_matches(word, known, n=1, cutoff=cutoff)), "")
     return f'did you mean "{found}"?' if found else ""

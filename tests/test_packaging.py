@@ -34,8 +34,6 @@ def test_packages_declare_their_types(package: str) -> None:
 @pytest.mark.parametrize(
     ("command", "answer"),
     [
-        ("tlsproxy --version", f"tlsproxy {version('tlsproxy')}\n"),
-        ("tlsproxy-check --version", f"tlsproxy-check {version('tlsproxy')}\n"),
         ("tlsproxy-postconf -dh mail_owner", "postfix\n"),
         ("tlsproxy-postmap -q key static:value", "value\n"),
     ],

@@ -9,6 +9,7 @@ import sys
 from postconf.config import DEFAULT_DIRECTORY, Config
 from postconf.errors import ConfigError
 from postconf.machine.installed import installed_release
+from postconf.program.running import program
 from postconf.syntax.expressions import ExpressionError
 from postconf.syntax.lines import decode, encode, read_file
 from postconf.syntax.maincf import Setting, add_settings
@@ -59,12 +60,20 @@ class Command:
             status = 1
         try:
             self._flush()
+        except BrokenPipeError:
+            raise
         except OSError as error:
             self.diagnostics.say(f"fatal: write error: {reason(error)}")
             return 1
         return status
 
     def _run(self) -> int:
+        if self.arguments and self.arguments[0].startswith("--"):
+            from .help import description
+
+            if text := description(self.arguments):
+                self._print(encode(text))
+                return 0
         usage = parse(self.arguments)
         self._config = self._load(usage.directory)
         self._default_type = self._config["default_database_type"]
@@ -417,5 +426,4 @@ def _become(user: int, group: int) -> None:
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; return its exit status."""
     os.umask(0o022)
-    program = sys.argv[0].rpartition("/")[2] or sys.argv[0]
-    return Command(program, sys.argv[1:] if arguments is None else arguments).run()
+    return Command(program(), sys.argv[1:] if arguments is None else arguments).run()

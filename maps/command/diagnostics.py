@@ -36,9 +36,14 @@ class Diagnostics:
         return held
 
     def say(self, text: str) -> None:
-        """Say a line as it is."""
+        """Write a line as it is; a full disk has no room for it. Raise `BrokenPipeError`."""
         line = encode(f"{self.program}: {text}")
-        os.write(_STDERR, (_printable(line) if self.utf8 else line.translate(_ASCII)) + b"\n")
+        try:
+            os.write(_STDERR, (_printable(line) if self.utf8 else line.translate(_ASCII)) + b"\n")
+        except BrokenPipeError:
+            raise
+        except OSError:
+            pass
 
 
 def _printable(line: bytes) -> bytes:

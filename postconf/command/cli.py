@@ -12,7 +12,7 @@ from ..names import Names
 from ..syntax.lines import encode, read_file
 from ..syntax.maincf import Setting, add_settings
 from ..syntax.mastercf import Master, read_services
-from .extensions import check, report, take
+from .extensions import check, report, service_named, take
 from .listing import Listing, selected
 from .options import BadOption
 from .usage import Usage, parse, usage_text
@@ -21,6 +21,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ..catalogue import Release
     from ..machine.host import Host
+    from ..program.options import Option
 
 LOCK_TYPES = ("flock", "fcntl", "dotlock")
 SERVER_SASL_TYPES = ("cyrus", "dovecot")
@@ -71,21 +72,24 @@ class Command:
         self.diagnose(bytes(byte if 32 <= byte < 127 else 63 for byte in data) + b"\n")
 
     def diagnose(self, line: bytes) -> None:
-        """Write a line of diagnostics."""
-        if sys.stderr is not None:
+        """Write a line of diagnostics; a full disk has no room for it. Raise `BrokenPipeError`."""
+        try:
             sys.stderr.buffer.write(line)
             sys.stderr.buffer.flush()
+        except BrokenPipeError:
+            raise
+        except OSError:
+            pass
 
     def _run(self) -> int:
         options, arguments = take(self.arguments)
         version = options.get("postfix-version", "")
-        if "completion" in options:
-            from .completion import script
-
-            self.print(script(options["completion"], _release(version)))
+        if options.keys() & {"help", "version", "completion"}:
+            self._describe(options, version)
             return 0
         self.release = _release(version)
         usage = parse(arguments, self.release)
+        check(options, usage)
         if options.keys() & {"json", "origin"}:
             self._report(usage, options, version)
         elif usage.flags & {"b", "t"}:
@@ -108,8 +112,30 @@ class Command:
         elif usage.flags & set("MFP"):
             self._list(usage, self._load(usage, version, master_first=True)).services()
         else:
-            self._list(usage, self._load(usage, version, master_first=False)).parameters()
+            config = self._load(usage, version, master_first=False)
+            if "service" in options:
+                _see_as(config, options["service"])
+            self._list(usage, config).parameters()
         return 0
+
+    def _describe(self, options: dict[str, str], version: str) -> None:
+        """Print the command's help, its version or its completion script."""
+        from . import help
+
+        if "help" in options:
+            self.print(help.text())
+        elif "version" in options:
+            from ..program.versions import version_text
+
+            self.print(version_text(help.PROGRAM))
+        else:
+            from ..program.completion import script
+
+            names = sorted(_release(version).defaults)
+            try:
+                self.print(script(options["completion"], help.PROGRAM, _completed(), names).rstrip("\n"))
+            except ValueError as error:
+                raise ConfigError(str(error)) from None
 
     def _list(self, usage: Usage, config: Config) -> Listing:
         return Listing(usage, config, self.print, self.warn)
@@ -160,7 +186,6 @@ class Command:
         )
 
     def _report(self, usage: Usage, options: dict[str, str], version: str) -> None:
-        check(options, usage)
         config = self._load(usage, version, master_first=False)
         names = Names(config, self.warn)
         names.register_user_names()
@@ -222,6 +247,25 @@ class Command:
         return read_services(text, path, self.warn, warn_of_nul=self._warns_of_nul)
 
 
+def _see_as(config: Config, text: str) -> None:
+    """Put the -o settings of a service over those of main.cf."""
+    view = service_named(config, text)
+    service = view.service
+    config.main.update(config.master.settings.get(service.key, {}))
+    config.process |= {"process_name": service.command.rpartition("/")[2], "service_name": service.name}
+
+
+def _completed() -> list[Option]:
+    """Return all options, with the releases that --postfix-version takes."""
+    from ..catalogue import upstream_releases
+    from ..program.options import Option
+    from .help import OWN, POSTFIX
+
+    branches = dict.fromkeys(".".join(name.split(".")[:2]).partition("-")[0] for name in upstream_releases())
+    own = [Option(each.names, each.help, each.value, branches if each.value == "V" else each.choices) for each in OWN]
+    return [*POSTFIX, *own]
+
+
 def _directory(usage: Usage) -> str | None:
     """The configuration directory that was asked for."""
     return os.environ.get("MAIL_CONFIG") if usage.directory is None else usage.directory
@@ -243,12 +287,12 @@ def main(arguments: list[str] | None = None) -> int:
     os.umask(0o022)
     command = Command(sys.argv[0], sys.argv[1:] if arguments is None else arguments)
     status = command.run()
-    if command.output and sys.stdout is not None:  # it may have been closed before we came
+    if command.output:
         try:
             sys.stdout.buffer.write(encode("\n".join(command.output) + "\n"))
             sys.stdout.buffer.flush()
-        except BrokenPipeError:  # nobody wants to read on: what SIGPIPE would say
-            return 128 + 13
+        except BrokenPipeError:
+            raise
         except OSError as error:
             command.warn(f"write error: {error.strerror}")
             return 1

@@ -1,15 +1,10 @@
-"""What tlsproxy-postconf takes beyond the options of postconf(1). All of it begins with two dashes.
-
---postfix-version V   answer as this release
---json                print parameters, or with -M and -P services, as JSON: values, and where they come from
---origin              print for each name how it gets its value, through all references
---service NAME/TYPE   with --json and --origin: as this service of master.cf sees it
---completion SHELL    print a completion script for bash, zsh or fish
-"""
+"""The options that tlsproxy-postconf has beyond those of postconf(1) (`help.OWN`). All begin with two dashes."""
 
 from __future__ import annotations
 
 from ..errors import ConfigError
+from ..spelling import did_you_mean
+from .help import OWN
 from .patterns import ANY, matches, parse_pattern
 
 TYPE_CHECKING = False
@@ -19,14 +14,15 @@ if TYPE_CHECKING:
     from ..config import Config, ServiceView
     from .usage import Usage
 
-FLAGS = ("json", "origin")
-WITH_VALUE = ("service", "postfix-version", "completion")
+FLAGS = tuple(option.names[0][2:] for option in OWN if not option.value)
+WITH_VALUE = tuple(option.names[0][2:] for option in OWN if option.value)
+_CLOSE = 0.7
 
 
 def take(arguments: list[str]) -> tuple[dict[str, str], list[str]]:
     """Take our own options out of the arguments; return them (a flag's value is its name) and the others.
 
-    Raise `ConfigError` for one that misses its value.
+    Raise `ConfigError` for one that misses its value, or is misspelled.
     """
     taken: dict[str, str] = {}
     rest: list[str] = []
@@ -45,13 +41,23 @@ def take(arguments: list[str]) -> tuple[dict[str, str], list[str]]:
         elif name in FLAGS:
             taken[name] = name
         else:
+            hint = did_you_mean(argument, [f"--{each}" for each in (*FLAGS, *WITH_VALUE)], _CLOSE)
+            if hint:  # any other one is for postconf(1) to refuse
+                raise ConfigError(f"unrecognized option {argument} ({hint})")
             rest.append(argument)
     return taken, rest
 
 
 def check(options: dict[str, str], usage: Usage) -> None:
-    """Raise `ConfigError` for options of postconf(1) that don't go with --json or --origin."""
-    option, excess = ("--json", "deXfFhHmtbx#") if "json" in options else ("--origin", "deXfFhHmtbx#MP")
+    """Raise `ConfigError` for options of postconf(1) that don't go with --json, --origin or --service."""
+    if "origin" in options:
+        option, excess = "--origin", "deXfFhHmtbx#MP"
+    elif "json" in options:
+        option, excess = "--json", "deXfFhHmtbx#"
+    elif "service" in options:
+        option, excess = "--service", "deXFmtblaAT#MP"
+    else:
+        return
     given = [f"-{flag}" for flag in excess if flag in usage]
     if given:
         raise ConfigError(f"with option {option}, do not specify {' '.join(given)}")
@@ -74,22 +80,22 @@ def report(
         from . import reports
 
         return [reports.text(reports.services(_matching(usage, config, warn)))]
-    view = _service(config, options["service"]) if "service" in options else config
+    view = service_named(config, options["service"]) if "service" in options else config
     names = list(usage.operands)
     for name in usage.operands:
         if not is_known(name) and name not in view:
             warn(f"{name}: unknown parameter")
             names.remove(name)
     if not usage.operands:
-        names = _read_by(_service(config, options["service"])) if "service" in options else listed
+        names = _read_by(service_named(config, options["service"])) if "service" in options else listed
         names = [name for name in names if "n" not in usage or view.origin(name).place]
-    if "origin" in options:
+    if "origin" in options and "json" not in options:
         from .. import origins
 
         return [line for name in names for line in origins.lines(view, name)]
     from . import reports
 
-    return [reports.text(reports.parameters(view, names))]
+    return [reports.text(reports.parameters(view, names, chains="origin" in options))]
 
 
 def _matching(usage: Usage, config: Config, warn: Callable[[str], None]) -> list[ServiceView]:
@@ -113,14 +119,16 @@ def _matching(usage: Usage, config: Config, warn: Callable[[str], None]) -> list
     return [chosen[number] for number in sorted(chosen)]
 
 
-def _service(config: Config, text: str) -> ServiceView:
+def service_named(config: Config, text: str) -> ServiceView:
+    """Return the view of the service NAME/TYPE; raise `ConfigError` if there is none."""
     pattern = parse_pattern(text, 2, 2)
     if pattern is None or ANY in pattern:
         raise ConfigError("--service requires service_name/type")
     try:
         return config.service(*pattern)
     except KeyError:
-        raise ConfigError(f"no service {text} in {config.master.path}") from None
+        hint = did_you_mean(text, [f"{each.service.name}/{each.service.type}" for each in config.services()], 0.6)
+        raise ConfigError(f"no service {text} in {config.master.path}{hint and f' ({hint})'}") from None
 
 
 def _read_by(view: ServiceView) -> list[str]:

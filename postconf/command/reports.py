@@ -18,12 +18,13 @@ if TYPE_CHECKING:
 Json = dict[str, object]
 
 
-def parameters(view: View, names: Iterable[str]) -> Json:
-    """Name → its value, its text as written, and where that stands; the same for all that it refers to.
+def parameters(view: View, names: Iterable[str], *, chains: bool = False) -> Json:
+    """Return name → its value, its text as written, and the place of that; the same for all that it refers to.
 
-    Raise KeyError for an unknown name.
+    `chains`: True if each gets a list besides, of how it gets its value (the lines of --origin). Raise KeyError for an
+    unknown name.
     """
-    return {name: _parameter(view, name) for name in names}
+    return {name: _parameter(view, name) | (_chain(view, name) if chains else {}) for name in names}
 
 
 def services(views: Iterable[ServiceView]) -> list[Json]:
@@ -47,6 +48,11 @@ def _parameter(view: View, name: str) -> Json:
     if references:
         report["references"] = {reference.name: _origin(reference) for _, reference in references}
     return report
+
+
+def _chain(view: View, name: str) -> Json:
+    steps = [{"name": each.name, "depth": depth, **_origin(each)} for depth, each in origins.chain(view, name)]
+    return {"chain": steps}
 
 
 def _origin(origin: Origin) -> Json:

@@ -10,7 +10,12 @@ _DEBIAN_DIRECTORY = b"/usr/lib/postfix/sbin"
 
 
 def installed_release() -> Release:
-    """The catalogue of the installed release and build; that of `DEFAULT` where there is none, or an unknown one."""
+    """Return the catalogue of the installed release and build, or else that of `DEFAULT`."""
+    return found_release() or release(DEFAULT)
+
+
+def found_release() -> Release | None:
+    """Return the catalogue of the installed release and build; None if there is none, or an unknown one."""
     for program in _PROGRAMS:
         try:
             with open(program, "rb") as file:  # noqa: PTH123  commands must start fast
@@ -23,4 +28,4 @@ def installed_release() -> Release:
             return release(version, "debian" if _DEBIAN_DIRECTORY in data else "")
         except UnknownRelease:
             continue
-    return release(DEFAULT)
+    return None

@@ -5,6 +5,10 @@ Works on text that was decoded as UTF-8 with surrogateescape: any bytes survive,
 
 from __future__ import annotations
 
+import errno
+import os
+import stat
+
 from ..errors import Place
 
 TYPE_CHECKING = False
@@ -109,7 +113,21 @@ def encode(text: str) -> bytes:
 
 
 def read_file(path: str) -> str:
-    """Read a file as text that can be turned back into its bytes; raise OSError."""
+    """Read a regular file as text that can be turned back into its bytes; raise OSError.
+
+    A FIFO or a device is refused: it would hold up the program, or never end.
+    """
     # Not pathlib: commands read two files and are done.
-    with open(path, "rb") as file:  # noqa: PTH123
+    with open(path, "rb", opener=_open_regular) as file:  # noqa: PTH123
         return decode(file.read())
+
+
+def _open_regular(path: str, flags: int) -> int:
+    descriptor = os.open(path, flags | os.O_NONBLOCK)
+    mode = os.fstat(descriptor).st_mode
+    if stat.S_ISREG(mode):
+        return descriptor
+    os.close(descriptor)
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
+    raise OSError(errno.EINVAL, "Not a regular file", path)

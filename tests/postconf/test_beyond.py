@@ -109,7 +109,7 @@ def test_origins_are_told_in_lines(directory: Path, capfd: pytest.CaptureFixture
         (["--json", "-e", "a=b"], "with option --json, do not specify -e"),
         (["--origin", "-M"], "with option --origin, do not specify -M"),
         (["--json", "--service", "smtp"], "--service requires service_name/type"),
-        (["--json", "--service", "smtp/unix"], "no service smtp/unix in DIR/master.cf"),
+        (["--json", "--service", "smtp/unix"], 'no service smtp/unix in DIR/master.cf (did you mean "smtp/inet"?)'),
         (["--json", "-M", "/x"], "--json with -M or -P requires service_name[/type]"),
         (["--service"], "option --service requires an argument"),
         (["--completion", "tcsh"], "no completion for tcsh; there is one for bash, zsh, fish"),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -12,8 +11,8 @@ from pathlib import Path
 from postconf import ConfigError
 from postconf.catalogue import Release, UnknownRelease, release
 from postconf.machine.installed import installed_release
+from postconf.program.parser import Parser
 
-from ... import __version__
 from .. import fixes, reports
 from ..context import Options
 from ..engine import Checked, check
@@ -34,24 +33,21 @@ _PASSES = 10
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; return its exit status. `argv` is without the program's name."""
-    sys.stdout.reconfigure(errors="surrogateescape")  # type: ignore[union-attr]  # always a TextIOWrapper here
     parser = _parser()
-    arguments = parser.parse_args(argv)
+    arguments = parser.parse(argv)
     try:
         project = find_project(Path.cwd())
         return _Run(arguments, project).run()
     except (BadProject, BadUpgrade, UnknownRelease, _Usage) as error:
-        parser.print_usage(sys.stderr)
         print(f"tlsproxy-check: {error}", file=sys.stderr)
         return USAGE
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return FAILED
+        raise
     except (Unreadable, ConfigError) as error:
         print(f"tlsproxy-check: {error}", file=sys.stderr)
         return FAILED
     except OSError as error:
-        print(f"tlsproxy-check: {error.filename}: {error.strerror}", file=sys.stderr)
+        print(f"tlsproxy-check: {error.filename or 'write error'}: {error.strerror}", file=sys.stderr)
         return FAILED
 
 
@@ -211,14 +207,14 @@ class _Words(argparse.Action):
         setattr(namespace, self.dest, [*getattr(namespace, self.dest), *words])
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="tlsproxy-check",
+def _parser() -> Parser:
+    parser = Parser(
+        "tlsproxy-check",
         description="Find mistakes in Postfix's main.cf and master.cf. Reads only, and needs no Postfix.",
-        epilog="Exit status: 0 nothing found, 1 findings, 2 usage, 3 something can't be read.",
+        epilog="Exit status: 0 nothing found, 1 findings, 2 usage, 3 something can't be read or written.",
+        operands="FILE",
     )
     add = parser.add_argument
-    add("--version", action="version", version=f"%(prog)s {__version__}")
     add("files", nargs="*", metavar="FILE", help="main.cf, master.cf, a directory that has them, or - for stdin")
     add("-c", dest="config_directory", action="append", default=[], metavar="DIR", help="default: /etc/postfix")
     add("--postfix-version", default="", metavar="V", help="such as 3.10; default: the installed one, or 3.7")

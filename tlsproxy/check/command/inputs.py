@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -77,7 +78,7 @@ def _single(path: str) -> Input:
     if path == "-":
         text, shown = decode(sys.stdin.buffer.read(_MOST_BYTES)), "<stdin>"
     else:
-        text, shown = _read(path), path
+        text, shown = _read_any(path), path
     directory = "" if path == "-" else _destination(path)
     if is_master(text):
         return Input(directory, None, MasterFile(shown, text))
@@ -109,6 +110,17 @@ def _is_absent(path: str) -> bool:
     except OSError:
         pass
     return False
+
+
+def _read_any(path: str) -> str:
+    """Read what was named itself, which may be a pipe: `tlsproxy-check <(generate)`."""
+    try:
+        if stat.S_ISFIFO(os.stat(path).st_mode):  # noqa: PTH116  names may have any bytes
+            with open(path, "rb") as file:  # noqa: PTH123
+                return decode(file.read())
+    except OSError as error:
+        raise Unreadable(f"{path}: {error.strerror}") from None
+    return _read(path)
 
 
 def _read(path: str) -> str:

@@ -1,0 +1,157 @@
+"""Running a command as a program: standard streams, and an end without a traceback, whatever happens.
+
+Every command in bin/ starts here. It promises that descriptors 0 to 2 are open (as Postfix's programs do it), that
+output is bytes as they came from the configuration, and that a failure is one line on standard error. The command's own
+errors, and their exit status, are its own business.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import sys
+from importlib import import_module
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import TracebackType
+    from typing import NoReturn
+
+DEFECT = 70
+"""The exit status after an exception that nothing has foreseen (EX_SOFTWARE of sysexits.h)."""
+_SHOW_TRACEBACK = "TLSPROXY_TRACEBACK"
+"""With this environment variable an unforeseen exception is shown whole."""
+_MAX_TEXT = 500
+
+
+def run(module: str) -> NoReturn:
+    """Run `main` of a module, and end the process with the status that it returns.
+
+    A closed pipe ends the program as SIGPIPE would, silently.
+    """
+    _open_standard_descriptors()
+    try:
+        status = import_module(module).main()
+        _flush()
+    except BaseException as error:
+        status = _failed(error)
+    leave(status)
+
+
+def leave(status: int) -> NoReturn:
+    """End the process; a negative status is the number of the signal that ends it.
+
+    The interpreter's teardown takes longer than the work of some commands, and is left out.
+    """
+    if status < 0:
+        signal.signal(-status, signal.SIG_DFL)
+        os.kill(os.getpid(), -status)
+    os._exit(status)
+
+
+def _open_standard_descriptors() -> None:
+    """Open /dev/null in place of a closed descriptor: or else a file that is opened later would be standard error."""
+    try:
+        while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
+            os.set_inheritable(descriptor, True)
+        os.close(descriptor)
+    except OSError:  # a chroot without /dev
+        return
+    for name, mode in ("stdin", "r"), ("stdout", "w"), ("stderr", "w"):
+        if getattr(sys, name) is None:
+            number = ("stdin", "stdout", "stderr").index(name)
+            setattr(sys, name, open(number, mode, closefd=False, encoding="utf-8"))  # noqa: SIM115
+    for stream in (sys.stdout, sys.stderr):
+        # Values are bytes to Postfix, in any locale.
+        stream.reconfigure(encoding="utf-8", errors="surrogateescape")  # type: ignore[union-attr]
+
+
+def _flush() -> None:
+    """Write what is buffered now: when the interpreter ends, an error would be shown in its own words."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, "standard output") from None
+
+
+def _failed(error: BaseException) -> int:
+    """Report what has ended the command; return the exit status."""
+    try:
+        if isinstance(error, SystemExit):
+            return _exit_status(error)
+        if isinstance(error, BrokenPipeError):
+            return -signal.SIGPIPE
+        if isinstance(error, KeyboardInterrupt):
+            return -signal.SIGINT
+        if isinstance(error, OSError) and error.errno:
+            return _say(f"fatal: {_file_of(error)}: {os.strerror(error.errno)}", 1)
+        if isinstance(error, MemoryError):
+            return _say("fatal: out of memory", 1)
+        return _defect(error)
+    except BrokenPipeError:
+        return -signal.SIGPIPE
+
+
+def _exit_status(error: SystemExit) -> int:
+    """Return the status that argparse or a command has asked for; raise `BrokenPipeError`."""
+    try:
+        _flush()
+    except BrokenPipeError:
+        raise
+    except OSError as problem:
+        return _say(f"fatal: {problem.filename}: {problem.strerror}", 1)
+    if error.code is None:
+        return 0
+    return error.code if isinstance(error.code, int) else _say(str(error.code), 1)
+
+
+def _file_of(error: OSError) -> str:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EIO) and error.filename is None:
+        return "write error"
+    name = error.filename
+    return os.fsdecode(name) if isinstance(name, str | bytes) else "system call"
+
+
+def _defect(error: BaseException) -> int:
+    if os.environ.get(_SHOW_TRACEBACK):
+        import traceback
+
+        sys.stderr.write("".join(traceback.format_exception(error)))
+        sys.stderr.flush()
+        return DEFECT
+    text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    return _say(
+        f"panic: {text[:_MAX_TEXT]} ({_place(error.__traceback__)}): the command ends; this is a defect of the "
+        f"program: please report it with the traceback that {_SHOW_TRACEBACK}=1 in the environment shows",
+        DEFECT,
+    )
+
+
+def _place(trace: TracebackType | None) -> str:
+    """Return the innermost file and line of a traceback."""
+    place = "unknown place"
+    while trace is not None:
+        place = "/".join(trace.tb_frame.f_code.co_filename.split("/")[-2:]) + f":{trace.tb_lineno}"
+        trace = trace.tb_next
+    return place
+
+
+def _say(text: str, status: int) -> int:
+    """Write a line to standard error; one that is full has no room for it. Raise `BrokenPipeError`."""
+    shown = "".join(each if each.isprintable() else "?" for each in text)
+    try:
+        sys.stderr.write(f"{program()}: {shown}\n")
+        sys.stderr.flush()
+    except BrokenPipeError:
+        raise
+    except OSError:
+        pass
+    return status
+
+
+def program() -> str:
+    """Return the name that the command was called by, without its directory."""
+    return sys.argv[0].rpartition("/")[2] or sys.argv[0]
