@@ -6,7 +6,7 @@ import importlib.util
 import os
 import subprocess
 import sysconfig
-from importlib.metadata import files, version
+from importlib.metadata import files
 from pathlib import Path
 
 import pytest

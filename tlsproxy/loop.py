@@ -66,6 +66,11 @@ class Loop:
         """Called inside the `except` block of a handler, job or chore that has raised, with that function."""
         self.now = time.monotonic()
 
+    @property
+    def descriptors(self) -> int:
+        """How many descriptors are known here: watched ones, and those that were and are open."""
+        return len(self._masks)
+
     def watch(self, descriptor: int, events: int, handler: Handler) -> None:
         """Call `handler` when one of `events` happens; `events` of 0 stops that, hang-ups included."""
         old = self._masks.get(descriptor, 0)

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import NoReturn
 
+    from _typeshed import SupportsWrite
+
 _USAGE = 2
 _CLOSE = 0.6
 """How much of an option's letters have to be equal (difflib's ratio): there are few options."""
@@ -76,6 +78,10 @@ class Parser(argparse.ArgumentParser):
             message = f"{option}: there is no {word}{_hint(word, known)}; use one of {', '.join(known)}"
         message = re.sub(r"^argument (\S+): ", r"\1: ", message)
         self.exit(_USAGE, f"{self.prog}: {message}; see {self.prog} --help\n")
+
+    def _print_message(self, message: str, file: SupportsWrite[str] | None = None) -> None:
+        """Print help or an error; unlike argparse, raise OSError."""
+        (file or sys.stderr).write(message)
 
 
 class _Version(argparse.Action):

@@ -118,7 +118,7 @@ def read_file(path: str) -> str:
     A FIFO or a device is refused: it would hold up the program, or never end.
     """
     # Not pathlib: commands read two files and are done.
-    with open(path, "rb", opener=_open_regular) as file:  # noqa: PTH123
+    with open(path, "rb", opener=_open_regular) as file:
         return decode(file.read())
 
 

@@ -165,7 +165,7 @@ def test_a_bad_renewal_keeps_what_there_was_and_is_said_once(public_path: Path) 
         client = starttls(postfix)
         before = certificate(client)
         chain.write_text("damaged")
-        postfix.wait_for_log("the keys and certificates that were read before stay in use")
+        postfix.wait_for_log("the keys and certificates that were read before stay in use; correct the file")
         other = starttls(postfix)
         assert certificate(other) == before
         finish(other)

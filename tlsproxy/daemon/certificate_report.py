@@ -1,4 +1,4 @@
-"""What is told outside of our own certificates: in which file, whose, until when."""
+"""What is reported of our own certificates: file, subject, digest, expiry."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from cryptography.hazmat.primitives.hashes import SHA256
 
 from ..tls.roles import ServerRole
 
+_UNKNOWN = float("inf")
+
 
 class Described(NamedTuple):
     """One certificate."""
@@ -17,25 +19,24 @@ class Described(NamedTuple):
     file: str
     subject: str
     expires: float
-    """On the clock of time(2)."""
+    """On the clock of time(2); infinite where that is not known."""
     sha256: str = ""
     """The digest of the certificate, in hexadecimal; empty where that is not known."""
 
-    def shown(self) -> dict[str, object]:
-        """As JSON has it."""
-        date = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(self.expires))
-        left = self.expires - time.time()
+    def as_json(self) -> dict[str, object]:
+        """Return the fields of /status."""
+        known = self.expires != _UNKNOWN
         return {
             "file": self.file,
             "subject": self.subject,
             "sha256": self.sha256,
-            "expires": date,
-            "seconds_left": left,
+            "expires": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(self.expires)) if known else None,
+            "seconds_left": round(self.expires - time.time()) if known else None,
         }
 
 
 def described(role: ServerRole | None) -> list[Described]:
-    """The leaf certificates of a role."""
+    """Return the leaf certificates of a role."""
     if role is None:
         return []
     found = []
@@ -47,5 +48,5 @@ def described(role: ServerRole | None) -> list[Described]:
             digest = certificate.fingerprint(SHA256()).hex()
             found.append(Described(leaf.source, subject, certificate.not_valid_after_utc.timestamp(), digest))
         except ValueError:  # OpenSSL takes what this parser does not
-            found.append(Described(leaf.source, "unknown", float("inf")))
+            found.append(Described(leaf.source, "unknown", _UNKNOWN))
     return found

@@ -1,6 +1,7 @@
-"""Answers those who ask how the daemon is: HTTP/1.0 on a UNIX socket or on the loopback interface.
+"""Answers about the state of the daemon: HTTP/1.0 on a UNIX socket, and on a TCP address if that is wanted.
 
-GET /metrics is for Prometheus, GET /status is what `tlsproxy --status` shows. Nothing can be changed here.
+GET /metrics is for Prometheus, GET /status is JSON, GET /healthz is one line with status 200 or 503. Nothing can be
+changed here. A TCP address that can't be had is tried again, forever: monitoring never ends the daemon.
 """
 
 from __future__ import annotations
@@ -8,79 +9,108 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from pathlib import Path
 
-from ..log import Fatal, Log
+from postconf.ownership import as_owner_of
+
+from ..log import Log
 from ..loop import GONE, IN, OUT, Loop
+from .unix_sockets import bind_with_mode, remove
 
 Page = Callable[[], str]
+Health = Callable[[], tuple[bool, str]]
 
 _MAX_CONNECTIONS = 16
 _MAX_REQUEST = 8192
 _LIMIT = 10.0
 _MODE = 0o600
+_AGAIN = 10.0
+"""Seconds until an address that was not to be had is tried again."""
+_REASONS = {200: "OK", 404: "Not Found", 405: "Method Not Allowed", 503: "Service Unavailable"}
 
 
 def control_path(socket: Path) -> Path:
-    """Where a daemon with this socket for its sessions says how it is."""
+    """Return the control socket of a daemon with this socket for its sessions."""
     return socket.with_name(f"{socket.name}.control")
 
 
 class Control:
     """The sockets, and the few connections there are."""
 
-    def __init__(self, loop: Loop, log: Log, pages: Mapping[str, Page]) -> None:
-        """`pages` by their path."""
+    def __init__(self, loop: Loop, log: Log, pages: Mapping[str, Page], health: Health) -> None:
+        """`pages` by their path; `health` makes the page /healthz."""
         self.loop = loop
         self.log = log
         self.pages = pages
+        self.health = health
         self.connections: set[_Connection] = set()
         self._listeners: list[socket.socket] = []
         self._path: Path | None = None
         self._inode = 0
+        self._wanted: tuple[str, int] | None = None
+        self._listen_at = 0.0
         loop.chores.append(self._chores)
 
     def listen_at(self, path: Path) -> None:
-        """Make a UNIX socket for the owner of the process, in place of one that is there; raise `OSError`."""
+        """Make a UNIX socket for the owner of its directory, in place of one that is there; raise `OSError`."""
         new = path.with_name(f"{path.name}.{os.getpid()}")
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
-            old_mask = os.umask(0o777 & ~_MODE)
-            try:
+            with as_owner_of(path.parent):
                 new.unlink(missing_ok=True)
-                listener.bind(str(new))
-            finally:
-                os.umask(old_mask)
+                bind_with_mode(listener, new, _MODE)
+                inode = new.lstat().st_ino
+                new.rename(path)
+            # With the rights of this process again: they are what a client sees of who listens (unix(7), SO_PEERCRED).
             listener.listen(_MAX_CONNECTIONS)
-            new.rename(path)
         except OSError:
             listener.close()
             raise
-        self._path, self._inode = path, path.stat().st_ino
+        self._path, self._inode = path, inode
         self._add(listener)
 
-    def listen_on(self, address: str) -> None:
-        """Listen on HOST:PORT; raise `Fatal`."""
-        host, _, port = address.rpartition(":")
-        try:
-            family = socket.AF_INET6 if ":" in host else socket.AF_INET
-            self._add(socket.create_server((host.strip("[]"), int(port)), family=family))
-        except (OSError, ValueError, OverflowError) as error:
-            raise Fatal(f"can't listen on {address}: {error}") from None
+    def listen_on(self, host: str, port: int) -> None:
+        """Listen on an address as soon as that can be had; the log has it, or what is in the way."""
+        self._wanted = host, port
+        self._try_to_listen(first=True)
 
-    def close(self, *, remove: bool = True) -> None:
-        """Answer no more; `remove` the UNIX socket unless it is another process's meanwhile."""
+    def _try_to_listen(self, *, first: bool) -> None:
+        if self._wanted is None:
+            return
+        host, port = self._wanted
+        shown = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        listener = None
+        try:
+            family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+            listener = socket.socket(family, kind, protocol)
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind(address)
+            listener.listen(_MAX_CONNECTIONS)
+        except OSError as error:
+            if listener is not None:
+                listener.close()
+            if first:
+                self.log.warning(
+                    f"metrics on {shown}: {error.strerror}: sessions are served without; "
+                    f"tried again every {_AGAIN:.0f} s, --metrics names another address"
+                )
+            self._listen_at = self.loop.now + _AGAIN
+            return
+        self._wanted = None
+        self.log.info(f"metrics on {shown}")
+        self._add(listener)
+
+    def close(self, *, remove_socket: bool = True) -> None:
+        """Answer no more; remove the UNIX socket, if that is wanted, unless it is another process's meanwhile."""
         for listener in self._listeners:
             self.loop.watch(listener.fileno(), 0, self._on_connection(listener))
             listener.close()
         self._listeners.clear()
+        self._wanted = None
         for each in list(self.connections):
             each.close()
-        if remove and self._path is not None:
-            with suppress(OSError):
-                if self._path.stat().st_ino == self._inode:
-                    self._path.unlink()
+        if remove_socket and self._path is not None:
+            remove(self._path, self._inode)
 
     def _add(self, listener: socket.socket) -> None:
         listener.setblocking(False)
@@ -102,6 +132,8 @@ class Control:
         return accept
 
     def _chores(self, now: float) -> None:
+        if self._wanted is not None and now >= self._listen_at:
+            self._try_to_listen(first=False)
         for listener in self._listeners:
             self.loop.watch(listener.fileno(), IN, self._on_connection(listener))
         for each in list(self.connections):
@@ -145,12 +177,21 @@ class _Connection:
 
     def _answer(self) -> bytes:
         words = self._data.split(b"\n", 1)[0].decode("latin-1").split()
-        page = self._control.pages.get(words[1].partition("?")[0]) if len(words) > 1 and words[0] == "GET" else None
+        method, path = words[:2] if len(words) > 1 else ("", "")
+        status, body = self._page(path.partition("?")[0]) if method in ("GET", "HEAD") else (405, "use GET\n")
+        content = body.encode("utf-8", "replace")
+        kind = "application/json" if content.startswith(b"{") else "text/plain; version=0.0.4; charset=utf-8"
+        head = f"HTTP/1.0 {status} {_REASONS[status]}\r\nContent-Type: {kind}\r\nContent-Length: {len(content)}\r\n\r\n"
+        return head.encode() + (b"" if method == "HEAD" else content)
+
+    def _page(self, path: str) -> tuple[int, str]:
+        if path == "/healthz":
+            good, text = self._control.health()
+            return 200 if good else 503, text + "\n"
+        page = self._control.pages.get(path)
         if page is None:
-            return b"HTTP/1.0 404 Not Found\r\nContent-Length: 0\r\n\r\n"
-        body = page().encode("utf-8", "replace")
-        kind = "application/json" if body.startswith(b"{") else "text/plain; version=0.0.4; charset=utf-8"
-        return f"HTTP/1.0 200 OK\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
+            return 404, f"pages: {' '.join([*self._control.pages, '/healthz'])}\n"
+        return 200, page()
 
     def _on_writable(self, events: int) -> None:
         try:
@@ -163,18 +204,3 @@ class _Connection:
             self.close()
         else:
             self._control.loop.watch(self._stream.fileno(), OUT, self._on_writable)
-
-
-def ask(path: Path, page: str) -> str:
-    """Ask a daemon that runs; raise `Fatal` if there is none."""
-    try:
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as stream:
-            stream.settimeout(_LIMIT)
-            stream.connect(str(path))
-            stream.sendall(f"GET {page} HTTP/1.0\r\n\r\n".encode())
-            answer = b""
-            while data := stream.recv(65536):
-                answer += data
-    except OSError as error:
-        raise Fatal(f"{path}: {error.strerror or error}: no daemon answers") from None
-    return answer.partition(b"\r\n\r\n")[2].decode()

@@ -1,17 +1,16 @@
-"""Numbers for the eyes outside: counted in place by whoever serves, in memory that a parent shares with its workers.
+"""Metrics: counted in place by the process that serves, in memory that a parent shares with its workers.
 
-Counting is one addition to a 64-bit number, without a system call; who wants to know reads the numbers of all. The
+Counting is one addition to a 64-bit number, without a system call; a report adds up the numbers of all. The
 label sets are fixed here, so that no peer can make them grow. Names and text form are those of Prometheus.
 """
 
 from __future__ import annotations
 
 import mmap
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final, NamedTuple
 
 from ..tls.report.summary import Agreement
-from .certificate_report import Described
 
 ROLES = ("server", "client", "none")
 OUTCOMES = (
@@ -29,6 +28,39 @@ _CIPHERS = (
     ),
     "other",
 )
+FAILURES = {
+    "no_shared_cipher": ("no shared cipher", "no ciphers available", "handshake failure"),
+    "no_shared_group": ("no suitable key share", "no suitable groups", "no shared groups", "no common groups"),
+    "no_shared_signature": (
+        "no suitable signature algorithm",
+        "no shared signature algorithms",
+        "wrong signature type",
+    ),
+    "protocol_version": (
+        *("unsupported protocol", "no protocols available", "version too low", "version too high"),
+        *("wrong ssl version", "inappropriate fallback", "alert protocol version"),
+    ),
+    "not_tls": (
+        "wrong version number",
+        "http request",
+        "https proxy request",
+        "packet length too long",
+        "record layer",
+    ),
+    "certificate": (
+        *("certificate verify failed", "peer did not return a certificate", "alert bad certificate"),
+        *(
+            "alert unknown ca",
+            "alert certificate",
+            "alert unsupported certificate",
+            "tlsv13 alert certificate required",
+        ),
+    ),
+    "peer_alert": (" alert ",),
+    "connection_lost": ("unexpected eof", "connection reset", "broken pipe"),
+}
+"""Why handshakes fail: a label, and parts of OpenSSL's reasons, of which the first that fits counts."""
+_FAILURES = (*FAILURES, "timeout", "refused", "other")
 _GROUPS = ("X25519MLKEM768", "X25519", "X448", "prime256v1", "secp384r1", "secp521r1", "DHE", "none", "other")
 """In Postfix's words; none: TLS 1.2 and below, where it tells none."""
 
@@ -49,12 +81,20 @@ def _families() -> Iterator[Family]:
         ("sessions_beginning", "gauge", "Sessions that are open, and have not done their handshake.", ("",)),
         ("accepted_total", "counter", "Connections of local peers.", ("",)),
         ("accept_pauses_total", "counter", "Times when there was no room for one more.", ("",)),
-        ("log_lines_lost_total", "counter", "Log lines that nobody took for too long.", ("",)),
+        ("log_lines_lost_total", "counter", "Log lines that were not taken for too long.", ("",)),
+        ("open_descriptors", "gauge", "Descriptors that the processes with sessions have open.", ("",)),
+        ("max_descriptors", "gauge", "Descriptors that these processes may have open (RLIMIT_NOFILE).", ("",)),
         (
             "sessions_ended_total",
             "counter",
             "Requests of local peers that have come to an end, by what became of them.",
             tuple(f'role="{role}",outcome="{outcome}"' for role in ROLES for outcome in OUTCOMES),
+        ),
+        (
+            "handshake_failures_total",
+            "counter",
+            "Handshakes that failed, by reason.",
+            tuple(f'role="{role}",reason="{reason}"' for role in ROLES[:2] for reason in _FAILURES),
         ),
         (
             "handshakes_total",
@@ -80,8 +120,10 @@ FAMILIES: Final = tuple(_families())
 SIZE: Final = FAMILIES[-1].start + len(FAMILIES[-1].labels)
 """How many numbers a process has."""
 _STARTS = tuple(each.start for each in FAMILIES)
-SESSIONS, BEGINNING, ACCEPTED, PAUSES, LOG_LOST, _ENDED, _HANDSHAKES, _CIPHER, _GROUP = _STARTS
-_GAUGES = (SESSIONS, BEGINNING)
+SESSIONS, BEGINNING, ACCEPTED, PAUSES, LOG_LOST, OPEN, MOST_OPEN, _ENDED, _FAILED, _HANDSHAKES, _CIPHER, _GROUP = (
+    _STARTS
+)
+_GAUGES = (SESSIONS, BEGINNING, OPEN, MOST_OPEN)
 
 Numbers = memoryview
 """The numbers of one process, `SIZE` of them."""
@@ -100,6 +142,19 @@ _CIPHER_INDEX = {each: _CIPHER + number for number, each in enumerate(_CIPHERS)}
 _GROUP_INDEX = {each: _GROUP + number for number, each in enumerate(_GROUPS)}
 _GROUP_INDEX |= {"x25519": _GROUP_INDEX["X25519"], "x448": _GROUP_INDEX["X448"], "": _GROUP_INDEX["none"]}
 _GROUP_INDEX |= {"secp256r1": _GROUP_INDEX["prime256v1"]}
+
+
+def count_failure(numbers: Numbers, role: str, reason: str) -> None:
+    """Count one that has failed; `reason` is a label, or OpenSSL's text."""
+    if role in ROLES[:2]:
+        numbers[_FAILED + ROLES.index(role) * len(_FAILURES) + _FAILURES.index(_label(reason))] += 1
+
+
+def _label(reason: str) -> str:
+    if reason in _FAILURES:
+        return reason
+    text = f" {reason.lower()} "
+    return next((label for label, parts in FAILURES.items() if any(part in text for part in parts)), "other")
 
 
 def count_handshake(numbers: Numbers, agreed: Agreement, *, server: bool, resumed: bool) -> None:
@@ -149,17 +204,42 @@ def own_numbers() -> Numbers:
     return memoryview(bytearray(SIZE * 8)).cast("Q")
 
 
-def render(numbers: Iterable[int], certificates: Iterable[Described]) -> str:
-    """Everything in Prometheus's text format."""
+class Gauge(NamedTuple):
+    """A metric that is made when it is asked for; several of one name follow each other."""
+
+    name: str
+    help: str
+    value: float
+    labels: Mapping[str, str] = {}
+    kind: str = "gauge"
+
+
+def render(numbers: Iterable[int], gauges: Iterable[Gauge]) -> str:
+    """Return everything in Prometheus's text format."""
     values = list(numbers)
     lines = []
     for each in FAMILIES:
-        lines += [f"# HELP {each.name} {each.help}", f"# TYPE {each.name} {each.kind}"]
+        lines += _heading(each.name, each.help, each.kind)
         for offset, labels in enumerate(each.labels):
             lines.append(f"{each.name}{labels and f'{{{labels}}}'} {values[each.start + offset]}")
-    name = "tlsproxy_certificate_expiry_timestamp_seconds"
-    lines += [f"# HELP {name} When the certificate in a file expires.", f"# TYPE {name} gauge"]
-    for certificate in certificates:
-        escaped = certificate.file.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")
-        lines.append(f'{name}{{file="{escaped}"}} {certificate.expires:.0f}')
+    before = ""
+    for gauge in gauges:
+        name = f"tlsproxy_{gauge.name}"
+        if name != before:
+            lines += _heading(name, gauge.help, gauge.kind)
+            before = name
+        labels = ",".join(f'{label}="{_escaped(value)}"' for label, value in gauge.labels.items())
+        lines.append(f"{name}{labels and f'{{{labels}}}'} {_number(gauge.value)}")
     return "\n".join([*lines, ""])
+
+
+def _heading(name: str, text: str, kind: str) -> list[str]:
+    return [f"# HELP {name} {text}", f"# TYPE {name} {kind}"]
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")
+
+
+def _number(value: float) -> str:
+    return "+Inf" if value == float("inf") else f"{value:.0f}"

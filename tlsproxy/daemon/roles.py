@@ -17,6 +17,11 @@ Role = TypeVar("Role")
 Roles = tuple[ServerRole | None, ClientRole | None]
 """One that is None is refused to its clients (status 0)."""
 
+SERVED, OFF, FAILED, LIMITED = "served", "off", "failed", "limited"
+"""The states of a role. Off: the configuration does not ask for it; failed: it asks, and something is wrong; limited:
+something is wrong with our own settings, and requests with others are served.
+"""
+
 
 def load_roles(settings: TlsSettings, log: Log) -> Roles:
     """Make both roles, with privileges; why one is None has been logged."""
@@ -36,6 +41,24 @@ def renew_roles(roles: Roles, settings: TlsSettings, log: Log) -> Roles | None:
         server or _attempt(lambda: _server_role(settings, log), log),
         client or _attempt(lambda: _client_role(settings, log), log),
     )
+
+
+def states(settings: TlsSettings, roles: Roles) -> dict[str, str]:
+    """Return the state of each role by its name."""
+    from ..tls.client.role import is_configured
+    from ..tls.server.role import is_offered
+
+    server, client = roles
+    return {
+        "server": SERVED if server else FAILED if is_offered(settings.server) else OFF,
+        "client": _client_state(client, is_configured=is_configured(settings.client)),
+    }
+
+
+def _client_state(role: ClientRole | None, *, is_configured: bool) -> str:
+    if role is None:
+        return FAILED if is_configured else OFF
+    return SERVED if role.is_complete else LIMITED
 
 
 def _server_role(settings: TlsSettings, log: Log) -> ServerRole:

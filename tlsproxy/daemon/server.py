@@ -24,7 +24,19 @@ from ..tls.report.summary import Agreement
 from ..tls.roles import ClientRole, ServerRole
 from ..wire.messages import Generation
 from . import gc_policy
-from .metrics import ACCEPTED, BEGINNING, ENDED, PAUSES, SESSIONS, Numbers, count_handshake, own_numbers
+from .metrics import (
+    ACCEPTED,
+    BEGINNING,
+    ENDED,
+    MOST_OPEN,
+    OPEN,
+    PAUSES,
+    SESSIONS,
+    Numbers,
+    count_failure,
+    count_handshake,
+    own_numbers,
+)
 
 _OUT_OF_RESOURCES = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 _PAUSE = 1.0
@@ -44,6 +56,13 @@ def capacity() -> int:
     if soft == resource.RLIM_INFINITY:
         return _MOST_SESSIONS
     return max(1, min((soft - _RESERVE) // 2, _MOST_SESSIONS))
+
+
+def _open_descriptors() -> int:
+    try:
+        return len(os.listdir("/proc/self/fd")) - 1  # noqa: PTH208  one of them is of this list
+    except OSError:
+        return 0
 
 
 class Server:
@@ -84,6 +103,9 @@ class Server:
         self._max_sessions = max_sessions
         self._max_beginning = max(1, max_sessions // 2)
         self.numbers = own_numbers() if numbers is None else numbers
+        # Sessions have descriptors that the loop knows; /proc may be out of reach later (chroot).
+        self._other_descriptors = _open_descriptors() - loop.descriptors
+        self.numbers[MOST_OPEN] = max(0, resource.getrlimit(resource.RLIMIT_NOFILE)[0])  # negative: no limit
         self._listener = listener
         self._listening = False
         self._shared = shared
@@ -124,6 +146,8 @@ class Server:
         self.sessions.discard(session)
         self._beginning.pop(session, None)
         self.numbers[ENDED[session.role, session.outcome]] += 1
+        if session.failure:
+            count_failure(self.numbers, session.role, session.failure)
         self.used += 1
         self.idle_since = self.loop.now
         if self.full:
@@ -203,6 +227,7 @@ class Server:
     def _chores(self, now: float) -> None:
         self.numbers[SESSIONS] = len(self.sessions)
         self.numbers[BEGINNING] = len(self._beginning)
+        self.numbers[OPEN] = self._other_descriptors + self.loop.descriptors
         for session in list(self.sessions):
             try:
                 session.check(now)

@@ -1,17 +1,28 @@
-"""How a daemon is: what it says of itself, as JSON, and the text that people get to see of it."""
+"""The state of a daemon, as it reports it: as JSON (/status), as metrics, and in one word (/healthz).
+
+Fields only, no sentences: a program acts on them, and `asking` makes the text for people.
+"""
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from .. import __version__
+from postconf.program.versions import openssl_version, own_version
+
+from .metrics import Gauge
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # OpenSSL is loaded when its configuration is known
-    from ..tls.roles import ClientRole, ServerRole
+    from .certificate_report import Described
+
+STANDALONE, MASTER = "standalone", "master"
+OK, DEGRADED = "ok", "degraded"
+NONE, DONE, FAILED, WAITING = "none", "done", "failed", "waiting"
+"""How the last reload, or renewal, went. Waiting: it is read, and there can be no new process to serve it."""
 
 
 class WorkerStatus(NamedTuple):
@@ -26,54 +37,130 @@ class WorkerStatus(NamedTuple):
     """Those of them that have not done their handshake."""
 
 
-def report(
-    workers: Iterable[WorkerStatus],
-    roles: tuple[ServerRole | None, ClientRole | None],
-    *,
-    up: float,
-    generation: int,
-    reload: str = "",
-) -> str:
-    """Make the JSON; `up` is in seconds, `reload` says how the last one went."""
-    from .certificate_report import described
+class Reload:
+    """How the last reload went, and when; times are those of time(2)."""
 
-    return json.dumps(
-        {
-            "version": __version__,
-            "pid": os.getpid(),
-            "up": round(up, 1),
-            "generation": generation,
-            "reload": reload,
-            "roles": dict(
-                zip(("server", "client"), ("served" if each else "not available" for each in roles), strict=True)
-            ),
-            "workers": [each._asdict() for each in workers],
-            "certificates": [each.shown() for each in described(roles[0])],
-        }
-    )
+    def __init__(self, clock: Callable[[], float] = time.time) -> None:
+        self._clock = clock
+        self.state = NONE
+        self.at = 0.0
+        """0: there was none."""
+        self.succeeded_at = clock()
+        """When what is in use was read: at the start, or by a reload."""
+
+    def note(self, state: str) -> None:
+        """Note the outcome of a reload."""
+        self.state = state
+        self.at = self._clock()
+        if state == DONE:
+            self.succeeded_at = self.at
 
 
-def show(status: str) -> str:
-    """The text for people of what /status answers."""
-    known = json.loads(status)
-    lines = [f"tlsproxy {known['version']}, process {known['pid']}, up {_duration(known['up'])}"]
-    lines.append("; ".join(filter(None, [f"generation {known['generation']}", known["reload"]])))
-    lines += [f"{role} role: {state}" for role, state in known["roles"].items()]
-    for each in known["workers"]:
-        leaving = ", leaving" if each["leaving"] else ""
-        lines.append(
-            f"worker {each['pid']}: generation {each['generation']}, {each['sessions']} sessions, "
-            f"{each['beginning']} of them beginning{leaving}"
+class Status(NamedTuple):
+    """What is reported."""
+
+    mode: str
+    started: float
+    """On the clock of time(2)."""
+    generation: int
+    """Stand-alone: 1, and one more for each reload. Under master(8): how many processes it had started by then."""
+    reload: Reload
+    roles: dict[str, str]
+    workers: list[WorkerStatus]
+    certificates: list[Described]
+    release: str
+    """The Postfix release whose behaviour this is."""
+    restarts: int = 0
+    """Workers that have ended without being asked to."""
+    held_back: bool = False
+    """Workers end soon after their start, and the next one waits."""
+
+    @property
+    def problems(self) -> list[str]:
+        """What an operator has to look at."""
+        found = [f"{name}_role_{state}" for name, state in self.roles.items() if state in ("failed", "limited")]
+        if self.reload.state in (FAILED, WAITING):
+            found.append(f"reload_{self.reload.state}")
+        if self.held_back:
+            found.append("workers_fail")
+        if any(each.expires <= time.time() for each in self.certificates):
+            found.append("certificate_expired")
+        if not self.serves:
+            found.append("not_serving")
+        return found
+
+    @property
+    def serves(self) -> bool:
+        """True if new sessions are served."""
+        return any(not each.leaving for each in self.workers) and bool({"served", "limited"} & set(self.roles.values()))
+
+    def json(self) -> str:
+        """Return what /status answers."""
+        problems = self.problems
+        reload = self.reload
+        return json.dumps(
+            {
+                "version": own_version(),
+                "openssl": openssl_version(),
+                "postfix": self.release,
+                "mode": self.mode,
+                "state": DEGRADED if problems else OK,
+                "problems": problems,
+                "pid": os.getpid(),
+                "started": rfc3339(self.started),
+                "uptime_seconds": round(max(0.0, time.time() - self.started), 1),
+                "generation": self.generation,
+                "reload": {
+                    "state": reload.state,
+                    "time": rfc3339(reload.at) if reload.at else None,
+                    "succeeded": rfc3339(reload.succeeded_at),
+                },
+                "roles": self.roles,
+                "worker_restarts": self.restarts,
+                "workers": [each._asdict() for each in self.workers],
+                "certificates": [each.as_json() for each in self.certificates],
+            }
         )
-    for each in known["certificates"]:
-        left = each["seconds_left"]
-        when = f"expires in {_duration(left)}" if left > 0 else f"EXPIRED {_duration(-left)} ago"
-        lines.append(f"{each['file']}: {each['subject']}, {when} ({each['expires']})")
-    return "\n".join([*lines, ""])
+
+    def health(self) -> tuple[bool, str]:
+        """Return what /healthz answers: are new sessions served, and the text.
+
+        A failed reload is no reason to restart a daemon that serves: it is in the text only.
+        """
+        return self.serves, " ".join([DEGRADED if self.problems else OK, *self.problems])
+
+    def gauges(self) -> Iterator[Gauge]:
+        """Yield the metrics that are no counters of sessions."""
+        labels = {"version": own_version(), "openssl": openssl_version(), "postfix": self.release, "mode": self.mode}
+        yield Gauge(
+            "build_info", "Versions of the program, its OpenSSL, and the Postfix release it goes by.", 1, labels
+        )
+        yield Gauge("start_time_seconds", "When the daemon was started.", self.started)
+        yield Gauge("up", "1 if new sessions are served.", int(self.serves))
+        for name, state in self.roles.items():
+            served = int(state == "served")
+            yield Gauge("role_served", "1 if a role is served, by all that is configured.", served, {"role": name})
+        for name, state in self.roles.items():
+            yield Gauge(
+                "role_configured", "1 if the configuration asks for a role.", int(state != "off"), {"role": name}
+            )
+        good = int(self.reload.state not in (FAILED, WAITING))
+        yield Gauge("last_reload_successful", "1 if the last reload or renewal is in use, or there was none.", good)
+        at = self.reload.at or self.started
+        yield Gauge("last_reload_timestamp_seconds", "When the last reload or renewal was, or the start.", at)
+        when = self.reload.succeeded_at
+        yield Gauge("last_reload_success_timestamp_seconds", "When what is in use was read.", when)
+        yield Gauge(
+            "worker_restarts_total", "Workers that ended without being asked to.", self.restarts, kind="counter"
+        )
+        leaving = sum(each.leaving for each in self.workers)
+        yield Gauge("workers", "Processes that serve.", len(self.workers) - leaving, {"state": "serving"})
+        yield Gauge("workers", "Processes that serve.", leaving, {"state": "leaving"})
+        for each in self.certificates:
+            text = "When the certificate in a file expires."
+            yield Gauge("certificate_expiry_timestamp_seconds", text, each.expires, {"file": each.file})
 
 
-def _duration(seconds: float) -> str:
-    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
-        if seconds >= 2 * size:
-            return f"{seconds / size:.0f} {unit}"
-    return f"{seconds:.0f} s"
+def rfc3339(when: float) -> str:
+    """Return a time as RFC 3339 has it, in UTC."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(when))

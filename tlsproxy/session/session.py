@@ -37,6 +37,7 @@ from ..tls.openssl.binding import (
     SSL_get_error,
     SSL_shutdown,
     clear_errors,
+    first_error,
     log_errors,
 )
 from ..tls.report.summary import Agreement
@@ -110,6 +111,7 @@ class Session(Relay):
         "_tell_of_failure",
         "_timed_out",
         "_timeout",
+        "failure",
         "outcome",
         "role",
     )
@@ -139,6 +141,8 @@ class Session(Relay):
         """Which one is asked for: server, client or none."""
         self.outcome = "bad_request"
         """How far it has come (`daemon.metrics.OUTCOMES`)."""
+        self.failure = ""
+        """Why its handshake has failed: timeout, refused, connection_lost, or OpenSSL's reason."""
 
     def start(self) -> None:
         """Greet the local peer, if it knows that."""
@@ -306,6 +310,7 @@ class Session(Relay):
     def _refuse_session(self) -> None:
         """Give up before the first byte of TLS; why has been logged."""
         self.outcome = "handshake_failed"
+        self.failure = "refused"
         self._log_failed_handshake()
         self._end()
 
@@ -380,6 +385,7 @@ class Session(Relay):
 
     def _handshake_failed(self, outcome: str = "handshake_failed") -> None:
         self.outcome = outcome
+        self.failure = "timeout" if outcome == "handshake_timeout" else first_error() or "connection_lost"
         self._tell_of_failure()
         self._log_failed_handshake()
         self._end()

@@ -41,6 +41,15 @@ def tell(error: Exception, log: Log) -> None:
     binding.log_errors(log)
 
 
+def tell_of_renewal(error: Exception, log: Log) -> None:
+    """Log why files that were read again are not used. Postfix's words for a start would say that TLS is disabled."""
+    reason = str(error).removesuffix("disabling TLS support").rstrip(" :,") or "a setting can't be used"
+    log.warning(
+        f"renewal failed: {reason}: the keys and certificates that were read before stay in use; correct the file"
+    )
+    binding.log_errors(log)
+
+
 def bare_context() -> SSL.Context:
     """Make a context that knows of no policy yet."""
     context = SSL.Context(SSL.TLS_METHOD)

@@ -93,6 +93,9 @@ class ServerRole(Protocol):
 class ClientRole(Protocol):
     """Speaks to remote SMTP servers; we are the TLS client (for smtp(8))."""
 
+    is_complete: bool
+    """True if contexts can be made by our own settings; requests with other settings are served without."""
+
     def offer(self, request: Request, settings: ClientSettings) -> Offer:
         """Prepare a session, making a context where no session had these settings; raise `RoleUnavailable`."""
 

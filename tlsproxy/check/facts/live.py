@@ -5,7 +5,6 @@ Nothing else in the checker leaves this machine, or speaks with another process.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,20 +22,20 @@ def served_by(socket: str) -> Mapping[str, frozenset[str]]:
 
     `socket` is the one for sessions or the one for questions.
     """
-    from ...daemon.control import ask, control_path
+    from ...daemon.asking import Answer, ask
+    from ...daemon.control import control_path
     from ...log import Fatal
 
     path = Path(socket)
     try:
-        status = json.loads(ask(path if path.suffix == ".control" else control_path(path), "/status"))
+        control = path if path.suffix == ".control" else control_path(path)
         found: dict[str, frozenset[str]] = {}
-        for each in status["certificates"]:
-            if each["sha256"]:
-                found[each["file"]] = found.get(each["file"], frozenset()) | {each["sha256"]}
+        # Of any account: a false answer makes a false finding, and nothing else.
+        for each in Answer(ask(control, "/status", believed=None), control).certificates:
+            if each.sha256:
+                found[each.file] = found.get(each.file, frozenset()) | {each.sha256}
     except Fatal as error:
         raise Unreadable(str(error)) from None
-    except (KeyError, ValueError):
-        raise Unreadable(f"{socket}: the answer is not that of tlsproxy(8)") from None
     return found
 
 

@@ -1,4 +1,8 @@
-"""The socket that local peers connect to, where master(8) has not made it: its place, owner and mode."""
+"""The socket that local peers connect to, where master(8) has not made it: its place, owner and mode.
+
+The directory belongs to another account as a rule (queue/private to mail_owner). What happens in it happens with the
+rights of that account, as in master(8).
+"""
 
 from __future__ import annotations
 
@@ -6,10 +10,12 @@ import os
 import pwd
 import socket
 import stat
-from contextlib import suppress
 from pathlib import Path
 
+from postconf.ownership import as_owner_of
+
 from ...log import Fatal
+from ..unix_sockets import bind_with_mode, is_for_root_alone, remove
 
 _BACKLOG = 1024
 SOCKET_MODE = 0o666
@@ -22,45 +28,43 @@ class Listener:
     def __init__(self, listening: socket.socket, path: Path | None = None) -> None:
         self.socket = listening
         self._path = path
-        self._inode = path.stat().st_ino if path else 0
+        self._inode = path.lstat().st_ino if path else 0
 
     def close(self) -> None:
         """Listen no more; where another socket has taken the place, leave that alone."""
         self.socket.close()
         path, self._path = self._path, None
-        with suppress(OSError):
-            if path and path.stat().st_ino == self._inode:
-                path.unlink()
+        if path is not None:
+            remove(path, self._inode)
 
 
 def bind(path: Path, owner: pwd.struct_passwd | None, mode: int = SOCKET_MODE) -> Listener:
     """Make the UNIX socket; one that nobody listens on any more is replaced. Raise `Fatal`.
 
-    `owner` is who it is to belong to; None: this process.
+    `owner`: the account that is to own it, as far as the directory is root's: else it belongs to the directory's owner.
+    None: the account of this process.
     """
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
-        _remove_stale(path)
-        # Nobody may connect before owner and mode are right.
-        old_mask = os.umask(0o777)
-        try:
-            listener.bind(str(path))
-        finally:
-            os.umask(old_mask)
+        with as_owner_of(path.parent):
+            _remove_stale(path)
+            bind_with_mode(listener, path, mode)
+            made = Listener(listener, path)
         listener.listen(_BACKLOG)
-        if owner is not None:
+        if owner is not None and is_for_root_alone(path.parent):
             os.chown(path, owner.pw_uid, owner.pw_gid, follow_symlinks=False)
-        path.chmod(mode)
-        return Listener(listener, path)
     except OSError as error:
         listener.close()
         raise Fatal(f"can't listen on {path}: {error.strerror or error}") from None
+    return made
 
 
 def _remove_stale(path: Path) -> None:
     try:
         if not stat.S_ISSOCK(path.lstat().st_mode):
-            raise Fatal(f"can't listen on {path}: there is something that is no socket")
+            raise Fatal(
+                f"can't listen on {path}: a file is there that is no socket; remove it, or use another --socket"
+            )
     except FileNotFoundError:
         return
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
@@ -69,4 +73,4 @@ def _remove_stale(path: Path) -> None:
         except ConnectionRefusedError:
             path.unlink()
         else:
-            raise Fatal(f"can't listen on {path}: another process does")
+            raise Fatal(f"can't listen on {path}: another process listens there; stop it, or use another --socket")

@@ -1,7 +1,7 @@
-"""Life without master(8): what the command line says, what is done with privileges, and then the supervisor.
+"""The daemon without master(8): its start, from the command line to the supervisor.
 
-In the foreground, as systemd and containers want it: the log goes to standard error unless it is to go where Postfix's
-goes, and signals are the only orders (supervisor).
+It stays in the foreground, as systemd and containers want it. The log goes to standard error unless it is to go where
+Postfix's goes; signals are the only commands (`supervisor`).
 """
 
 from __future__ import annotations
@@ -10,24 +10,25 @@ import argparse
 import os
 import pwd
 import sys
-from collections.abc import MutableMapping
+from collections.abc import MutableMapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
 import postconf
 from postconf.models import TlsSettings
+from postconf.spelling import did_you_mean
 
-from ... import __version__
 from ...log import Fatal
+from ..asking import Answer, NoDaemon, ask, own_accounts
 from ..configuration import read_config, read_settings
-from ..control import Control, ask, control_path
+from ..control import Control, control_path
 from ..log import sinks
 from ..log.lines import Form, JsonForm, PostfixForm, PostfixLog, Sink
 from ..log.mail_log import mail_log
 from ..openssl_conf import load_openssl
 from ..privileges import account
-from ..status import show
-from . import listening
+from . import command_line, listening
+from .master_service import MasterService
 from .systemd import Notifier, activated_socket
 
 _BEYOND_TLS = {
@@ -36,6 +37,9 @@ _BEYOND_TLS = {
 }
 """What the daemon goes by, and no model has."""
 
+DEGRADED = 3
+"""The exit status of --status for a daemon that an operator has to look at."""
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .worker import Duty
@@ -43,47 +47,30 @@ if TYPE_CHECKING:
 
 def main(arguments: list[str], environment: MutableMapping[str, str]) -> int:
     """Run the command; return its exit status."""
-    options = _parser().parse_args(arguments)
+    options = command_line.parse(arguments)
     try:
         if options.status:
-            print(show(ask(_control_path(options), "/status")), end="")
-        elif options.print_config:
-            _print_config(_read(options))
+            return _show_status(options)
+        if options.check:
+            settings = _read(options)
+            load_openssl(settings.globals)
+            from .checking import check
+
+            return 0 if check(settings, print) else 1
+        if options.print_config:
+            _print_config(_read(options), options.names)
         else:
-            _serve(options, environment)
+            return _serve(options, environment)
     except Fatal as error:
-        print(f"tlsproxy: fatal: {error}", file=sys.stderr)
+        say(error)
         return 1
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="tlsproxy",
-        description="Postfix's TLS proxy: STARTTLS for postscreen(8) and smtp(8), configured by main.cf.",
-        epilog="Without any of the first three it wants to be run by master(8); see tlsproxy(8).",
-    )
-    action = parser.add_mutually_exclusive_group(required=True)
-    action.add_argument("--standalone", action="store_true", help="serve, in the foreground and without master(8)")
-    action.add_argument("--status", action="store_true", help="show how a daemon that runs is, and its certificates")
-    action.add_argument("--print-config", action="store_true", help="print the settings that are in effect")
-    add = parser.add_argument
-    add("--version", action="version", version=f"%(prog)s {__version__}")
-    add("-c", "--config", metavar="DIR", default="/etc/postfix", help="where main.cf and master.cf are (%(default)s)")
-    add("--socket", metavar="PATH", type=Path, help="default: private/$tlsproxy_service_name in the queue directory")
-    add("--control", metavar="PATH", type=Path, help="where --status asks; default: the socket's path with .control")
-    add("--postfix-version", metavar="V", help="the release whose defaults and log lines to use, such as 3.10")
-    add("-o", dest="overrides", metavar="NAME=VALUE", action="append", default=[], help="override a setting of main.cf")
-    add("--workers", metavar="N", type=int, default=1, help="processes that serve; 0: one for each CPU (%(default)s)")
-    add("--user", metavar="NAME", help="whom workers become, if started by root; default: $mail_owner")
-    add("--chroot", action="store_true", help="confine workers to the queue directory")
-    add("--log", choices=("stderr", "json", "mail"), default="stderr", help="mail: where Postfix logs (%(default)s)")
-    add(
-        "--metrics",
-        metavar="HOST:PORT",
-        help="answer Prometheus here, as the control socket does",
-    )
-    return parser
+def say(error: Fatal) -> None:
+    """Write to standard error why the program ends, a line for each problem."""
+    for line in str(error).splitlines():
+        print(f"tlsproxy: fatal: {line}", file=sys.stderr)
 
 
 def _read(options: argparse.Namespace) -> TlsSettings:
@@ -105,19 +92,43 @@ def socket_path(view: postconf.View) -> Path:
     return Path(view["queue_directory"], "private", view["tlsproxy_service_name"])
 
 
-def _control_path(options: argparse.Namespace) -> Path:
-    if options.control or options.socket:
-        return options.control or control_path(options.socket)
-    config = read_config(str(options.config), version=options.postfix_version, overrides=options.overrides)
-    return control_path(socket_path(service_view(config)))
+def _show_status(options: argparse.Namespace) -> int:
+    """Print what a running daemon reports; return 3 if it is degraded. Raise `Fatal` if none answers."""
+    believed = own_accounts()
+    if options.user:
+        believed.add(account(options.user, why="--user").pw_uid)
+    path, idle = options.control or (options.socket and control_path(options.socket)), None
+    if path is None:
+        config = read_config(str(options.config), version=options.postfix_version, overrides=options.overrides)
+        view = service_view(config)
+        path = control_path(socket_path(view))
+        if isinstance(view, postconf.ServiceView):
+            idle = MasterService(view)
+            if idle.is_ours:
+                believed.add(account(view["mail_owner"]).pw_uid)
+    try:
+        answer = Answer(ask(path, "/status", believed=believed), path)
+    except NoDaemon:
+        if idle is None or not (text := idle.describe(as_json=options.json)):
+            raise
+        print(text)
+        return 0
+    print(answer.json if options.json else "\n".join(answer.lines()))
+    return 0 if answer.is_good else DEGRADED
 
 
-def _print_config(settings: TlsSettings) -> None:
+def _print_config(settings: TlsSettings, wanted: Sequence[str]) -> None:
+    """Print settings that are in effect: those that are wanted, else all that the daemon goes by. Raise `Fatal`."""
+    view = settings.view
     models = (settings.server, settings.client, settings.globals, settings.service)
     names = {name for model in models for name in type(model).model_fields} | _BEYOND_TLS
-    for name in sorted(names - {"process_id"}):
+    for name in wanted:
+        if name not in view:
+            hint = did_you_mean(name, [*names, *view.config])
+            raise Fatal(f"{name}: unknown parameter{hint and f' ({hint})'}")
+    for name in wanted or sorted(names - {"process_id"}):
         with suppress(KeyError):  # a setting that this release has not
-            print(f"{name} = {settings.view[name]}".rstrip())
+            print(f"{name} = {view[name]}".rstrip())
 
 
 def _log_form(options: argparse.Namespace, settings: TlsSettings) -> tuple[Form, Sink]:
@@ -129,7 +140,8 @@ def _log_form(options: argparse.Namespace, settings: TlsSettings) -> tuple[Form,
     return form, sinks.stderr
 
 
-def _serve(options: argparse.Namespace, environment: MutableMapping[str, str]) -> None:
+def _serve(options: argparse.Namespace, environment: MutableMapping[str, str]) -> int:
+    """Be the daemon; return the exit status. Raise `Fatal` for what is wrong before there is a log."""
     if options.log == "mail":  # which is found from the queue directory
         options.config = Path(options.config).absolute()
         options.socket = options.socket and options.socket.absolute()
@@ -140,16 +152,21 @@ def _serve(options: argparse.Namespace, environment: MutableMapping[str, str]) -
     try:
         _supervise(options, settings, log, environment)
     except Fatal as error:
-        log.fatal(str(error))
-        raise
+        for line in str(error).splitlines():
+            log.fatal(line)
+        if options.log == "mail":
+            say(error)
+        return 1
     finally:
         log.flush()
+    return 0
 
 
 def _supervise(
     options: argparse.Namespace, settings: TlsSettings, log: PostfixLog, environment: MutableMapping[str, str]
 ) -> None:
-    from ..roles import load_roles
+    from ..roles import OFF, load_roles, states
+    from .checking import nothing_to_serve
     from .supervisor import Supervisor
     from .worker import Duty
 
@@ -157,7 +174,9 @@ def _supervise(
     user = _user(options, settings)
     server_role, client_role = load_roles(settings, log)
     if server_role is None and client_role is None:
-        raise Fatal("nothing to serve: neither role is available")
+        if set(states(settings, (None, None)).values()) == {OFF}:
+            raise Fatal(nothing_to_serve(settings))
+        raise Fatal("nothing to serve: no role can be served as it is configured; correct what is named above")
     jail = settings.view["queue_directory"] if options.chroot else None
     path = options.socket or socket_path(settings.view)
     activated = listener is not None
@@ -167,16 +186,17 @@ def _supervise(
         _Reload(options, log),
         log,
         listener,
-        workers=options.workers if options.workers > 0 else os.cpu_count() or 1,
+        workers=options.workers or os.cpu_count() or 1,
         notifier=notifier,
     )
-    control = Control(supervisor.loop, log, {"/metrics": supervisor.metrics, "/status": supervisor.status})
+    pages = {"/metrics": supervisor.metrics, "/status": lambda: supervisor.status().json()}
+    control = Control(supervisor.loop, log, pages, lambda: supervisor.status().health())
     if options.metrics:
-        control.listen_on(options.metrics)
+        control.listen_on(*options.metrics)
     try:
         control.listen_at(options.control or control_path(path))
     except OSError as error:
-        log.warning(f"no control socket: {error}")
+        log.warning(f"no control socket: {error.strerror}: sessions are served, tlsproxy --status can't show them")
     try:
         supervisor.run("listening on the socket of systemd" if activated else f"listening on {path}")
     finally:

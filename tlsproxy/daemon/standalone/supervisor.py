@@ -5,7 +5,7 @@ new contexts and a new generation; the workers of the one before end with their 
 changes nothing. A worker that dies is replaced: at once if it has lived for a while, else after longer and longer
 pauses.
 
-Signals: SIGHUP reloads; SIGTERM and SIGINT end all at once; SIGQUIT ends with the last session.
+Signals: SIGHUP reloads; SIGTERM and SIGINT end all at once; SIGQUIT ends with the last session; no other one ends it.
 """
 
 from __future__ import annotations
@@ -24,8 +24,9 @@ from ...loop import IN, Loop
 from .. import gc_policy, metrics
 from ..certificate_report import described
 from ..log.lines import PostfixLog
+from ..roles import states
 from ..signals import on_signals, restore_signals
-from ..status import WorkerStatus, report
+from ..status import DONE, FAILED, STANDALONE, WAITING, Reload, Status, WorkerStatus
 from .listening import Listener
 from .renewal import FileWatch, files_of
 from .systemd import Notifier
@@ -38,7 +39,6 @@ _AGAIN = 1.0
 """Seconds until one more process is asked for, if there could be none."""
 _GRACE = 5.0
 """Seconds that workers have to end when they are told to."""
-_WAITS = "reload waits for new processes, see the log"
 _SIGNALS = {signal.SIGHUP, signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGCHLD}
 
 
@@ -80,8 +80,11 @@ class Supervisor:
         self._generation = self._announced = 1
         self._pause = 0.0
         self._fork_at = 0.0
-        self._started = self.loop.now
-        self._outcome = ""
+        self._started_at = time.time()
+        self._reloaded = Reload()
+        self._restarts = 0
+        self._is_reload = False
+        """Has the present generation come from a reload, or are there new ticket keys only?"""
         self._ending = False
         self._kill_at = float("inf")
         self._watch = FileWatch(files_of(duty.settings))
@@ -191,6 +194,7 @@ class Supervisor:
             self._log.warning(f"process {child.pid}: {what}")
         if child.leaving or self._ending:
             return
+        self._restarts += 1
         if self.loop.now - child.since >= _SOUND:
             self._pause = 0.0
         self._fork_at = self.loop.now + self._pause
@@ -217,9 +221,10 @@ class Supervisor:
             self._log_traceback()
         if duty is None:
             self._log.warning("reload failed: what was in use before stays in use")
-            self._came_to(f"reload failed at {_stamp()}, see the log")
+            self._came_to(FAILED, f"reload failed at {_stamp()}, see the log")
         else:
             self._duty = duty
+            self._is_reload = True
             if duty.settings is not before:
                 self._watch = FileWatch(files_of(duty.settings))
             self._replace_workers()
@@ -238,9 +243,9 @@ class Supervisor:
             # There is no room for a new process. Old certificates are better than none, and it is tried again.
             for each in old:
                 each.leaving = False
-            if self._outcome != _WAITS:
-                self._log.warning("reload: workers of before go on until there can be new ones")
-                self._came_to(_WAITS)
+            if self._reloaded.state != WAITING:
+                self._log.warning("reload: no new process can be made: old ones go on, tried again each second")
+                self._came_to(WAITING, "reload waits for new processes, see the log")
             return
         for each in old:
             self._tell_to_leave(each)
@@ -267,11 +272,12 @@ class Supervisor:
         """Say that all new sessions are served by the present generation."""
         self._announced = self._generation
         self._log.info(f"reloaded, generation {self._generation}")
-        self._came_to(f"reloaded at {_stamp()}")
+        if self._is_reload:
+            self._came_to(DONE, f"reloaded at {_stamp()}")
 
-    def _came_to(self, outcome: str) -> None:
-        self._outcome = outcome
-        self._notifier.ready(outcome)
+    def _came_to(self, state: str, text: str) -> None:
+        self._reloaded.note(state)
+        self._notifier.ready(text)
 
     def _stop(self) -> None:
         """End all, sessions included."""
@@ -309,24 +315,35 @@ class Supervisor:
         role = self._duty.server_role
         if role is not None and now >= role.expires and role.renew():
             # All workers are to seal tickets with the same new keys.
+            self._is_reload = False
             self._replace_workers()
 
     # -- seen from outside
 
     def metrics(self) -> str:
-        """Everything that is counted, as Prometheus wants it."""
-        return metrics.render(self._shared.total(), described(self._duty.server_role))
+        """Return everything that is counted, and the state, for Prometheus."""
+        return metrics.render(self._shared.total(), self.status().gauges())
 
-    def status(self) -> str:
-        """How things are, as JSON."""
+    def status(self) -> Status:
+        """Return the state of the daemon."""
         workers = []
         for each in self._children.values():
             numbers = self._shared.numbers(each.place)
             sessions, beginning = numbers[metrics.SESSIONS], numbers[metrics.BEGINNING]
             workers.append(WorkerStatus(each.pid, each.generation, each.leaving, sessions, beginning))
-        roles = self._duty.server_role, self._duty.client_role
-        up = self.loop.now - self._started
-        return report(workers, roles, up=up, generation=self._generation, reload=self._outcome)
+        duty = self._duty
+        return Status(
+            STANDALONE,
+            self._started_at,
+            self._generation,
+            self._reloaded,
+            states(duty.settings, (duty.server_role, duty.client_role)),
+            workers,
+            described(duty.server_role),
+            duty.settings.view.config.release.name,
+            restarts=self._restarts,
+            held_back=self._fork_at > self.loop.now,
+        )
 
     def _on_failure(self, _function: Callable[..., object]) -> None:
         self._log_traceback()

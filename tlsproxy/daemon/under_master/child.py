@@ -19,6 +19,7 @@ from __future__ import annotations
 import os
 import signal
 import struct
+import time
 from pathlib import Path
 
 from postconf.models import TlsSettings
@@ -29,11 +30,11 @@ from ..configuration import number
 from ..control import Control, control_path
 from ..log.lines import PostfixLog
 from ..metrics import BEGINNING, LOG_LOST, render
-from ..roles import renew_roles
+from ..roles import renew_roles, states
 from ..server import Server
 from ..signals import on_signals
 from ..standalone.renewal import FileWatch
-from ..status import WorkerStatus, report
+from ..status import DONE, FAILED, MASTER, Reload, Status, WorkerStatus
 from ..watchdog import Watchdog
 
 _TAKEN, _AVAILABLE = 0, 1
@@ -70,11 +71,14 @@ class Child:
         self._most_sessions = _SESSIONS_PER_USE * max_use
         self._started = self._loop.now
         self._retire_at = self._started + (retire_after or min(_RETIREMENT, self._max_idle * max_use))
-        self._control = Control(self._loop, log, {"/metrics": self._metrics, "/status": self._status_report})
+        self._started_at = time.time()
+        self._reloaded = Reload()
+        pages = {"/metrics": self._metrics, "/status": lambda: self._state().json()}
+        self._control = Control(self._loop, log, pages, lambda: self._state().health())
         try:
             self._control.listen_at(control_path(Path("private", settings.service.service_name)))
         except OSError as error:
-            log.warning(f"no control socket: {error}")
+            log.warning(f"no control socket: {error.strerror}: sessions are served, tlsproxy --status can't show them")
         self._files = files
         self._settings = settings
         self._reported_full = False
@@ -132,20 +136,30 @@ class Child:
             self._leave()
             return
         log.info(changed)
-        if renewed := renew_roles((server.server_role, server.client_role), self._settings, log):
+        renewed = renew_roles((server.server_role, server.client_role), self._settings, log)
+        self._reloaded.note(DONE if renewed else FAILED)
+        if renewed:
             server.use(*renewed)
 
     def _metrics(self) -> str:
         server = self._server
         server.numbers[LOG_LOST] = self._log.lost
-        return render(server.numbers, described(server.server_role))
+        return render(server.numbers, self._state().gauges())
 
-    def _status_report(self) -> str:
+    def _state(self) -> Status:
         server = self._server
         beginning = server.numbers[BEGINNING]
         here = WorkerStatus(os.getpid(), self._generation, self._drained, len(server.sessions), beginning)
-        roles = server.server_role, server.client_role
-        return report([here], roles, up=self._loop.now - self._started, generation=self._generation)
+        return Status(
+            MASTER,
+            self._started_at,
+            self._generation,
+            self._reloaded,
+            states(self._settings, (server.server_role, server.client_role)),
+            [here],
+            described(server.server_role),
+            self._settings.view.config.release.name,
+        )
 
     def _report(self, *availability: int) -> None:
         message = b"".join(struct.pack("@iIi", os.getpid(), self._generation, each) for each in availability)
@@ -185,7 +199,7 @@ class Child:
             os._exit(0)
         self._drained = True
         self._loop.forked()
-        self._control.close(remove=False)  # it is the next process's
+        self._control.close(remove_socket=False)  # it is the next process's
         self._log.forked()
         self._server.close_listener()
         self._loop.watch(self._status, 0, self._on_status)

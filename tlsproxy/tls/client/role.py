@@ -16,7 +16,7 @@ from ...log import Log
 from ...loop import Loop
 from ...tlsmgr import TlsManager
 from ...wire.messages import ClientInit, ClientSettings, Generation, Request
-from ..contexts import BadContext, tell
+from ..contexts import BadContext, tell, tell_of_renewal
 from ..identities import BadIdentity
 from ..openssl import binding, peers
 from ..roles import Offer, Packets, Peer, RoleUnavailable, SessionRefused
@@ -50,8 +50,11 @@ class ClientRole:
         self._loop: Loop | None = None
         self._seed_at = 0.0
         to_ascii("\u00e9.test")  # loads tables that could not be loaded in a jail
+        self.is_complete = False
+        """True if contexts can be made by our own settings; requests with other settings are served without."""
         try:
             self._contexts_of(self._match.init)
+            self.is_complete = True
         except (BadIdentity, BadContext) as error:
             tell(error, log)
             log.warning("TLS client initialization failed")
@@ -103,9 +106,14 @@ class ClientRole:
             for each in self._contexts.values():
                 each.renew()
         except (BadIdentity, BadContext) as error:
-            tell(error, self._log)
-            self._log.warning("the certificates that were read before stay in use")
+            tell_of_renewal(error, self._log)
             return False
+        if not self.is_complete:
+            try:
+                self._contexts_of(self._match.init)
+                self.is_complete = True
+            except (BadIdentity, BadContext) as error:
+                tell(error, self._log)
         return True
 
     def _contexts_of(self, init: ClientInit) -> ClientContexts:

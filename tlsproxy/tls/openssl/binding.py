@@ -396,5 +396,11 @@ def log_errors(log: Log) -> None:
         log.warning(f"TLS library problem: error:{code:08X}:{library}::{reason}:")
 
 
+def first_error() -> str:
+    """Return the reason of the oldest error in OpenSSL's queue, and leave it there; empty if there is none."""
+    code = lib.ERR_peek_error()
+    return _text(lib.ERR_reason_error_string(code)) if code and not code & _SYSTEM_ERROR else ""
+
+
 def _text(pointer: Any) -> str:
     return ffi.string(pointer).decode("ascii", "replace") if pointer else ""

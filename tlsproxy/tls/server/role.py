@@ -15,7 +15,7 @@ from postconf.values import SecurityLevel, cipher_exclusions
 
 from ...log import Log
 from ...wire.messages import Generation, Request, ServerInit, ServerSettings, ServerStart
-from ..contexts import BadContext, tell
+from ..contexts import BadContext, tell, tell_of_renewal
 from ..identities import BadIdentity, Identity
 from ..openssl import binding
 from ..roles import Packets, RoleUnavailable, SessionRefused
@@ -100,8 +100,7 @@ class ServerRole:
             for each in self._contexts.values():
                 each.renew()
         except (BadIdentity, BadContext, BadCiphers, _Unusable) as error:
-            tell(error, self._log)
-            self._log.warning("the keys and certificates that were read before stay in use")
+            tell_of_renewal(error, self._log)
             return False
         self._names = names
         self._own = self._own._replace(names=self._names)
@@ -269,6 +268,11 @@ def own_start(server: TlsServer, init: ServerInit, *, enforce: bool) -> ServerSt
         trace_size_limit=0,
         trace_peer="",
     )
+
+
+def is_offered(server: TlsServer) -> bool:
+    """Return True if the configuration asks for this role."""
+    return _levels(server)[0]
 
 
 def _enforced(settings: TlsSettings, log: Log) -> bool:

@@ -1,0 +1,64 @@
+"""The service of master.cf whose program is this one: is it fit to be run, and is it idle?
+
+Under master(8) a process is started by its first client and ends when it was idle for max_idle: that none runs is the
+usual state of a quiet machine.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import postconf
+
+_TYPE, _LIMIT = 1, 6
+
+
+class MasterService:
+    """An entry of master.cf."""
+
+    def __init__(self, view: postconf.ServiceView) -> None:
+        self._view = view
+        self._fields = view.service.fields
+        self.program = Path(view["daemon_directory"], view.service.command)
+        self.place = f"{view.config.master.path}:{view.service.line.number}"
+
+    @property
+    def is_ours(self) -> bool:
+        """True if its program is a script, as this one is and Postfix's own is not."""
+        try:
+            with self.program.open("rb") as file:
+                return file.read(2) == b"#!"
+        except OSError:
+            return False
+
+    def problems(self) -> list[str]:
+        """Return what keeps master(8) from running it."""
+        found = []
+        if not os.access(self.program, os.X_OK):
+            found.append(f"{self.program} can't be executed: the service does not start; make it executable")
+        if self._fields[_TYPE] != "unix":
+            found.append(f"the type is {self._fields[_TYPE]}: the service does not start; write unix")
+        if self._fields[_LIMIT] != "0":
+            found.append(f"the process limit is {self._fields[_LIMIT]}: the service does not start; write 0")
+        return found
+
+    def describe(self, *, as_json: bool) -> str:
+        """Return what `--status` prints when no process answers; empty if that is not because the service is idle."""
+        master = _running_master(self._view["queue_directory"])
+        if not (self.is_ours and master):
+            return ""
+        if as_json:
+            return json.dumps({"mode": "master", "state": "ok", "problems": [], "idle": True, "master_pid": master})
+        return f"idle: no process runs, and master(8), process {master}, starts one for the next client ({self.place})"
+
+
+def _running_master(queue_directory: str) -> int:
+    """Return the process id of master(8); 0 if it does not run."""
+    try:
+        with Path(queue_directory, "pid", "master.pid").open("rb") as file:
+            pid = int(file.read(64))
+        return pid if Path(f"/proc/{pid}/comm").read_text() == "master\n" else 0
+    except (OSError, ValueError):
+        return 0
