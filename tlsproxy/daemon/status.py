@@ -11,8 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from postconf.program.versions import openssl_version, own_version
-
+from .. import __version__
 from .metrics import Gauge
 
 TYPE_CHECKING = False
@@ -100,8 +99,8 @@ class Status(NamedTuple):
         reload = self.reload
         return json.dumps(
             {
-                "version": own_version(),
-                "openssl": openssl_version(),
+                "version": __version__,
+                "openssl": _openssl(),
                 "postfix": self.release,
                 "mode": self.mode,
                 "state": DEGRADED if problems else OK,
@@ -131,10 +130,8 @@ class Status(NamedTuple):
 
     def gauges(self) -> Iterator[Gauge]:
         """Yield the metrics that are no counters of sessions."""
-        labels = {"version": own_version(), "openssl": openssl_version(), "postfix": self.release, "mode": self.mode}
-        yield Gauge(
-            "build_info", "Versions of the program, its OpenSSL, and the Postfix release it goes by.", 1, labels
-        )
+        labels = {"version": __version__, "openssl": _openssl(), "postfix": self.release, "mode": self.mode}
+        yield Gauge("build_info", "Versions of the program, its OpenSSL, and its Postfix release.", 1, labels)
         yield Gauge("start_time_seconds", "When the daemon was started.", self.started)
         yield Gauge("up", "1 if new sessions are served.", int(self.serves))
         for name, state in self.roles.items():
@@ -159,6 +156,12 @@ class Status(NamedTuple):
         for each in self.certificates:
             text = "When the certificate in a file expires."
             yield Gauge("certificate_expiry_timestamp_seconds", text, each.expires, {"file": each.file})
+
+
+def _openssl() -> str:
+    from OpenSSL import SSL  # which is loaded by now
+
+    return SSL.OpenSSL_version(SSL.OPENSSL_VERSION).decode("ascii", "replace")
 
 
 def rfc3339(when: float) -> str:

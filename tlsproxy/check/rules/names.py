@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from functools import cache
 
 from postconf.catalogue import ADHOC, Release, release, upstream_releases
-from postconf.spelling import nearest, similar
 
 from ..context import Context
 from ..facts.removed import LAST_RELEASE
