@@ -118,11 +118,12 @@ def read_file(path: str) -> str:
     A FIFO or a device is refused: it would hold up the program, or never end.
     """
     # Not pathlib: commands read two files and are done.
-    with open(path, "rb", opener=_open_regular) as file:
+    with open(path, "rb", opener=open_regular) as file:
         return decode(file.read())
 
 
-def _open_regular(path: str, flags: int) -> int:
+def open_regular(path: str, flags: int) -> int:
+    """Open a regular file, for open(opener=); raise OSError for anything else, without waiting."""
     descriptor = os.open(path, flags | os.O_NONBLOCK)
     mode = os.fstat(descriptor).st_mode
     if stat.S_ISREG(mode):

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-import stat
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from postconf.syntax.lines import SPACE, decode
+from postconf.syntax.lines import SPACE, decode, open_regular
 from postconf.syntax.mastercf import TYPES
 
 from ..text.sources import MOST_CHARACTERS, MainFile, MasterFile
@@ -78,7 +77,7 @@ def _single(path: str) -> Input:
     if path == "-":
         text, shown = decode(sys.stdin.buffer.read(_MOST_BYTES)), "<stdin>"
     else:
-        text, shown = _read_any(path), path
+        text, shown = _read(path, pipe=True), path
     directory = "" if path == "-" else _destination(path)
     if is_master(text):
         return Input(directory, None, MasterFile(shown, text))
@@ -112,20 +111,10 @@ def _is_absent(path: str) -> bool:
     return False
 
 
-def _read_any(path: str) -> str:
-    """Read what was named itself, which may be a pipe: `tlsproxy-check <(generate)`."""
+def _read(path: str, *, pipe: bool = False) -> str:
+    """Read a file; `pipe`: True if it may be one, as in `tlsproxy-check <(generate)`."""
     try:
-        if stat.S_ISFIFO(os.stat(path).st_mode):  # noqa: PTH116  names may have any bytes
-            with open(path, "rb") as file:  # noqa: PTH123
-                return decode(file.read())
-    except OSError as error:
-        raise Unreadable(f"{path}: {error.strerror}") from None
-    return _read(path)
-
-
-def _read(path: str) -> str:
-    try:
-        with open(path, "rb") as file:  # noqa: PTH123  names may have any bytes
+        with open(path, "rb", opener=None if pipe else open_regular) as file:
             return decode(file.read(_MOST_BYTES))
     except OSError as error:
         raise Unreadable(f"{path}: {error.strerror}") from None
