@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 _MAX_LEVEL = 100
 _MAX_NESTED_OPERANDS = 20
 """Postfix has no limit for a loop through an operand, and crashes in one."""
-_MAX_WORK = 256 << 20
+_MAX_WORK = 32 << 20
 """Characters that one expansion may copy. Postfix has no limit for a value that doubles at each level."""
 _WORK_OF_PIECE = 100
 _MAX_WARNINGS = 1000
