@@ -86,6 +86,9 @@ def all_rules() -> list[Rule]:
         each()
         for module in rules.modules()
         for each in vars(module).values()
-        if isinstance(each, type) and issubclass(each, Rule) and "id" in vars(each)
+        if isinstance(each, type)
+        and issubclass(each, Rule)
+        and "id" in vars(each)
+        and each.__module__ == module.__name__
     ]
     return sorted(found, key=lambda rule: rule.id)

@@ -11,11 +11,13 @@ from ..facts.key_files import client_level, server_level
 from ..findings import Edit, Finding, Fix, Severity
 from ..rule import Rule
 from ..text.sources import Assignment
+from .services import ProcessLimit
 
 _FILES = (
     *("chain_files", "cert_file", "key_file", "dcert_file", "dkey_file", "eccert_file", "eckey_file"),
     *("CAfile", "CApath"),
 )
+_USUAL_NAME = "tlsproxy"
 RENAMED = {
     "tlsproxy_client_level": "tlsproxy_client_security_level",
     "tlsproxy_client_policy": "tlsproxy_client_policy_maps",
@@ -54,7 +56,7 @@ def missing_service(context: Context, line: str) -> Fix | None:
     return Fix(f"add {line.split(maxsplit=1)[0]}", (context.master.addition(line),), safe=False)
 
 
-class ProxyLimit(Rule):
+class ProxyLimit(ProcessLimit):
     """tlsproxy(8) with a limit for its processes.
 
     One process serves all sessions, and does not start with any other limit than 0.
@@ -68,24 +70,14 @@ class ProxyLimit(Rule):
     good = "--- master.cf\ntlsproxy unix - - y - 0 tlsproxy\n"
     lookalike = "default_process_limit = 0\n--- master.cf\ntlsproxy unix - - y - - tlsproxy\n"
 
-    def check(self, context: Context) -> Iterator[Finding]:
-        """Yield what is found."""
-        for view in context.services("tlsproxy"):
-            limit = view.service.fields[6]
-            if limit == "0" or (limit == "-" and context.value("default_process_limit") == "0"):
-                continue
-            span = context.service_span(view, 6)
-            edit = Edit(span.path, span.line, span.column, span.line, span.end_column, "0")
-            yield self.finding(
-                span,
-                "tlsproxy does not start with a process limit other than 0",
-                "write 0",
-                fix=Fix("write 0", (edit,), safe=True),
-            )
+    programs = ("tlsproxy",)
 
 
 class ProxyMissing(Rule):
-    """TLS is left to tlsproxy(8), and there is no such service."""
+    """TLS is left to tlsproxy(8), and there is no such service.
+
+    A `tlsproxy_service_name` of another name is taken for a daemon that master(8) does not start (docs/daemon.md).
+    """
 
     id = "X002"
     name = "tlsproxy-missing"
@@ -99,8 +91,8 @@ class ProxyMissing(Rule):
         "tlsproxy unix - - y - 0 tlsproxy\n"
     )
     lookalike = (
-        "smtp_tls_security_level = may\nsmtp_tls_connection_reuse = yes\ntlsproxy_service_name = tls\n--- master.cf\n"
-        "smtp unix - - y - - smtp\ntls unix - - y - 0 tlsproxy\n"
+        "smtp_tls_security_level = may\nsmtp_tls_connection_reuse = yes\ntlsproxy_service_name = standalone\n"
+        "--- master.cf\nsmtp unix - - y - - smtp\n"
     )
 
     def check(self, context: Context) -> Iterator[Finding]:
@@ -108,7 +100,7 @@ class ProxyMissing(Rule):
         told: set[str] = set()
         for view in [*reusing_clients(context), *screens_with_tls(context)]:
             name = context.value("tlsproxy_service_name", view)
-            if context.has_service(name) or name in told:
+            if context.has_service(name) or name in told or stands_alone(context, name):
                 continue
             told.add(name)
             is_screen = isinstance(view, ServiceView) and view.service.command == "postscreen"
@@ -118,6 +110,14 @@ class ProxyMissing(Rule):
                 f"add: {name} unix - - y - 0 tlsproxy",
                 fix=missing_service(context, f"{name}  unix  -       -       y       -       0       tlsproxy"),
             )
+
+
+def stands_alone(context: Context, name: str) -> bool:
+    """Return True if the service is one that master(8) does not start: main.cf names it, and not `tlsproxy`.
+
+    A daemon of its own then has the socket, and may not run while the configuration is checked.
+    """
+    return name != _USUAL_NAME and context.is_set("tlsproxy_service_name")
 
 
 class ManagerMissing(Rule):

@@ -11,9 +11,11 @@ from collections.abc import Callable, Iterator
 from postconf import ConfigError, Place
 from postconf.syntax.lines import SPACE, LogicalLine, logical_lines
 from postconf.syntax.maincf import AssignmentError, Setting, split_assignment
-from postconf.syntax.mastercf import Service, parse_service, split_words
+from postconf.syntax.mastercf import FIELDS, Service, parse_service, split_words
 
+from ..facts.programs import DAEMONS
 from ..findings import Edit, Span
+from .arguments import read_arguments
 
 MOST_CHARACTERS = 4 << 20
 """The longest file that is looked at; real ones have a few thousand characters."""
@@ -97,6 +99,8 @@ class Assignment:
     def span(self, start: int = 0, length: int | None = None) -> Span:
         """Characters of the value; all of it, or as much as is on the first line of it, by default."""
         place = self._place_at(start) or Place(self.source.path, self.line.number)
+        if not self.value and self.service and (sign := self._place_at(-1)):
+            place = Place(sign.path, sign.line, sign.column + 1)  # the next character is on the next line
         return self.source.first_part(place, len(self.value) - start if length is None else length)
 
     def word(self, word: str) -> Span:
@@ -148,10 +152,16 @@ class Entry:
         self.error: ConfigError | None = None
         self.warnings: list[str] = []
         """What postconf(1) warns of."""
+        self.invalid_options: list[tuple[int, str]] = []
+        """Offsets and letters of options that no daemon has."""
         try:
             self.service = parse_service(line, self.warnings.append)
         except ConfigError as error:
             self.error = error
+        if self.service and self.service.command in DAEMONS:
+            arguments = read_arguments(self.words[len(FIELDS) :], line)
+            self.service.settings = arguments.settings
+            self.invalid_options = arguments.invalid
 
     def span(self, field: int) -> Span:
         """One of the words, from 0 on, or as much as is on its first line; the line's beginning, if there are fewer."""
