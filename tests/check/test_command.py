@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import io
 import json
 import sys
@@ -14,6 +15,7 @@ import jsonschema
 import pytest
 
 from tlsproxy.check.command.cli import main
+from tlsproxy.check.findings import Edit
 from tlsproxy.check.reports import FORMATS
 from tlsproxy.check.rule import all_rules
 
@@ -388,3 +390,56 @@ def test_an_image_is_looked_at_from_its_own_root(
     (directory / "image/keys/mail.pem").unlink()
     assert check("--root", "image") == 1
     assert "K002" in capsys.readouterr().out
+
+
+def test_places_in_an_image_can_be_opened_from_outside(
+    directory: Path, capsys: pytest.CaptureFixture[str], certificate_files: dict[str, bytes]
+) -> None:
+    etc = directory / "image/etc/postfix"
+    etc.mkdir(parents=True)
+    (etc / "key.pem").write_bytes(certificate_files["cert-first.pem"])
+    (etc / "clients").write_text("192.0.2.1/24 OK\n")
+    write(
+        etc,
+        GOOD + "mynetworks = cidr:/etc/postfix/clients\n"
+        "smtpd_tls_security_level = may\nsmtpd_tls_chain_files = /etc/postfix/key.pem\n",
+        "smtp inet n - n - - smtpd\ntlsmgr unix - - n 1000? 1 tlsmgr\n",
+    )
+    for arguments in (["--root", "image"], ["--root", "image", "-c", "/etc/postfix"]):
+        check(*arguments, "--format", "json")
+        found = json.loads(capsys.readouterr().out)["findings"]
+        files = {each["rule"]: each["file"] for each in found}
+        assert files["T006"] == "image/etc/postfix/clients"
+        assert files["K004"] == "image/etc/postfix/main.cf"
+        assert all(Path(each["file"]).exists() for each in found)
+        assert not any(str(directory) in each["message"] for each in found)
+
+
+def test_a_diff_shows_what_a_fix_would_write(directory: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write(directory, "smtpd_use_tls = yes\nsmtpd_tls_security_leve = may\n")
+    check("--diff", "--unsafe-fixes", "main.cf")
+    shown = capsys.readouterr().out
+    before = (directory / "main.cf").read_text().splitlines(keepends=True)
+    check("--fix", "--unsafe-fixes", "main.cf")
+    after = (directory / "main.cf").read_text().splitlines(keepends=True)
+    assert shown == "".join(difflib.unified_diff(before, after, "main.cf", "main.cf"))
+    assert "".join(after).count("smtpd_tls_security_level") == 1
+
+
+def test_an_indented_master_cf_is_fixed_as_a_whole(directory: Path) -> None:
+    services = "pickup unix n - y 60 1 pickup\n  -o content_filter=\ncleanup unix n - y - 0 cleanup\n"
+    write(directory, GOOD, "".join(f"    {line}" for line in services.splitlines(keepends=True)))
+    check("--fix", "master.cf")
+    assert (directory / "master.cf").read_text() == services.replace("  -o", "      -o")
+
+
+def test_fixes_that_make_more_errors_are_not_written(
+    directory: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = " myhostname = mail.example.com\n"
+    write(directory, text)
+    edits = [Edit("main.cf", 1, 1, 1, 1, "smtpd_tls_security_level = x\nnonsense\n")]
+    monkeypatch.setattr("tlsproxy.check.fixes.usable", lambda _findings, unsafe: edits if not unsafe else [])
+    assert check("--fix", "main.cf") == 3
+    assert "more errors than before; nothing was written" in capsys.readouterr().err
+    assert (directory / "main.cf").read_text() == text

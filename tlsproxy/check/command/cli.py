@@ -103,8 +103,8 @@ class _Run:
         inputs = read_inputs(directories, arguments.files, arguments.root)
         results = [self._check(each) for each in inputs]
         if arguments.diff:
-            for result in results:
-                self._show_diff(result)
+            for each, result in zip(inputs, results, strict=True):
+                self._show_diff(result, self._fixed(each, result))
         elif arguments.fix or arguments.unsafe_fixes:
             results = [self._fix(each, result) for each, result in zip(inputs, results, strict=True)]
         for target in targets:
@@ -143,18 +143,25 @@ class _Run:
         )
         return FOUND if failed else FINE
 
-    def _show_diff(self, result: Checked) -> None:
-        edits = fixes.usable(result.findings, unsafe=self.arguments.unsafe_fixes)
-        for source in result.sources:
-            after = fixes.apply(source, edits)
-            if after != source.text:
-                print(fixes.diff(source, after), end="")
+    @staticmethod
+    def _show_diff(before: Checked, after: Checked) -> None:
+        for source, fixed in zip(before.sources, after.sources, strict=True):
+            if fixed.text != source.text:
+                print(fixes.diff(source, fixed.text), end="")
 
     def _fix(self, each: Input, result: Checked) -> Checked:
-        """Fix what can be fixed, in rounds, since each fix is judged anew; then write, once for each file."""
+        """Fix what can be fixed, and write each file once."""
         if not each.directory:
             raise _Usage("standard input can't be fixed; --diff shows what would change")
-        before = {source.path: source.text for source in result.sources}
+        fixed = self._fixed(each, result)
+        for before, after in zip(result.sources, fixed.sources, strict=True):
+            if after.text != before.text and not fixes.write(before.path, before.text, after.text):
+                raise Unreadable(f"{before.path}: somebody else has changed it meanwhile; nothing was written")
+        return fixed
+
+    def _fixed(self, each: Input, result: Checked) -> Checked:
+        """Return what is left after fixes, in rounds, since each fix is judged anew; nothing is written."""
+        first = result
         for _ in range(_PASSES):
             edits = fixes.usable(result.findings, unsafe=self.arguments.unsafe_fixes)
             if not edits:
@@ -163,9 +170,9 @@ class _Run:
             master = MasterFile(each.master.path, fixes.apply(each.master, edits)) if each.master else None
             each = Input(each.directory, main, master)
             result = self._check(each)
-        for source in result.sources:
-            if source.text != before[source.path] and not fixes.write(source.path, before[source.path], source.text):
-                raise Unreadable(f"{source.path}: somebody else has changed it meanwhile; nothing was written")
+        if result.count(Severity.ERROR) > first.count(Severity.ERROR):
+            path = first.sources[0].path
+            raise Unreadable(f"{path}: after all fixes there would be more errors than before; nothing was written")
         return result
 
     def _explain(self, name: str) -> int:

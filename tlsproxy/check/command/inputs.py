@@ -53,6 +53,9 @@ def read_inputs(directories: Iterable[str], files: Iterable[str], root: str) -> 
 
 
 def _directory(directory: str, root: str) -> Input:
+    in_image = root.rstrip("/") + directory
+    if directory.startswith("/") and in_image != directory and not _is_absent(in_image):
+        directory = in_image
     prefix = "" if directory == "." else f"{directory.rstrip('/')}/"
     texts = {}
     for name in ("main.cf", "master.cf"):

@@ -11,6 +11,7 @@ from postconf.config import Origin
 from postconf.models import TlsGlobals, TlsSettings, load
 
 from ..context import Context
+from .filesystem import FileSystem
 from .key_files import AUTHORITIES, CERTIFICATES, CHAINS, KEYS, is_hidden, missing, server_level, servers, used_files
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ class Verdict:
     """What the loader says of a service."""
 
     view: View
+    files: FileSystem
     lines: list[str] = field(default_factory=list)
     problem: str = ""
     """Why there would be no TLS; empty if all is well."""
@@ -41,7 +43,7 @@ class Verdict:
 
     def info(self, text: str) -> None:
         """Take a line of its log."""
-        self.lines.append(text)
+        self.lines.append(self.files.inside(text))
 
     warning = error = info
 
@@ -99,7 +101,7 @@ def _judge(context: Context, view: View, loaded: dict[object, list[Identity]]) -
     from ...tls.server.role import ServerRole
 
     fixed = {"tlsproxy_tls_security_level": server_level(context, view), **_SETTLED}
-    verdict = Verdict(view)
+    verdict = Verdict(view, context.files)
     try:
         settings = load(_AsProxy(context, view, fixed))
         verdict.library = settings.globals
@@ -110,7 +112,7 @@ def _judge(context: Context, view: View, loaded: dict[object, list[Identity]]) -
     except ConfigError:
         return None  # values that rules of their own report
     except RoleUnavailable as error:
-        verdict.problem = str(error)
+        verdict.problem = context.files.inside(str(error))
     return verdict
 
 
@@ -120,7 +122,7 @@ def _that_count(settings: TlsSettings) -> object:
     from ...tls.server.role import own_settings
 
     try:
-        own = own_settings(settings, Verdict(settings.view))
+        own = own_settings(settings, Verdict(settings.view, FileSystem(enabled=False)))
     except RoleUnavailable:
         return None
     return settings.globals, own.init, own.start

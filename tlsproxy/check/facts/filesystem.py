@@ -1,6 +1,7 @@
 """The files that a configuration names: on this machine, below the root of an image, or not looked at.
 
-Symbolic links are followed as a process sees them whose root directory is the image.
+Symbolic links are followed as a process sees them whose root directory is the image. Messages call a file as Postfix
+does (`inside`); places, which people and programs open, are names on this machine (`outside`).
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ class FileSystem:
     def __init__(self, root: str = "/", *, enabled: bool = True) -> None:
         """`enabled`: without, rules must not ask for anything."""
         self.root = os.path.abspath(root)  # noqa: PTH100  names may have any bytes
+        self.given = root.rstrip("/")
         self.enabled = enabled
         self.is_image = self.root != "/"
         self.locate = cache(self._locate)
@@ -46,6 +48,14 @@ class FileSystem:
             else:
                 found.append(part)
         return posixpath.join(self.root, *found)
+
+    def outside(self, path: str) -> str:
+        """Return the name on this machine of a file that Postfix calls `path`."""
+        return self.given + path if self.is_image and path.startswith("/") else path
+
+    def inside(self, text: str) -> str:
+        """Return a text with names of this machine in it as Postfix would write it."""
+        return text.replace(f"{self.root}/", "/") if self.is_image else text
 
     def stat(self, path: str) -> os.stat_result:
         """Facts about a file."""

@@ -106,9 +106,9 @@ def source_of(context: Context, named: Named) -> bytes | None:
         return None
 
 
-def place_of_warning(named: Named, warning: str) -> tuple[Span, str]:
+def place_of_warning(context: Context, named: Named, warning: str) -> tuple[Span, str]:
     """Where in a table's file a warning is about, and what it says; the setting, if the table is in the setting."""
     found = _LINE.search(warning)
     if found is None or not named.name.startswith("/"):
         return named.span(), found["problem"] if found else warning
-    return Span(named.name, int(found["line"])), found["problem"]
+    return Span(context.files.outside(named.name), int(found["line"])), found["problem"]

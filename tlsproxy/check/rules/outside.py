@@ -97,7 +97,7 @@ def _fits(context: Context, records: Sequence[TlsaRecord], chain: Sequence[x509.
     from ..facts.daemon_loader import Verdict
 
     names = context.value("tls_dane_digests")
-    digests = read_digests(names, lambda data: sha256(data).digest(), Verdict(context.config))
+    digests = read_digests(names, lambda data: sha256(data).digest(), Verdict(context.config, context.files))
     usages = (DANE_EE, *(DANE_TA for _ in chain[1:]))
     usable_ones = [record for record in records if usable(record, digests)]
     loaded = [Certificate.from_der(each.public_bytes(Encoding.DER)) for each in chain]

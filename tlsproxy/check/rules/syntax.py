@@ -6,13 +6,13 @@ from collections.abc import Iterator
 
 from postconf.syntax.lines import SPACE
 from postconf.syntax.maincf import AssignmentError, split_assignment
-from postconf.syntax.mastercf import closing_brace
+from postconf.syntax.mastercf import FIELDS, TYPES, closing_brace
 
 from ..context import Context
 from ..facts.readings import comment_start
 from ..findings import Edit, Finding, Fix, Severity, Span
 from ..rule import Rule
-from ..text.sources import MOST_CHARACTERS, TOO_LARGE, Assignment
+from ..text.sources import MOST_CHARACTERS, TOO_LARGE, Assignment, MasterFile, Source
 from ..text.templates import UNRENDERED, templates
 
 _PLAIN_KINDS = ("bool", "nbool", "int", "nint", "long", "time")
@@ -141,15 +141,27 @@ class LeadingWhitespace(Rule):
                 if not stripped or stripped.startswith("#"):
                     continue
                 if text[0] in SPACE:
-                    indent = len(text) - len(text.lstrip(SPACE))
-                    edit = Edit(source.path, number, 1, number, indent + 1, "")
                     yield self.finding(
                         source.span(number),
                         "this line is dropped: it goes on with a line that is not there",
                         "remove the white space in front of it",
-                        fix=Fix("remove the white space", (edit,), safe=True),
+                        fix=Fix("remove the white space", tuple(self._edits(source, number)), safe=True),
                     )
                 break
+
+    @staticmethod
+    def _edits(source: Source, first: int) -> Iterator[Edit]:
+        """Yield the removal of white space in front of a line, and of those that would then continue it by mistake."""
+        is_master = isinstance(source, MasterFile)
+        for number in range(first, len(source.lines) + 1):
+            text = source.line(number)
+            if text and text[0] not in SPACE and text[0] != "#":
+                return
+            words = text.split()
+            begins = len(words) >= len(FIELDS) and words[1] in TYPES if is_master else words[1:2] == ["="]
+            if number == first or (begins and not words[0].startswith("#")):
+                indent = len(text) - len(text.lstrip(SPACE))
+                yield Edit(source.path, number, 1, number, indent + 1, "")
 
 
 class CommentedContinuation(Rule):

@@ -211,7 +211,7 @@ class NamesWithoutContent(Rule):
             except OSError:
                 continue
             if current != content:
-                span = Span(table.name, record.line)
+                span = Span(context.files.outside(table.name), record.line)
                 yield self.finding(span, f"the certificate of {name} was changed after the table was made", command)
 
     @staticmethod
@@ -302,7 +302,7 @@ class BrokenTable(Rule):
             if opened:
                 opened.close()
             for warning in warnings:
-                span, problem = place_of_warning(table, warning)
+                span, problem = place_of_warning(context, table, warning)
                 yield self.finding(span, problem, "correct it", related=[(table.span(), "the table is used here")])
 
 
@@ -367,7 +367,8 @@ class PolicyEntry(Rule):
                     span = table.span()
                     if line:
                         at = column + max(error.column, 1) - 1
-                        span = Span(table.name, line, at, at + 1) if column else Span(table.name, line)
+                        path = context.files.outside(table.name)
+                        span = Span(path, line, at, at + 1) if column else Span(path, line)
                     yield self.finding(
                         span,
                         f"{where.key}: {error.message}: mail for it is deferred",
