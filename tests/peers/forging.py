@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 from hashlib import new as new_hash
+from math import gcd, prod
 from typing import Any
 
 from cryptography.hazmat.primitives import hashes, serialization
@@ -130,20 +131,27 @@ class Key:
         numbers = 0, p * q, e, d, p, q, d % (p - 1), d % (q - 1), pow(q, -1, p)
         return pem("RSA PRIVATE KEY", sequence(*map(integer, numbers)))
 
-    def sign(self, data: bytes, digest: str = "sha256") -> tuple[bytes, bytes]:
-        """Return the AlgorithmIdentifier of a signature, and the signature."""
+    def algorithm(self, digest: str) -> bytes:
+        """Return the AlgorithmIdentifier of a signature."""
+        if self._rsa is not None:
+            return sequence(oid(f"1.2.840.113549.1.1.{_RSA_SIGNATURES[digest]}"), _NULL)
+        if isinstance(self._key, ed25519.Ed25519PrivateKey):
+            return sequence(oid("1.3.101.112"))
+        return sequence(oid("1.2.840.10045.4.1" if digest == "sha1" else f"1.2.840.10045.4.3.{_EC_SIGNATURES[digest]}"))
+
+    def sign(self, data: bytes, digest: str = "sha256") -> bytes:
+        """Return the signature of some data."""
         if self._rsa is not None:
             p, q, _, d = self._rsa
             info = sequence(sequence(oid(_DIGESTS[digest]), _NULL), tlv(4, new_hash(digest, data).digest()))
             size = (p * q).bit_length() + 7 >> 3
-            padded = b"\0\1" + b"\xff" * (size - len(info) - 3) + b"\0" + info
-            signed = pow(int.from_bytes(padded, "big"), d, p * q).to_bytes(size, "big")
-            return sequence(oid(f"1.2.840.113549.1.1.{_RSA_SIGNATURES[digest]}"), _NULL), signed
+            padded = int.from_bytes(b"\0\1" + b"\xff" * (size - len(info) - 3) + b"\0" + info, "big")
+            at_p, at_q = pow(padded, d % (p - 1), p), pow(padded, d % (q - 1), q)
+            return ((at_p - at_q) * pow(q, -1, p) % p * q + at_q).to_bytes(size, "big")
         if isinstance(self._key, ed25519.Ed25519PrivateKey):
-            return sequence(oid("1.3.101.112")), self._key.sign(data)
-        kind = "1.2.840.10045.4.1" if digest == "sha1" else f"1.2.840.10045.4.3.{_EC_SIGNATURES[digest]}"
-        algorithm = getattr(hashes, digest.upper())()
-        return sequence(oid(kind)), self._key.sign(data, ec.ECDSA(algorithm))
+            return self._key.sign(data)
+        signed: bytes = self._key.sign(data, ec.ECDSA(getattr(hashes, digest.upper())()))
+        return signed
 
 
 @cache
@@ -164,16 +172,19 @@ def _rsa_numbers(size: int, seed: int) -> tuple[int, int, int, int]:
     # The library makes no keys that are as weak as some of those that servers have had.
     source = random.Random(seed)
     while True:
-        p, q = _prime(size // 2, source), _prime(size - size // 2, source)
+        p, q = _prime(size - size // 2, source), _prime(size // 2, source)
         order = (p - 1) * (q - 1)
         if p > q and (p * q).bit_length() == size and order % 65537:
             return p, q, 65537, pow(65537, -1, order)
 
 
+_SMALL = prod(range(3, 300, 2))
+
+
 def _prime(size: int, source: random.Random) -> int:
     while True:
         found = source.getrandbits(size) | 3 << size - 2 | 1
-        if all(pow(base, found - 1, found) == 1 for base in (2, 3, 5, 7, 11, 13)):
+        if gcd(found, _SMALL) == 1 and all(pow(base, found - 1, found) == 1 for base in (2, 3, 5, 7, 11, 13)):
             return found
 
 
@@ -261,14 +272,14 @@ class Template:
 
     @cached_property
     def der(self) -> bytes:
-        algorithm, _ = self.signer.sign(b"", self.digest)
+        algorithm = self.signer.algorithm(self.digest)
         parts = [] if self.version is None else [tlv(0xA0, integer(self.version))]
         parts += [integer(self.serial), self.inner_algorithm or algorithm, self.issuer]
         parts += [sequence(*map(time, self.days)), self.subject, self.info or self.key.info]
         if self.extensions:
             parts.append(tlv(0xA3, sequence(*map(_extension, self.extensions.values()))))
         statement = sequence(*parts)
-        signed = self.signature if self.signature is not None else self.signer.sign(statement, self.digest)[1]
+        signed = self.signature if self.signature is not None else self.signer.sign(statement, self.digest)
         return sequence(statement, algorithm, bits(signed))
 
     @cached_property

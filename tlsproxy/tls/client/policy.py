@@ -14,7 +14,7 @@ from ...log import Log
 from ...wire.dane import TlsaRecord
 from ...wire.messages import ClientStart
 from ..roles import SessionRefused
-from ..verification.dane import Digests, strongest, usable_records
+from ..verification.dane import Digests, show, strongest, usable_records
 from ..verification.names import references, to_ascii
 from ..verification.verify import Policy
 
@@ -68,7 +68,10 @@ def demand(start: ClientStart, digests: Digests, log: Log, *, verifydepth: int, 
             log.warning(f"{namaddr}: could not configure peer name checks")
     sni = _server_name(start, level)
     usable: tuple[TlsaRecord, ...] = ()
-    if dane and dane.records and level > SecurityLevel.ENCRYPT:
+    if dane and dane.records and level <= SecurityLevel.ENCRYPT:
+        log.warning(f"{namaddr}: error loading trust settings: {show(dane.records[-1])}")
+        must_fail = True  # smtp(8) sends none at these levels; OpenSSL takes them only where DANE is turned on
+    elif dane and dane.records:
         usable = usable_records(dane.records, digests, namaddr, log)
         if not usable and level in (SecurityLevel.HALF_DANE, SecurityLevel.DANE):
             log.warning(f"{namaddr}: all TLSA records unusable, fallback to unauthenticated TLS")

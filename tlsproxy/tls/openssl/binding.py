@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509 import load_der_x509_certificate
+from cryptography.x509 import InvalidVersion, load_der_x509_certificate
 from OpenSSL import SSL, crypto
 from OpenSSL._util import ffi, lib
 
@@ -375,7 +375,7 @@ def _der(certificate: Any) -> bytes:
 def _public_key(certificate: bytes) -> object:
     try:
         return load_der_x509_certificate(certificate).public_key()
-    except (ValueError, UnsupportedAlgorithm):
+    except (InvalidVersion, ValueError, UnsupportedAlgorithm):
         return None
 
 

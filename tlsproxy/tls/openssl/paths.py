@@ -13,9 +13,13 @@ from OpenSSL import crypto
 from OpenSSL._util import ffi, lib
 
 from .binding import clear_errors, require
-from .peers import OK, UNSPECIFIED, Certificate
+from .peers import OK, UNSPECIFIED, Certificate, borrowed
 
-require("X509_PURPOSE_SSL_SERVER", "X509_STORE_set_purpose")
+require(
+    *("X509_PURPOSE_SSL_SERVER", "X509_STORE_CTX_free", "X509_STORE_CTX_get1_chain", "X509_STORE_CTX_get_current_cert"),
+    *("X509_STORE_CTX_get_error", "X509_STORE_CTX_get_error_depth", "X509_STORE_CTX_init", "X509_STORE_CTX_new"),
+    *("X509_STORE_set_purpose", "X509_verify_cert", "sk_X509_free", "sk_X509_num", "sk_X509_value"),
+)
 
 _PARTIAL_CHAIN, _NO_CHECK_TIME = 0x80000, 0x200000
 
@@ -59,24 +63,85 @@ class PathError(_Result):
         self.certificate = certificate
 
 
+class Reach:
+    """What a chain comes to by itself, the peer's certificate first. Nothing in it has been verified."""
+
+    __slots__ = ("unverified",)
+
+    def __init__(self, unverified: tuple[Certificate, ...]) -> None:
+        self.unverified = unverified
+
+    @property
+    def depth(self) -> int:
+        """The depth of the topmost certificate."""
+        return len(self.unverified) - 1
+
+    @property
+    def top(self) -> Certificate:
+        """The topmost certificate."""
+        return self.unverified[-1]
+
+
+def reach(chain: Sequence[Certificate]) -> Reach:
+    """String certificates together by names and key identifiers, as OpenSSL does before it looks at signatures."""
+    with _Verification(chain, ()) as tried:
+        return Reach(tried.certificates or (chain[0],))
+
+
 def signed_path(chain: Sequence[Certificate], anchors: Sequence[Certificate]) -> Path | PathError:
     """Build a path for a TLS server from the first certificate of `chain` to one of `anchors`, without regard to dates.
 
     OpenSSL checks signatures, purposes, constraints and unknown critical extensions. The first certificate may be an
     anchor itself. Keys and digests of any strength will do, since the binding can't ask for a security level.
     """
-    store = crypto.X509Store()
-    store.set_flags(_PARTIAL_CHAIN | _NO_CHECK_TIME)
-    lib.X509_STORE_set_purpose(store._store, lib.X509_PURPOSE_SSL_SERVER)
-    for anchor in anchors:
-        store.add_cert(anchor.x509)
-    store_context = crypto.X509StoreContext(store, chain[0].x509, [each.x509 for each in chain[1:]])
-    try:
-        path = Path(tuple(Certificate(each) for each in store_context.get_verified_chain()))
-    except crypto.X509StoreContextError as problem:
-        error, depth, _text = problem.errors
-        named = problem.certificate
-        return PathError(int(error), int(depth), chain[0] if named._x509 == ffi.NULL else Certificate(named))
-    finally:
+    with _Verification(chain, anchors, _NO_CHECK_TIME) as tried:
+        if tried.verified and tried.certificates:
+            return Path(tried.certificates)
+        return tried.error
+
+
+class _Verification:
+    """One run of X509_verify_cert(3) beside any connection; a context manager, at whose end its memory is freed."""
+
+    def __init__(self, chain: Sequence[Certificate], anchors: Sequence[Certificate], flags: int = 0) -> None:
+        self._leaf = chain[0]
+        store = crypto.X509Store()
+        store.set_flags(_PARTIAL_CHAIN | flags)
+        lib.X509_STORE_set_purpose(store._store, lib.X509_PURPOSE_SSL_SERVER)
+        for anchor in anchors:
+            store.add_cert(anchor.x509)
+        self._settings = crypto.X509StoreContext(store, self._leaf.x509, [each.x509 for each in chain[1:]])
+        self._context = lib.X509_STORE_CTX_new()
+        if self._context == ffi.NULL:
+            raise MemoryError("X509_STORE_CTX_new")
+        others = self._settings._chain
+        begun = lib.X509_STORE_CTX_init(self._context, store._store, self._leaf.x509._x509, others) == 1
+        self.verified = begun and lib.X509_verify_cert(self._context) == 1
+        """True if OpenSSL has found a path, and nothing wrong with it."""
+
+    def __enter__(self) -> _Verification:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        lib.X509_STORE_CTX_free(self._context)
         clear_errors()
-    return path
+
+    @property
+    def certificates(self) -> tuple[Certificate, ...]:
+        """What OpenSSL has strung together, verified or not; empty if it did not come that far."""
+        stack = lib.X509_STORE_CTX_get1_chain(self._context)
+        if stack == ffi.NULL:
+            return ()
+        members = [lib.sk_X509_value(stack, position) for position in range(lib.sk_X509_num(stack))]
+        found = tuple(Certificate(crypto.X509._from_raw_x509_ptr(each)) for each in members)
+        lib.sk_X509_free(stack)
+        return found
+
+    @property
+    def error(self) -> PathError:
+        """What OpenSSL has found wrong, and where; not all that goes wrong is about a certificate."""
+        error = lib.X509_STORE_CTX_get_error(self._context)
+        blamed = borrowed(lib.X509_STORE_CTX_get_current_cert(self._context))
+        return PathError(
+            error, lib.X509_STORE_CTX_get_error_depth(self._context), self._leaf if blamed is None else blamed
+        )

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import load_der_public_key
+from cryptography.x509 import InvalidVersion
 
 from postconf.values import LIST_SEPARATORS, words
 
@@ -123,7 +124,7 @@ def has_signed(public_key: bytes, certificate: Certificate) -> bool:
         elif isinstance(key, ec.EllipticCurvePublicKey):
             how = (signed.signature_algorithm_parameters,)
         key.verify(signed.signature, signed.tbs_certificate_bytes, *how)
-    except (InvalidSignature, UnsupportedAlgorithm, ValueError, TypeError, AttributeError):
+    except (InvalidSignature, InvalidVersion, UnsupportedAlgorithm, ValueError, TypeError, AttributeError):
         return False
     return True
 

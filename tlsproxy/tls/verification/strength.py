@@ -14,8 +14,9 @@ from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 from .der import MalformedDer, elements
 
-_MODULUS_BITS, _ORDER_BITS = 1024, 160
-"""Sizes that give 80 bits of security (NIST SP 800-57 part 1, table 2)."""
+_RSA_BITS, _DSA_BITS, _ORDER_BITS = 920, 1024, 160
+"""Sizes that count as 80 bits. For RSA, OpenSSL rounds the estimate of NIST SP 800-56B (revision 2, appendix D) to a
+multiple of 8, so that a modulus may be a little smaller than 1024 bits."""
 _ALWAYS_STRONG = (
     *(ed25519.Ed25519PublicKey, ed448.Ed448PublicKey),
     *(mldsa.MLDSA44PublicKey, mldsa.MLDSA65PublicKey, mldsa.MLDSA87PublicKey),
@@ -29,12 +30,12 @@ def is_strong_key(public_key_info: bytes) -> bool:
     except (ValueError, TypeError, UnsupportedAlgorithm):
         return False
     if isinstance(key, rsa.RSAPublicKey):
-        return key.key_size >= _MODULUS_BITS
+        return key.key_size >= _RSA_BITS
     if isinstance(key, ec.EllipticCurvePublicKey):
         return key.curve.key_size >= _ORDER_BITS
     if isinstance(key, dsa.DSAPublicKey):
         order = key.parameters().parameter_numbers().q
-        return key.key_size >= _MODULUS_BITS and order.bit_length() >= _ORDER_BITS
+        return key.key_size >= _DSA_BITS and order.bit_length() >= _ORDER_BITS
     return isinstance(key, _ALWAYS_STRONG)
 
 

@@ -18,7 +18,7 @@ from postconf.values import SecurityLevel
 
 from ...wire.dane import TlsaRecord
 from ...wire.messages import PeerStatus
-from ..openssl.paths import Path, PathError
+from ..openssl.paths import Path, PathError, Reach, reach
 from ..openssl.peers import OK, UNSPECIFIED, Certificate
 from . import dane
 from .dane import DANE_EE, DANE_TA, PKIX_EE, PKIX_TA, Digests
@@ -36,19 +36,14 @@ from .strength import is_strong_key
 from .verify_error import (
     CHAIN_TOO_LONG,
     HOSTNAME_MISMATCH,
-    NO_LOCAL_ISSUER,
-    SELF_SIGNED_IN_CHAIN,
-    SELF_SIGNED_LEAF,
     Finding,
     note_dates,
 )
 
-NO_ISSUER = 2
 ADDRESS_MISMATCH = 64
 DANE_NO_MATCH = 65
 _AFTER_NAMES = frozenset({6, 7, 9, 10, 13, 14, 21})
 """Signatures and dates: what OpenSSL looks at after names, so that these errors come too late to hide a wrong name."""
-_NO_PATH = frozenset({NO_ISSUER, SELF_SIGNED_LEAF, SELF_SIGNED_IN_CHAIN, NO_LOCAL_ISSUER})
 
 
 def peer_status(level: int, error: int | None, *, mismatch_keeps_trust: bool = False) -> PeerStatus:
@@ -197,7 +192,7 @@ def verdict(policy: Policy, chain: Sequence[Certificate], trust: Trust) -> Proof
         answer = kind(case)
         if not isinstance(answer, Undecided):
             return answer
-    return case.refuse(DANE_NO_MATCH, case.reach.depth, case.reach.certificate, names=True)
+    return case.refuse(DANE_NO_MATCH, case.reach.depth, case.reach.top, names=True)
 
 
 Answer = Proof | Refusal | Undecided
@@ -213,20 +208,23 @@ class _Case:
         self.finding = Finding(mismatch_yields=policy.mismatch_yields)
         self._peer_name: str | None = None
         self._names_checked = False
-        self._reach: PathError | None = None
+        self._reach: Reach | None = None
 
     @property
     def leaf(self) -> Certificate:
         return self.chain[0]
 
     @property
-    def reach(self) -> PathError:
-        """How far the chain goes by itself: the error of a path to nothing."""
+    def reach(self) -> Reach:
+        """How far the chain goes by itself, with the certificates that usage 2 0 0 adds to it."""
         if self._reach is None:
-            path = build_path(self.chain, [])
-            if isinstance(path, Path):
-                raise ValueError("a path to no anchor")
-            self._reach = path
+            given = [
+                Certificate.from_der(each.data)
+                for each in self.policy.records
+                if (each.usage, each.selector, each.mtype) == (DANE_TA, dane.CERTIFICATE, dane.FULL)
+            ]
+            # OpenSSL prefers them to what the peer has sent.
+            self._reach = reach([self.leaf, *(each for each in given if each is not None), *self.chain[1:]])
         return self._reach
 
     def first_match(self, certificate: Certificate, usage: int) -> TlsaRecord | None:
@@ -297,55 +295,41 @@ def _by_leaf(case: _Case) -> Answer:
 
 def _by_anchor(case: _Case) -> Answer:
     """Usage 2: an issuer in the path (RFC 7671, section 5.2)."""
-    anchors = _anchors(case)
-    if not anchors:
+    if case.policy.local:  # OpenSSL would look for another path; smtp(8) asks for no such mixture
         return Undecided()
-    found = build_path(case.chain, anchors)
-    if isinstance(found, PathError):
-        if found.error in _NO_PATH:
-            return Undecided()
-        return case.refuse(found.error, found.depth, found.certificate, names=True)
-    for depth, each in enumerate(found.certificates[: case.policy.highest + 1]):
-        record = case.first_match(each, DANE_TA) if depth else None
-        if record is not None:
-            # An anchor in the middle of a hierarchy may have expired (OpenSSL's internal_verify).
-            dates_from = depth if each.self_issued else depth - 1
-            return case.conclude_path(found, Match(record, depth), dates_from=dates_from)
+    for depth, anchor in enumerate(case.reach.unverified[: case.policy.highest + 1]):
+        record = case.first_match(anchor, DANE_TA) if depth else None
+        if record is None:
+            continue
+        path = build_path(case.reach.unverified[: depth + 1], [anchor])
+        if isinstance(path, PathError):
+            return case.refuse(path.error, path.depth, path.certificate, names=True)
+        # An anchor in the middle of a hierarchy may have expired (OpenSSL's internal_verify).
+        dates_from = path.depth if anchor.self_issued else path.depth - 1
+        return case.conclude_path(path, Match(record, path.depth), dates_from=dates_from)
     return Undecided()
-
-
-def _anchors(case: _Case) -> list[Certificate]:
-    """Return the certificates that a usable record of usage 2 stands for; never the server's own."""
-    sent = [each for each in case.chain[1:] if case.first_match(each, DANE_TA) is not None]
-    given = [
-        Certificate.from_der(each.data)
-        for each in case.policy.records
-        if (each.usage, each.selector, each.mtype) == (DANE_TA, dane.CERTIFICATE, dane.FULL)
-    ]
-    return [each for each in (*sent, *given) if each is not None and each.der != case.leaf.der]
 
 
 def _by_bare_key(case: _Case) -> Answer:
     """Usage 2 1 0: a key without a certificate, that has signed the topmost one (RFC 7671, section 5.2.2)."""
-    policy = case.policy
-    if not any(each.usage == DANE_TA for each in policy.records):
+    policy, reach = case.policy, case.reach
+    if policy.local or not any(each.usage == DANE_TA for each in policy.records):
         return Undecided()
-    depth, top = case.reach.depth, case.reach.certificate
-    if depth >= policy.highest:
+    if reach.depth >= policy.highest:
         return case.refuse(CHAIN_TOO_LONG, policy.highest, None, names=True)
     for record in policy.records:
         is_key = (record.usage, record.selector, record.mtype) == (DANE_TA, dane.PUBLIC_KEY, dane.FULL)
-        if not (is_key and dane.has_signed(record.data, top)):
+        if not (is_key and dane.has_signed(record.data, reach.top)):
             continue
-        below = build_path(case.chain, [top])
-        if isinstance(below, PathError):
-            return case.refuse(below.error, below.depth, below.certificate, names=True)
+        path = build_path(reach.unverified, [reach.top])
+        if isinstance(path, PathError):
+            return case.refuse(path.error, path.depth, path.certificate, names=True)
         # OpenSSL looks at neither: the key has no certificate, and the top is the last one of its path.
         if not is_strong_key(record.data):
-            return case.refuse(CA_KEY_TOO_SMALL, below.depth, top, names=True)
-        if not has_strong_signature(top):
-            return case.refuse(CA_DIGEST_TOO_WEAK, below.depth, top, names=True)
-        return case.conclude_path(below, Match(record, below.depth, by_key=True), dates_from=below.depth)
+            return case.refuse(CA_KEY_TOO_SMALL, path.depth, reach.top, names=True)
+        if not has_strong_signature(reach.top):
+            return case.refuse(CA_DIGEST_TOO_WEAK, path.depth, reach.top, names=True)
+        return case.conclude_path(path, Match(record, path.depth, by_key=True), dates_from=path.depth)
     return Undecided()
 
 
