@@ -38,6 +38,9 @@ postlog   unix-dgram n - n  -  1  postlogd
 Outcome = dict[str, object]
 WITHOUT_NAMES = "warning: NAME: could not configure peer name checks"
 """A pattern that is empty is none for us; the C program takes it for one that everything matches. smtp(8) has none."""
+WITHOUT_RECORDS = ": no certificate is good enough; "
+"""Records, fingerprints or trust anchors, of which there are none, match nothing for us; the C program goes by local
+authorities then. smtp(8) does not ask for that, but for a trust anchor file without an anchor in it."""
 _FACTS = re.compile(r"(?<= TLS connection established to NAME): .*")
 _HEX = re.compile(r"\b(?:[0-9A-F]{2}:){15,}[0-9A-F]{2}\b|\b[0-9A-F]{32,}(?:\.\.\.[0-9A-F]+)?")
 
@@ -120,6 +123,9 @@ def test_every_verdict_and_every_line_is_that_of_the_c_program(ours: Player, cha
         if scenario.asked.match == [""]:
             assert outcome["peer_status"] == "1"
             assert WITHOUT_NAMES in outcome["lines"]  # type: ignore[operator]
+        elif scenario.asked.records == []:
+            assert outcome["peer_status"] == "1"
+            assert any(WITHOUT_RECORDS in line for line in outcome["lines"])  # type: ignore[attr-defined]
         elif outcome != golden[label]:
             different[label] = (golden[label], outcome)
     assert not different, "\n".join(f"{k}:\n  {a}\n  {b}" for k, (a, b) in different.items())

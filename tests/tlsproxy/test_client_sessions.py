@@ -17,7 +17,7 @@ from peers.smtp_client import INIT, START, Asked, Session, SmtpClient, server_co
 from peers.tlsmgr import Manager
 
 from tlsproxy.tls.client.sessions import cache_id
-from tlsproxy.tls.verification.verify import Policy
+from tlsproxy.tls.verification.policy import Policy
 from tlsproxy.wire.messages import ClientInit, ClientStart
 
 SETTINGS = {"smtp_tls_security_level": "may", "smtpd_tls_security_level": "none"}

@@ -13,7 +13,8 @@ from peers.certificates import Identity, name
 from postconf.values import SecurityLevel
 from tlsproxy.tls.openssl.peers import OK, UNSPECIFIED, Certificate
 from tlsproxy.tls.verification.dane import Digests
-from tlsproxy.tls.verification.verify import Judge, Policy, peer_status
+from tlsproxy.tls.verification.judge import Judge, peer_status
+from tlsproxy.tls.verification.policy import Policy
 from tlsproxy.wire.dane import TlsaRecord
 from tlsproxy.wire.messages import PeerStatus
 
@@ -72,7 +73,10 @@ def test_what_was_never_looked_at_is_not_good() -> None:
         (Policy(SecurityLevel.VERIFY, ()), False),
         (Policy(SecurityLevel.VERIFY, ("mx.test",), must_fail=True), False),
         (Policy(SecurityLevel.VERIFY, ("mx.test", "192.0.2.1")), False),
-        (Policy(SecurityLevel.FINGERPRINT), True),
+        (Policy(SecurityLevel.VERIFY), False),
+        (Policy(SecurityLevel.FINGERPRINT), False),
+        (Policy(SecurityLevel.DANE, ("mx.test",)), False),
+        (Policy(SecurityLevel.ENCRYPT), True),
     ],
 )
 def test_what_openssl_finds_good_must_also_have_the_name(policy: Policy, good: bool) -> None:

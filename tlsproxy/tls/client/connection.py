@@ -23,7 +23,8 @@ from ..report.summary import Agreement, agreement, signature, summary
 from ..settings.loglevel import LogMask
 from ..settings.release_behaviour import Behaviour
 from ..verification import dane
-from ..verification.verify import Judge, Match, Proof, Refusal, peer_status
+from ..verification.evidence import Match, Proof, Refusal
+from ..verification.judge import Judge, peer_status
 from .contexts import ClientContexts
 from .policy import Demand
 from .sessions import Place

@@ -16,13 +16,15 @@ from ...wire.messages import ClientStart
 from ..roles import SessionRefused
 from ..verification.dane import Digests, show, strongest, usable_records
 from ..verification.names import references, to_ascii
-from ..verification.verify import Policy
+from ..verification.policy import Policy
 
 _DANE = (SecurityLevel.HALF_DANE, SecurityLevel.DANE, SecurityLevel.DANE_ONLY)
 _MAX_SNI = 255
 
 _UNUSABLE = {
     SecurityLevel.FINGERPRINT: "fingerprints",
+    SecurityLevel.HALF_DANE: "TLSA records",
+    SecurityLevel.DANE: "TLSA records",
     SecurityLevel.DANE_ONLY: "TLSA records",
     SecurityLevel.VERIFY: "trust anchors",
     SecurityLevel.SECURE: "trust anchors",
@@ -79,6 +81,11 @@ def demand(start: ClientStart, digests: Digests, log: Log, *, verifydepth: int, 
         elif not usable:
             log.warning(f"{namaddr}: all {_UNUSABLE[level]} unusable")
             must_fail = True
+    elif level > SecurityLevel.ENCRYPT and (dane or level == SecurityLevel.FINGERPRINT):
+        log.warning(
+            f"{namaddr}: no {_UNUSABLE[level]}: no certificate is good enough; check the policy of {start.nexthop}"
+        )
+        must_fail = True
     policy = Policy(level, names, strongest(usable, digests), must_fail, digests, mismatch_yields, verifydepth)
     return Demand(policy, sni)
 

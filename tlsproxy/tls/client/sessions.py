@@ -19,7 +19,7 @@ from ...tlsmgr import TlsManager
 from ...wire.dane import TlsaRecord
 from ...wire.messages import ClientInit, ClientStart
 from ..openssl import peers
-from ..verification.verify import Policy
+from ..verification.policy import Policy
 
 _RULES = "2"
 """The generation of the rules of verification: sessions that older ones have admitted are not resumed. Version 0.1.0,

@@ -27,8 +27,8 @@ from ..settings.ciphers import BadCiphers
 from ..settings.digests import Digest
 from ..settings.loglevel import LogMask
 from ..settings.release_behaviour import Behaviour
-from ..verification.der import CLIENT_AUTH, SERVER_AUTH
-from ..verification.verify_error import INVALID_PURPOSE, Finding
+from ..verification.client_certificate import client_verdict
+from ..verification.evidence import Proof, Refusal, Step
 from .contexts import ServerContext, ServerContexts
 from .signature_prediction import foretold_scheme
 from .sni import NamesUnavailable, ServerNames
@@ -58,8 +58,8 @@ class ServerPeer:
     """One session."""
 
     __slots__ = (
-        *("_agreed", "_facts", "_finding", "_hello", "_hooks", "_namaddr", "_request", "_setting"),
-        *("_shows_server", "_sni", "_watched", "reused", "ssl"),
+        *("_agreed", "_answer", "_facts", "_hello", "_hooks", "_namaddr", "_request", "_setting"),
+        *("_sni", "_steps", "_watched", "reused", "ssl"),
     )
 
     _agreed: Agreement  # known from `complete` on
@@ -77,8 +77,8 @@ class ServerPeer:
         self._namaddr = namaddr.lower()
         self._sni = ""
         self._facts: TlsContext | None = None
-        self._finding: Finding | None = None
-        self._shows_server = False
+        self._steps: list[Step] = []
+        self._answer: Proof | Refusal | None = None
         self._hello = hello
         self._watched = watched
         self.reused = False
@@ -176,8 +176,8 @@ class ServerPeer:
             setting.log.info(
                 f"{self._namaddr}: re-using session with untrusted certificate, look for details earlier in the log"
             )
-        elif self._finding is not None:
-            setting.log.info(self._finding.describe(self._namaddr, peer="client"))
+        elif isinstance(self._answer, Refusal):
+            setting.log.info(self._answer.finding.describe(self._namaddr, peer="client"))
 
     def _on_ticket(self) -> None:
         expires = shown_expiry(self._setting.context.expires)
@@ -191,23 +191,13 @@ class ServerPeer:
 
     def _on_verify(self, ok: bool, error: int, depth: int, certificate: Certificate | None) -> int:
         """Take OpenSSL's opinion of one step of verification; return the error that stands so far."""
-        if self._finding is None:
-            self._finding = Finding()
-        if not ok and not (error == INVALID_PURPOSE and self._may_be_a_server(depth, certificate)):
-            self._finding.note(error, depth, certificate)
+        self._steps.append(Step(ok, error, depth, certificate))
+        trust_servers = self._setting.library.tls_trust_server_ccerts
+        self._answer = client_verdict(self._steps, trust_servers=trust_servers)
         if self._setting.mask & LogMask.VERBOSE:
             subject = certificate.subject if certificate else "<unknown>"
             self._setting.log.info(f"{self._namaddr}: depth={depth} verify={int(ok)} subject={subject}")
-        return self._finding.error
-
-    def _may_be_a_server(self, depth: int, certificate: Certificate | None) -> bool:
-        """Is this a certificate for servers only, or their authority's, and may it be (tls_trust_server_ccerts)?"""
-        if certificate is None or not self._setting.library.tls_trust_server_ccerts:
-            return False
-        purposes = certificate.parts.purposes
-        if depth == 0:
-            self._shows_server = SERVER_AUTH in purposes and CLIENT_AUTH not in purposes
-        return self._shows_server and SERVER_AUTH in purposes
+        return self._answer.error
 
     def _on_server_name(self, name: bytes) -> SSL.Context | None:
         """Choose the certificate for the name that the client asks for; None declines it."""

@@ -30,6 +30,7 @@ FINGERPRINT = 255
 
 _PARAMETER = "tls_dane_digests"
 _REQUIRED_NAMES = {1: "sha256", 2: "sha512"}
+_MAX_DATA = 0xFFFF  # bytes, all that RDLENGTH of RFC 1035 can say
 _MAX_SHOWN = 64  # bytes; of longer data the head and the tail are shown
 
 
@@ -91,6 +92,8 @@ def _matching_type(name: str, number: str, log: Log) -> int | None:
 def usable(record: TlsaRecord, digests: Digests) -> bool:
     """Can a record be used: known numbers, and data of their kind?"""
     if not (PKIX_TA <= record.usage <= DANE_EE and CERTIFICATE <= record.selector <= PUBLIC_KEY):
+        return False
+    if len(record.data) > _MAX_DATA:
         return False
     if record.mtype == FULL:
         return _parses(record)

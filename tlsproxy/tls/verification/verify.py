@@ -2,27 +2,23 @@
 
 `verdict` decides, from what a policy demands, what the server has sent, and what OpenSSL reports of local authorities.
 It answers with a `Proof` only where each part of one was established, and else with a `Refusal`. There is no third
-answer, and no empty one. `peer_status` puts the answer in the terms of the protocol. `Judge` asks for it, while OpenSSL
-verifies a chain step by step.
+answer, and no empty one. It does no I/O, and gets the time as an argument.
 
 The rules are Postfix's (tls_client(3), tls_dane(3)) and OpenSSL's for DANE (RFC 7671, RFC 7672).
 """
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
-from postconf.values import SecurityLevel
-
 from ...wire.dane import TlsaRecord
-from ...wire.messages import PeerStatus
 from ..openssl.paths import Path, PathError, Reach, reach
 from ..openssl.peers import OK, UNSPECIFIED, Certificate
 from . import dane
-from .dane import DANE_EE, DANE_TA, PKIX_EE, PKIX_TA, Digests
+from .dane import DANE_EE, DANE_TA, PKIX_EE, PKIX_TA
 from .der import MalformedDer
+from .evidence import Match, Proof, Refusal, Step, reported_path
 from .names import matched_name, split_references
 from .paths import (
     CA_DIGEST_TOO_WEAK,
@@ -32,90 +28,14 @@ from .paths import (
     has_strong_key,
     has_strong_signature,
 )
+from .policy import Policy
 from .strength import is_strong_key
-from .verify_error import (
-    CHAIN_TOO_LONG,
-    HOSTNAME_MISMATCH,
-    Finding,
-    note_dates,
-)
+from .verify_error import CHAIN_TOO_LONG, HOSTNAME_MISMATCH, Finding, note_dates
 
 ADDRESS_MISMATCH = 64
 DANE_NO_MATCH = 65
 _AFTER_NAMES = frozenset({6, 7, 9, 10, 13, 14, 21})
 """Signatures and dates: what OpenSSL looks at after names, so that these errors come too late to hide a wrong name."""
-
-
-def peer_status(level: int, error: int | None, *, mismatch_keeps_trust: bool = False) -> PeerStatus:
-    """Decide what a session is worth. `error`: the one that stands, 0 for none, None if there is no certificate.
-
-    ==================  ============  =================================
-    error               level         status
-    ==================  ============  =================================
-    no certificate      any           nothing
-    none                up to encrypt PRESENT TRUSTED
-    none                half-dane     PRESENT TRUSTED MATCHED
-    none                above         PRESENT TRUSTED MATCHED SECURED
-    hostname mismatch   above encrypt PRESENT TRUSTED, only if `mismatch_keeps_trust` (Postfix 3.10.4 and later)
-    any other           any           PRESENT
-    ==================  ============  =================================
-    """
-    if error is None:
-        return PeerStatus(0)
-    if error == OK:
-        if level <= SecurityLevel.ENCRYPT:
-            return PeerStatus.PRESENT | PeerStatus.TRUSTED
-        if level == SecurityLevel.HALF_DANE:
-            return PeerStatus.PRESENT | PeerStatus.TRUSTED | PeerStatus.MATCHED
-        return PeerStatus.PRESENT | PeerStatus.TRUSTED | PeerStatus.MATCHED | PeerStatus.SECURED
-    if error == HOSTNAME_MISMATCH and level > SecurityLevel.ENCRYPT and mismatch_keeps_trust:
-        return PeerStatus.PRESENT | PeerStatus.TRUSTED
-    return PeerStatus.PRESENT
-
-
-class Policy(NamedTuple):
-    """What a session demands of the server's certificate. `level` is the effective one."""
-
-    level: SecurityLevel
-    names: tuple[str, ...] | None = None
-    """References, of which one must match (see `names`); None: names don't matter."""
-    records: tuple[TlsaRecord, ...] = ()
-    """TLSA records, fingerprints or trust anchors that can be used, after digest agility; none: local trust decides."""
-    must_fail: bool = False
-    digests: Digests = Digests({}, {})
-    mismatch_yields: bool = False
-    """A wrong name does not hide other errors (Postfix 3.10.4 and later)."""
-    verifydepth: int = 9
-    """The limit on intermediate certificates, in Postfix's counting."""
-
-    @property
-    def hopeless(self) -> bool:
-        """True if no certificate can satisfy this."""
-        return self.must_fail or self.names == ()
-
-    @property
-    def highest(self) -> int:
-        """The depth of the topmost certificate that a path may have, as OpenSSL counts Postfix's limit."""
-        return self.verifydepth + 2
-
-    @property
-    def names_for_matched_leaf(self) -> bool:
-        """True if the name counts even where a record names the server's own certificate: only for trust anchors."""
-        return self.level >= SecurityLevel.VERIFY
-
-    @property
-    def local(self) -> bool:
-        """True if local authorities have a say."""
-        return not self.records or any(each.usage in (PKIX_TA, PKIX_EE) for each in self.records)
-
-
-class Step(NamedTuple):
-    """One report of OpenSSL while it verifies a chain up to a local authority (X509_STORE_CTX_set_verify_cb(3))."""
-
-    ok: bool
-    error: int
-    depth: int
-    certificate: Certificate | None
 
 
 class Trust(NamedTuple):
@@ -124,43 +44,6 @@ class Trust(NamedTuple):
     steps: tuple[Step, ...]
     now: str
     """The time, in UTC, as YYYYMMDDhhmmssZ."""
-
-
-class Match(NamedTuple):
-    """The record that has verified a chain, and the depth of what it matched."""
-
-    record: TlsaRecord
-    depth: int
-    by_key: bool = False
-    """The record holds the bare key that has signed the certificate at this depth."""
-
-
-class Proof:
-    """A certificate satisfies its policy. `match`: the record that it takes, if any; `peer_name`: the name, if any."""
-
-    __slots__ = ("match", "peer_name")
-    error = OK
-
-    def __init__(self, match: Match | None, peer_name: str | None) -> None:
-        self.match = match
-        self.peer_name = peer_name
-
-
-class Refusal:
-    """A certificate does not satisfy its policy. `finding`: the reason; `peer_name`: the name that matched, if any."""
-
-    __slots__ = ("finding", "peer_name")
-
-    def __init__(self, finding: Finding, peer_name: str | None = None) -> None:
-        if finding.error == OK:
-            finding.note(UNSPECIFIED, 0)
-        self.finding = finding
-        self.peer_name = peer_name
-
-    @property
-    def error(self) -> int:
-        """OpenSSL's number of the error that stands; never 0."""
-        return self.finding.error
 
 
 class Undecided:
@@ -297,8 +180,8 @@ def _by_anchor(case: _Case) -> Answer:
     """Usage 2: an issuer in the path (RFC 7671, section 5.2)."""
     if case.policy.local:  # OpenSSL would look for another path; smtp(8) asks for no such mixture
         return Undecided()
-    for depth, anchor in enumerate(case.reach.unverified[: case.policy.highest + 1]):
-        record = case.first_match(anchor, DANE_TA) if depth else None
+    for depth, anchor in enumerate(case.reach.unverified):
+        record = case.first_match(anchor, DANE_TA) if 0 < depth <= case.policy.highest else None
         if record is None:
             continue
         path = build_path(case.reach.unverified[: depth + 1], [anchor])
@@ -343,7 +226,7 @@ def _by_local_authority(case: _Case) -> Answer:
             case.check_names()
         if not step.ok:
             finding.note(step.error if step.error != OK else UNSPECIFIED, step.depth, step.certificate)
-    path = _reported_path(case)
+    path = reported_path(case.trust.steps, case.leaf)
     match = None
     if policy.records:
         match = _restriction(case, path)
@@ -353,18 +236,6 @@ def _by_local_authority(case: _Case) -> Answer:
     if isinstance(path, PathError) and finding.error == OK:
         return case.refuse(path.error, path.depth, path.certificate)
     return case.conclude(match)
-
-
-def _reported_path(case: _Case) -> Path | PathError:
-    """Return the path that OpenSSL has verified, which is one only when it has come down to the leaf."""
-    found: dict[int, Certificate] = {}
-    for step in case.trust.steps:
-        if step.ok and step.certificate is not None:
-            found[step.depth] = step.certificate
-    certificates = tuple(found[depth] for depth in range(len(found)) if depth in found)
-    if not found or len(certificates) < len(found) or certificates[0].der != case.leaf.der:
-        return PathError(UNSPECIFIED, 0, case.leaf)
-    return Path(certificates)
 
 
 def _restriction(case: _Case, path: Path | PathError) -> Match | None:
@@ -382,34 +253,3 @@ def _restriction(case: _Case, path: Path | PathError) -> Match | None:
 
 def _restricts_issuers(policy: Policy) -> bool:
     return any(each.usage == PKIX_TA for each in policy.records)
-
-
-class Judge:
-    """Asks for the verdict on one chain at each step of OpenSSL's verification; every answer may be the last one."""
-
-    __slots__ = ("_in_doubt", "_peer_chain", "_policy", "_steps", "answer")
-
-    def __init__(self, policy: Policy, peer_chain: Callable[[], list[Certificate]]) -> None:
-        """`peer_chain`: returns what the server has sent, its own certificate first."""
-        self._policy = policy
-        self._peer_chain = peer_chain
-        self._steps: list[Step] = []
-        self._in_doubt = False
-        self.answer: Proof | Refusal = Refusal(Finding())
-        """The verdict so far: nothing is proven before the first step."""
-
-    def step(self, ok: bool, error: int, depth: int, certificate: Certificate | None) -> int:
-        """Take OpenSSL's report of one step; return the error that stands so far.
-
-        Once a step has raised an exception, the verification has failed, whatever comes later.
-        """
-        self._steps.append(Step(ok, error, depth, certificate))
-        if self._in_doubt:
-            return self.answer.error
-        decided = len(self._steps) > 1 and not self._policy.local
-        if not decided:
-            self._in_doubt, self.answer = True, Refusal(Finding())
-            now = time.strftime("%Y%m%d%H%M%SZ", time.gmtime())
-            self.answer = verdict(self._policy, self._peer_chain(), Trust(tuple(self._steps), now))
-            self._in_doubt = False
-        return self.answer.error

@@ -1,0 +1,73 @@
+"""The verdict as a connection needs it: asked for while OpenSSL verifies, and in the terms of the protocol."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from postconf.values import SecurityLevel
+
+from ...wire.messages import PeerStatus
+from ..openssl.peers import OK, Certificate
+from .evidence import Proof, Refusal, Step
+from .policy import Policy
+from .verify import Trust, verdict
+from .verify_error import HOSTNAME_MISMATCH, Finding
+
+
+def peer_status(level: int, error: int | None, *, mismatch_keeps_trust: bool = False) -> PeerStatus:
+    """Decide what a session is worth. `error`: the one that stands, 0 for none, None if there is no certificate.
+
+    ==================  ============  =================================
+    error               level         status
+    ==================  ============  =================================
+    no certificate      any           nothing
+    none                up to encrypt PRESENT TRUSTED
+    none                half-dane     PRESENT TRUSTED MATCHED
+    none                above         PRESENT TRUSTED MATCHED SECURED
+    hostname mismatch   above encrypt PRESENT TRUSTED, only if `mismatch_keeps_trust` (Postfix 3.10.4 and later)
+    any other           any           PRESENT
+    ==================  ============  =================================
+    """
+    if error is None:
+        return PeerStatus(0)
+    if error == OK:
+        if level <= SecurityLevel.ENCRYPT:
+            return PeerStatus.PRESENT | PeerStatus.TRUSTED
+        if level == SecurityLevel.HALF_DANE:
+            return PeerStatus.PRESENT | PeerStatus.TRUSTED | PeerStatus.MATCHED
+        return PeerStatus.PRESENT | PeerStatus.TRUSTED | PeerStatus.MATCHED | PeerStatus.SECURED
+    if error == HOSTNAME_MISMATCH and level > SecurityLevel.ENCRYPT and mismatch_keeps_trust:
+        return PeerStatus.PRESENT | PeerStatus.TRUSTED
+    return PeerStatus.PRESENT
+
+
+class Judge:
+    """Asks for the verdict on one chain at each step of OpenSSL's verification; every answer may be the last one."""
+
+    __slots__ = ("_in_doubt", "_peer_chain", "_policy", "_steps", "answer")
+
+    def __init__(self, policy: Policy, peer_chain: Callable[[], list[Certificate]]) -> None:
+        """`peer_chain`: returns what the server has sent, its own certificate first."""
+        self._policy = policy
+        self._peer_chain = peer_chain
+        self._steps: list[Step] = []
+        self._in_doubt = False
+        self.answer: Proof | Refusal = Refusal(Finding())
+        """The verdict so far: nothing is proven before the first step."""
+
+    def step(self, ok: bool, error: int, depth: int, certificate: Certificate | None) -> int:
+        """Take OpenSSL's report of one step; return the error that stands so far.
+
+        Once a step has raised an exception, the verification has failed, whatever comes later.
+        """
+        self._steps.append(Step(ok, error, depth, certificate))
+        if self._in_doubt:
+            return self.answer.error
+        decided = len(self._steps) > 1 and not self._policy.local
+        if not decided:
+            self._in_doubt, self.answer = True, Refusal(Finding())
+            now = time.strftime("%Y%m%d%H%M%SZ", time.gmtime())
+            self.answer = verdict(self._policy, self._peer_chain(), Trust(tuple(self._steps), now))
+            self._in_doubt = False
+        return self.answer.error
