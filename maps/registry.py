@@ -54,7 +54,7 @@ BUILDABLE = ("btree", "cdb", "fail", "hash", "lmdb")
 
 WRITING_NEEDS = {
     "btree": "maps.formats.berkeley.writing",
-    "cdb": "maps.formats.replacing",
+    "cdb": "postconf.atomic_file",
     "hash": "maps.formats.berkeley.writing",
     "lmdb": "lmdb",
 }

@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import stat
 import sys
+from contextlib import nullcontext
 
 from postconf.config import DEFAULT_DIRECTORY, Config
 from postconf.errors import ConfigError
 from postconf.machine.installed import installed_release
+from postconf.ownership import as_owner_of
 from postconf.program.running import program
 from postconf.syntax.expressions import ExpressionError
 from postconf.syntax.lines import decode, encode, read_file
@@ -17,7 +19,7 @@ from postconf.syntax.mastercf import Master
 
 from ..folding import APPLICATION_ERROR
 from ..formats.indexed import reason, text
-from ..registry import open_table, prepare_to_build
+from ..registry import BUILDABLE, open_table, prepare_to_build
 from ..table import Access, ConfigurationFailure, Flags, Mode, Table, TableError, TemporaryFailure
 from .diagnostics import Diagnostics
 from .usage import EVERYTHING_FROM_STDIN, BadOption, Usage, parse, usage_text
@@ -25,6 +27,7 @@ from .usage import EVERYTHING_FROM_STDIN, BadOption, Usage, parse, usage_text
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
+    from contextlib import AbstractContextManager
 
     from ..folding import WrappedTable
     from ..text.source import Record
@@ -129,6 +132,15 @@ class Command:
     def _access(self, usage: Usage, mode: Mode) -> Access:
         flags = usage.flags if mode in (Mode.BUILD, Mode.ADD) else usage.flags | Flags.LOCK
         return Access(mode, flags, config=self._config, warn=self.warn)
+
+    def _rights(self, usage: Usage, operand: str) -> AbstractContextManager[object]:
+        """Be the owner of a table's directory while it is changed, as far as this is root's process; not with -o."""
+        kind, _, path = self._full_name(operand).partition(":")
+        directory = os.path.dirname(path) or "."  # noqa: PTH120
+        if "o" in usage or kind not in BUILDABLE or not os.path.isdir(directory):  # noqa: PTH112
+            return nullcontext()
+        prepare_to_build(self._full_name(operand), self._access(usage, Mode.CHANGE))
+        return as_owner_of(directory)
 
     def _full_name(self, operand: str) -> str:
         return operand if ":" in operand else f"{self._default_type}:{operand}"
@@ -235,10 +247,13 @@ class Command:
         if usage.delete != EVERYTHING_FROM_STDIN:
             found = False
             for operand in usage.operands:
-                with self._open(usage, operand, Mode.CHANGE) as table:
+                with self._rights(usage, operand), self._open(usage, operand, Mode.CHANGE) as table:
                     found |= _delete(table, key)
             return 0 if found else 1
-        tables = [self._open(usage, operand, Mode.CHANGE) for operand in usage.operands]
+        tables = []
+        for operand in usage.operands:
+            with self._rights(usage, operand):
+                tables.append(self._open(usage, operand, Mode.CHANGE))
         found = False
         try:
             for batch in _batches():
@@ -249,8 +264,9 @@ class Command:
             for table in tables:
                 table.abandon()
             raise
-        for table in tables:
-            table.close()
+        for operand, table in zip(usage.operands, tables, strict=True):
+            with self._rights(usage, operand):
+                table.close()
         return 0 if found else 1
 
     # Building, and -i
@@ -274,7 +290,7 @@ class Command:
             saved = os.umask(0o22 | (~status.st_mode & 0o77)) if masked else None
             if "o" not in usage and os.getuid() == 0:
                 _become(status.st_uid, status.st_gid)
-            with open_table(name, access) as table:
+            with self._rights(usage, operand), open_table(name, access) as table:
                 if saved is not None:
                     os.umask(saved)
                 if stat.S_ISDIR(status.st_mode):

@@ -121,7 +121,7 @@ class CdbBuilder(Table):
         self._suffix = suffixes(access.flags, (b"",))[0]
         self._present: dict[bytes, bytes] = {}
         self._repeated: list[tuple[bytes, bytes]] = []
-        from ..formats.replacing import Replacement
+        from postconf.atomic_file import Replacement
 
         try:
             self._replacement = Replacement(source + SUFFIX)

@@ -4,7 +4,7 @@
         main.set("smtpd_tls_security_level", "may")
         main.comment_out("smtpd_use_tls")
 
-Files are replaced as a whole, when all went well, and nobody else edits meanwhile (`replacing`).
+Files are replaced as a whole, when all went well, and nobody else edits meanwhile (`atomic_file`).
 """
 
 from __future__ import annotations

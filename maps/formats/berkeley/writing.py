@@ -14,9 +14,10 @@ import os
 import stat
 from pathlib import Path
 
+from postconf.atomic_file import Replacement
+
 from ...table import Flags, Mode, OpenError, Table, TableError
 from ..indexed import NUL, add_new, reason, suffixes, text, warn_of_duplicate
-from ..replacing import Replacement
 from .btree_writer import write_btree
 from .hash_writer import write_hash
 from .layout import page_size

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 
+from postconf.ownership import as_owner_of
+
 from ..engine import Checked
 from ..findings import Finding, Severity
 from ..rule import Rule
@@ -68,7 +70,8 @@ class Target:
     def write(self, text: str) -> None:
         """Write the report. Raise OSError."""
         if self.path:
-            Path(self.path).write_text(text, encoding="utf-8", errors="surrogateescape")
+            with as_owner_of(os.path.dirname(self.path)):  # noqa: PTH120
+                Path(self.path).write_text(text, encoding="utf-8", errors="surrogateescape")
         else:
             sys.stdout.write(text)
             sys.stdout.flush()
