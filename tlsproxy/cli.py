@@ -6,6 +6,8 @@ import os
 import sys
 
 from .daemon import gc_policy
+from .daemon.descriptors import FIRST, close_from, passed_by_systemd
+from .daemon.signals import ignore_others
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -15,7 +17,12 @@ def main(argv: list[str] | None = None) -> int:
     if _is_from_master(arguments):
         from .daemon.under_master import main as under_master
 
-        return under_master.main(sys.argv[0], arguments, os.environ)
+        if argv is None:
+            close_from(under_master.LISTENER + 1)
+        ignore_others()
+        return under_master.main(arguments, os.environ)
+    if argv is None:
+        close_from(FIRST + passed_by_systemd(os.environ))
     from .daemon.standalone import main as standalone
 
     return standalone.main(arguments, os.environ)

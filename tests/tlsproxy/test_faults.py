@@ -75,7 +75,7 @@ def test_a_reload_for_which_there_can_be_no_processes_is_done_when_there_can(tmp
             (tmp_path / "no-fork").touch()
             new_certificate(tmp_path)
             proxy.process.send_signal(signal.SIGHUP)
-            log = proxy.wait_for_log("workers of before go on until there can be new ones")
+            log = proxy.wait_for_log("no new process can be made: old ones go on")
             assert "warning: fork: Resource temporarily unavailable" in log
             assert proxy.workers() == workers
             assert certificate(proxy) == before
@@ -191,7 +191,7 @@ def test_a_worker_that_is_stopped_holds_up_nobody_else_and_goes_on(tmp_path: Pat
     ("place", "reason"),
     [
         ("/nonexistent/directory/socket", "No such file or directory"),
-        ("/dev/null", "there is something that is no socket"),
+        ("/dev/null", "a file is there that is no socket"),
         ("/sys/socket", "Operation not permitted|Permission denied|Read-only file system"),
         (f"/tmp/{'x' * 200}", "AF_UNIX path too long"),
     ],

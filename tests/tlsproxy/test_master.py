@@ -20,7 +20,7 @@ from peers.children import PATIENCE, descriptors_of, open_files, seen_from_insid
 from peers.postfix import SBIN, PrivatePostfix, public_directory
 from peers.proxy import client_context, script, write_config
 
-from tlsproxy.daemon.control import ask
+from tlsproxy.daemon.asking import ask
 
 pytestmark = [pytest.mark.postfix, pytest.mark.xdist_group("master")]
 

@@ -19,7 +19,7 @@ from peers.postfix import PrivatePostfix, public_directory
 from peers.proxy import client_context, script, write_config
 from peers.side_by_side import Service
 
-from tlsproxy.daemon.control import ask
+from tlsproxy.daemon.asking import ask
 
 pytestmark = [pytest.mark.postfix, pytest.mark.xdist_group("service")]
 

@@ -29,7 +29,7 @@ class NoDaemon(Fatal):
     """Nothing listens at the control socket."""
 
 
-def ask(path: Path, page: str, *, believed: Collection[int] | None) -> str:
+def ask(path: Path, page: str, *, believed: Collection[int] | None = None) -> str:
     """Ask for a page; raise `Fatal` if there is no answer that can be used, `NoDaemon` if nothing listens.
 
     `believed`: the user ids whose answers count; None: those of all.

@@ -27,6 +27,7 @@ from ..log.lines import Form, JsonForm, PostfixForm, PostfixLog, Sink
 from ..log.mail_log import mail_log
 from ..openssl_conf import load_openssl
 from ..privileges import account
+from ..signals import ignore_others
 from . import command_line, listening
 from .master_service import MasterService
 from .systemd import Notifier, activated_socket
@@ -146,6 +147,7 @@ def _serve(options: argparse.Namespace, environment: MutableMapping[str, str]) -
         options.config = Path(options.config).absolute()
         options.socket = options.socket and options.socket.absolute()
         options.control = options.control and options.control.absolute()
+    ignore_others()
     settings = _read(options)
     load_openssl(settings.globals)
     log = PostfixLog(*_log_form(options, settings))

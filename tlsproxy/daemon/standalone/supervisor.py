@@ -25,7 +25,7 @@ from .. import gc_policy, metrics
 from ..certificate_report import described
 from ..log.lines import PostfixLog
 from ..roles import states
-from ..signals import on_signals, restore_signals
+from ..signals import COMMANDS, on_signals, restore_signals
 from ..status import DONE, FAILED, STANDALONE, WAITING, Reload, Status, WorkerStatus
 from .listening import Listener
 from .renewal import FileWatch, files_of
@@ -39,7 +39,6 @@ _AGAIN = 1.0
 """Seconds until one more process is asked for, if there could be none."""
 _GRACE = 5.0
 """Seconds that workers have to end when they are told to."""
-_SIGNALS = {signal.SIGHUP, signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGCHLD}
 
 
 @dataclass(eq=False, slots=True)
@@ -102,7 +101,7 @@ class Supervisor:
             signal.SIGQUIT: self._leave,
             signal.SIGCHLD: self._reap,
         }
-        on_signals(loop, actions)
+        on_signals(loop, self._log, actions)
         gc_policy.serve()
         self._fork_workers()
         self._log.info(announcement)
@@ -127,7 +126,7 @@ class Supervisor:
         place = self._shared.take()
         self._log.flush()
         # A signal must not come between the parent's handlers and the worker's.
-        signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+        signal.pthread_sigmask(signal.SIG_BLOCK, COMMANDS)
         try:
             pid = os.fork()
             if not pid:
@@ -138,7 +137,7 @@ class Supervisor:
             self._shared.give_back(place)
             return self._no_fork(error)
         finally:
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, COMMANDS)
             theirs.close()
         self._children[pid] = _Child(pid, ours, self._generation, place, self.loop.now)
         return True

@@ -72,6 +72,7 @@ class Worker:
         loop.chores += [watchdog.rest, self._chores]
         on_signals(
             loop,
+            self._log,
             {
                 signal.SIGTERM: loop.stop,
                 signal.SIGINT: loop.stop,

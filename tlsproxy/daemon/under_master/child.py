@@ -93,7 +93,7 @@ class Child:
         loop = self._loop
         loop.outlet = self._log
         loop.chores += [self._watchdog.rest, self._chores]
-        on_signals(loop, {signal.SIGTERM: self._end, signal.SIGHUP: self._leave})
+        on_signals(loop, self._log, {signal.SIGTERM: self._end, signal.SIGHUP: self._leave})
         loop.watch(self._status, IN, self._on_status)
         self._server.listen()
         self._watchdog.rest()

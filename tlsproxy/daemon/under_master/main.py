@@ -25,24 +25,27 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import postconf
 
+PROGRAM = "tlsproxy"
+"""The name in log lines and in $process_name, also where the command has another name (tlsproxy-py) to stand beside the
+C program: tools that read the log look for postfix/tlsproxy. `-o syslog_name=…` in master.cf makes another tag.
+"""
 _FLOW_PIPE = 3, 4
 _STATUS = 5
-_LISTENER = 6
+LISTENER = 6
 _FATAL_PAUSE = 1.0
 """What dies at its start is not started again at once."""
 
 
-def main(program: str, arguments: Sequence[str], environment: Mapping[str, str]) -> int:
+def main(arguments: Sequence[str], environment: Mapping[str, str]) -> int:
     """Be the service that master(8) asks for; return the exit status."""
-    process_name = os.path.basename(program)  # noqa: PTH119  as Postfix has it
-    log = PostfixLog(*_early_form(process_name, environment))
+    log = PostfixLog(*_early_form(environment))
     try:
-        return _main(process_name, arguments, environment, log)
+        return _main(arguments, environment, log)
     except Fatal as error:
         for line in str(error).splitlines():
             log.fatal(line)
             if sys.stderr is not None and sys.stderr.isatty():
-                print(f"{process_name}: fatal: {line}", file=sys.stderr)
+                print(f"{PROGRAM}: fatal: {line}", file=sys.stderr)
     except Exception as error:  # a defect; but master(8) must not start us again at once
         for line in traceback.format_exc().splitlines():
             log.error(line)
@@ -52,16 +55,16 @@ def main(program: str, arguments: Sequence[str], environment: Mapping[str, str])
     return 1
 
 
-def _main(process_name: str, arguments: Sequence[str], environment: Mapping[str, str], log: PostfixLog) -> int:
-    options = command_line.parse(process_name, arguments)
+def _main(arguments: Sequence[str], environment: Mapping[str, str], log: PostfixLog) -> int:
+    options = command_line.parse(PROGRAM, arguments)
     if sys.stdin is not None and sys.stdin.isatty() and not options.by_hand:
         raise Fatal("do not run this command by hand")
-    for descriptor in (*_FLOW_PIPE, _STATUS, _LISTENER):
+    for descriptor in (*_FLOW_PIPE, _STATUS, LISTENER):
         _close_on_exec(descriptor)
     from ..configuration import read_config, read_settings
 
     config = read_config(environment.get("MAIL_CONFIG", "/etc/postfix"), overrides=options.overrides)
-    config.process |= {"process_name": process_name, "service_name": options.service_name}
+    config.process |= {"process_name": PROGRAM, "service_name": options.service_name}
     settings = read_settings(config)
     load_openssl(settings.globals)
     # All that is below needs OpenSSL, or takes long to load: nothing of it before there is a log to complain to.
@@ -81,7 +84,7 @@ def _main(process_name: str, arguments: Sequence[str], environment: Mapping[str,
         _debug(config)
     server_role, client_role = load_roles(settings, log)
     loop = Loop()
-    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, fileno=_LISTENER)
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, fileno=LISTENER)
     server = Server(
         loop,
         log,
@@ -99,9 +102,9 @@ def _main(process_name: str, arguments: Sequence[str], environment: Mapping[str,
     return Child(server, log, settings, _STATUS, files, generation=generation, retire_after=options.retire_after).run()
 
 
-def _early_form(process_name: str, environment: Mapping[str, str]) -> tuple[Form, Sink]:
+def _early_form(environment: Mapping[str, str]) -> tuple[Form, Sink]:
     """Log as master(8) says it in the environment, before main.cf has been read."""
-    tag = f"{environment.get('MAIL_LOGTAG', 'postfix')}/{process_name}"
+    tag = f"{environment.get('MAIL_LOGTAG', 'postfix')}/{PROGRAM}"
     if environment.get("POSTLOG_SERVICE"):
         sink = sinks.Datagrams(environment["POSTLOG_SERVICE"], together=True)
         return PostfixForm(tag, environment.get("POSTLOG_HOSTNAME", "amnesiac")), sink
@@ -120,5 +123,5 @@ def _close_on_exec(descriptor: int) -> None:
     try:
         os.set_inheritable(descriptor, False)
     except OSError as error:
-        if error.errno != errno.EBADF or descriptor in (_STATUS, _LISTENER):
+        if error.errno != errno.EBADF or descriptor in (_STATUS, LISTENER):
             raise Fatal(f"descriptor {descriptor}: {error.strerror}: is this run by master(8)?") from None
