@@ -6,6 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from postconf import ConfigError
 from tlsproxy.mail.rewriting import Rewriter
 
 MAIL = st.text(st.sampled_from('ab@.:,;<>()[]"\\ !%+-|\tä'), max_size=25)
@@ -52,6 +53,21 @@ def test_address_gets_its_standard_form(make_view, address, rewritten):
 )
 def test_rewriting_can_be_turned_off(make_view, setting, address, rewritten):
     assert Rewriter(make_view(**DEFAULTS | setting)).internal(address) == rewritten
+
+
+def test_origin_can_be_in_a_file(make_view, tmp_path):
+    path = tmp_path / "mailname"
+    path.write_text("name.test\n# the name of the machine\n")
+    assert Rewriter(make_view(myorigin=str(path))).internal("joe") == "joe@name.test"
+
+
+@pytest.mark.parametrize("text", [None, "", "# name\n", "two names\n"])
+def test_origin_that_is_none_is_an_error(make_view, tmp_path, text):
+    path = tmp_path / "mailname"
+    if text is not None:
+        path.write_text(text)
+    with pytest.raises(ConfigError, match="myorigin: "):
+        Rewriter(make_view(myorigin=str(path)))
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -100,6 +100,11 @@ class Generator:
             return self.table([(each.lstrip("!"), "x") for each in chosen])
         return ", ".join(chosen)
 
+    def mail_name(self) -> str:
+        """A file with the origin, as Debian has it."""
+        self.files["mailname"] = " name.test \nignored\n"
+        return "${config_directory}/mailname"
+
     def transports(self) -> str:
         values = (
             "smtp:",
@@ -153,6 +158,7 @@ class Generator:
             ("masquerade_exceptions", 0.1, lambda: "root, joe"),
             ("relayhost", 0.3, lambda: "[smart.test]:587"),
             ("myorigin", 0.3, lambda: self.random.choice(DOMAINS[:6])),
+            ("myorigin", 0.1, self.mail_name),
             ("canonical_classes", 0.1, lambda: "envelope_sender"),
             ("propagate_unmatched_extensions", 0.2, lambda: self.random.choice(["", "canonical", "virtual"])),
             ("parent_domain_matches_subdomains", 0.3, lambda: self.random.choice(["", "transport_maps"])),

@@ -144,3 +144,15 @@ def test_files_are_found_again_after_close(make_view, tmp_path: Path):
     assert view.maps("relocated_maps").find("a").value == "b"
     view.close()
     assert view.maps("relocated_maps").find("a").value == "b"
+
+
+def test_proxied_table_is_opened_without_proxymap(make_view, tmp_path):
+    (tmp_path / "t").write_text("a b\n")
+    found = make_view(virtual_alias_maps=f"proxy:texthash:{tmp_path}/t").maps("virtual_alias_maps").find("A")
+    assert (found.value, found.table, found.place.line) == ("b", f"proxy:texthash:{tmp_path}/t", 1)
+
+
+def test_proxied_table_that_is_not_approved_is_an_error(make_view, tmp_path):
+    table = f"proxy:texthash:{tmp_path}/t"
+    with pytest.raises(ConfigError, match="proxymap service is not configured for table"):
+        make_view(virtual_alias_maps=table, proxy_read_maps="$canonical_maps").maps("virtual_alias_maps")

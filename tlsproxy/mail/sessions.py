@@ -12,7 +12,7 @@ from postconf import ConfigError, Place
 from postconf.values import SecurityLevel, words
 
 from ..policy import Destination, DnsName, Policies, PolicyError
-from .tables import Found, TableLookupError
+from .tables import MAIL_FLAGS, Found, TableLookupError
 from .view import MailView
 
 _NAMED_BY_CONTENT = ("inline", "static")
@@ -86,7 +86,7 @@ class Client:
 
     def _level(self, destination: Destination, depends: list[str]) -> str:
         if self._policies is None:
-            self._policies = Policies(self.view.view, prefix=self.program, warn=self.view.warn)
+            self._policies = Policies(self.view.view, prefix=self.program, warn=self.view.warn, flags=MAIL_FLAGS)
         policies = self._policies
         level = policies.configured_level(destination)
         if level in _DANE and policies.settings.dnssec and destination.port:

@@ -2,11 +2,13 @@
 
 `Tables` opens what a configuration names; `MapList` is one parameter's list of tables. A table that fails is a
 `TableLookupError`, which is for the caller to turn into what Postfix does then: defer, or answer with a 451 reply.
+Tables behind proxymap(8) are opened without it, so that no Postfix has to run.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cached_property
 from typing import Self
 
 from maps import Access, Flags, Table, TableError, TableList, open_table
@@ -18,12 +20,14 @@ from postconf.syntax.lines import decode, encode
 
 from .places import Places
 
-MAIL_FLAGS = Flags.LOCK | Flags.FOLD_FIX | Flags.UTF8_REQUEST
+MAIL_FLAGS = Flags.LOCK | Flags.FOLD_FIX | Flags.UTF8_REQUEST | Flags.NO_PROXY
 """How tables of addresses, domains and users are opened."""
-LIST_FLAGS = Flags.LOCK | Flags.UTF8_REQUEST
+LIST_FLAGS = Flags.LOCK | Flags.UTF8_REQUEST | Flags.NO_PROXY
 """How the tables in match lists are opened: keys are folded before."""
 NO_PARTS_FLAGS = MAIL_FLAGS | Flags.NO_REGSUB
 """How tables are opened whose values must not have parts of the key in them: transport_maps, access(5)."""
+
+_PROXY = "proxy:"
 
 Opener = Callable[[str, Access], Table]
 
@@ -133,6 +137,7 @@ class Tables:
         key = (name, flags)
         if key not in self._open:
             self.begin()
+            self._require_approval(parameter, name)
             try:
                 self._open[key] = table = self._opener(name, self.access(flags))
                 self._names[table] = name
@@ -169,6 +174,24 @@ class Tables:
         self._lists.clear()
         self._names = {None: ""}
 
+    def _require_approval(self, parameter: str, name: str) -> None:
+        """Raise `ConfigError` for a table that proxymap(8) does not open for others (proxy_read_maps)."""
+        if name.startswith(_PROXY) and _without_proxy(name) not in self._approved:
+            message = f'proxymap service is not configured for table "{name.removeprefix(_PROXY)}"'
+            remedy = f"add {name} to proxy_read_maps"
+            raise ConfigError(message, place_of_parameter(self.view, parameter), remedy)
+
+    @cached_property
+    def _approved(self) -> frozenset[str]:
+        """The tables that proxymap(8) opens for others, by its own settings."""
+        config = self.view.config
+        try:
+            view: View = config.service(config["proxymap_service_name"], "unix")
+        except KeyError:
+            view = config
+        words = split_list(view["proxy_read_maps"])
+        return frozenset(_without_proxy(each) for each in words if each.startswith(_PROXY))
+
     def _hear(self, warning: str) -> None:
         self._heard.append(warning)
         if self._warn is not None:
@@ -179,6 +202,12 @@ class Tables:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _without_proxy(name: str) -> str:
+    while name.startswith(_PROXY):
+        name = name.removeprefix(_PROXY)
+    return name
 
 
 def place_of_parameter(view: View, parameter: str) -> Place | None:

@@ -40,7 +40,8 @@ class MailView:
     def text(self, name: str) -> str:
         """Return an expanded value; raise `ConfigError` if it can't be expanded, KeyError for an unknown name."""
         if name not in self._texts:
-            self._texts[name] = self.view[name]
+            text = self.view[name]
+            self._texts[name] = self._mail_name(text) if name == "myorigin" and text.startswith("/") else text
         return self._texts[name]
 
     def yes(self, name: str) -> bool:
@@ -137,6 +138,18 @@ class MailView:
     def close(self) -> None:
         """Close the tables."""
         self.tables.close()
+
+    def _mail_name(self, path: str) -> str:
+        """Return the name in a file such as /etc/mailname, which Debian's Postfix takes for myorigin."""
+        remedy = f"write the name that mail comes from to the first line of {path}"
+        try:
+            with open(path, encoding="utf-8", errors="surrogateescape") as file:  # noqa: PTH123  as tables read theirs
+                name = file.readline().strip()
+        except OSError as error:
+            raise ConfigError(f"myorigin: open {path}: {error.strerror}", self.place("myorigin"), remedy) from None
+        if not addresses.is_domain(name, smtputf8=False):
+            raise ConfigError(f'myorigin: no host name in {path}: "{name}"', self.place("myorigin"), remedy)
+        return name
 
     def _own_literal(self, domain: str) -> Match | None:
         address = literal_address(domain)

@@ -30,7 +30,7 @@ from .settings import PolicySettings
 
 T = TypeVar("T")
 
-_TABLE_FLAGS = Flags.LOCK | Flags.FOLD_FIX | Flags.UTF8_REQUEST
+TABLE_FLAGS = Flags.LOCK | Flags.FOLD_FIX | Flags.UTF8_REQUEST
 _DANE_LEVELS = (SecurityLevel.DANE, SecurityLevel.DANE_ONLY)
 
 
@@ -73,17 +73,19 @@ class Policies:
         prefix: str = "smtp",
         resolver: Resolver | None = None,
         warn: Callable[[str], None] | None = None,
+        flags: Flags = TABLE_FLAGS,
     ) -> None:
         """Read settings and open tables: of `postconf.load()` or one of its services.
 
         `prefix` is `smtp` or `lmtp`. Without a `resolver` there are no levels `dane` and `dane-only`. `warn` hears
-        Postfix's warnings, by default the logger `tlsproxy.policy`. Raises `postconf.ConfigError`, `maps.TableError`.
+        Postfix's warnings, by default the logger `tlsproxy.policy`. `flags` say how tables are opened. Raises
+        `postconf.ConfigError`, `maps.TableError`.
         """
         self.settings = settings = PolicySettings.load(view, prefix)
         self._release = view.config.release
         self._resolver = resolver
         self._warn = warn = warn or StandardLog("tlsproxy.policy").warning
-        access = Access(flags=_TABLE_FLAGS, config=view, warn=warn, error=warn)
+        access = Access(flags=flags, config=view, warn=warn, error=warn)
         self._maps: TableList | None = None
         self._per_site: TableList | None = None
         if settings.policy_maps:
