@@ -31,7 +31,10 @@ local unix - n n - - local
 lmtp unix - - y - - lmtp
 verify unix - - y - 1 verify
 """
-SCREEN = MASTER.replace("smtp inet n - y - - smtpd\n", "smtp inet n - y - 1 postscreen\nsmtpd pass - - y - - smtpd\n")
+SCREEN = (
+    MASTER.replace("smtp inet n - y - - smtpd\n", "smtp inet n - y - 1 postscreen\nsmtpd pass - - y - - smtpd\n")
+    + "tlsproxy unix - - y - 0 tlsproxy\n"
+)
 TLS = "smtpd_tls_security_level = may\nsmtpd_tls_chain_files = /x.pem\n"
 
 
@@ -153,6 +156,17 @@ def test_services_that_override_a_default_are_not_concerned() -> None:
     assert "default-smtpd-forbid-unauth-pipelining" not in changes("", master=quiet)
     louder = quiet + "587 inet n - y - - smtpd\n"
     assert "default-smtpd-forbid-unauth-pipelining" in changes("", master=louder)
+
+
+def test_a_derived_default_has_the_reason_of_its_reference() -> None:
+    found = changes("", "3.5", "3.8", master=SCREEN)["default-postscreen-forbidden-commands"]
+    assert found.since == "3.7"
+    assert "does not begin with a letter" in found.finding.message
+    # Fingerprints of clients: nobody asks for them here.
+    tls = f"compatibility_level = 3.6\npostscreen_tls_security_level = may\n{TLS}"
+    assert "default-tlsproxy-tls-fingerprint-digest" not in changes(tls, "3.5", "3.8", master=SCREEN)
+    asked = changes(f"{tls}smtpd_tls_ask_ccert = yes\n", "3.5", "3.8", master=SCREEN)
+    assert asked["default-tlsproxy-tls-fingerprint-digest"].since == "3.6"
 
 
 def test_postscreen_is_concerned_where_it_runs() -> None:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from postconf import View
+from postconf.catalogue import Release
 
 from ..context import Context, words_of
 from ..facts.key_files import client_level, server_level, servers
@@ -55,6 +56,14 @@ class Situation:
         self.new = new
         self.source = source
         self.target = target
+        self._others: dict[str, Context] = {}
+
+    def under(self, release: Release) -> Context:
+        """The configuration as a release on the way sees it."""
+        if release.name not in self._others:
+            main = self.new.main if self.new.has_main else None
+            self._others[release.name] = Context(main, self.new.master, release, self.new.files, self.new.options)
+        return self._others[release.name]
 
     def has_program(self, program: str) -> bool:
         """Does a service run this program?"""

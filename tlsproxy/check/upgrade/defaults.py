@@ -34,7 +34,7 @@ def changed_defaults(situation: Situation) -> Iterator[Change]:
     for name, default in situation.new.release.defaults.items():
         if name in known.ignored or not _may_differ(situation, name, default):
             continue
-        conditions = [*known.conditions_of(name), known.defaults.get(name, _UNEXPLAINED).when]
+        conditions = [*known.conditions_of(name), _explanation(situation, name).when]
         if not all(situation.holds(condition) for condition in conditions):
             continue
         change = _changed(situation, name) or _reminder(situation, name)
@@ -59,8 +59,15 @@ class _Nothing:
 _NOTHING = _Nothing()
 
 
+def _explanation(situation: Situation, name: str) -> Default:
+    """Why a default changes; for one that refers to others, what is known of the first of these."""
+    known = knowledge().defaults
+    names = (origin.name for _, origin in chain(situation.new.config, name))
+    return next((known[each] for each in names if each in known), _UNEXPLAINED)
+
+
 def _changed(situation: Situation, name: str) -> Change | None:
-    explained = knowledge().defaults.get(name, _UNEXPLAINED)
+    explained = _explanation(situation, name)
     for view, old_view in _views(situation, name):
         old = _effective(situation.old, name, old_view)
         if old is None:
@@ -110,7 +117,7 @@ def _proxied(value: str) -> frozenset[str]:
 
 
 def _report(situation: Situation, name: str, view: View, old: str, new: str) -> Change:
-    explained = knowledge().defaults.get(name, _UNEXPLAINED)
+    explained = _explanation(situation, name)
     severity, why, help = explained.severity, explained.why, explained.help
     if explained.compare == "protocols" and protocols(old) == _lowest(new):
         severity, why, help = Severity.INFO, "the same TLS versions are allowed", "nothing"
@@ -197,13 +204,14 @@ def _cut(text: str) -> str:
 
 
 def first_release(situation: Situation, name: str) -> str:
-    """The first release on the way that has the new default: a branch, or a patch release of the target's branch."""
-    new = situation.new.release
-    wanted = new.defaults.get(name)
-    for each in _between(situation.old.release, new):
-        if each.defaults.get(name) == wanted:
+    """The first release on the way that has the new value: a branch, or a patch release of the target's branch."""
+    new = situation.new
+    for each in _between(situation.old.release, new.release):
+        if (name in each.defaults) != (name in new.release.defaults):
+            continue
+        if situation.under(each).value(name) == new.value(name):
             return _short(each.name)
-    return _short(new.name)
+    return _short(new.release.name)
 
 
 def _between(old: Release, new: Release) -> Iterator[Release]:
