@@ -12,7 +12,7 @@ from .options import COMPLETION, VERSION, Option
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from typing import NoReturn
 
     from _typeshed import SupportsWrite
@@ -35,6 +35,7 @@ class Parser(argparse.ArgumentParser):
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
         self._operands = operands
+        self._suggestions: dict[str, Callable[[], Iterable[str]]] = {}
         self.add_argument(*VERSION.names, action=_Version, nargs=0, help=VERSION.help)
         self.add_argument(
             *COMPLETION.names,
@@ -55,6 +56,10 @@ class Parser(argparse.ArgumentParser):
             self.error(f"unexpected argument {word}")
         return namespace
 
+    def suggest(self, option: str, words: Callable[[], Iterable[str]]) -> None:
+        """Let completion offer these words as values of an option that takes others, too."""
+        self._suggestions[option] = words
+
     def options(self) -> list[Option]:
         """Return the options as data."""
         found = []
@@ -62,7 +67,8 @@ class Parser(argparse.ArgumentParser):
             if action.option_strings and action.help != argparse.SUPPRESS:
                 value = "" if action.nargs == 0 else str(action.metavar or action.dest.upper())
                 text = (action.help or "") % (vars(action) | {"prog": self.prog})
-                found.append(Option(action.option_strings, text, value, action.choices or ()))
+                suggested = self._suggestions.get(action.option_strings[-1], tuple)
+                found.append(Option(action.option_strings, text, value, action.choices or suggested()))
         return found
 
     def completion(self, shell: str) -> str:

@@ -103,3 +103,13 @@ def test_wrong_usage_is_status_2(arguments: list[str], message: str, capsys: pyt
 def test_a_missing_file_is_status_3(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--upgrade", "3.10", "nowhere/main.cf"]) == 3
     assert "nowhere/main.cf" in capsys.readouterr().err
+
+
+def test_completion_offers_releases_and_distributions(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["--completion", "bash"])
+    shown = capsys.readouterr().out
+    for option in ("--upgrade", "--from"):
+        [line] = [line for line in shown.splitlines() if line.lstrip().startswith(f"{option})")]
+        assert "3.10 3.11" in line
+        assert "debian12 debian13" in line

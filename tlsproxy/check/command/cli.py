@@ -22,6 +22,7 @@ from ..findings import Severity
 from ..rule import Rule, all_rules
 from ..text.sources import MainFile, MasterFile
 from ..upgrade.command import BadUpgrade, Upgrade
+from ..upgrade.systems import system_names
 from .inputs import DEFAULT_DIRECTORY, Input, Unreadable, read_inputs
 from .project import BadProject, Project, find_project
 
@@ -246,4 +247,6 @@ def _parser() -> Parser:
     add("--disable-ignore-pragma", action="store_true", help="report also what comments say to ignore")
     add("--explain", metavar="RULE", help="describe one rule")
     add("--list-rules", action="store_true", help="list all rules")
+    for option in ("--upgrade", "--from"):
+        parser.suggest(option, system_names)
     return parser

@@ -61,6 +61,12 @@ def distributions() -> list[System]:
     return list(dict.fromkeys(_distributions().values()))
 
 
+def system_names() -> list[str]:
+    """The names that stand for a system: the branches of the catalogue, then distributions."""
+    branches = [".".join(name.partition("-")[0].split(".")[:2]) for name in upstream_releases()]
+    return [*dict.fromkeys(branches), *(system.name for system in distributions())]
+
+
 @cache
 def _distributions() -> dict[str, System]:
     found: dict[str, System] = {}
