@@ -6,8 +6,7 @@ from typing import NamedTuple
 
 from ..access.session import outcomes
 from ..access.world import World
-from ..routing import Router
-from .tracing import Tracer
+from .tracing import Tracer, open_router
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -45,7 +44,7 @@ class Judge:
     def __init__(self, config: Config, world: World) -> None:
         self._config = config
         self._world = world
-        self._router = Router(config)
+        self._router = open_router(config)
         self._tracers: dict[str, Tracer] = {}
 
     def judge(self, expectations: Expectations) -> Iterator[Verdict]:

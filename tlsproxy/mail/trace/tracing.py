@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from maps import Access, Flags, Table, open_table
+
 from ..access.session import Conversation, Exchange, converse
 from ..access.smtpd import service_of
 from ..access.world import NOWHERE, explore
@@ -64,7 +66,7 @@ class Tracer:
         self.world = world
         self.traces = traces
         self.postscreen = _postscreen(config, service)
-        self.router = router or Router(config)
+        self.router = router or open_router(config)
         self.asked = "smtpd/pass" if self.postscreen else service
         self.smtpd = service_of(self.router, self.asked, traces=traces)
         if world.inquirer is not None:
@@ -96,6 +98,18 @@ class Tracer:
             return None
         postscreen = self.postscreen
         return explore(lambda each: postscreen.screen(session.client, each), world).branches[0].outcome
+
+
+def open_router(config: Config) -> Router:
+    """Return a router whose tables are opened here, also those that proxymap(8) opens for Postfix's daemons."""
+    return Router(config, opener=_open_directly)
+
+
+def _open_directly(name: str, access: Access) -> Table:
+    here = Access(
+        access.mode, access.flags | Flags.NO_PROXY, config=access.config, warn=access.warn, error=access.error
+    )
+    return open_table(name, here)
 
 
 def _postscreen(config: Config, service: str) -> Postscreen | None:
