@@ -21,7 +21,7 @@ def render(format_: str, verdicts: Sequence[Verdict], path: str) -> str:
 def _text(verdicts: Sequence[Verdict], path: str) -> str:
     failed = [each for each in verdicts if not each.holds]
     lines = [f"{path}:{each.line}: {each.name}: {each.difference}" for each in failed]
-    lines.append(f"{len(verdicts) - len(failed)} of {len(verdicts)} expectations hold")
+    lines.append(f"{path}: {len(verdicts) - len(failed)} of {len(verdicts)} expectations hold")
     return "".join(f"{printable(line)}\n" for line in lines)
 
 
