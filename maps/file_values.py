@@ -11,7 +11,6 @@ from base64 import b64decode, b64encode
 from postconf.syntax.lines import decode as as_text
 
 from .formats.indexed import reason, text
-from .table import Flags
 from .text.reading import TextFile
 
 TYPE_CHECKING = False
@@ -37,7 +36,7 @@ def encode(value: bytes) -> bytes:
 
 def resolve(value: bytes, access: Access) -> bytes:
     """Return the value that a table has for what its source says: the content of files, if the access wants that."""
-    return encode(value) if access.flags & Flags.SRC_RHS_IS_FILE else value
+    return encode(value) if access.values_are_files else value
 
 
 def decode(value: bytes) -> bytes:
@@ -54,6 +53,7 @@ def _read(path: str) -> bytes:
         file = TextFile(path)
     except OSError as error:
         raise BadFiles(f"open {path}: {reason(error)}") from error
+    data = file.read()
     if file.error:
         raise BadFiles(f"read {path}: {reason(file.error)}") from file.error
-    return file.data
+    return data

@@ -22,6 +22,14 @@ class MemoryTable(Table):
     def lookup(self, key: bytes) -> bytes | None:
         return self._values.get(key)
 
+    def add_new(self, entries: list[tuple[bytes, bytes]]) -> bool:
+        """Store entries if all their keys are new; else return False."""
+        new = dict(entries)
+        if len(new) != len(entries) or not self._values.keys().isdisjoint(new):
+            return False
+        self._values.update(new)
+        return True
+
     def update(self, key: bytes, value: bytes) -> bool:
         self._values[key] = value
         return True

@@ -94,6 +94,20 @@ def open_table(text: str, access: Access) -> WrappedTable:
     return WrappedTable(table, access)
 
 
+def examine_table(text: str, access: Access) -> None:
+    """Warn of all that opening the table `type:name` warns of.
+
+    Text tables are read once, and not kept: a million lines take no more memory than their keys' hashes. Raises what
+    `open_table` raises.
+    """
+    kind, name = split_name(text)
+    driver = load_driver(kind, access)
+    if hasattr(driver, "examine"):
+        driver.examine(name, access)
+    else:
+        open_table(text, access).close()
+
+
 def load_driver(kind: str, access: Access) -> ModuleType:
     """Return the driver of a type, with all that it needs to open tables; raise `OpenError` if there is none."""
     unsupported = f"unsupported dictionary type: {kind}"

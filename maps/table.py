@@ -83,7 +83,7 @@ def log_warning(text: str) -> None:
 class Access:
     """How a table is opened: what for, with which flags, by which configuration, and who hears of problems."""
 
-    __slots__ = ("_utf8", "config", "error", "flags", "mode", "warn")
+    __slots__ = ("_utf8", "config", "error", "flags", "mode", "values_are_files", "warn")
 
     def __init__(
         self,
@@ -100,6 +100,7 @@ class Access:
         """
         self.mode = mode
         self.flags = flags
+        self.values_are_files = bool(flags & Flags.SRC_RHS_IS_FILE)
         self.config = config
         self.warn = warn
         self.error = error

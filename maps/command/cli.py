@@ -30,11 +30,13 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from ..folding import WrappedTable
-    from ..text.source import Record
+    from ..text.source import Plain, Record
     from .message import MessageKeys
 
 _BATCH = 1 << 22
 """Bytes of keys that are read at a time."""
+_PIECE = 1 << 18
+"""Bytes of a source that are read at a time."""
 _FLUSH = 1 << 16
 
 
@@ -297,32 +299,37 @@ class Command:
                     return  # an empty table
                 source = os.fdopen(descriptor, "rb", closefd=False)
                 if "F" in usage:
-                    found = records(source, shown, self.warn, utf8=access.utf8)
-                    self._fill(table, [self._resolved(found, access, shown)])
+                    self._fill(
+                        table, [self._resolved(records(source, shown, self.warn, utf8=access.utf8), access, shown)]
+                    )
                 else:
-                    self._fill(table, blocks(source, shown, self.warn, utf8=access.utf8))
+                    pieces = iter(lambda: source.read(_PIECE), b"")
+                    self._fill(table, blocks(pieces, shown, self.warn, utf8=access.utf8))
         finally:
             if not adding:
                 os.close(descriptor)
 
-    def _resolved(self, found: Iterable[Record], access: Access, shown: str) -> Iterator[tuple[bytes, bytes]]:
+    def _resolved(self, found: Iterable[Record], access: Access, shown: str) -> Iterator[Record]:
         """Yield entries with the content of the files that their values name."""
         from ..file_values import BadFiles, resolve
 
         for record in found:
             try:
-                yield record.key, resolve(record.value, access)
+                record.value = resolve(record.value, access)
+                yield record
             except BadFiles as error:
                 self.warn(f"{shown}, line {record.line}: {error}: skipping this entry")
 
-    def _fill(self, table: Table, parts: Iterable[list[tuple[bytes, bytes]] | Iterator[tuple[bytes, bytes]]]) -> None:
+    def _fill(self, table: Table, parts: Iterable[Plain | Iterator[Record]]) -> None:
+        from ..text.source import Plain
+
         try:
             for part in parts:
-                if isinstance(part, list):
-                    table.update_many(part)
+                if isinstance(part, Plain):
+                    table.update_many(part.entries)
                 else:
-                    for key, value in part:
-                        table.update(key, value)
+                    for record in part:
+                        table.update(record.key, record.value)
         except TemporaryFailure as error:
             raise TableError(f"table {table.type}:{table.name}: write error: {error}") from None
 

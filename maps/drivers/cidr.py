@@ -7,8 +7,10 @@ from postconf.syntax.lines import decode
 from .. import file_values
 from ..table import Flags, Table
 from ..text.networks import Address, BadNetwork, Network, parse_address, parse_network
-from ..text.rule_tables import Rules, read_rules
+from ..text.rule_tables import Rules, Unkept, read_rules
 from ..text.source import SPACE
+
+_DIGITS = b"0123456789"
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,13 +22,20 @@ def open_table(name: str, access: Access) -> Table:
     return CidrTable(name, access)
 
 
+def examine(name: str, access: Access) -> None:
+    """Read it once, and warn of what opening it warns of; nothing of it is kept."""
+    CidrTable(name, access, kept=False)
+
+
 class CidrTable(Table):
     """Rules in the order of the file; the first one that an address belongs to decides."""
 
-    def __init__(self, name: str, access: Access) -> None:
+    def __init__(self, name: str, access: Access, *, kept: bool = True) -> None:
+        """Read it; unless it is to be kept only what is wrong with it counts."""
         super().__init__("cidr", name, access.flags | Flags.PATTERN)
         self._access = access
-        self._rules: Rules[Address] = Rules()
+        self._kept = kept
+        self._rules: Rules[Address] = Rules() if kept else Unkept()
         self._block: _Block | None = None
         for number, line in read_rules("cidr", name, access, strict=True):
             try:
@@ -41,7 +50,11 @@ class CidrTable(Table):
         return None if address is None else self._rules.lookup(address)
 
     def _read(self, line: bytes, number: int) -> None:
-        if line[:2].lower() == b"if" and not line[2:3].isalnum():
+        if line[0] in _DIGITS and line.isascii() and len(fields := line.split(None, 1)) == 2:
+            network = parse_network(fields[0].decode())
+            value = fields[1].rstrip()
+            self._add(network, file_values.resolve(value, self._access))
+        elif line[:2].lower() == b"if" and not line[2:3].isalnum():
             inside, pattern = _negations(line[2:])
             network = _network(pattern.rstrip(SPACE), inside)
             file_values.resolve(b"", self._access)  # a condition has no value: where values are files, that is an error
@@ -65,6 +78,8 @@ class CidrTable(Table):
             self._add(network, file_values.resolve(value, self._access))
 
     def _add(self, network: Network, value: bytes) -> None:
+        if not self._kept:
+            return
         if network.inside:
             if self._block is None:
                 self._block = _Block()

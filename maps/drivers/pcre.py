@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 
 from ..text.outline import Syntax
-from ..text.patterns import Engine, PatternTable
+from ..text.patterns import Engine, PatternTable, examine_patterns
 from ..text.pcre2 import (
     ANCHORED,
     CASELESS,
@@ -25,6 +25,11 @@ if TYPE_CHECKING:
 def open_table(name: str, access: Access) -> Table:
     """Read a file, or the rules in the name."""
     return PatternTable(ENGINE, name, access)
+
+
+def examine(name: str, access: Access) -> None:
+    """Read it once, and warn of what opening it warns of; nothing of it is kept."""
+    examine_patterns(ENGINE, name, access)
 
 
 @cache

@@ -13,7 +13,7 @@ from postconf.syntax.lines import decode
 
 from ..native.regex_abi import ffi
 from ..text.outline import Syntax
-from ..text.patterns import BadPattern, Engine, MatchFailure, PatternTable
+from ..text.patterns import BadPattern, Engine, MatchFailure, PatternTable, examine_patterns
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -39,6 +39,15 @@ def open_table(name: str, access: Access) -> Table:
     before = uselocale(C_LOCALE)
     try:
         return RegexpTable(ENGINE, name, access)
+    finally:
+        uselocale(before)
+
+
+def examine(name: str, access: Access) -> None:
+    """Read it once, and warn of what opening it warns of; nothing of it is kept."""
+    before = uselocale(C_LOCALE)
+    try:
+        examine_patterns(ENGINE, name, access)
     finally:
         uselocale(before)
 

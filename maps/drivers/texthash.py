@@ -11,10 +11,12 @@ from ..formats.indexed import reason
 from ..memory import MemoryTable, stored_key
 from ..table import Flags, OpenError, TableError, require_reading
 from ..text.reading import TextFile
-from ..text.source import records
+from ..text.source import Plain, Record, blocks
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from ..table import Access, Table
 
 PAUSE = 0.3
@@ -26,8 +28,8 @@ def open_table(name: str, access: Access) -> Table:
     require_reading("texthash", name, access)
     before = int(time.time())
     while True:
-        lines, changed = _read(name)
-        table = _load(name, lines, access)
+        table = MemoryTable("texthash", name, access)
+        changed = _load(name, table, access)
         after = int(time.time())
         if not before - 1 <= changed <= after:
             return table
@@ -35,20 +37,57 @@ def open_table(name: str, access: Access) -> Table:
         before = after
 
 
-def _read(name: str) -> tuple[list[bytes], int]:
-    """Return the lines of the file, and when it was changed, in seconds."""
+def examine(name: str, access: Access) -> None:
+    """Read a file once, and warn of what opening it warns of; nothing of it is kept."""
+    _load(name, _Seen(), access)
+
+
+class _Seen:
+    """Keys that have been seen, by 64 bits of them each: that is a third of the memory of a table."""
+
+    def __init__(self) -> None:
+        self._hashes: set[int] = set()
+
+    def add_new(self, entries: list[tuple[bytes, bytes]]) -> bool:
+        new = {hash(key) for key, _ in entries}
+        if len(new) != len(entries) or not self._hashes.isdisjoint(new):
+            return False
+        self._hashes |= new
+        return True
+
+    def lookup(self, key: bytes) -> bytes | None:
+        return b"" if hash(key) in self._hashes else None
+
+    def update(self, key: bytes, value: bytes) -> bool:  # noqa: ARG002
+        self._hashes.add(hash(key))
+        return True
+
+
+def _load(name: str, table: MemoryTable | _Seen, access: Access) -> int:
+    """Read a file into a table, and return when it was changed, in seconds."""
     try:
         file = TextFile(name)
     except OSError as error:
         raise OpenError(f"open database {name}: {reason(error)}") from error
+    ignoring = " -- ignoring this line"
+    for block in blocks(file.pieces(), name, access.warn, utf8=access.utf8, ignoring=ignoring):
+        if not isinstance(block, Plain):
+            _add(name, table, block, access)
+            continue
+        entries = block.entries
+        if access.flags & Flags.FOLD_FIX:
+            entries = [(key.lower(), value) for key, value in entries]
+        if access.values_are_files or not table.add_new(entries):
+            written = zip(block.entries, block.numbers, strict=True)
+            _add(name, table, (Record(key, value, line) for (key, value), line in written), access)
     if file.error:
         raise TableError(f"read {name}: {reason(file.error)}") from file.error
-    return file.data.split(b"\n"), int(file.status.st_mtime)
+    return int(file.status.st_mtime)
 
 
-def _load(name: str, lines: list[bytes], access: Access) -> MemoryTable:
-    table = MemoryTable("texthash", name, access)
-    for record in records(lines, name, access.warn, utf8=access.utf8, ignoring=" -- ignoring this line"):
+def _add(name: str, table: MemoryTable | _Seen, records: Iterable[Record], access: Access) -> None:
+    """Add entries one by one."""
+    for record in records:
         place = f"{name}, line {record.line}"
         try:
             value = file_values.resolve(record.value, access)
@@ -63,4 +102,3 @@ def _load(name: str, lines: list[bytes], access: Access) -> MemoryTable:
             if not access.flags & Flags.DUP_WARN:
                 raise OpenError(problem)
             access.warn(problem)
-    return table

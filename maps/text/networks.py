@@ -5,7 +5,14 @@ from __future__ import annotations
 import socket
 from typing import NamedTuple
 
-_BITS = {socket.AF_INET: 32, socket.AF_INET6: 128}
+_IPV4, _IPV6 = socket.AF_INET, socket.AF_INET6
+_MASKS = {
+    family: [(1 << bits) - (1 << (bits - ones)) for ones in range(bits + 1)]
+    for family, bits in ((int(_IPV4), 32), (int(_IPV6), 128))
+}
+"""The masks of a family by their lengths."""
+_inet_pton = socket.inet_pton
+_LENGTHS = {str(length): length for length in range(129)}
 _LONG_MAX = 2**63 - 1
 
 
@@ -36,33 +43,38 @@ class Network(NamedTuple):
 
 def parse_network(pattern: str, *, inside: bool = True) -> Network:
     """Parse `address`, `address/length`, `[address]`, `[address/length]` or `[address]/length`; raise `BadNetwork`."""
-    text, slash, length = _without_brackets(pattern)
-    family = _family(text)
+    text, slash, length = _without_brackets(pattern) if pattern[:1] == "[" else pattern.partition("/")
+    address = parse_address(text)
     if not slash:
-        address = parse_address(text)
         if address is None:
             raise BadNetwork(f'bad address pattern: "{text}"')
-        return Network(address, (1 << _BITS[family]) - 1, inside)
-    where = f'in "{text}/{length}"'
-    if not (length.isascii() and length.isdigit()):
-        raise BadNetwork(f"bad mask value {where}")
-    ones = _as_byte(length)
-    if ones > _BITS[family]:
-        raise BadNetwork(f"bad mask length {where}")
-    address = parse_address(text)
-    if address is None:
-        raise BadNetwork(f"bad network value {where}")
-    mask = (1 << _BITS[family]) - (1 << (_BITS[family] - ones))
+        return Network(address, _MASKS[address.family][-1], inside)
+    ones = _LENGTHS.get(length, -1)
+    masks = _MASKS[_family(text) if address is None else address.family]
+    if ones < 0 or address is None or ones >= len(masks):
+        ones = _checked_length(text, length, len(masks) - 1)
+        if address is None:
+            raise BadNetwork(f'bad network value in "{text}/{length}"')
+    mask = masks[ones]
     if address.number & ~mask:
-        network = socket.inet_ntop(family, (address.number & mask).to_bytes(_BITS[family] // 8, "big"))
-        raise BadNetwork(f'non-null host address bits {where}, perhaps you should use "{network}/{ones}" instead')
+        network = socket.inet_ntop(address.family, (address.number & mask).to_bytes(len(masks) // 8, "big"))
+        problem = f'non-null host address bits in "{text}/{length}"'
+        raise BadNetwork(f'{problem}, perhaps you should use "{network}/{ones}" instead')
     return Network(address, mask, inside)
 
 
+def _checked_length(text: str, length: str, most: int) -> int:
+    """Return the length of a mask as C computes it."""
+    if not (length.isascii() and length.isdigit()):
+        raise BadNetwork(f'bad mask value in "{text}/{length}"')
+    ones = _as_byte(length)
+    if ones > most:
+        raise BadNetwork(f'bad mask length in "{text}/{length}"')
+    return ones
+
+
 def _without_brackets(pattern: str) -> tuple[str, str, str]:
-    """Split a pattern into address, slash and length."""
-    if not pattern.startswith("["):
-        return pattern.partition("/")
+    """Split a pattern that begins with a bracket into address, slash and length."""
     text, bracket, rest = pattern[1:].partition("]")
     if not bracket:
         raise BadNetwork(f"missing ']' character after \"[{text}\"")
@@ -74,14 +86,14 @@ def _without_brackets(pattern: str) -> tuple[str, str, str]:
 
 
 def _family(text: str) -> socket.AddressFamily:
-    return socket.AF_INET6 if ":" in text else socket.AF_INET
+    return _IPV6 if ":" in text else _IPV4
 
 
 def parse_address(text: str) -> Address | None:
     """Parse an address as inet_pton(3) does; None if it is none."""
-    family = _family(text)
+    family = _IPV6 if ":" in text else _IPV4
     try:
-        return Address(family, int.from_bytes(socket.inet_pton(family, text), "big"))
+        return Address(family, int.from_bytes(_inet_pton(family, text), "big"))
     except (OSError, UnicodeError):
         return None
 

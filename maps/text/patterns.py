@@ -6,13 +6,14 @@ What a pattern means is the engine's business, a library with a little around it
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple, Protocol
 
 from postconf.syntax.lines import decode
 
 from .. import file_values
 from ..table import Flags, Table
-from .rule_tables import Rules, read_rules
+from .rule_tables import Rules, Unkept, read_rules
 from .source import SPACE
 from .substitution import BadReplacement, Replacement
 
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from .outline import Outline, Syntax
     from .rule_tables import Outliner
 
+_FAULTLESS = re.compile(rb"/\^?(?:[\w @:;,=<>\"'%&~#-]|\\[.@/-]|\.[*+]?){1,500}\$?/i?[ \t]+[^\s$\0][^$\0]*")
+"""Simple rules with a value: they need not be compiled to see that nothing is wrong with them."""
 WARM = 8
 """Lookups after which a table is worth screens: who looks up one key is done before they are made."""
 
@@ -77,12 +80,7 @@ class PatternTable(Table):
         super().__init__(engine.kind, name, access.flags | Flags.PATTERN)
         self._rules: Rules[bytes] = Rules()
         self._cold = WARM
-        for number, line in read_rules(engine.kind, name, access):
-            rule = line.rstrip(SPACE)
-            if rule:  # else it began with a NUL
-                _Reader(engine, name, number, access).read(rule, self._rules)
-        for number in self._rules.unfinished():
-            _Reader(engine, name, number, access).warn("IF has no matching ENDIF")
+        read_patterns(engine, name, access, self._rules)
 
     def lookup(self, key: bytes) -> bytes | None:
         if self._cold:
@@ -92,6 +90,29 @@ class PatternTable(Table):
 
                 self._rules.steps = screened(self._rules.steps)
         return self._rules.lookup(key)
+
+
+def read_patterns(
+    engine: Engine,
+    name: str,
+    access: Access,
+    rules: Rules[bytes],
+    faultless: Callable[[bytes], object] | None = None,
+) -> None:
+    """Read a file, or the rules in the name; leave out lines that are `faultless`."""
+    for number, line in read_rules(engine.kind, name, access):
+        if faultless and faultless(line):
+            continue
+        rule = line.rstrip(SPACE)
+        if rule:  # else it began with a NUL
+            _Reader(engine, name, number, access).read(rule, rules)
+    for number in rules.unfinished():
+        _Reader(engine, name, number, access).warn("IF has no matching ENDIF")
+
+
+def examine_patterns(engine: Engine, name: str, access: Access) -> None:
+    """Read a file, or the rules in the name, and warn of what opening it warns of; nothing of it is kept."""
+    read_patterns(engine, name, access, Unkept(), faultless=None if access.values_are_files else _FAULTLESS.fullmatch)
 
 
 class _Skip(Exception):

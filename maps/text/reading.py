@@ -6,22 +6,32 @@ import os
 
 from postconf.syntax.lines import encode
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_PIECE = 1 << 18
+
 
 class TextFile:
-    """What could be read of a file, its status, and the error that ended it."""
+    """A file that is read once, piece by piece; what ended that is `error`: a directory opens, but can't be read."""
 
     def __init__(self, path: str) -> None:
-        """Raise OSError if it can't be opened; what comes later is `error`: a directory opens, but can't be read."""
-        self.data = b""
+        """Open it; raise OSError."""
         self.error: OSError | None = None
-        descriptor = os.open(encode(path), os.O_RDONLY | os.O_CLOEXEC)
+        self._descriptor = os.open(encode(path), os.O_RDONLY | os.O_CLOEXEC)
+        self.status = os.fstat(self._descriptor)
+
+    def pieces(self) -> Iterator[bytes]:
+        """Yield what can be read, and close the file."""
         try:
-            self.status = os.fstat(descriptor)
-            pieces = []
-            while piece := os.read(descriptor, 1 << 20):
-                pieces.append(piece)
+            while piece := os.read(self._descriptor, _PIECE):
+                yield piece
         except OSError as error:
             self.error = error
         finally:
-            os.close(descriptor)
-        self.data = b"".join(pieces)
+            os.close(self._descriptor)
+
+    def read(self) -> bytes:
+        """Return all that can be read, and close the file."""
+        return b"".join(self.pieces())

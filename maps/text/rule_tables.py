@@ -12,7 +12,7 @@ from ..formats.indexed import reason
 from ..naming import BadBraces, inline_rules
 from ..table import OpenError, TableError, require_reading
 from .reading import TextFile
-from .source import logical_lines
+from .source import file_lines, logical_lines
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -42,9 +42,13 @@ def read_rules(kind: str, name: str, access: Access, *, strict: bool = False) ->
         file = TextFile(name)
     except OSError as error:
         raise OpenError(f"open {name}: {reason(error)}") from error
+    return _lines(file, kind, name, access, strict=strict)
+
+
+def _lines(file: TextFile, kind: str, name: str, access: Access, *, strict: bool) -> Iterator[tuple[int, bytes]]:
+    yield from file_lines(file.pieces(), name, access.warn)
     if strict and file.error:
         raise TableError(f"{kind} map {name}: read error: {reason(file.error)}") from file.error
-    return logical_lines(file.data.split(b"\n"), name, access.warn)
 
 
 class Rule(Generic[Key]):
@@ -118,3 +122,17 @@ class Rules(Generic[Key]):
                 if value is not None:
                     return value
         return None
+
+
+class Unkept(Rules[Key]):
+    """Rules that are read to see what is wrong with them: only conditions that are open are kept."""
+
+    def add(self, value: Callable[[Key], bytes | None], outline: Outliner | None = None) -> None:
+        """Leave the rule."""
+
+    def begin(
+        self, line: int, holds: Callable[[Key], bool], outline: Outliner | None = None, *, positive: bool = True
+    ) -> None:
+        """Keep the place of a condition."""
+        super().begin(line, holds, outline, positive=positive)
+        self.steps.clear()

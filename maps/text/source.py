@@ -5,25 +5,24 @@ Works on bytes, which may be anything; only ASCII decides what is white space. O
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from postconf.syntax.lines import cut, decode
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
-    from typing import BinaryIO
-
-    Entry = tuple[bytes, bytes]
-    Entries = Iterator[Entry]
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
 SPACE = b" \t\n\v\f\r"
 _GOES_ON = frozenset(SPACE + b"#")
 """The bytes with which no logical line begins."""
-_QUOTE, _ESCAPE = b'"\\'
+_QUOTE, _ESCAPE, _COMMENT = b'"\\#'
 _SHOWN = 30
-_BLOCK = 1 << 18
-"""Bytes of a source that are read at a time."""
 _MAY_GO_ON = frozenset(SPACE + b"#\0")
-_NOT_PLAIN = (b'"', b"\\", b"\0", b"\r", b"\v", b"\f", b"\n ", b"\n\t", b"\n#", b"\n\n", b": ", b":\t")
+_JOINED = (b"\0", b"\n ", b"\n\t", b"\n\v", b"\n\f", b"\n\r")
+"""Where these are, a logical line may be more or less than a physical one."""
+_NO_ENTRIES = (b"\n#", b"\n\n")
+_NOT_PLAIN = (*_JOINED, b'"', b"\\", b"\r", b"\v", b"\f", b": ", b":\t")
 """What makes a line one that needs a closer look."""
 
 
@@ -38,44 +37,74 @@ class Record:
         self.line = line
 
 
-def blocks(file: BinaryIO, path: str, warn: Callable[[str], None], *, utf8: bool) -> Iterator[list[Entry] | Entries]:
-    """Read a source piece by piece, and yield the entries of each; those that need no closer look are a list.
+class Plain(NamedTuple):
+    """Entries that need no closer look: their keys and values are ASCII, without quotes, and each is on one line."""
 
-    Raises OSError.
+    entries: list[tuple[bytes, bytes]]
+    numbers: Sequence[int]
+    """The numbers of their lines."""
+
+
+def blocks(
+    pieces: Iterable[bytes], path: str, warn: Callable[[str], None], *, utf8: bool, ignoring: str = ""
+) -> Iterator[Plain | Iterator[Record]]:
+    """Yield the entries of a table's source block by block, as `records` does one by one.
+
+    `pieces` are those of the file, in any sizes.
     """
-    number = 1
-    block = _block(file)
-    while block:
-        parts = [block]
-        following = _block(file)
-        while following[:1] and following[0] in _MAY_GO_ON:
-            parts.append(following)
-            following = _block(file)
-        block = parts[0] if len(parts) == 1 else b"".join(parts)
-        plain = _plain_entries(block)
-        if plain is None:
-            found = records(block.split(b"\n"), path, warn, utf8=utf8, first=number)
-            yield ((record.key, record.value) for record in found)
+    for number, block in _blocks(pieces):
+        yield _plain(block, number) or records(
+            block.split(b"\n"), path, warn, utf8=utf8, ignoring=ignoring, first=number
+        )
+
+
+def file_lines(pieces: Iterable[bytes], path: str, warn: Callable[[str], None]) -> Iterator[tuple[int, bytes]]:
+    """Yield the logical lines of a file with their numbers; `pieces` are those of the file, in any sizes."""
+    for number, block in _blocks(pieces):
+        if block[0] in _GOES_ON or any(map(block.__contains__, (*_JOINED, *_NO_ENTRIES))):
+            yield from logical_lines(block.split(b"\n"), path, warn, number)
         else:
-            yield plain
+            yield from enumerate(block.removesuffix(b"\n").split(b"\n"), number)
+
+
+def _blocks(pieces: Iterable[bytes]) -> Iterator[tuple[int, bytes]]:
+    """Yield parts of a file, none of which ends inside a logical line, and the number of the first line of each."""
+    number = 1
+    held: list[bytes] = []
+    for piece in pieces:
+        end = _end_of_lines(piece)
+        if not end:
+            held.append(piece)
+            continue
+        block = b"".join([*held, piece[:end]])
+        yield number, block
         number += block.count(b"\n")
-        block = following
+        held = [piece[end:]]
+    if held:
+        yield number, b"".join(held)
 
 
-def _block(file: BinaryIO) -> bytes:
-    """Read some whole lines."""
-    data = file.read(_BLOCK)
-    return data if not data or data.endswith(b"\n") else data + file.readline()
+def _end_of_lines(piece: bytes) -> int:
+    """Return where in a piece the last logical line begins; 0 if that is nowhere."""
+    newline = piece.rfind(b"\n", 0, -1)
+    while newline >= 0 and piece[newline + 1] in _MAY_GO_ON:
+        newline = piece.rfind(b"\n", 0, newline)
+    return newline + 1
 
 
-def _plain_entries(block: bytes) -> list[Entry] | None:
-    """Return the entries of a block of lines; None unless each line is one, of a key, blanks, and a value."""
-    if not block.isascii() or any(special in block for special in _NOT_PLAIN) or block[0] in _MAY_GO_ON:
+def _plain(block: bytes, number: int) -> Plain | None:
+    """Return the entries of a block; None unless each line is one, of a key, blanks, and a value, or a comment."""
+    if not block.isascii() or block[0] in SPACE or any(map(block.__contains__, _NOT_PLAIN)):
         return None
-    fields = [line.rstrip().split(None, 1) for line in block.splitlines()]
-    if set(map(len, fields)) != {2}:
+    lines = block.removesuffix(b"\n").split(b"\n")
+    numbers: Sequence[int] = range(number, number + len(lines))
+    if block[0] == _COMMENT or any(map(block.__contains__, _NO_ENTRIES)):
+        numbers = [at for at, line in zip(numbers, lines, strict=True) if line and line[0] != _COMMENT]
+        lines = [lines[at - number] for at in numbers]
+    fields = [line.rstrip().split(None, 1) for line in lines]
+    if any(len(field) != 2 for field in fields):
         return None
-    return [(key, value) for key, value in fields]
+    return Plain([(key, value) for key, value in fields], numbers)
 
 
 def records(
