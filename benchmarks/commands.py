@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""postconf(1) and tlsproxy-postconf, beside a Python that does nothing: benchmarks/commands.py.
+"""postconf(1) and tlsproxy-postconf, beside a Python that does nothing, then tables of rules: benchmarks/commands.py.
 
 Prints milliseconds of CPU time of whole processes, as the kernel counts them. They take turns, and the best of all
 rounds counts. Then: how many configurations one process loads and expands in a second of CPU time.
@@ -14,6 +14,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import rules
 from measure import cpu
 
 import postconf
@@ -177,6 +178,9 @@ def main() -> None:
             f"\n{CONFIGURATIONS} configurations in one process: {set_values:.0f} per second with all settings expanded,"
         )
         print(f"{all_values:.0f} per second with all {len(list(postconf.load(name)))} parameters expanded")
+        print()
+        rules.prepare(Path(name))
+        rules.many_rules(Path(name))
 
 
 if __name__ == "__main__":

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import TypeVar
 
 from maps.folding import WrappedTable
 from maps.table import Access, Flags, TableError
@@ -20,7 +21,10 @@ _NOT_TABLES = "tables-with-references"
 """What is no table in these lists is ignored, and they refer to all kinds of values."""
 _IN_FILES = ("cidr", "pcre", "regexp", "texthash")
 _ADAPTERS = ("proxy", "debug")
+_SHOWN = 50
+"""How many warnings of one table are shown."""
 _LINE = re.compile(r" map (?P<name>.*), line (?P<line>\d+): (?P<problem>.*)", re.DOTALL)
+_Result = TypeVar("_Result")
 
 
 @dataclass(frozen=True)
@@ -69,13 +73,45 @@ def _split(assignment: Assignment, word: str) -> Iterator[Named]:
         yield Named(assignment, word, kind, name if colon else "")
 
 
+class Faults:
+    """What is wrong with a table: the first warnings, and how many more there were."""
+
+    def __init__(self) -> None:
+        self.first: list[str] = []
+        self.more = 0
+
+    def add(self, warning: str) -> None:
+        """Take a warning."""
+        if len(self.first) < _SHOWN:
+            self.first.append(warning)
+        else:
+            self.more += 1
+
+
+def examine(context: Context, named: Named) -> Faults:
+    """Return what a daemon would warn of when it opens a table; text tables are read once and not kept."""
+    from maps.registry import examine_table
+
+    faults = Faults()
+    _use(context, named, faults.add, Flags.LOCK, examine_table)
+    return faults
+
+
 def open_table(context: Context, named: Named, warnings: list[str], flags: Flags = Flags.LOCK) -> WrappedTable | None:
     """Open a table as a daemon would; None if it can't be, and the reason is added to the warnings.
 
     Nothing is said of types that can't be opened here: their servers or libraries may be elsewhere.
     """
-    from maps.registry import TYPES as DRIVERS
     from maps.registry import open_table as open_named
+
+    return _use(context, named, warnings.append, flags, open_named)
+
+
+def _use(
+    context: Context, named: Named, warn: Callable[[str], None], flags: Flags, action: Callable[[str, Access], _Result]
+) -> _Result | None:
+    """Do something with a table, if it is of a type that can be opened here."""
+    from maps.registry import TYPES as DRIVERS
 
     if named.kind not in DRIVERS or not named.name:
         return None
@@ -87,10 +123,10 @@ def open_table(context: Context, named: Named, warnings: list[str], flags: Flags
     elif named.kind in (*_IN_FILES, *FILES) and not name.startswith("{"):
         return None
     try:
-        return open_named(f"{named.kind}:{name}", Access(flags=flags, warn=warnings.append))
+        return action(f"{named.kind}:{name}", Access(flags=flags, warn=warn))
     except TableError as error:
         if "unsupported dictionary type" not in str(error) and "Permission denied" not in str(error):
-            warnings.append(str(error).replace(name, named.name))
+            warn(str(error).replace(name, named.name))
     except OSError:
         pass
     return None

@@ -16,7 +16,7 @@ from tlsproxy.policy.errors import PolicyError, Where
 from tlsproxy.policy.per_site import parse_site
 
 from ..context import Context
-from ..facts.tables import FILES, Named, named_tables, open_table, place_of_warning, source_of
+from ..facts.tables import FILES, Named, examine, named_tables, open_table, place_of_warning, source_of
 from ..findings import Edit, Finding, Fix, Severity, Span
 from ..rule import Rule
 
@@ -297,13 +297,12 @@ class BrokenTable(Rule):
             if table.name.startswith("/") and context.files.enabled and not context.files.exists(table.name):
                 yield self.finding(table.span(), f"there is no {table.name}: lookups fail", "correct the name")
                 continue
-            warnings: list[str] = []
-            opened = open_table(context, table, warnings)
-            if opened:
-                opened.close()
-            for warning in warnings:
+            faults = examine(context, table)
+            for warning in faults.first:
                 span, problem = place_of_warning(context, table, warning)
                 yield self.finding(span, problem, "correct it", related=[(table.span(), "the table is used here")])
+            if faults.more:
+                yield self.finding(table.span(), f"{faults.more} more faults are in {table.name}", "correct them, too")
 
 
 class DynamicMapsOwner(Rule):
