@@ -93,6 +93,10 @@ class WrappedTable(Table):
     def entries(self) -> Iterator[tuple[bytes, bytes]]:
         return self._table.entries()
 
+    def line(self, key: bytes) -> int | None:
+        key = text(key)
+        return self._table.line(self._folded(key)) if not self._utf8 or is_valid(key) else None
+
     def changed(self) -> bool:
         return self._table.changed()
 

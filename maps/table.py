@@ -162,6 +162,10 @@ class Table:
         """All entries, in the order of `postmap -s`."""
         raise self._unsupported("sequence")
 
+    def line(self, key: bytes) -> int | None:  # noqa: ARG002
+        """Return the line of the file `name` that the value of a key comes from; None if the type does not know."""
+        return None
+
     def changed(self) -> bool:
         """Has the table been replaced or changed since it was opened (dict_changed_name(3))?"""
         return False

@@ -7,7 +7,7 @@ from postconf.syntax.lines import decode
 from .. import file_values
 from ..table import Flags, Table
 from ..text.networks import Address, BadNetwork, Network, parse_address, parse_network
-from ..text.rule_tables import Rules, Unkept, read_rules
+from ..text.rule_tables import Rule, Rules, Unkept, read_rules
 from ..text.source import SPACE
 
 _DIGITS = b"0123456789"
@@ -49,11 +49,16 @@ class CidrTable(Table):
         address = parse_address(decode(key))
         return None if address is None else self._rules.lookup(address)
 
+    def line(self, key: bytes) -> int | None:
+        address = parse_address(decode(key))
+        found = None if address is None else self._rules.find(address)
+        return None if found is None or address is None else found[0].line_for(address)
+
     def _read(self, line: bytes, number: int) -> None:
         if line[0] in _DIGITS and line.isascii() and len(fields := line.split(None, 1)) == 2:
             network = parse_network(fields[0].decode())
             value = fields[1].rstrip()
-            self._add(network, file_values.resolve(value, self._access))
+            self._add(network, file_values.resolve(value, self._access), number)
         elif line[:2].lower() == b"if" and not line[2:3].isalnum():
             inside, pattern = _negations(line[2:])
             network = _network(pattern.rstrip(SPACE), inside)
@@ -75,18 +80,18 @@ class CidrTable(Table):
             value = rest[len(pattern) :].strip(SPACE)
             if not value:
                 raise _Skip("no lookup result")
-            self._add(network, file_values.resolve(value, self._access))
+            self._add(network, file_values.resolve(value, self._access), number)
 
-    def _add(self, network: Network, value: bytes) -> None:
+    def _add(self, network: Network, value: bytes, number: int) -> None:
         if not self._kept:
             return
         if network.inside:
             if self._block is None:
                 self._block = _Block()
-                self._rules.add(self._block.lookup)
-            self._block.add(network, value)
+                self._rules.add(self._block)
+            self._block.add(network, value, number)
         else:
-            self._rules.add(lambda address: value if network.holds(address) else None)
+            self._rules.add(Rule(lambda address: value if network.holds(address) else None, line=number))
             self._block = None
 
 
@@ -94,27 +99,37 @@ class _Skip(ValueError):
     """A rule that is left out, and why."""
 
 
-class _Block:
+class _Block(Rule[Address]):
     """Rules with nothing between them: there are few lengths of masks, however many networks there are."""
 
-    def __init__(self) -> None:
-        self._networks: dict[tuple[int, int], dict[int, tuple[int, bytes]]] = {}
-        self._count = 0
+    __slots__ = ("_networks",)
 
-    def add(self, network: Network, value: bytes) -> None:
+    def __init__(self) -> None:
+        super().__init__(self._value)
+        self._networks: dict[tuple[int, int], dict[int, tuple[int, bytes]]] = {}
+
+    def add(self, network: Network, value: bytes, number: int) -> None:
+        """Add the rule of a line."""
         address = network.address
         networks = self._networks.setdefault((address.family, network.mask), {})
-        networks.setdefault(address.number, (self._count, value))
-        self._count += 1
+        networks.setdefault(address.number, (number, value))
 
-    def lookup(self, address: Address) -> bytes | None:
-        """Return the value of the rule that came first of those that hold."""
+    def line_for(self, key: Address) -> int:
+        found = self._first(key)
+        return 0 if found is None else found[0]
+
+    def _value(self, address: Address) -> bytes | None:
+        found = self._first(address)
+        return found and found[1]
+
+    def _first(self, address: Address) -> tuple[int, bytes] | None:
+        """Return the line and the value of the rule that came first of those that hold."""
         found = [
             networks[address.number & mask]
             for (family, mask), networks in self._networks.items()
             if family == address.family and address.number & mask in networks
         ]
-        return min(found)[1] if found else None
+        return min(found) if found else None
 
 
 def _negations(text: bytes) -> tuple[bool, bytes]:

@@ -13,7 +13,7 @@ from postconf.syntax.lines import decode
 
 from .. import file_values
 from ..table import Flags, Table
-from .rule_tables import Rules, Unkept, read_rules
+from .rule_tables import Rule, Rules, Unkept, read_rules
 from .source import SPACE
 from .substitution import BadReplacement, Replacement
 
@@ -90,6 +90,10 @@ class PatternTable(Table):
 
                 self._rules.steps = screened(self._rules.steps)
         return self._rules.lookup(key)
+
+    def line(self, key: bytes) -> int | None:
+        found = self._rules.find(key)
+        return None if found is None else found[0].line
 
 
 def read_patterns(
@@ -198,7 +202,7 @@ class _Reader:
                 return None
             return replacement.expand(groups)
 
-        rules.add(rule, self._outliner(pattern) if pattern.positive else None)
+        rules.add(Rule(rule, self._outliner(pattern) if pattern.positive else None, self._number))
 
     def _begin(self, text: bytes, rules: Rules[bytes]) -> None:
         pattern, rest = self._pattern(text)

@@ -54,11 +54,16 @@ def _lines(file: TextFile, kind: str, name: str, access: Access, *, strict: bool
 class Rule(Generic[Key]):
     """A rule, which has a value for some keys, and a way to its outline if it can have one."""
 
-    __slots__ = ("outline", "value")
+    __slots__ = ("line", "outline", "value")
 
-    def __init__(self, value: Callable[[Key], bytes | None], outline: Outliner | None = None) -> None:
+    def __init__(self, value: Callable[[Key], bytes | None], outline: Outliner | None = None, line: int = 0) -> None:
         self.value = value
         self.outline = outline
+        self.line = line
+
+    def line_for(self, key: Key) -> int:  # noqa: ARG002
+        """Return the line that the value for a key is on: that of the rule, if it is one only."""
+        return self.line
 
 
 class If(Generic[Key]):
@@ -84,9 +89,9 @@ class Rules(Generic[Key]):
         self.steps: list[If[Key] | Rule[Key]] = []
         self._open: list[If[Key]] = []
 
-    def add(self, value: Callable[[Key], bytes | None], outline: Outliner | None = None) -> None:
+    def add(self, rule: Rule[Key]) -> None:
         """Add a rule."""
-        self.steps.append(Rule(value, outline))
+        self.steps.append(rule)
 
     def begin(
         self, line: int, holds: Callable[[Key], bool], outline: Outliner | None = None, *, positive: bool = True
@@ -109,6 +114,11 @@ class Rules(Generic[Key]):
 
     def lookup(self, key: Key) -> bytes | None:
         """Return the value for a key."""
+        found = self.find(key)
+        return found and found[1]
+
+    def find(self, key: Key) -> tuple[Rule[Key], bytes] | None:
+        """Return the rule that decides on a key, and its value."""
         steps = self.steps
         index, count = 0, len(steps)
         while index < count:
@@ -120,14 +130,14 @@ class Rules(Generic[Key]):
             else:
                 value = step.value(key)
                 if value is not None:
-                    return value
+                    return step, value
         return None
 
 
 class Unkept(Rules[Key]):
     """Rules that are read to see what is wrong with them: only conditions that are open are kept."""
 
-    def add(self, value: Callable[[Key], bytes | None], outline: Outliner | None = None) -> None:
+    def add(self, rule: Rule[Key]) -> None:
         """Leave the rule."""
 
     def begin(

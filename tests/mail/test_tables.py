@@ -36,6 +36,34 @@ def test_answer_of_an_indexed_table_has_the_source_line(make_view, tmp_path):
     assert found.place is None
 
 
+RULES = {
+    "pcre": ("# rules\n/^a/ 1\nif /b/\n/^b(.*)/\n  $1\nendif\n/./ last\n", {"ax": 2, "bx": 4, "z": 7}),
+    "regexp": ("/^a/ 1\n!/b/ 2\n/b/!/c/ 3\n", {"a": 1, "x": 2, "bx": 3}),
+    "cidr": ("10.1.0.0/16 a\n10.0.0.0/8 b\n!192.0.2.0/24 c\n", {"10.1.2.3": 1, "10.2.0.0": 2, "8.8.8.8": 3}),
+}
+
+
+@pytest.mark.parametrize("kind", RULES)
+def test_answer_of_a_rule_has_its_line(make_view, tmp_path, kind):
+    text, lines = RULES[kind]
+    path = tmp_path / "rules"
+    path.write_text(text)
+    rules = make_view(canonical_maps=f"{kind}:{path}").maps("canonical_maps")
+    assert {key: rules.find(key).place for key in lines} == {key: Place(str(path), line) for key, line in lines.items()}
+
+
+def test_rule_behind_many_others_has_its_line(make_view, tmp_path):
+    path = tmp_path / "rules"
+    path.write_text("".join(f"/^key{number}$/ value{number}\n" for number in range(1, 101)))
+    rules = make_view(canonical_maps=f"pcre:{path}").maps("canonical_maps")
+    places = [rules.find(f"key{number}").place.line for number in range(1, 101)]
+    assert places == list(range(1, 101))
+
+
+def test_answer_of_rules_in_the_setting_has_no_line(make_view):
+    assert make_view(canonical_maps="pcre:{{/a/ b}}").maps("canonical_maps").find("a").place is None
+
+
 def test_table_is_opened_once_for_all_parameters(make_config):
     opened = []
 

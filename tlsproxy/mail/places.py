@@ -1,6 +1,7 @@
 """Places of table entries: the file and line that an answer comes from, read on demand from the text of the table.
 
-For text tables that is the file itself, for indexed ones the file that postmap(1) made them from, if it is there.
+For tables of rules and text tables that is the file itself, for indexed ones the file that postmap(1) made them from,
+if it is there.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ class Places:
         """Return where the entry for a key is written; None if the type has no file, or its text is gone."""
         suffix = _SUFFIXES.get(table.type)
         if suffix is None:
-            return None
+            line = table.line(key) if table.name.startswith("/") else None
+            return Place(table.name, line) if line else None
         path = table.name.removesuffix(suffix)
         folds = bool(table.flags & Flags.FOLD_FIX)
         line = self._index(path, folds).get(_folded(key) if folds else key)
