@@ -1,4 +1,4 @@
-"""The commands in samples/trace and in the pre-commit hook, run as they are written; and the output in docs/trace.md."""
+"""The commands in samples/trace and in the pre-commit hook, run as written; and the output in docs/trace.md."""
 
 from __future__ import annotations
 

@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 from ..access.session import outcomes
 from ..access.world import World
-from .tracing import Tracer, open_router
+from ..routing import Router
+from .tracing import Tracer
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ class Judge:
     def __init__(self, config: Config, world: World) -> None:
         self._config = config
         self._world = world
-        self._router = open_router(config)
+        self._router = Router(config)
         self._tracers: dict[str, Tracer] = {}
 
     def judge(self, expectations: Expectations) -> Iterator[Verdict]:

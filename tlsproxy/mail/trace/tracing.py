@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import time
 from typing import NamedTuple
-
-from maps import Access, Flags, Table, TemporaryFailure, open_table
 
 from ..access.session import Conversation, Exchange, converse
 from ..access.smtpd import service_of
@@ -67,7 +64,7 @@ class Tracer:
         self.world = world
         self.traces = traces
         self.postscreen = _postscreen(config, service)
-        self.router = router or open_router(config)
+        self.router = router or Router(config)
         self.asked = "smtpd/pass" if self.postscreen else service
         self.smtpd = service_of(self.router, self.asked, traces=traces)
         if world.inquirer is not None:
@@ -99,44 +96,6 @@ class Tracer:
             return None
         postscreen = self.postscreen
         return explore(lambda each: postscreen.screen(session.client, each), world).branches[0].outcome
-
-
-def open_router(config: Config) -> Router:
-    """Return a router whose tables are opened here, also those that proxymap(8) opens for Postfix's daemons."""
-    return Router(config, opener=_open_directly)
-
-
-def _open_directly(name: str, access: Access) -> Table:
-    here = Access(
-        access.mode, access.flags | Flags.NO_PROXY, config=access.config, warn=access.warn, error=access.error
-    )
-    return _FailingFast(open_table(name, here))
-
-
-class _FailingFast(Table):
-    """A table whose server is given up when it has failed once, and not quickly: a trace asks many keys."""
-
-    _QUICK = 0.5
-    """Seconds."""
-
-    def __init__(self, table: Table) -> None:
-        super().__init__(table.type, table.name, table.flags)
-        self._table = table
-        self._failure: TemporaryFailure | None = None
-
-    def lookup(self, key: bytes) -> bytes | None:
-        if self._failure is not None:
-            raise self._failure
-        start = time.monotonic()
-        try:
-            return self._table.lookup(key)
-        except TemporaryFailure as failure:
-            if time.monotonic() - start > self._QUICK:
-                self._failure = failure
-            raise
-
-    def close(self) -> None:
-        self._table.close()
 
 
 def _postscreen(config: Config, service: str) -> Postscreen | None:
