@@ -26,17 +26,17 @@ class BadFiles(ValueError):
     """Files can't be read, or a value isn't what reading them gives; the message is Postfix's."""
 
 
-def encode(value: bytes) -> bytes:
+def encode(value: bytes, *, for_daemon: bool = False) -> bytes:
     """Return the content of the files in a list of paths, with a newline between two files, in base64."""
     paths = [as_text(path) for path in _SEPARATORS.split(value) if path]
     if not paths:
         raise BadFiles(f"empty pathname list: >>{as_text(value)}<<'")
-    return b64encode(b"\n".join(_read(path) for path in paths))
+    return b64encode(b"\n".join(_read(path, for_daemon=for_daemon) for path in paths))
 
 
 def resolve(value: bytes, access: Access) -> bytes:
     """Return the value that a table has for what its source says: the content of files, if the access wants that."""
-    return encode(value) if access.values_are_files else value
+    return encode(value, for_daemon=access.for_daemon) if access.values_are_files else value
 
 
 def decode(value: bytes) -> bytes:
@@ -48,9 +48,9 @@ def decode(value: bytes) -> bytes:
     return text(b64decode(whole + rest + b"=" * (-len(rest) % 4)))
 
 
-def _read(path: str) -> bytes:
+def _read(path: str, *, for_daemon: bool) -> bytes:
     try:
-        file = TextFile(path)
+        file = TextFile(path, for_daemon=for_daemon)
     except OSError as error:
         raise BadFiles(f"open {path}: {reason(error)}") from error
     data = file.read()

@@ -107,6 +107,11 @@ class Access:
         self._utf8: bool | None = None
 
     @property
+    def for_daemon(self) -> bool:
+        """True if the user has other work to do: no file that names a FIFO or a device may keep it waiting."""
+        return self.error is not None
+
+    @property
     def utf8(self) -> bool:
         """Must keys and values be valid UTF-8? Where that is asked for, and allowed by smtputf8_enable."""
         if self._utf8 is None:

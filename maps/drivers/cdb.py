@@ -6,6 +6,8 @@ import contextlib
 import errno
 import os
 
+from postconf.regular_file import open_regular
+
 from ..formats.cdb import CdbFile, Damaged, write
 from ..formats.indexed import NUL, add_new, reason, suffixes, text, texts, warn_if_older, warn_of_duplicate
 from ..table import Flags, Mode, OpenError, Table, TableError
@@ -85,7 +87,7 @@ class CdbTable(Table):
         os.close(self._descriptor)
 
     def _open(self) -> None:
-        descriptor = os.open(self.name, os.O_RDONLY | os.O_CLOEXEC)
+        descriptor = open_regular(self.name)
         try:
             self._file = CdbFile(descriptor)
         except BaseException:

@@ -13,6 +13,8 @@ import fcntl
 import os
 from functools import partial
 
+from postconf.regular_file import open_regular
+
 from ..formats.indexed import NUL, add_new, reason, suffixes, text, texts, warn_if_older, warn_of_duplicate
 from ..formats.lmdb import Damaged, LmdbFile
 from ..table import Flags, Mode, OpenError, Table, TableError
@@ -107,7 +109,7 @@ class LmdbTable(Table):
         os.close(self._descriptor)
 
     def _open(self) -> None:
-        descriptor = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
+        descriptor = open_regular(self._path)
         try:
             if os.fstat(descriptor).st_size == 0:
                 raise Damaged(os.strerror(errno.EBADF))  # what the library says when it can't begin a new file

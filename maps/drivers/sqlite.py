@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from urllib.parse import quote
 
+from postconf.regular_file import open_regular
 from postconf.syntax.lines import decode, encode
 
 from ..folding import APPLICATION_ERROR
+from ..formats.indexed import reason
 from ..servers.database import Domains, Parameters, Templates, sql_query
 from ..table import Flags, Table, TableError, TemporaryFailure, require_reading
 
@@ -37,6 +40,8 @@ class SqliteTable(Table):
         self._limit = parameters.number("expansion_limit", 0)
         self._templates = Templates("sqlite", name, query, result, access)
         self._domains = Domains(parameters, access)
+        if access.for_daemon:
+            _refuse_pipes(name, path)
         try:
             self._database = sqlite3.connect(
                 f"file:{quote(encode(path))}?mode=ro", LIMIT, isolation_level=None, check_same_thread=False, uri=True
@@ -67,6 +72,14 @@ class SqliteTable(Table):
 
     def close(self) -> None:
         self._database.close()
+
+
+def _refuse_pipes(name: str, path: str) -> None:
+    """Raise `TableError` for what the library would wait for, or read without an end."""
+    try:
+        os.close(open_regular(path))
+    except OSError as error:
+        raise TableError(f"sqlite:{name}: Can't open database: {reason(error)}") from error
 
 
 def _quoted(text: bytes) -> bytes:

@@ -66,7 +66,7 @@ class _Seen:
 def _load(name: str, table: MemoryTable | _Seen, access: Access) -> int:
     """Read a file into a table, and return when it was changed, in seconds."""
     try:
-        file = TextFile(name)
+        file = TextFile(name, for_daemon=access.for_daemon)
     except OSError as error:
         raise OpenError(f"open database {name}: {reason(error)}") from error
     ignoring = " -- ignoring this line"

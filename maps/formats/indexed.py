@@ -44,8 +44,8 @@ def add_new(entries: dict[bytes, bytes], more: Sequence[tuple[bytes, bytes]], su
 
 
 def reason(error: OSError) -> str:
-    """Return strerror(3) of an error."""
-    return os.strerror(error.errno or 0)
+    """Return strerror(3) of an error, or what is said instead of it."""
+    return error.strerror or os.strerror(error.errno or 0)
 
 
 def warn_if_older(access: Access, path: str, source: str, changed: float) -> None:

@@ -1,14 +1,18 @@
-"""Reading the files that text tables are, as far as Postfix would get."""
+"""Reading the files that text tables are, as far as Postfix would get; a daemon reads regular files only."""
 
 from __future__ import annotations
 
+import errno
 import os
 
-from postconf.syntax.lines import encode
+from postconf.regular_file import LIMIT, open_regular, read_regular
+from postconf.syntax.lines import decode, encode, read_file
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from ..table import Access
 
 _PIECE = 1 << 18
 
@@ -16,11 +20,17 @@ _PIECE = 1 << 18
 class TextFile:
     """A file that is read once, piece by piece; what ended that is `error`: a directory opens, but can't be read."""
 
-    def __init__(self, path: str) -> None:
-        """Open it; raise OSError."""
+    def __init__(self, path: str, *, for_daemon: bool = False) -> None:
+        """Open it; raise OSError.
+
+        `for_daemon`: True if nothing may be waited for: FIFOs, devices and huge files are refused.
+        """
         self.error: OSError | None = None
-        self._descriptor = os.open(encode(path), os.O_RDONLY | os.O_CLOEXEC)
+        self._descriptor = open_regular(path) if for_daemon else os.open(encode(path), os.O_RDONLY | os.O_CLOEXEC)
         self.status = os.fstat(self._descriptor)
+        if for_daemon and self.status.st_size > LIMIT:
+            os.close(self._descriptor)
+            raise OSError(errno.EFBIG, os.strerror(errno.EFBIG), path)
 
     def pieces(self) -> Iterator[bytes]:
         """Yield what can be read, and close the file."""
@@ -35,3 +45,8 @@ class TextFile:
     def read(self) -> bytes:
         """Return all that can be read, and close the file."""
         return b"".join(self.pieces())
+
+
+def read_parameters(path: str, access: Access) -> str:
+    """Read the settings of a table that has a file of its own for them; raise OSError."""
+    return decode(read_regular(path)) if access.for_daemon else read_file(path)

@@ -39,7 +39,7 @@ def read_rules(kind: str, name: str, access: Access, *, strict: bool = False) ->
             raise OpenError(f"{kind} map: {error}") from error
         return logical_lines(data.split(b"\n"), INLINE, access.warn)
     try:
-        file = TextFile(name)
+        file = TextFile(name, for_daemon=access.for_daemon)
     except OSError as error:
         raise OpenError(f"open {name}: {reason(error)}") from error
     return _lines(file, kind, name, access, strict=strict)

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Self, TypeVar
 
 from maps import Access, Flags, TableError, TableList, open_list
 from postconf import View
+from postconf.regular_file import read_regular
 from postconf.syntax.lines import encode
 from postconf.values import LIST_SEPARATORS, SecurityLevel, words
 
@@ -258,7 +258,7 @@ class Policies:
         anchors: tuple[TlsaRecord, ...] = ()
         for file in files:
             try:
-                anchors = trust_anchors(Path(file).read_bytes()) + anchors
+                anchors = trust_anchors(read_regular(file)) + anchors
             except OSError as error:
                 message = f"error opening trust anchor file: {file}: {error.strerror}"
                 raise PolicyError(message, warning=message) from None

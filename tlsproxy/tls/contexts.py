@@ -8,6 +8,7 @@ from pathlib import Path
 from OpenSSL import SSL
 
 from postconf.models import TlsGlobals
+from postconf.regular_file import is_refused, read_regular
 from postconf.values import Protocols
 
 from ..log import Log
@@ -102,7 +103,7 @@ def trusting_context(library: TlsGlobals, file: str, directory: str) -> SSL.Cont
     if not file and not directory:
         return None
     context = SSL.Context(SSL.TLS_METHOD)
-    if not peers.trust_locations(context, file, directory):
+    if is_refused(file) or not peers.trust_locations(context, file, directory):
         shown = ", ".join(f'{name}="{value}"' for name, value in (("CAfile", file), ("CApath", directory)) if value)
         message = f"cannot load Certification Authority data, {shown}: disabling TLS support"
         raise BadTrust(message, "CAfile" if file else "CApath")
@@ -132,8 +133,7 @@ class DhParameters:
 
     def _read(self, file: str) -> bytes:
         try:
-            with open(file, "rb") as stream:  # noqa: PTH123  names in main.cf may have any bytes
-                text = stream.read()
+            text = read_regular(file)
         except OSError as error:
             self._log.warning(
                 f'error opening DH parameter file "{file}": {error.strerror} -- using compiled-in defaults'

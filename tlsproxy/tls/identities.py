@@ -6,12 +6,12 @@ is wrong.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from OpenSSL import SSL
 
+from postconf.regular_file import is_refused, read_regular
 from postconf.values import words
 
 from ..log import Log
@@ -222,6 +222,8 @@ def _mismatch(key: PemObject, *, last: bool) -> str:
 
 def _objects_of(path: str, labels: tuple[str, ...]) -> list[PemObject]:
     binding.clear_errors()
+    if is_refused(path):
+        raise BadIdentity(f"error opening {path}: Not a regular file: {DISABLING}")
     if not binding.is_readable(path):
         return []
     data = _read(path)
@@ -232,10 +234,8 @@ def _objects_of(path: str, labels: tuple[str, ...]) -> list[PemObject]:
 
 
 def _read(path: str) -> bytes:
-    # Not pathlib: names in main.cf may have any bytes, and messages quote them as they are.
     try:
-        with open(os.fsencode(path), "rb") as file:  # noqa: PTH123
-            return file.read()
+        return read_regular(path)
     except IsADirectoryError:
         return b""  # which Postfix can open
     except OSError as error:

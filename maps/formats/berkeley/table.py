@@ -12,6 +12,8 @@ import fcntl
 import os
 import time
 
+from postconf.regular_file import open_regular
+
 from ...table import Flags, OpenError, Table, TableError, TemporaryFailure
 from ..indexed import NUL, reason, suffixes, text, texts, warn_if_older
 from .btree_file import BtreeFile
@@ -72,11 +74,11 @@ class BerkeleyTable(Table):
         super().__init__(kind, source + SUFFIX, access.flags | Flags.FIXED)
         self._locking = bool(access.flags & Flags.LOCK)
         self._suffixes = suffixes(access.flags, (NUL, b""))
-        self._open_flags = open_flags | os.O_CLOEXEC
+        self._open_flags = open_flags
         self._state: tuple[int, int, int] | None = None
         self._settled = False
         try:
-            self._descriptor = os.open(self.name, self._open_flags)
+            self._descriptor = open_regular(self.name, self._open_flags)
         except OSError as error:
             raise self.open_error(error) from error
         try:
@@ -118,7 +120,7 @@ class BerkeleyTable(Table):
     def entries(self) -> Iterator[tuple[bytes, bytes]]:
         with self._errors("seeking"):
             # A descriptor of its own: a file that is replaced meanwhile is listed to its end.
-            descriptor = os.open(self.name, os.O_RDONLY | os.O_CLOEXEC)
+            descriptor = open_regular(self.name)
             try:
                 with shared_lock(descriptor, self._locking):
                     pages = open_file(self.type, descriptor).items()
@@ -167,7 +169,7 @@ class BerkeleyTable(Table):
         A daemon that has given up its privileges may not be allowed to open it, and goes on with the old one.
         """
         try:
-            descriptor = os.open(self.name, self._open_flags)
+            descriptor = open_regular(self.name, self._open_flags)
         except OSError:
             return False
         os.dup2(descriptor, self._descriptor, inheritable=False)

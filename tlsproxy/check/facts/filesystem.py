@@ -10,6 +10,8 @@ import os
 import posixpath
 from functools import cache
 
+from postconf.regular_file import read_regular
+
 _MAX_LINKS = 40
 
 
@@ -73,5 +75,4 @@ class FileSystem:
 
     def read(self, path: str) -> bytes:
         """The content of a file."""
-        with open(self.locate(path), "rb") as file:  # noqa: PTH123
-            return file.read()
+        return read_regular(self.locate(path))

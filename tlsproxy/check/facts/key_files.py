@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from postconf import ServiceView, View
+from postconf.regular_file import open_regular
 
 from ..context import Context
 from ..text.sources import Assignment
@@ -128,20 +129,20 @@ def _paths(suffix: str, value: str) -> list[str]:
 def missing(context: Context, path: str) -> str:
     """Why a file can't be read, in the system's words; empty if it can be, or if only this user can't."""
     try:
-        with open(context.files.locate(path), "rb"):  # noqa: PTH123  names may have any bytes
-            return ""
+        os.close(open_regular(context.files.locate(path)))
     except PermissionError:
         return "Permission denied" if os.geteuid() == 0 else ""
     except (OSError, ValueError) as error:
         return (error.strerror if isinstance(error, OSError) else str(error)) or "can't be opened"
+    return ""
 
 
 def is_hidden(context: Context, path: str) -> bool:
     """Is it there, but not for this user, so that nothing can be said of it?"""
     try:
-        with open(context.files.locate(path), "rb"):  # noqa: PTH123
-            return False
+        os.close(open_regular(context.files.locate(path)))
     except PermissionError:
         return True
     except (OSError, ValueError):
-        return False
+        pass
+    return False
