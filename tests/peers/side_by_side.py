@@ -29,11 +29,11 @@ _MASTER_CF = """\
 tlsmgr    unix  -  -  n  1000? 1 tlsmgr
 postlog   unix-dgram n - n  -  1  postlogd
 """
-_POSTFIX_LINE = re.compile(r"\S+ +\S+ \S+ \S+ (?P<service>[^/]+)/tlsproxy\[\d+\]: (?P<text>.*)")
+POSTFIX_LINE = re.compile(r"\S+ +\S+ \S+ \S+ (?P<service>[^/]+)/tlsproxy\[\d+\]: (?P<text>.*)")
 _OUR_LINE = re.compile(r"(?P<service>[^:]+): (?P<text>.*)")
 
 
-class _Log:
+class Log:
     """A log file that grows, as lines by service."""
 
     def __init__(self, path: Path, form: re.Pattern[str]) -> None:
@@ -61,7 +61,7 @@ class Side:
 
     name: str
     sockets: Path
-    log: _Log
+    log: Log
 
     def connect(
         self, service: str, endpoint: str, *, flags: int = 1, timeouts: tuple[int, int] = (30, 30)
@@ -116,8 +116,8 @@ def both(
     log_file = root / "ours.log"
     with _ours(postfix.conf, sockets, log_file), postfix:
         yield (
-            Side("tlsproxy(8)", postfix.queue / "private", _Log(postfix.log_file, _POSTFIX_LINE)),
-            Side("ours", sockets, _Log(log_file, _OUR_LINE)),
+            Side("tlsproxy(8)", postfix.queue / "private", Log(postfix.log_file, POSTFIX_LINE)),
+            Side("ours", sockets, Log(log_file, _OUR_LINE)),
         )
 
 

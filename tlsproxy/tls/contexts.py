@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from postconf.values import Protocols
 
 from ..log import Log
 from .openssl import binding, callbacks, peers
+from .settings import library_config
 from .settings.ciphers import BadCiphers
 from .settings.options import protocol_options
 
@@ -24,12 +26,13 @@ before certificates are loaded, and stays in force when the real list follows.""
 class BadContext(Exception):
     """A context that can't be made; the text is Postfix's warning, and OpenSSL's error queue may say more.
 
-    `setting` is the member of the INIT that is to blame.
+    `setting` is the member of the INIT that is to blame; `reasons` are further warnings.
     """
 
-    def __init__(self, message: str, setting: str = "") -> None:
+    def __init__(self, message: str, setting: str = "", reasons: Sequence[str] = ()) -> None:
         super().__init__(message)
         self.setting = setting
+        self.reasons = reasons
 
 
 class BadTrust(BadContext):
@@ -40,6 +43,16 @@ def tell(error: Exception, log: Log) -> None:
     """Log why something can't be used, with OpenSSL's reasons behind it."""
     (log.info if isinstance(error, BadTrust) else log.warning)(str(error))
     binding.log_errors(log)
+    for line in error.reasons if isinstance(error, BadContext) else ():
+        log.warning(line)
+
+
+def require_library(library: TlsGlobals) -> None:
+    """Raise `BadContext` where OpenSSL's own configuration is one for which Postfix turns TLS off."""
+    if complaint := library_config.problem(library):
+        if library.tls_config_file.startswith("/"):
+            binding.is_readable(library.tls_config_file)  # for the reason
+        raise BadContext(complaint, "tls_config_file", library_config.reasons(library))
 
 
 def tell_of_renewal(error: Exception, log: Log) -> None:

@@ -18,10 +18,17 @@ from postconf.values import protocols
 
 from ...log import Log
 from ...wire.messages import ServerInit
-from ..contexts import BadContext, DhParameters, bare_context, limit_protocols, trusting_context, use_ciphers
+from ..contexts import (
+    BadContext,
+    DhParameters,
+    bare_context,
+    limit_protocols,
+    require_library,
+    trusting_context,
+    use_ciphers,
+)
 from ..identities import ABORTING, BadIdentity, Identity, chains, pem_objects, read_configured, use_identities
 from ..openssl import binding, callbacks, peers
-from ..settings import library_config
 from ..settings.digests import Fingerprints, digest_by_name
 from ..settings.groups import choose_groups
 from ..settings.loglevel import LogMask, log_mask
@@ -58,10 +65,7 @@ class ServerContexts:
         self.mask = log_mask(init.log_param, init.log_level, log, traces=behaviour.settings_from_client)
         if self.mask & LogMask.VERBOSE:
             log.info("initializing the server-side TLS engine")
-        if complaint := library_config.problem(library):
-            if library.tls_config_file.startswith("/"):
-                binding.is_readable(library.tls_config_file)  # for the reason
-            raise BadContext(complaint, "tls_config_file")
+        require_library(library)
         self.asks = bool(init.ask_ccert)
         self.named = named
         self._init = init
