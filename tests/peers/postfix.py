@@ -104,7 +104,7 @@ class PrivatePostfix:
         self.ports = dict(zip(("postscreen", "sink", "submission"), free_ports(3), strict=True))
         self._lay_out_directories()
         self.configure(settings or {})
-        (self.conf / "master.cf").write_text(master_cf.format(**self.ports))
+        (self.conf / "master.cf").write_text(master_cf.format(**self.ports), errors="surrogateescape")
 
     def configure(self, settings: Mapping[str, str]) -> None:
         """Write main.cf: these settings over the base settings; takes effect at the next start or reload."""

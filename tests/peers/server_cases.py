@@ -257,6 +257,7 @@ add("eecdh-unused-curves", "groups13", tls_eecdh_strong_curve="secp521r1", tls_e
 
 add("dh-default", "dhe12 dhe10")
 add("dh-auto", "dhe12", dh1024_param_file="auto")
+add("dh-auto-upper", "dhe12", dh1024_param_file="AUTO")
 add("dh-3072", "dhe12", dh1024_param_file="{pki}/dh3072.pem")
 add("dh-512", "dhe12 tls12", dh1024_param_file="{pki}/dh512.pem")
 add("dh-missing", "dhe12", dh1024_param_file="/nonexistent")
@@ -288,6 +289,34 @@ for number, options in enumerate(
 ):
     add(f"options{number}", "tls13 tls12 resume13 resume12 suites13", tls_ssl_options=options)
 add("options-preempt-chacha", "suites13 suites12", tls_ssl_options="PRIORITIZE_CHACHA", tls_preempt_cipherlist="yes")
+
+for number, workarounds in enumerate(("0x80", "0xffffffffffffffff", "0x1ffffffffffffffff", "0x", "0x_8", "0x0080")):
+    add(f"workarounds-number{number}", "tls13 tls12 half-closed13 half-closed12", tls_disable_workarounds=workarounds)
+    add(f"options-number{number}", "tls13 tls12 resume12", tls_ssl_options=workarounds)
+
+# -- bytes that are no UTF-8
+
+ODD = "\udcff"
+ODD_BYTES = {
+    "exclude_ciphers": f"x{ODD}",
+    "tls_medium_cipherlist": f"x{ODD}:ALL",
+    "tls_eecdh_auto_curves": ODD,
+    "protocols": f"TLSv1.2{ODD}",
+    "fingerprint_digest": f"md5{ODD}",
+    "loglevel": f"1{ODD}",
+    "tls_ssl_options": ODD,
+    "tls_disable_workarounds": ODD,
+    "tls_session_ticket_cipher": f"aes-256-cbc{ODD}",
+    "CAfile": f"/nonexistent{ODD}",
+    "CApath": f"/nonexistent{ODD}",
+    "dh1024_param_file": f"/nonexistent{ODD}",
+    "tls_server_sni_maps": f"texthash:/nonexistent{ODD}",
+    "eecdh_grade": ODD,
+}
+for parameter, value in ODD_BYTES.items():
+    add(f"odd-bytes-{parameter}", "status", **{parameter: value})
+    if parameter in ("exclude_ciphers", "tls_medium_cipherlist", "tls_eecdh_auto_curves", "dh1024_param_file"):
+        add(f"odd-bytes-in-session-{parameter}", "tls13 tls12", **{parameter: value})
 
 # -- resumption
 
@@ -354,6 +383,10 @@ for manager, settings in MANAGERS.items():
     add(f"resume-{manager}", RESUME, tlsmgr_service_name=manager, **settings)
     add(f"resume-{manager}-no-ids", RESUME, tlsmgr_service_name=manager, always_issue_session_ids="no", **settings)
     add(f"resume-{manager}-no-tickets", RESUME, tlsmgr_service_name=manager, tls_ssl_options="NO_TICKET", **settings)
+    debug = {"tlsmgr_service_name": manager, "loglevel": "cache", **settings}
+    add(f"resume-{manager}-log", RESUME, **debug)
+    add(f"resume-{manager}-no-tickets-log", RESUME, tls_ssl_options="NO_TICKET", **debug)
+    add(f"resume-{manager}-no-cipher-log", RESUME, tls_session_ticket_cipher="", **debug)
 
 # -- sessions that go wrong
 

@@ -267,6 +267,8 @@ _ONLY_THERE = re.compile(
     r"TLS handshake failed for service=smtpd peer=\[[^]]*\]:2"
     # We say it ourselves.
     r"|warning: TLS library problem: .*:not replacing certificate"
+    # Our sessions are kept in the process, not by tlsmgr(8).
+    r"|\S+: (?:save|looking up|reloaded|remove) session [0-9A-F]+&\S+ (?:to|in|from) smtpd cache"
 )
 _ONLY_OURS = re.compile(
     # Where the setting is made that Postfix's own warning is about.

@@ -78,9 +78,10 @@ ELSEWHERE = {
 
 NOTES = {
     "tls_config_file": (
-        "Whether the file can be read is checked; errors in it are not told by OpenSSL. `default` is not "
-        "read: what distributions put there, Postfix's own settings override."
+        "Read at the start only. `default` is not read unless `tls_config_name` names a section of it: what "
+        "distributions put there, Postfix's own settings override."
     ),
+    "tls_config_name": "The key of the file whose value is the section's name, as in OpenSSL's own programs.",
     "tls_low_cipherlist": (
         "OpenSSL 4 has no ciphers of that grade (RC4, DES, export), nor has OpenSSL 3: nothing is logged."
     ),

@@ -6,6 +6,7 @@ import contextlib
 import os
 import socket
 import ssl
+import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -13,8 +14,9 @@ from pathlib import Path
 import pytest
 from OpenSSL import SSL
 from peers.certificates import Certificates, Identity, name
+from peers.children import PATIENCE
 from peers.hello import GROUPS, TLS13, TLS13_SUITES, Hello, ask
-from peers.proxy import client_context
+from peers.proxy import AS_ROOT, client_context, script, write_config
 from peers.roles import REQUEST, Lines, connector, make_role, serve, serving
 
 from tlsproxy.tls.openssl import binding
@@ -367,3 +369,30 @@ def test_keys_of_the_post_quantum_kind_can_be_used_beside_others(tmp_path: Path,
         assert tls.recv(3) == b"220"
     assert "key-exchange X25519MLKEM768 server-signature ML-DSA-65" in log.lines[0]
     assert "key-exchange x25519 server-signature ECDSA (prime256v1) server-digest SHA256" in log.lines[1]
+
+
+@pytest.mark.filterwarnings("error::pytest.PytestUnraisableExceptionWarning")  # of OpenSSL's callbacks
+@pytest.mark.parametrize("level", ["2", "cache"])
+@pytest.mark.parametrize(
+    "settings",
+    [{"tls_ssl_options": "NO_TICKET"}, {"tls_session_ticket_cipher": ""}, {"smtpd_tls_session_cache_timeout": "0"}],
+)
+def test_ticket_log_without_ticket_keys_stays_silent(
+    tmp_path: Path, certificates: Certificates, settings: dict[str, str], level: str
+) -> None:
+    log = Lines()
+    chain = {"smtpd_tls_chain_files": f"{certificates.directory}/ec256.pem", "smtpd_tls_loglevel": level}
+    role = make_role(tmp_path, chain | settings, log)
+    with serving(role) as (stream, told), client_context().wrap_socket(stream) as tls:
+        assert tls.recv(3) == b"220"
+    assert told[0] is not None
+    assert told[0].cipher_protocol == "TLSv1.3"
+    assert not any("session ticket, key expiration" in line for line in log.lines)
+
+
+def test_daemon_without_roles_says_so_once(tmp_path: Path) -> None:
+    write_config(tmp_path, {"smtpd_tls_security_level": "none", "smtp_tls_security_level": "none"})
+    command = [script("tlsproxy"), "--standalone", "-c", tmp_path, "--socket", tmp_path / "socket", *AS_ROOT]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False)
+    assert run.returncode == 1
+    assert run.stderr.count("nothing to serve") == 1

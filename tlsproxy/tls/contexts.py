@@ -10,6 +10,7 @@ from OpenSSL import SSL
 
 from postconf.models import TlsGlobals
 from postconf.regular_file import is_refused, read_regular
+from postconf.syntax.lines import encode
 from postconf.values import Protocols
 
 from ..log import Log
@@ -103,7 +104,7 @@ def use_ciphers(context: SSL.Context, ciphers: str, grade: str, *, authenticate:
     """
     wanted = f"{ciphers}{_NEVER}{':@SECLEVEL=1' if authenticate else ''}"
     try:
-        context.set_cipher_list(wanted.encode())
+        context.set_cipher_list(encode(wanted))
     except SSL.Error:
         raise BadCiphers(f'error setting cipher grade: "{grade}"', f"tls_{grade.lower()}_cipherlist") from None
 
@@ -139,7 +140,7 @@ class DhParameters:
     def __init__(self, file: str, log: Log) -> None:
         self._text = b""
         self._log = log
-        if file and file.lower() != "auto":
+        if file and file != "auto":
             self._text = self._read(file)
         if not self._text:
             self._text = _built_in()

@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from postconf import View
+from postconf.syntax.lines import encode
 from postconf.values import cipher_exclusions, protocols
 
 from ..context import Context
@@ -226,7 +227,7 @@ def _in_order(ciphers: str) -> tuple[str, ...]:
     from OpenSSL import SSL
 
     context = SSL.Context(SSL.TLS_METHOD)
-    context.set_cipher_list(ciphers.encode())
+    context.set_cipher_list(encode(ciphers))
     return tuple(SSL.Connection(context).get_cipher_list())
 
 

@@ -11,6 +11,7 @@ from maps.text.source import Record, records
 from postconf.config import DEFAULT_DIRECTORY
 from postconf.kinds.tables import TABLE_TYPES
 from postconf.spelling import did_you_mean, nearest
+from postconf.syntax.lines import encode
 from tlsproxy.policy.entry import parse_entry
 from tlsproxy.policy.errors import PolicyError, Where
 from tlsproxy.policy.per_site import parse_site
@@ -269,7 +270,7 @@ class DefaultNotNamed(Rule):
         labels = name.split(".")
         keys = [name, *("." + ".".join(labels[at:]) for at in range(1, len(labels)))]
         try:
-            return any(table.lookup(key.encode()) is not None for key in keys)
+            return any(table.lookup(encode(key)) is not None for key in keys)
         except TableError:
             return True
 

@@ -14,6 +14,9 @@ from cryptography.x509 import InvalidVersion, load_der_x509_certificate
 from OpenSSL import SSL, crypto
 from OpenSSL._util import ffi, lib
 
+from postconf.regular_file import is_refused
+from postconf.syntax.lines import encode
+
 from ...log import Log
 
 
@@ -130,14 +133,14 @@ def tune(context: SSL.Context) -> None:
 
 def set_groups(context: SSL.Context, names: str) -> bool:
     """Set the key exchange groups, separated by colons; False (and an empty error queue) if OpenSSL refuses."""
-    accepted: bool = lib.SSL_CTX_set1_curves_list(context._context, names.encode()) == 1
+    accepted: bool = lib.SSL_CTX_set1_curves_list(context._context, encode(names)) == 1
     clear_errors()
     return accepted
 
 
 def is_object_name(name: str) -> bool:
     """Does OpenSSL know an object by this short or long name?"""
-    known: bool = lib.OBJ_txt2nid(name.encode()) != 0
+    known: bool = lib.OBJ_txt2nid(encode(name)) != 0
     clear_errors()
     return known
 
@@ -247,7 +250,9 @@ def _read_key(key: bytes) -> Any:
 
 
 def is_readable(file: str) -> bool:
-    """Can this file be opened? False leaves the reasons in the error queue."""
+    """Can this file be opened? False leaves the reasons in the error queue, but for one that must not be waited for."""
+    if is_refused(file):
+        return False
     bio = lib.BIO_new_file(os.fsencode(file), b"r")
     if bio == ffi.NULL:
         return False

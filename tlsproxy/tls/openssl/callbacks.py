@@ -31,8 +31,17 @@ class Hooks:
     """What OpenSSL's callbacks have found out about a connection, and whom they ask; of use from `hook` to `unhook`."""
 
     __slots__ = (
-        *("context", "in_doubt", "on_fault", "on_server_name", "on_step", "on_ticket", "on_verify"),
-        *("own_scheme", "peer_scheme"),
+        "context",
+        "hello",
+        "in_doubt",
+        "keeps_hello",
+        "on_fault",
+        "on_server_name",
+        "on_step",
+        "on_ticket",
+        "on_verify",
+        "own_scheme",
+        "peer_scheme",
     )
 
     def __init__(self) -> None:
@@ -40,6 +49,10 @@ class Hooks:
         """The signature scheme (RFC 8446 §4.2.3) that we have signed with; 0 where none was used."""
         self.peer_scheme = 0
         """That of the peer."""
+        self.keeps_hello = False
+        """True if the client's hello is of interest."""
+        self.hello = b""
+        """The last hello of the client, as a handshake message; empty until it has come."""
         self.on_ticket: Callable[[], None] | None = None
         """Called when a ticket is issued or arrives: a session can be saved as soon as SSL_read has returned."""
         self.on_server_name: Callable[[bytes], SSL.Context | None] | None = None
@@ -82,6 +95,7 @@ def _address(ssl: Any) -> int:
 # Messages: the only way to learn a signature's scheme, and when there is a ticket.
 
 _HANDSHAKE = 22
+_CLIENT_HELLO = 1
 _NEW_SESSION_TICKET = 4
 _CERTIFICATE_VERIFY = 15
 
@@ -100,6 +114,10 @@ def _on_message(write: int, _version: int, kind: int, data: Any, size: int, ssl:
         hooks = _hooks.get(_address(ssl))
         if hooks is not None and hooks.on_ticket is not None:
             hooks.on_ticket()
+    elif start[0] == _CLIENT_HELLO and not write:
+        hooks = _hooks.get(_address(ssl))
+        if hooks is not None and hooks.keeps_hello:
+            hooks.hello = ffi.buffer(data, size)[:]
 
 
 def see_messages(context: SSL.Context, *, wanted: bool = True) -> None:

@@ -30,7 +30,7 @@ from ..settings.release_behaviour import Behaviour
 from ..verification.client_certificate import client_verdict
 from ..verification.evidence import Proof, Refusal, Step
 from .contexts import ServerContext, ServerContexts
-from .signature_prediction import foretold_scheme
+from .signature_prediction import foretold_scheme, has_ticket
 from .sni import NamesUnavailable, ServerNames
 from .tickets import shown_expiry
 
@@ -59,7 +59,7 @@ class ServerPeer:
 
     __slots__ = (
         *("_agreed", "_answer", "_facts", "_hello", "_hooks", "_namaddr", "_request", "_setting"),
-        *("_sni", "_steps", "_watched", "reused", "ssl"),
+        *("_sni", "_steps", "_ticketed", "_watched", "reused", "ssl"),
     )
 
     _agreed: Agreement  # known from `complete` on
@@ -79,6 +79,7 @@ class ServerPeer:
         self._facts: TlsContext | None = None
         self._steps: list[Step] = []
         self._answer: Proof | Refusal | None = None
+        self._ticketed = False
         self._hello = hello
         self._watched = watched
         self.reused = False
@@ -101,6 +102,7 @@ class ServerPeer:
             on_hello = None
             if detailed & LogMask.CACHE:
                 hooks.on_ticket, on_hello = self._on_ticket, self._on_hello
+                hooks.keeps_hello = True
             hooks.on_step = trace.follow(ssl, traced, on_hello)
         if watched or setting.names is not None:
             callbacks.hook(ssl, hooks)
@@ -110,7 +112,7 @@ class ServerPeer:
         setting, mask, log = self._setting, self._setting.mask, self._setting.log
         self.reused = reused = peers.session_reused(self.ssl)
         if reused and mask & LogMask.CACHE:
-            ticket = " (RFC 5077 session ticket)" if setting.contexts.resumption.tickets else ""
+            ticket = " (RFC 5077 session ticket)" if self._ticketed else ""
             log.info(f"{self._namaddr}: Reusing old session{ticket}")
         own = peer = None
         if setting.behaviour.signatures_when_resumed or not reused:
@@ -180,14 +182,21 @@ class ServerPeer:
             setting.log.info(self._answer.finding.describe(self._namaddr, peer="client"))
 
     def _on_ticket(self) -> None:
-        expires = shown_expiry(self._setting.context.expires)
-        self._setting.log.info(f"{self._namaddr}: Issuing session ticket, key expiration: {expires}")
+        """Log a ticket that our keys seal. Where there are none, TLS 1.3 names sessions in a ticket's place."""
+        if self._setting.contexts.resumption.tickets:
+            self._log_ticket("Issuing")
 
     def _on_hello(self) -> None:
-        setting = self._setting
-        if setting.contexts.resumption.tickets and peers.session_reused(self.ssl):
-            expires = shown_expiry(setting.context.expires)
-            setting.log.info(f"{self._namaddr}: Decrypting session ticket, key expiration: {expires}")
+        """Log a ticket that the client has come back with; an id is none."""
+        if not (self._setting.contexts.resumption.tickets and peers.session_reused(self.ssl)):
+            return
+        if binding.protocol(self.ssl) == "TLSv1.3" or has_ticket(self._hooks.hello):
+            self._log_ticket("Decrypting")
+
+    def _log_ticket(self, verb: str) -> None:
+        self._ticketed = True
+        expires = shown_expiry(self._setting.context.expires)
+        self._setting.log.info(f"{self._namaddr}: {verb} session ticket, key expiration: {expires}")
 
     def _on_verify(self, ok: bool, error: int, depth: int, certificate: Certificate | None) -> int:
         """Take OpenSSL's opinion of one step of verification; return the error that stands so far."""

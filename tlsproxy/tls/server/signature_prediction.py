@@ -12,7 +12,8 @@ from struct import Struct
 
 from ..openssl.binding import Key
 
-_HANDSHAKE, _CLIENT_HELLO, _SIGNATURE_ALGORITHMS = 22, 1, 13
+_HANDSHAKE, _CLIENT_HELLO, _SIGNATURE_ALGORITHMS, _SESSION_TICKET = 22, 1, 13, 35
+_RECORD_HEADER = 5
 _MOST = 8192
 """Bytes of a hello that are looked at."""
 _PEEK = int(socket.MSG_PEEK | socket.MSG_DONTWAIT)
@@ -72,14 +73,21 @@ def foretold_scheme(hello: bytes, key: Key) -> int:
 
 def signature_schemes(hello: bytes) -> list[int]:
     """The schemes that a client accepts, in its order; empty if they aren't there or the bytes aren't all here."""
-    algorithms = _signature_algorithms(hello)
+    if hello[:1] != bytes([_HANDSHAKE]):
+        return []
+    algorithms = _extension(hello, _SIGNATURE_ALGORITHMS)[2:]
     return [int.from_bytes(algorithms[at : at + 2]) for at in range(0, len(algorithms), 2)]
 
 
-def _signature_algorithms(hello: bytes) -> bytes:
-    """What the extension of that name says."""
+def has_ticket(message: bytes) -> bool:
+    """True if the client has a session ticket of TLS 1.2 (RFC 5077 §3.2). `message`: the hello without a record."""
+    return bool(_extension(bytes(_RECORD_HEADER) + message, _SESSION_TICKET))
+
+
+def _extension(hello: bytes, wanted: int) -> bytes:
+    """The content of one extension; empty if it is not there."""
     size = len(hello)
-    if size < _RANDOM_END + 1 or hello[0] != _HANDSHAKE or hello[5] != _CLIENT_HELLO:
+    if size < _RANDOM_END + 1 or hello[5] != _CLIENT_HELLO:
         return b""
     position = _RANDOM_END + 1 + hello[_RANDOM_END]
     position += 2 + int.from_bytes(hello[position : position + 2])
@@ -93,8 +101,8 @@ def _signature_algorithms(hello: bytes) -> bytes:
     while position + 4 <= end:
         kind, length = _EXTENSION(hello, position)
         position += 4
-        if kind == _SIGNATURE_ALGORITHMS:
-            return hello[position + 2 : position + length]
+        if kind == wanted:
+            return hello[position : position + length]
         position += length
     return b""
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from postconf.models import TlsGlobals
 from postconf.values import LIST_SEPARATORS, Protocols, words
 
@@ -54,12 +56,17 @@ NO_PROTOCOL = {
 _MANAGED = _ALL | _CIPHER_SERVER_PREFERENCE | _IGNORE_UNEXPECTED_EOF | sum(NO_PROTOCOL.values())
 
 
+_NUMBER = re.compile(r"0[xX][0-9a-fA-F]+", re.ASCII).fullmatch
+_HIGHEST = 2**64 - 1
+
+
 def context_options(library: TlsGlobals, log: Log, *, server: bool) -> int:
     """The options of every context of a role; unknown words are logged and have no effect."""
-    options = _ALL | _IGNORE_UNEXPECTED_EOF
+    options = _ALL
     if library.tls_disable_workarounds:
         disabled = _bits("tls_disable_workarounds", library.tls_disable_workarounds, WORKAROUNDS, log)
         options &= ~(disabled | _SAFARI_ECDHE_ECDSA_BUG)
+    options |= _IGNORE_UNEXPECTED_EOF  # truncation is no attack on SMTP, which has an end of its own
     options |= _bits("tls_ssl_options", library.tls_ssl_options, WORDS, log) & ~_MANAGED
     if server and library.tls_preempt_cipherlist:
         options |= _CIPHER_SERVER_PREFERENCE
@@ -77,10 +84,8 @@ def _bits(parameter: str, text: str, known: dict[str, int], log: Log) -> int:
         if word.upper() in known:
             bits |= known[word.upper()]
             continue
-        try:
-            if not word.lower().startswith("0x"):
-                raise ValueError
+        if _NUMBER(word) and int(word, 16) <= _HIGHEST:
             bits |= int(word, 16)
-        except ValueError:
+        else:
             log.warning(f'unknown {parameter} value "{word}" in "{text}"')
     return bits
