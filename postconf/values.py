@@ -167,6 +167,13 @@ def cipher_grade(text: str, *, weak_grades: bool = True) -> CipherGrade | None:
     return CipherGrade.MEDIUM if grade in (CipherGrade.LOW, CipherGrade.EXPORT) and not weak_grades else grade
 
 
+class Grade(NamedTuple):
+    """A cipher grade as it is written, and its meaning; None for a word that Postfix refuses where it uses it."""
+
+    text: str
+    grade: CipherGrade | None
+
+
 def cipher_exclusions(text: str) -> tuple[str, ...]:
     """The ciphers or groups of ciphers of an exclusion list."""
     return words(text, LIST_SEPARATORS + ":")
@@ -211,6 +218,18 @@ def protocols(text: str) -> Protocols | None:
     if included:
         excluded |= PROTOCOLS.keys() - included
     return Protocols(frozenset(excluded), limits.get(">=", 0), limits.get("<=", 0))
+
+
+class ProtocolList(NamedTuple):
+    """A protocol list as it is written, and its meaning; None for one that Postfix refuses where it uses it."""
+
+    text: str
+    allowed: Protocols | None
+
+    @classmethod
+    def of(cls, text: str) -> ProtocolList:
+        """Read a list."""
+        return cls(text, protocols(text))
 
 
 def _protocol_version(text: str) -> int | None:

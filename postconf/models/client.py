@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from .types import Boolean, ClientLevel, FileNames, Integer, Settings, Text
+from .types import Boolean, ClientLevel, FileNames, Integer, LogLevelWords, Settings, Text
 
 
 class TlsClient(Settings):
@@ -17,7 +17,7 @@ class TlsClient(Settings):
     tlsproxy_client_scert_verifydepth: Integer = Field(
         description="How many intermediate certificates a server's chain may have."
     )
-    tlsproxy_client_loglevel: Text = Field(description="What to log of a session: a number, or words.")
+    tlsproxy_client_loglevel: LogLevelWords = Field(description="What to log of a session: a number, or words.")
     tlsproxy_client_loglevel_parameter: Text = Field(
         default="smtp_tls_loglevel",
         description="The parameter that complaints about the log level name (until Postfix 3.11).",

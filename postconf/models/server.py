@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from .types import Boolean, CipherExclusions, FileNames, Integer, ServerLevel, Settings, Text
+from .types import (
+    Boolean,
+    CipherExclusions,
+    FileNames,
+    GradeWord,
+    Integer,
+    LogLevelWords,
+    ProtocolNames,
+    ServerLevel,
+    Settings,
+    Text,
+)
 
 
 class TlsServer(Settings):
@@ -26,19 +37,19 @@ class TlsServer(Settings):
         description="Certification authorities that client certificates are checked against, and that clients are told."
     )
     tlsproxy_tls_CApath: Text = Field(description="Directory of such certificates, by hash of their subject.")
-    tlsproxy_tls_ciphers: Text = Field(description="The lowest grade of ciphers where TLS is optional.")
-    tlsproxy_tls_mandatory_ciphers: Text = Field(description="The lowest grade of ciphers where TLS is required.")
+    tlsproxy_tls_ciphers: GradeWord = Field(description="The lowest grade of ciphers where TLS is optional.")
+    tlsproxy_tls_mandatory_ciphers: GradeWord = Field(description="The lowest grade of ciphers where TLS is required.")
     tlsproxy_tls_exclude_ciphers: CipherExclusions = Field(description="Ciphers never to use.")
     tlsproxy_tls_mandatory_exclude_ciphers: CipherExclusions = Field(
         description="Further ciphers not to use where TLS is required."
     )
-    tlsproxy_tls_protocols: Text = Field(description="Protocol versions where TLS is optional.")
-    tlsproxy_tls_mandatory_protocols: Text = Field(description="Protocol versions where TLS is required.")
+    tlsproxy_tls_protocols: ProtocolNames = Field(description="Protocol versions where TLS is optional.")
+    tlsproxy_tls_mandatory_protocols: ProtocolNames = Field(description="Protocol versions where TLS is required.")
     tlsproxy_tls_dh512_param_file: Text = Field(description="Without effect: export ciphers are gone.")
     tlsproxy_tls_dh1024_param_file: Text = Field(description='Parameters of finite-field Diffie-Hellman, or "auto".')
     tlsproxy_tls_eecdh_grade: Text = Field(description="Without effect: curves are negotiated.")
     tlsproxy_tls_fingerprint_digest: Text = Field(description="Algorithm of client certificate fingerprints.")
-    tlsproxy_tls_loglevel: Text = Field(description="What to log of a session: a number, or words.")
+    tlsproxy_tls_loglevel: LogLevelWords = Field(description="What to log of a session: a number, or words.")
     tlsproxy_tls_security_level: ServerLevel = Field(
         description="Whether TLS is offered or required; overrides tlsproxy_use_tls and tlsproxy_enforce_tls."
     )

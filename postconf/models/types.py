@@ -13,7 +13,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, GetCoreSchemaHandle
 
 from .. import catalogue, values
 from ..catalogue import Release
-from ..values import SecurityLevel
+from ..values import Grade, ProtocolList, SecurityLevel
+from .log_level import LogLevel, log_level
 
 
 class FromText:
@@ -62,6 +63,15 @@ Seconds = Annotated[int, _BY_KIND]
 Text = Annotated[str, _BY_KIND]
 """Kept as it is; what it means is asked of `postconf.values` where it is used, since Postfix looks no earlier."""
 
+
+def _meaning(read: Callable[[str, Release], object]) -> FromText:
+    """Make the rule of a text that has a meaning; its length is checked first, as that of any other."""
+    return FromText(lambda name, text, release: read(str(_by_kind(name, text, release)), release))
+
+
+LogLevelWords = Annotated[LogLevel, _meaning(lambda text, release: log_level(text, traces=release.since("3.12")))]
+ProtocolNames = Annotated[ProtocolList, _meaning(lambda text, _release: ProtocolList.of(text))]
+GradeWord = Annotated[Grade, _meaning(lambda text, _release: Grade(text, values.cipher_grade(text)))]
 FileNames = Annotated[tuple[str, ...], FromText(lambda _name, text, _release: values.words(text))]
 CipherExclusions = Annotated[tuple[str, ...], FromText(lambda _name, text, _release: values.cipher_exclusions(text))]
 ServerLevel = Annotated[

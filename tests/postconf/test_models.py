@@ -10,7 +10,8 @@ import pytest
 import postconf
 from postconf import catalogue, models
 from postconf.models import InvalidSettings, Service, TlsClient, TlsGlobals, TlsServer, TlsSettings
-from postconf.values import SecurityLevel
+from postconf.models.log_level import LogMask
+from postconf.values import Protocols, SecurityLevel
 
 Load = Callable[..., TlsSettings]
 
@@ -80,7 +81,7 @@ def test_values_have_types(load: Load) -> None:
     )
     assert settings.server.tlsproxy_tls_chain_files == ("/a.pem", "/b.pem")
     assert settings.server.tlsproxy_tls_exclude_ciphers == ("aNULL", "MD5", "RC4")
-    assert settings.server.tlsproxy_tls_protocols == ">=TLSv1.2"
+    assert settings.server.tlsproxy_tls_protocols == (">=TLSv1.2", Protocols(minimum=0x303))
     assert settings.server.tlsproxy_tls_ask_ccert is True
     assert settings.server.tlsproxy_tls_security_level is SecurityLevel.MAY
     assert settings.client.tlsproxy_client_security_level is SecurityLevel.DANE
@@ -210,7 +211,7 @@ def test_a_service_has_its_own_settings(tmp_path: Path) -> None:
     )
     config = postconf.load(tmp_path)
     settings = models.load(config.service("tlsproxy", "unix"))
-    assert settings.server.tlsproxy_tls_loglevel == "2"
+    assert settings.server.tlsproxy_tls_loglevel.mask & LogMask.SSL_DEBUG
     assert settings.server.tlsproxy_tls_security_level is SecurityLevel.MAY
     assert str(settings.origin("tlsproxy_tls_loglevel").place) == f"{tmp_path}/master.cf:2:28"
     with pytest.raises(InvalidSettings) as caught:

@@ -18,7 +18,7 @@ import postconf
 from postconf.models import load
 from tlsproxy.tls.client.role import ClientRole
 from tlsproxy.tls.roles import RoleUnavailable
-from tlsproxy.tls.settings.comparison import own_init
+from tlsproxy.tls.settings.client import client_init
 from tlsproxy.wire.messages import ClientSettings, ClientStart, Flag, Generation, Request
 
 SETTINGS = {"smtp_tls_security_level": "may", "smtpd_tls_security_level": "none"}
@@ -97,7 +97,9 @@ def test_each_setting_of_ours_is_what_requests_are_compared_with(tmp_path: Path,
     role = make_role(tmp_path, SETTINGS | {setting: value}, log)
     settings = load(postconf.load(str(tmp_path), version="3.7.11"))
     log.lines.clear()
-    theirs = own_init(settings)._replace(**{attribute: int(INIT[attribute]) if attribute == "verifydepth" else "/y"})
+    theirs = client_init(settings.view)._replace(
+        **{attribute: int(INIT[attribute]) if attribute == "verifydepth" else "/y"}
+    )
     theirs = theirs._replace(CAfile=theirs.CAfile or "/y")
     texts = {name: text for name, text in START.items() if name != "timeout"}
     start = ClientStart(timeout=300, matchargv=(), mdalg="sha256", dane=None, **texts)  # type: ignore[arg-type]
@@ -129,7 +131,7 @@ def test_what_is_built_into_postfix_is_not_complained_about(
     role = make_role(tmp_path, SETTINGS | settings, log, version=version)
     texts = {name: text for name, text in START.items() if name != "timeout"}
     start = ClientStart(timeout=300, matchargv=(), mdalg="sha256", dane=None, **texts)  # type: ignore[arg-type]
-    init = own_init(load(postconf.load(str(tmp_path), version=version)))
+    init = client_init(postconf.load(str(tmp_path), version=version))
     log.lines.clear()
     role.offer(Request("", Flag.CLIENT, 1, 1, "smtp"), ClientSettings(Generation.V3_10, params, init, start))
     assert ("warning: request from tlsproxy client with unexpected settings" in log.lines) is told

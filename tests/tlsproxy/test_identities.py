@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from peers.roles import Lines
 
-from tlsproxy.tls.identities import BadIdentity, PemObject, chains, pem_objects
+from tlsproxy.tls.identities import PemObject, chains, pem_objects
+from tlsproxy.tls.settings.errors import IdentityError
 
 LABELS = {
     "K": ("PRIVATE KEY", "RSA PRIVATE KEY", "EC PRIVATE KEY", "DSA PRIVATE KEY"),
@@ -43,7 +44,7 @@ def test_a_key_and_what_follows_it_is_an_identity(objects: list[tuple[str, str]]
         assert [len(each.chain) for each in identities] == lengths
         assert log.lines == [f"warning: loading file: ignoring PEM type: {label}" for label in ignored]
     else:
-        with pytest.raises(BadIdentity) as caught:
+        with pytest.raises(IdentityError) as caught:
             chains(found, "file", log)
         assert re.fullmatch(expected(sequence), str(caught.value))
 
@@ -63,6 +64,6 @@ def expected(sequence: str) -> str:
 def test_no_bytes_are_too_strange(data: bytes) -> None:
     try:
         objects = list(pem_objects(b"-----BEGIN " + data, "file"))
-    except BadIdentity:
+    except IdentityError:
         return
     assert all(each.text.startswith(b"-----BEGIN ") for each in objects)

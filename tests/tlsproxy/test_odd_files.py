@@ -20,7 +20,7 @@ from postconf.models import load
 from postconf.regular_file import is_refused, open_regular, read_regular
 from tlsproxy.tls.client.role import ClientRole
 from tlsproxy.tls.roles import RoleUnavailable
-from tlsproxy.tls.settings.comparison import own_init
+from tlsproxy.tls.settings.client import client_init
 from tlsproxy.wire.messages import ClientSettings, ClientStart, Flag, Generation, Request
 
 pytestmark = pytest.mark.timeout(60)
@@ -104,7 +104,7 @@ def test_request_that_names_odd_file_is_refused(odd_file: str, member: str, tmp_
     log = Lines()
     settings = load(postconf.load(str(tmp_path), version="3.7.11"))
     role = ClientRole.load(settings, log)
-    init = own_init(settings)._replace(**{member: odd_file})
+    init = client_init(settings.view)._replace(**{member: odd_file})
     start = ClientStart(
         30, 1, "example.com", "mx.example.com", "mx", "", "id", "", "", "medium", "", (), "sha256", None
     )

@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 from peers.certificates import Certificates
 from peers.proxy import Proxy, client_context, read_status, request_list, running, write_config
+from peers.roles import Lines
 
 import postconf
 from postconf.models import load
-from tlsproxy.tls.server.role import own_init
+from tlsproxy.tls.settings.server import server_settings
 from tlsproxy.wire.attributes import write_list
 from tlsproxy.wire.messages import Flag
 
@@ -54,7 +55,7 @@ class Peer:
             "config_file": settings.globals.tls_config_file,
             "config_name": settings.globals.tls_config_name,
         }
-        init = own_init(settings, enforce=False, log=None)  # type: ignore[arg-type]  # there is nothing to log
+        init = server_settings(settings, Lines()).init
         self._params = {name: int(values[name]) if isinstance(values[name], bool) else values[name] for name in PARAMS}
         self._init = init._asdict()
 

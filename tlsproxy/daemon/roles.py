@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from postconf.models import TlsSettings
+from postconf.values import SecurityLevel
 
 from ..log import Log
 from ..tls.roles import ClientRole, RoleUnavailable, ServerRole
@@ -45,13 +46,13 @@ def renew_roles(roles: Roles, settings: TlsSettings, log: Log) -> Roles | None:
 
 def states(settings: TlsSettings, roles: Roles) -> dict[str, str]:
     """Return the state of each role by its name."""
-    from ..tls.client.role import is_configured
-    from ..tls.server.role import is_offered
+    from ..tls.settings.levels import client_is_configured, server_level
 
     server, client = roles
+    is_offered = server_level(settings.server) > SecurityLevel.NONE
     return {
-        "server": SERVED if server else FAILED if is_offered(settings.server) else OFF,
-        "client": _client_state(client, is_configured=is_configured(settings.client)),
+        "server": SERVED if server else FAILED if is_offered else OFF,
+        "client": _client_state(client, is_configured=client_is_configured(settings.client)),
     }
 
 

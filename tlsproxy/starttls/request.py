@@ -17,6 +17,7 @@ from postconf.values import SecurityLevel
 
 from ..log import StandardLog
 from ..policy import Policy
+from ..tls.settings.client import client_init
 from ..tls.settings.release_behaviour import Behaviour
 from ..wire.messages import (
     ClientInit,
@@ -105,8 +106,8 @@ def prepare(
     if policy is None or policy.level is SecurityLevel.NONE:
         raise ValueError("a client needs a policy" + (" that wants TLS" if policy else ""))
     request = Request(remote, Flag.CLIENT | Flag.SEND_CONTEXT, seconds[0], seconds[1], proxy.service)
-    init = _client_init(proxy)
-    start = _client_start(policy, proxy, mdalg=init.mdalg, remote=remote, timeout=seconds[0], ehlo=ehlo)
+    init = client_init(proxy.view, f"{proxy.prefix}_tls_")
+    start = _client_start(policy, proxy, init=init, remote=remote, timeout=seconds[0], ehlo=ehlo)
     client = ClientSettings(generation, params(proxy.view, "client"), init, start)
     return Prepared(proxy.path, write_request(request) + write_client_settings(client), policy, announced)
 
@@ -118,29 +119,9 @@ def _endpoint(sock: socket.socket) -> str:
     return "[unix]:0"  # one end of a pair, or of a UNIX socket, has no name
 
 
-def _client_init(proxy: Proxy) -> ClientInit:
-    def setting(name: str) -> str:
-        return proxy.view[f"{proxy.prefix}_tls_{name}"]
-
-    return ClientInit(
-        log_param=f"{proxy.prefix}_tls_loglevel",
-        log_level=setting("loglevel"),
-        verifydepth=int(setting("scert_verifydepth")),
-        cache_type=proxy.prefix,
-        chain_files=setting("chain_files"),
-        cert_file=setting("cert_file"),
-        key_file=setting("key_file"),
-        dcert_file=setting("dcert_file"),
-        dkey_file=setting("dkey_file"),
-        eccert_file=setting("eccert_file"),
-        eckey_file=setting("eckey_file"),
-        CAfile=setting("CAfile"),
-        CApath=setting("CApath"),
-        mdalg=setting("fingerprint_digest"),
-    )
-
-
-def _client_start(policy: Policy, proxy: Proxy, *, mdalg: str, remote: str, timeout: int, ehlo: str) -> ClientStart:
+def _client_start(
+    policy: Policy, proxy: Proxy, *, init: ClientInit, remote: str, timeout: int, ehlo: str
+) -> ClientStart:
     destination = policy.destination
     host = destination.host.name
     namaddr = f"{host}{remote}"
@@ -157,12 +138,12 @@ def _client_start(policy: Policy, proxy: Proxy, *, mdalg: str, remote: str, time
         cipher_grade=policy.ciphers,
         cipher_exclusions=policy.exclusions,
         matchargv=policy.match,
-        mdalg=mdalg,
+        mdalg=init.mdalg,
         dane=policy.dane,
         enable_rpk=policy.enable_rpk,
         forced_failure_type=policy.forced_failure,
-        log_param=f"{proxy.prefix}_tls_loglevel",
-        log_level=proxy.view[f"{proxy.prefix}_tls_loglevel"],
+        log_param=init.log_param,
+        log_level=init.log_level,
     )
 
 
@@ -170,12 +151,12 @@ def _server_settings(view: View, remote: str, timeout: int) -> bytes:
     """What Postfix 3.12 wants to be told of a server's session: here, what the proxy's own settings are."""
     from postconf.models import load
 
-    from ..tls.roles import RoleUnavailable
-    from ..tls.server.role import own_settings
+    from ..tls.settings.errors import SettingsError
+    from ..tls.settings.server import server_settings
 
     try:
-        settings = own_settings(load(view), StandardLog("tlsproxy.starttls.api"))
-    except RoleUnavailable as error:
+        settings = server_settings(load(view), StandardLog("tlsproxy.starttls.api"))
+    except SettingsError as error:
         raise ValueError(f"the proxy's settings have no server role: {error}") from None
     start = settings.start._replace(namaddr=remote, timeout=timeout)
     return write_server_settings(settings._replace(params=params(view, "server"), start=start))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
@@ -16,7 +15,9 @@ from postconf.values import Protocols
 from ..log import Log
 from .openssl import binding, callbacks, peers
 from .settings import library_config
-from .settings.ciphers import BadCiphers
+from .settings.ciphers import CipherList
+from .settings.digests import Fingerprints, digest_by_name
+from .settings.errors import CipherError, SettingsError, TrustError
 from .settings.options import protocol_options
 
 _LOWEST_SECURITY = b"ALL:@SECLEVEL=0"
@@ -24,39 +25,32 @@ _LOWEST_SECURITY = b"ALL:@SECLEVEL=0"
 before certificates are loaded, and stays in force when the real list follows."""
 
 
-class BadContext(Exception):
-    """A context that can't be made; the text is Postfix's warning, and OpenSSL's error queue may say more.
-
-    `setting` is the member of the INIT that is to blame; `reasons` are further warnings.
-    """
-
-    def __init__(self, message: str, setting: str = "", reasons: Sequence[str] = ()) -> None:
-        super().__init__(message)
-        self.setting = setting
-        self.reasons = reasons
-
-
-class BadTrust(BadContext):
-    """Certification authorities that can't be loaded; Postfix does not call this a warning."""
-
-
-def tell(error: Exception, log: Log) -> None:
+def log_error(error: SettingsError, log: Log) -> None:
     """Log why something can't be used, with OpenSSL's reasons behind it."""
-    (log.info if isinstance(error, BadTrust) else log.warning)(str(error))
+    (log.info if isinstance(error, TrustError) else log.warning)(str(error))
     binding.log_errors(log)
-    for line in error.reasons if isinstance(error, BadContext) else ():
+    for line in error.reasons:
         log.warning(line)
 
 
 def require_library(library: TlsGlobals) -> None:
-    """Raise `BadContext` where OpenSSL's own configuration is one for which Postfix turns TLS off."""
+    """Raise `SettingsError` where OpenSSL's own configuration is one for which Postfix turns TLS off."""
     if complaint := library_config.problem(library):
         if library.tls_config_file.startswith("/"):
             binding.is_readable(library.tls_config_file)  # for the reason
-        raise BadContext(complaint, "tls_config_file", library_config.reasons(library))
+        raise SettingsError(complaint, "tls_config_file", library_config.reasons(library))
 
 
-def tell_of_renewal(error: Exception, log: Log) -> None:
+def require_digest(name: str, log: Log) -> Fingerprints:
+    """Return the fingerprints of a digest algorithm; raise `SettingsError` for one that OpenSSL does not know."""
+    digest = digest_by_name(name)
+    if digest is None:
+        log.warning(f'Digest algorithm "{name}" not found')
+        raise SettingsError("disabling TLS support", "mdalg")
+    return Fingerprints(name, digest)
+
+
+def log_failed_renewal(error: SettingsError, log: Log) -> None:
     """Log why files that were read again are not used. Postfix's words for a start would say that TLS is disabled."""
     reason = str(error).removesuffix("disabling TLS support").rstrip(" :,") or "a setting can't be used"
     log.warning(
@@ -97,20 +91,21 @@ _NEVER = ":!SEED:!IDEA"
 """What the OpenSSL of distributions does not have, and that of our binding has."""
 
 
-def use_ciphers(context: SSL.Context, ciphers: str, grade: str, *, authenticate: bool) -> None:
-    """Give a context its cipher list, once its certificates are loaded; raise `BadCiphers`.
+def use_ciphers(context: SSL.Context, ciphers: CipherList, *, authenticate: bool) -> None:
+    """Give a context its cipher list, once its certificates are loaded; raise `CipherError`.
 
     `authenticate`: the peer is to be verified, for which Postfix wants 80 bits of security (level 1) and more.
     """
-    wanted = f"{ciphers}{_NEVER}{':@SECLEVEL=1' if authenticate else ''}"
+    wanted = f"{ciphers.text}{_NEVER}{':@SECLEVEL=1' if authenticate else ''}"
     try:
         context.set_cipher_list(encode(wanted))
     except SSL.Error:
-        raise BadCiphers(f'error setting cipher grade: "{grade}"', f"tls_{grade.lower()}_cipherlist") from None
+        problem = f'error setting cipher grade: "{ciphers.grade}"'
+        raise CipherError(problem, f"tls_{ciphers.grade.lower()}_cipherlist") from None
 
 
 def trusting_context(library: TlsGlobals, file: str, directory: str) -> SSL.Context | None:
-    """Make a context whose only purpose is to hold trusted authorities, for others to share; raise `BadTrust`.
+    """Make a context whose only purpose is to hold trusted authorities, for others to share; raise `TrustError`.
 
     None if nobody is trusted.
     """
@@ -120,7 +115,7 @@ def trusting_context(library: TlsGlobals, file: str, directory: str) -> SSL.Cont
     if is_refused(file) or not peers.trust_locations(context, file, directory):
         shown = ", ".join(f'{name}="{value}"' for name, value in (("CAfile", file), ("CApath", directory)) if value)
         message = f"cannot load Certification Authority data, {shown}: disabling TLS support"
-        raise BadTrust(message, "CAfile" if file else "CApath")
+        raise TrustError(message, "CAfile" if file else "CApath")
     if library.tls_append_default_CA:
         peers.trust_system(context)
     return context

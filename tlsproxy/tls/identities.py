@@ -12,10 +12,12 @@ from typing import NamedTuple
 from OpenSSL import SSL
 
 from postconf.regular_file import is_refused, read_regular
-from postconf.values import words
 
 from ..log import Log
+from .contexts import bare_context
 from .openssl import binding
+from .settings.errors import IdentityError
+from .settings.parameters import CertificateFiles
 
 _CERTIFICATES = ("CERTIFICATE", "X509 CERTIFICATE")
 _KEYS = ("PRIVATE KEY", "RSA PRIVATE KEY", "EC PRIVATE KEY", "DSA PRIVATE KEY")
@@ -38,24 +40,13 @@ class Identity(NamedTuple):
 
     key: PemObject
     chain: tuple[PemObject, ...]
-    algorithm: str = ""
-    """Of a pair of files: the word for it in messages, whatever the key really is."""
+    kind: str = ""
+    """Of a pair of files: the kind in messages, whatever the key really is."""
 
     @property
     def chain_text(self) -> bytes:
         """The chain as one file, the leaf first."""
         return b"".join(each.text for each in self.chain)
-
-
-class BadIdentity(Exception):
-    """An identity that can't be used. The text is Postfix's last warning about it; earlier ones have been logged.
-
-    OpenSSL's error queue may hold more. `algorithm` is the word of the pair of files that is to blame, if it is one.
-    """
-
-    def __init__(self, message: str, algorithm: str = "") -> None:
-        super().__init__(message)
-        self.algorithm = algorithm
 
 
 def pem_objects(data: bytes, source: str) -> Iterator[PemObject]:
@@ -68,14 +59,14 @@ def pem_objects(data: bytes, source: str) -> Iterator[PemObject]:
         marker = f"-----END {label}-----".encode("ascii", "replace")
         end = data.find(marker, start)
         if label_end < 0 or end < 0:
-            raise BadIdentity(f"error loading chain from {source}: PEM block without an end")
+            raise IdentityError(f"error loading chain from {source}: PEM block without an end")
         position = end + len(marker)
         number += 1
         yield PemObject(label, data[start:position] + b"\n", source, number)
 
 
 def read_chain_files(files: Sequence[str], log: Log, *, origin: str = "") -> list[Identity]:
-    """Read files that hold keys, each followed by its chain (smtpd_tls_chain_files); raise `BadIdentity`.
+    """Read files that hold keys, each followed by its chain (smtpd_tls_chain_files); raise `IdentityError`.
 
     `origin` is the list of files as it is written, for messages.
     """
@@ -86,14 +77,14 @@ def read_chain_files(files: Sequence[str], log: Log, *, origin: str = "") -> lis
 
 
 def chains(objects: Iterable[PemObject], source: str, log: Log) -> list[Identity]:
-    """Group objects into identities: a key, its certificate, the issuers, and so on; raise `BadIdentity`."""
+    """Group objects into identities: a key, its certificate, the issuers, and so on; raise `IdentityError`."""
     identities: list[Identity] = []
     key: PemObject | None = None
     certificates: list[PemObject] = []
     for each in objects:
         if each.label in _KEYS:
             if key is not None and not certificates:
-                raise BadIdentity(
+                raise IdentityError(
                     "error loading certificate chain: "
                     f"key at index {key.number} in {key.source} not followed by a certificate"
                 )
@@ -102,38 +93,38 @@ def chains(objects: Iterable[PemObject], source: str, log: Log) -> list[Identity
             key, certificates = each, []
         elif each.label in _CERTIFICATES:
             if key is None:
-                raise BadIdentity(f"error loading chain from {each.source}: key not first")
+                raise IdentityError(f"error loading chain from {each.source}: key not first")
             certificates.append(each)
         else:
             log.warning(f"loading {each.source}: ignoring PEM type: {each.label}")
     if key is None:
-        raise BadIdentity(f"No PEM data in {source}")
+        raise IdentityError(f"No PEM data in {source}")
     if not certificates:
-        raise BadIdentity(f"No certs for key at index {key.number} in {key.source}")
+        raise IdentityError(f"No certs for key at index {key.number} in {key.source}")
     identities.append(Identity(key, tuple(certificates)))
     return identities
 
 
-def read_pair(algorithm: str, cert_file: str, key_file: str, log: Log) -> Identity:
-    """Read a certificate file and a key file, which may be the same; raise `BadIdentity`."""
+def read_pair(kind: str, cert_file: str, key_file: str, log: Log) -> Identity:
+    """Read a certificate file and a key file, which may be the same; raise `IdentityError`."""
     if cert_file == key_file:
-        return _read_mixed(algorithm, cert_file, log)
-    cannot_get = f'cannot get {algorithm} {{}} from file "{{}}": {DISABLING}'
+        return _read_mixed(kind, cert_file, log)
+    cannot_get = f'cannot get {kind} {{}} from file "{{}}": {DISABLING}'
     certificates = _objects_of(cert_file, _CERTIFICATES)
     if not certificates:
-        raise BadIdentity(cannot_get.format("certificate", cert_file), algorithm)
+        raise IdentityError(cannot_get.format("certificate", cert_file), kind)
     keys = _objects_of(key_file, _KEYS)
     if not keys:
-        raise BadIdentity(cannot_get.format("private key", key_file), algorithm)
-    return Identity(keys[0], tuple(certificates), algorithm)
+        raise IdentityError(cannot_get.format("private key", key_file), kind)
+    return Identity(keys[0], tuple(certificates), kind)
 
 
-def _read_mixed(algorithm: str, path: str, log: Log) -> Identity:
+def _read_mixed(kind: str, path: str, log: Log) -> Identity:
     """Read a file with one key anywhere between its certificates."""
     try:
         objects = list(pem_objects(_read(path), path))
-    except BadIdentity as error:
-        raise BadIdentity(str(error), algorithm) from None
+    except IdentityError as error:
+        raise IdentityError(str(error), kind) from None
     keys = [each for each in objects if each.label in _KEYS]
     certificates = [each for each in objects if each.label in _CERTIFICATES]
     for extra in keys[1:]:
@@ -144,34 +135,38 @@ def _read_mixed(algorithm: str, path: str, log: Log) -> Identity:
         log.warning(f"No certs for key at index {keys[0].number} in {path}")
     else:
         log.warning(f"No private key found in {path}" if certificates else f"No PEM data in {path}")
-    raise BadIdentity(f"error loading private keys and certificates from: {path}: {DISABLING}", algorithm)
+    raise IdentityError(f"error loading private keys and certificates from: {path}: {DISABLING}", kind)
 
 
-def read_configured(chain_files: str, pairs: Iterable[tuple[str, str, str]], log: Log) -> list[Identity]:
-    """Read what the settings of a role name: chain files, or else (word, certificate file, key file) of each kind.
+def read_configured(files: CertificateFiles, log: Log) -> list[Identity]:
+    """Read the files that the settings of a role name, and try them; raise `IdentityError`.
 
-    Empty if that is nothing. Raise `BadIdentity`.
+    Empty if there are none.
     """
-    if not chain_files:
-        return [read_pair(*pair, log) for pair in pairs if pair[1]]
-    try:
-        return read_chain_files(words(chain_files), log, origin=chain_files)
-    except BadIdentity as error:
-        log.warning(str(error))
-        raise BadIdentity(f"error loading private keys and certificates from: {chain_files}: {DISABLING}") from None
+    if not files.text:
+        identities = [read_pair(*pair, log) for pair in files.pairs]
+    else:
+        try:
+            identities = read_chain_files(files.chain_files, log, origin=files.text)
+        except IdentityError as error:
+            log.warning(str(error))
+            message = f"error loading private keys and certificates from: {files.text}: {DISABLING}"
+            raise IdentityError(message) from None
+    use_identities(bare_context(), identities, files.text, log)
+    return identities
 
 
 def use_identities(
     context: SSL.Context, identities: Sequence[Identity], origin: str, log: Log, *, consequence: str = DISABLING
 ) -> None:
-    """Let connections of a context use these identities; raise `BadIdentity`.
+    """Let connections of a context use these identities; raise `IdentityError`.
 
     `origin` is where chains come from, for the last message about one that can't be used.
     """
     kinds: set[int] = set()
     for position, each in enumerate(identities, 1):
         binding.clear_errors()
-        if each.algorithm:
+        if each.kind:
             _use_pair(context, each)
             continue
         kind = binding.key_kind(each.key.text)
@@ -181,22 +176,22 @@ def use_identities(
         if problem or kind in kinds:
             log.warning(problem or _mismatch(each.key, last=position == len(identities)))
             binding.log_errors(log)
-            raise BadIdentity(
+            raise IdentityError(
                 f"error loading private keys and certificates from: {origin or each.key.source}: {consequence}"
             )
         kinds.add(kind)
 
 
 def _use_pair(context: SSL.Context, identity: Identity) -> None:
-    word, leaf, key = identity.algorithm, identity.chain[0], identity.key
+    word, leaf, key = identity.kind, identity.chain[0], identity.key
     if not binding.use_certificates(context, identity.chain_text):
-        raise BadIdentity(f'cannot get {word} certificate from file "{leaf.source}": {DISABLING}', word)
+        raise IdentityError(f'cannot get {word} certificate from file "{leaf.source}": {DISABLING}', word)
     if not binding.use_key(context, key.text):
-        raise BadIdentity(f'cannot get {word} private key from file "{key.source}": {DISABLING}', word)
+        raise IdentityError(f'cannot get {word} private key from file "{key.source}": {DISABLING}', word)
     if not binding.check_key(context):
         binding.clear_errors()  # Postfix does not tell them here
         message = f"{word} private key in {key.source} does not match public key in {leaf.source}: {DISABLING}"
-        raise BadIdentity(message, word)
+        raise IdentityError(message, word)
 
 
 def _undecodable(identity: Identity, kind: int) -> str:
@@ -223,7 +218,7 @@ def _mismatch(key: PemObject, *, last: bool) -> str:
 def _objects_of(path: str, labels: tuple[str, ...]) -> list[PemObject]:
     binding.clear_errors()
     if is_refused(path):
-        raise BadIdentity(f"error opening {path}: Not a regular file: {DISABLING}")
+        raise IdentityError(f"error opening {path}: Not a regular file: {DISABLING}")
     if not binding.is_readable(path):
         return []
     data = _read(path)
@@ -239,4 +234,4 @@ def _read(path: str) -> bytes:
     except IsADirectoryError:
         return b""  # which Postfix can open
     except OSError as error:
-        raise BadIdentity(f"error opening chain file: {path}: {error.strerror}") from None
+        raise IdentityError(f"error opening chain file: {path}: {error.strerror}") from None

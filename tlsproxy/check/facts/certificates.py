@@ -10,8 +10,9 @@ from hashlib import sha256
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from ...tls.settings.parameters import CERTIFICATES, CHAIN_FILES
 from ..context import Context
-from .key_files import CERTIFICATES, CHAINS, Used, used_files
+from .key_files import Used, used_files
 
 BEGIN = b"-----BEGIN "
 _CERTIFICATE = b"-----BEGIN CERTIFICATE-----"
@@ -65,7 +66,7 @@ def _chains(context: Context) -> list[tuple[Used, list[x509.Certificate]]]:
     found = [
         (used, certificates(context, used.path))
         for used in used_files(context)
-        if used.suffix in (CHAINS, *CERTIFICATES)
+        if used.suffix in (CHAIN_FILES, *CERTIFICATES)
     ]
     return [(used, chain) for used, chain in found if chain]
 

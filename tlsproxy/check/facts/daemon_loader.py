@@ -10,16 +10,17 @@ from postconf import ConfigError, ServiceView, View
 from postconf.config import Origin
 from postconf.models import TlsGlobals, TlsSettings, load
 
+from ...tls.settings.parameters import FILES, SERVER
 from ..context import Context
 from .filesystem import FileSystem
-from .key_files import AUTHORITIES, CERTIFICATES, CHAINS, KEYS, is_hidden, missing, server_level, servers, used_files
+from .key_files import is_hidden, missing, server_level, servers, used_files
 
 if TYPE_CHECKING:
     from ...tls.identities import Identity
 
 _SETTLED = {"tls_server_sni_maps": "", "smtpd_tls_session_cache_database": "", "smtpd_tls_session_cache_timeout": "0"}
 """What no service is judged by: tables, which have rules of their own, and settings that only tlsmgr(8) reads."""
-_FILES = tuple(f"tlsproxy_tls_{suffix}" for suffix in (CHAINS, *CERTIFICATES, *KEYS, AUTHORITIES, "CApath"))
+_FILES = tuple(SERVER + end for end in FILES)
 
 
 @dataclass
@@ -61,10 +62,10 @@ class _AsProxy(View):
         if name in self._fixed:
             return Origin(name, "override", self._fixed[name])
         if name in _FILES and self._context.files.is_image:
-            value = self._context.value(name.replace("tlsproxy_tls_", "smtpd_tls_"), self._view)
+            value = self._context.value(name.replace(SERVER, "smtpd_tls_"), self._view)
             words = [self._context.files.locate(word) if word.startswith("/") else word for word in value.split()]
             return Origin(name, "override", " ".join(words))
-        if name.startswith("tlsproxy_tls_"):
+        if name.startswith(SERVER):
             default = self.config.default(name)
             if default is None:
                 raise KeyError(name)
@@ -118,11 +119,11 @@ def _judge(context: Context, view: View, loaded: dict[object, list[Identity]]) -
 
 def _that_count(settings: TlsSettings) -> object:
     """What the loader makes contexts of; None if there would be none."""
-    from ...tls.roles import RoleUnavailable
-    from ...tls.server.role import own_settings
+    from ...tls.settings.errors import SettingsError
+    from ...tls.settings.server import server_settings
 
     try:
-        own = own_settings(settings, Verdict(settings.view, FileSystem(enabled=False)))
-    except RoleUnavailable:
+        own = server_settings(settings, Verdict(settings.view, FileSystem(enabled=False)))
+    except SettingsError:
         return None
     return settings.globals, own.init, own.start

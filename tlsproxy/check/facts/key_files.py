@@ -8,16 +8,17 @@ from dataclasses import dataclass
 
 from postconf import ServiceView, View
 from postconf.regular_file import open_regular
+from postconf.values import CLIENT_LEVELS, BadValue, SecurityLevel, security_level
 
+from ...tls.settings.levels import decide
+from ...tls.settings.parameters import CERTIFICATES, CHAIN_FILES, KEY_PAIRS, KEYS
 from ..context import Context
 from ..text.sources import Assignment
 
-KEYS = ("key_file", "eckey_file", "dkey_file")
-CERTIFICATES = ("cert_file", "eccert_file", "dcert_file")
-CHAINS = "chain_files"
 AUTHORITIES = "CAfile"
-_SUFFIXES = (CHAINS, *CERTIFICATES, *KEYS, AUTHORITIES)
-ENFORCED = ("encrypt", "fingerprint", "verify", "secure", "dane", "dane-only")
+_CERTIFICATE_OF = {pair.key: pair.certificate for pair in KEY_PAIRS}
+_SUFFIXES = (CHAIN_FILES, *CERTIFICATES, *KEYS, AUTHORITIES)
+ENFORCED = tuple(each.word for each in SecurityLevel if each >= SecurityLevel.ENCRYPT)
 
 
 @dataclass(frozen=True)
@@ -32,25 +33,28 @@ class Used:
 
 
 def server_level(context: Context, view: View) -> str:
-    """The level of an smtpd(8) service, also where older parameters say it: none, may or encrypt."""
-    level = context.value("smtpd_tls_security_level", view).lower()
-    if context.is_yes("smtpd_tls_wrappermode", view) or level in ENFORCED:
-        return "encrypt"
-    if level:
-        return level
-    if context.is_yes("smtpd_enforce_tls", view):
-        return "encrypt"
-    return "may" if context.is_yes("smtpd_use_tls", view) else "none"
+    """Return the level of an smtpd(8) service, also where older parameters say it: none, may, encrypt, or no level."""
+    if context.is_yes("smtpd_tls_wrappermode", view):
+        return SecurityLevel.ENCRYPT.word
+    level = _level(context, view, "smtpd_")
+    return min(level, SecurityLevel.ENCRYPT).word if isinstance(level, SecurityLevel) else level
 
 
 def client_level(context: Context, view: View) -> str:
-    """The level of an smtp(8) service, also where older parameters say it."""
-    level = context.value("smtp_tls_security_level", view).lower()
-    if level:
-        return level
-    if context.is_yes("smtp_enforce_tls", view):
-        return "encrypt"
-    return "may" if context.is_yes("smtp_use_tls", view) else "none"
+    """Return the level of an smtp(8) service, also where older parameters say it."""
+    level = _level(context, view, "smtp_")
+    return level.word if isinstance(level, SecurityLevel) else level
+
+
+def _level(context: Context, view: View, prefix: str) -> SecurityLevel | str:
+    """Return the level of a service; as text where it is none, which is for another rule."""
+    text = context.value(f"{prefix}tls_security_level", view)
+    try:
+        level = security_level(text, CLIENT_LEVELS)
+    except BadValue:
+        return text.lower()
+    use, enforce = (context.is_yes(f"{prefix}{verb}_tls", view) for verb in ("use", "enforce"))
+    return decide(level, use=use, enforce=enforce)
 
 
 def servers(context: Context) -> list[View]:
@@ -103,7 +107,7 @@ def _distinct(views: list[View]) -> list[View]:
 
 
 def _of(context: Context, view: View, prefix: str) -> Iterator[Used]:
-    has_chains = bool(context.value(prefix + CHAINS, view))
+    has_chains = bool(context.value(prefix + CHAIN_FILES, view))
     for suffix in _SUFFIXES:
         if has_chains and suffix in (*CERTIFICATES, *KEYS):
             continue
@@ -113,7 +117,7 @@ def _of(context: Context, view: View, prefix: str) -> Iterator[Used]:
         assignment = context.setting(prefix + suffix, view)
         if assignment is None or context.undefined(assignment):
             continue
-        if suffix in KEYS and not context.value(prefix + suffix.replace("key", "cert"), view):
+        if suffix in KEYS and not context.value(prefix + _CERTIFICATE_OF[suffix], view):
             continue
         for path in _paths(suffix, value):
             yield Used(assignment, suffix, path, prefix == "smtpd_tls_")
@@ -122,7 +126,7 @@ def _of(context: Context, view: View, prefix: str) -> Iterator[Used]:
 def _paths(suffix: str, value: str) -> list[str]:
     if value.lower() in ("none", "auto"):
         return []
-    paths = value.replace(",", " ").split() if suffix == CHAINS else [value]
+    paths = value.replace(",", " ").split() if suffix == CHAIN_FILES else [value]
     return [path for path in paths if path.startswith("/")]
 
 

@@ -6,18 +6,9 @@ import datetime
 import pwd
 from collections.abc import Iterator
 
+from ...tls.settings.parameters import CERTIFICATES, CHAIN_FILES, KEYS
 from ..context import Context
-from ..facts.key_files import (
-    AUTHORITIES,
-    CERTIFICATES,
-    CHAINS,
-    KEYS,
-    client_level,
-    is_hidden,
-    missing,
-    servers,
-    used_files,
-)
+from ..facts.key_files import AUTHORITIES, client_level, is_hidden, missing, servers, used_files
 from ..findings import Finding, Fix, Severity
 from ..rule import Rule
 
@@ -64,7 +55,7 @@ class ChainFileMissing(_Missing):
         'smtpd(8) offers STARTTLS, and then fails with "no shared cipher"; only anonymous clients succeed. One missing '
         "file loses all certificates."
     )
-    suffixes = (CHAINS,)
+    suffixes = (CHAIN_FILES,)
     consequence = "no certificate is loaded, also none of other files"
     bad = "smtpd_tls_security_level = may\nsmtpd_tls_chain_files = $config_directory/chain.pem, /nonexistent.pem\n"
     good = "smtpd_tls_security_level = may\nsmtpd_tls_chain_files = $config_directory/chain.pem\n"
@@ -203,7 +194,7 @@ class KeyTooOpen(Rule):
 
         told: set[str] = set()
         for used in used_files(context):
-            if used.path in told or used.suffix not in (*KEYS, CHAINS, *CERTIFICATES):
+            if used.path in told or used.suffix not in (*KEYS, CHAIN_FILES, *CERTIFICATES):
                 continue
             told.add(used.path)
             try:
@@ -259,7 +250,7 @@ class KeyAfterDrop(Rule):
             for view in context.services("smtp"):
                 if not context.is_yes("smtp_tls_connection_reuse", view) or client_level(context, view) == "none":
                     continue
-                for suffix in (CHAINS, *KEYS):
+                for suffix in (CHAIN_FILES, *KEYS):
                     value = context.value(f"smtp_tls_{suffix}", view)
                     if not value or value == context.value(f"tlsproxy_client_{suffix}", proxy):
                         continue
@@ -379,7 +370,7 @@ class LegacyAndChainFiles(Rule):
     def check(self, context: Context) -> Iterator[Finding]:
         """Yield what is found."""
         for side in ("smtpd_tls_", "smtp_tls_", "tlsproxy_tls_", "tlsproxy_client_"):
-            chains = context.main.effective.get(side + CHAINS)
+            chains = context.main.effective.get(side + CHAIN_FILES)
             if chains is None or not chains.value:
                 continue
             for suffix in (*CERTIFICATES, *KEYS):
@@ -408,7 +399,7 @@ class CertificateOnClientSide(Rule):
 
     def check(self, context: Context) -> Iterator[Finding]:
         """Yield what is found."""
-        for suffix in (CHAINS, *CERTIFICATES):
+        for suffix in (CHAIN_FILES, *CERTIFICATES):
             each = context.main.effective.get(f"smtp_tls_{suffix}")
             if each and each.value and context.value(each.name) == context.value(f"smtpd_tls_{suffix}"):
                 yield self.finding(each.name_span(), "clients need no certificate, as a rule", "remove it")
@@ -430,7 +421,7 @@ class LevelWithoutCertificate(Rule):
             return
         told: set[str] = set()
         for view in servers(context):
-            if any(context.value(f"smtpd_tls_{suffix}", view) for suffix in (CHAINS, *CERTIFICATES)):
+            if any(context.value(f"smtpd_tls_{suffix}", view) for suffix in (CHAIN_FILES, *CERTIFICATES)):
                 continue
             parameter = next(
                 (
@@ -459,7 +450,7 @@ class LevelWithoutCertificate(Rule):
 
     @staticmethod
     def _help(context: Context) -> str:
-        for suffix in (CHAINS, *CERTIFICATES):
+        for suffix in (CHAIN_FILES, *CERTIFICATES):
             if context.value(f"smtp_tls_{suffix}") and context.is_set(f"smtp_tls_{suffix}"):
                 return f"smtp_tls_{suffix} is for mail that goes out; did you mean smtpd_tls_{suffix}?"
         return "set smtpd_tls_chain_files"

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from postconf import ServiceView, View
 
+from ...tls.settings.parameters import CERTIFICATES, CHAIN_FILES
 from ..context import Context
 from ..facts.key_files import ENFORCED, client_level, server_level
 from ..facts.readings import readings_of
@@ -166,7 +167,7 @@ class LevelNoneWithCertificate(Rule):
             return
         if any(context.value(f"{side}_tls_security_level") not in ("", "none") for side in ("postscreen", "tlsproxy")):
             return
-        for name in ("smtpd_tls_chain_files", "smtpd_tls_cert_file", "smtpd_tls_eccert_file"):
+        for name in (f"smtpd_tls_{end}" for end in (CHAIN_FILES, *CERTIFICATES)):
             each = context.main.effective.get(name)
             if each is None or (context.expanded(each) or "none").lower() == "none":
                 continue

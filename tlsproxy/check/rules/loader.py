@@ -10,8 +10,9 @@ from postconf import View
 from postconf.syntax.lines import encode
 from postconf.values import cipher_exclusions, protocols
 
+from ...tls.settings.parameters import CERTIFICATES, CHAIN_FILES, KEYS
 from ..context import Context
-from ..facts.key_files import CERTIFICATES, CHAINS, KEYS, server_level, used_files
+from ..facts.key_files import server_level, used_files
 from ..findings import Finding, Severity, Span
 from ..rule import Rule
 
@@ -28,7 +29,7 @@ class _Judged(Rule):
     words: tuple[str, ...] = ()
     unless: tuple[str, ...] = ()
     """Words that another rule takes care of."""
-    suffixes: tuple[str, ...] = (CHAINS, *CERTIFICATES)
+    suffixes: tuple[str, ...] = (CHAIN_FILES, *CERTIFICATES)
     help = ""
 
     def check(self, context: Context) -> Iterator[Finding]:
@@ -63,7 +64,7 @@ class KeyMismatch(_Judged):
     name = "key-cert-mismatch"
     effect = '"does not match", and TLS is turned off.'
     words = ("does not match", "key values mismatch")
-    suffixes = (*KEYS, CHAINS)
+    suffixes = (*KEYS, CHAIN_FILES)
     help = "put the certificate that was made with this key behind it"
     bad = (
         "smtpd_tls_security_level = may\nsmtpd_tls_cert_file = $config_directory/cert.pem\n"

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from postconf import ServiceView, View
 
+from ...tls.settings.parameters import FILES
 from ..context import Context
 from ..facts.key_files import client_level, server_level
 from ..findings import Edit, Finding, Fix, Severity
@@ -13,10 +14,6 @@ from ..rule import Rule
 from ..text.sources import Assignment
 from .services import ProcessLimit
 
-_FILES = (
-    *("chain_files", "cert_file", "key_file", "dcert_file", "dkey_file", "eccert_file", "eckey_file"),
-    *("CAfile", "CApath"),
-)
 _USUAL_NAME = "tlsproxy"
 RENAMED = {
     "tlsproxy_client_level": "tlsproxy_client_security_level",
@@ -240,7 +237,7 @@ class SettingsDiffer(Rule):
                     )
 
     def _client(self, context: Context, view: View, proxy: ServiceView) -> Iterator[Finding]:
-        for suffix in _FILES:
+        for suffix in FILES:
             mine, its = f"smtp_tls_{suffix}", f"tlsproxy_client_{suffix}"
             each = context.setting(mine, view)
             value = context.value(mine, view)

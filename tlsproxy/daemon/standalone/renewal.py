@@ -8,17 +8,16 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator
 
-from postconf.models import TlsClient, TlsServer, TlsSettings
+from postconf.models import TlsSettings
 from postconf.values import words
+
+from ...tls.settings.parameters import CHAIN_FILES, CLIENT, DH_FILES, FILES, SERVER
 
 Stamp = tuple[int, int, int] | None
 
 INTERVAL = 5.0
 """Seconds between two looks."""
-_FILES = (
-    *("cert_file", "key_file", "dcert_file", "dkey_file", "eccert_file", "eckey_file", "CAfile"),
-    *("dh1024_param_file", "dh512_param_file"),
-)
+_WATCHED = (*(end for end in FILES if end != "CApath"), *DH_FILES)  # OpenSSL looks into a directory itself
 _TABLE_SUFFIXES = ("", ".db", ".cdb", ".lmdb")
 
 
@@ -28,10 +27,13 @@ def files_of(settings: TlsSettings) -> list[str]:
 
 
 def _named(settings: TlsSettings) -> Iterator[str]:
-    view = settings.view
-    for prefix, model in ("tlsproxy_tls", TlsServer), ("tlsproxy_client", TlsClient):
-        yield from (view[f"{prefix}_{each}"] for each in _FILES if f"{prefix}_{each}" in model.model_fields)
-        yield from words(view[f"{prefix}_chain_files"])
+    view, release = settings.view, settings.view.config.release
+    for prefix in (SERVER, CLIENT):
+        for name in (f"{prefix}{end}" for end in _WATCHED):
+            if name.endswith(CHAIN_FILES):
+                yield from words(view[name])
+            elif name in release.defaults:
+                yield view[name]
     for table in words(view["tls_server_sni_maps"]):
         yield from (table.partition(":")[2] + suffix for suffix in _TABLE_SUFFIXES)
 

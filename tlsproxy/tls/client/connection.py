@@ -10,6 +10,7 @@ from typing import NamedTuple
 from OpenSSL import SSL
 
 from postconf.models import TlsGlobals
+from postconf.models.log_level import LogMask
 from postconf.values import SecurityLevel
 
 from ...log import Log
@@ -20,7 +21,6 @@ from ..openssl.peers import Certificate
 from ..report import trace
 from ..report.certificate import describe, log_fault, tell_of
 from ..report.summary import Agreement, agreement, signature, summary
-from ..settings.loglevel import LogMask
 from ..settings.release_behaviour import Behaviour
 from ..verification import dane
 from ..verification.evidence import Match, Proof, Refusal

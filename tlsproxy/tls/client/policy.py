@@ -8,17 +8,17 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from postconf.values import Protocols, SecurityLevel, protocols
+from postconf.values import SecurityLevel
 
 from ...log import Log
 from ...wire.dane import TlsaRecord
 from ...wire.messages import ClientStart
 from ..roles import SessionRefused
+from ..settings.client import DANE_LEVELS, level_of
 from ..verification.dane import Digests, show, strongest, usable_records
 from ..verification.names import references, to_ascii
 from ..verification.policy import Policy
 
-_DANE = (SecurityLevel.HALF_DANE, SecurityLevel.DANE, SecurityLevel.DANE_ONLY)
 _MAX_SNI = 255
 
 _UNUSABLE = {
@@ -39,32 +39,14 @@ class Demand(NamedTuple):
     """The server name that is sent (RFC 6066); empty for none."""
 
 
-def level_of(start: ClientStart) -> SecurityLevel:
-    """The level that is asked for; raise `SessionRefused` for a number that is none."""
-    try:
-        return SecurityLevel(start.tls_level)
-    except ValueError:
-        raise SessionRefused(f"{start.namaddr}: unknown TLS security level {start.tls_level}") from None
-
-
-def allowed_protocols(start: ClientStart) -> Protocols:
-    """The protocols of a session; raise `SessionRefused`."""
-    allowed = protocols(start.protocols)
-    if allowed is None:
-        raise SessionRefused(f'{start.namaddr}: Invalid TLS protocol list "{start.protocols}": aborting TLS session')
-    if level_of(start) in _DANE:
-        return Protocols(allowed.excluded | {"SSLv3"}, allowed.minimum, allowed.maximum)
-    return allowed
-
-
 def demand(start: ClientStart, digests: Digests, log: Log, *, verifydepth: int, mismatch_yields: bool) -> Demand:
     """Say what a START demands; raise `SessionRefused`."""
     level, namaddr = level_of(start), start.namaddr.lower()
     dane = start.dane
     # Without its records a session at these levels can't be what it is meant to be.
-    must_fail = bool(start.forced_failure_type) or (level in _DANE and dane is None)
+    must_fail = bool(start.forced_failure_type) or (level in DANE_LEVELS and dane is None)
     names = None
-    if level in _DANE or level >= SecurityLevel.VERIFY:
+    if level in DANE_LEVELS or level >= SecurityLevel.VERIFY:
         names = references(start.matchargv, nexthop=start.nexthop, host=start.host, namaddr=namaddr, log=log)
         if not names:
             log.warning(f"{namaddr}: could not configure peer name checks")
@@ -91,7 +73,7 @@ def demand(start: ClientStart, digests: Digests, log: Log, *, verifydepth: int, 
 
 
 def _server_name(start: ClientStart, level: SecurityLevel) -> str:
-    if level in _DANE:
+    if level in DANE_LEVELS:
         name = start.dane.domain if start.dane else ""
     else:
         name = to_ascii({"hostname": start.host, "nexthop": start.nexthop}.get(start.sni, start.sni))

@@ -9,26 +9,31 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from postconf.models import TlsClient, TlsSettings
+from postconf.models import TlsSettings
+from postconf.models.log_level import LogMask, log_level
 from postconf.values import SecurityLevel, cipher_exclusions
 
 from ...log import Log
 from ...loop import Loop
 from ...tlsmgr import TlsManager
 from ...wire.messages import ClientInit, ClientSettings, Generation, Request
-from ..contexts import BadContext, tell, tell_of_renewal
-from ..identities import BadIdentity
+from ..bounded_cache import BoundedCache
+from ..contexts import log_error, log_failed_renewal
 from ..openssl import binding, peers
 from ..roles import Offer, Packets, Peer, RoleUnavailable, SessionRefused
 from ..settings import culprit
-from ..settings.ciphers import BadCiphers, cipher_list
-from ..settings.comparison import SettingsMatch
-from ..settings.loglevel import LogMask, log_mask, packets
+from ..settings.ciphers import cipher_list
+from ..settings.client import ClientContextSettings, ClientVariant, allowed_protocols, client_init, level_of
+from ..settings.comparison import Match
+from ..settings.errors import CipherError, SettingsError
+from ..settings.levels import client_is_configured
+from ..settings.loglevel import checked_mask, packets
+from ..settings.parameters import CLIENT
 from ..settings.release_behaviour import Behaviour
 from ..verification.names import to_ascii
 from .connection import ClientPeer, Setting
-from .contexts import Cache, ClientContexts, Terms
-from .policy import allowed_protocols, demand, level_of
+from .contexts import ClientContexts
+from .policy import demand
 from .sessions import Place, cache_id
 
 DISABLED = "TLS client role is disabled by configuration"
@@ -44,28 +49,27 @@ class ClientRole:
         self._settings = settings
         self._behaviour = Behaviour.of(settings.view.config.release)
         self._log = log
-        self._match = SettingsMatch(settings, log)
-        self._contexts: Cache[ClientInit, ClientContexts] = Cache()
+        self._match = Match(settings, client_init(settings.view), log, sender="client")
+        self._contexts: BoundedCache[ClientInit, ClientContexts] = BoundedCache()
         self._manager: TlsManager | None = None
         self._loop: Loop | None = None
         self._seed_at = 0.0
-        to_ascii("\u00e9.test")  # loads tables that could not be loaded in a jail
         self.is_complete = False
         """True if contexts can be made by our own settings; requests with other settings are served without."""
+        to_ascii("\u00e9.test")  # loads tables that could not be loaded in a jail
         try:
             self._contexts_of(self._match.init)
             self.is_complete = True
-        except (BadIdentity, BadContext) as error:
-            tell(error, log)
+        except SettingsError as error:
+            log_error(error, log)
             log.warning("TLS client initialization failed")
-            blamed = error.algorithm or "chain_files" if isinstance(error, BadIdentity) else error.setting
-            for line in culprit.lines(settings, blamed, enforced=False, prefix="tlsproxy_client_"):
+            for line in culprit.lines(settings, error.setting, enforced=False, prefix=CLIENT):
                 log.warning(line)
 
     @classmethod
     def load(cls, settings: TlsSettings, log: Log) -> ClientRole:
         """Make the role; raise `RoleUnavailable` where the configuration has no use for it."""
-        if not is_configured(settings.client):
+        if not client_is_configured(settings.client):
             raise RoleUnavailable(DISABLED)
         return cls(settings, log)
 
@@ -86,14 +90,14 @@ class ClientRole:
         self._match.compare(settings.params, settings.init, new=new)
         try:
             contexts = self._contexts_of(settings.init)
-        except (BadIdentity, BadContext) as error:
-            tell(error, log)
+        except SettingsError as error:
+            log_error(error, log)
             raise RoleUnavailable(str(error)) from None
         try:
             return self._offer(contexts, settings)
-        except (SessionRefused, BadCiphers) as error:
+        except (SessionRefused, CipherError) as error:
             # Postfix notices only when the session begins.
-            log.warning(f"{start.namaddr.lower()}: {error}" if isinstance(error, BadCiphers) else str(error))
+            log.warning(f"{start.namaddr.lower()}: {error}" if isinstance(error, CipherError) else str(error))
             binding.log_errors(log)
             return RefusingOffer(settings.generation, str(error))
 
@@ -105,28 +109,32 @@ class ClientRole:
         try:
             for each in self._contexts.values():
                 each.renew()
-        except (BadIdentity, BadContext) as error:
-            tell_of_renewal(error, self._log)
+        except SettingsError as error:
+            log_failed_renewal(error, self._log)
             return False
         if not self.is_complete:
             try:
                 self._contexts_of(self._match.init)
                 self.is_complete = True
-            except (BadIdentity, BadContext) as error:
-                tell(error, self._log)
+            except SettingsError as error:
+                log_error(error, self._log)
         return True
 
     def _contexts_of(self, init: ClientInit) -> ClientContexts:
-        """What there is for an INIT, or else is made now."""
-        library, behaviour, log = self._settings.globals, self._behaviour, self._log
-        return self._contexts.get_or_make(self._match.key(init), lambda: ClientContexts(library, init, behaviour, log))
+        """Return what there is for an INIT, or make it now; what can't be made is not remembered."""
+        return self._contexts.get_or_make(self._match.key(init), lambda: self._make_contexts(init))
+
+    def _make_contexts(self, init: ClientInit) -> ClientContexts:
+        behaviour = self._behaviour
+        wanted = ClientContextSettings.of(init, traces=behaviour.settings_from_client)
+        return ClientContexts(self._settings.globals, wanted, behaviour, self._log)
 
     def _offer(self, contexts: ClientContexts, settings: ClientSettings) -> ClientOffer:
-        """Prepare a session; raise `SessionRefused` or `BadCiphers`."""
+        """Prepare a session; raise `SessionRefused` or `CipherError`."""
         log, start, library = self._log, settings.start, self._settings.globals
         mask = contexts.mask
         if settings.generation is Generation.V3_12:
-            mask = log_mask(start.log_param, start.log_level, log, traces=True)
+            mask = checked_mask(log_level(start.log_level, traces=True), start.log_param, log)
         if level_of(start) > SecurityLevel.ENCRYPT:
             mask |= LogMask.UNTRUSTED
         if mask & LogMask.VERBOSE:
@@ -134,21 +142,21 @@ class ClientRole:
         protocols = allowed_protocols(start)
         ciphers = cipher_list(library, start.cipher_grade, cipher_exclusions(start.cipher_exclusions))
         if mask & LogMask.VERBOSE:
-            log.info(f'{start.namaddr}: TLS cipher list "{ciphers}"')
-        depth, yields = contexts.init.verifydepth, self._behaviour.mismatch_yields
+            log.info(f'{start.namaddr}: TLS cipher list "{ciphers.text}"')
+        depth, yields = contexts.settings.verifydepth, self._behaviour.mismatch_yields
         wanted = demand(start, contexts.digests, log, verifydepth=depth, mismatch_yields=yields)
         policy = wanted.policy
-        context = contexts.get(Terms(ciphers, start.cipher_grade, protocols, policy.level > SecurityLevel.ENCRYPT))
+        context = contexts.get(ClientVariant(ciphers, protocols, policy.level > SecurityLevel.ENCRYPT))
         for complaint in context.complaints:
             log.warning(f"{start.namaddr.lower()}: {complaint}")
         if wanted.sni and mask & LogMask.SSL_DEBUG:
             log.info(f"{start.namaddr}: SNI hostname: {wanted.sni}")
         place = None
         if self._loop is not None and self._manager is not None:
-            init, raw_keys = contexts.init, self._behaviour.raw_keys
-            name = cache_id(init, start, policy, wanted.sni, ciphers, raw_keys=raw_keys)
+            raw_keys = self._behaviour.raw_keys
+            name = cache_id(settings.init, start, policy, wanted.sni, ciphers.text, raw_keys=raw_keys)
             told = log if mask & LogMask.CACHE else None
-            place = Place(self._manager, self._loop, init.cache_type, name, told)
+            place = Place(self._manager, self._loop, contexts.settings.cache_type, name, told)
             if self._loop.now >= self._seed_at:
                 self._seed_at = self._loop.now + _SEED_INTERVAL
                 self._manager.seed(library.tls_daemon_random_bytes, peers.add_entropy)
@@ -195,10 +203,3 @@ class RefusingOffer:
     def start(self, descriptor: int) -> Peer:  # noqa: ARG002
         """Refuse; why has been logged."""
         raise SessionRefused(self._problem)
-
-
-def is_configured(client: TlsClient) -> bool:
-    """Does the configuration have a use for the client role, as tlsproxy(8) sees it?"""
-    level = client.tlsproxy_client_security_level
-    by_level = client.tlsproxy_client_use_tls or client.tlsproxy_client_enforce_tls if level is None else level > 0
-    return bool(by_level or client.tlsproxy_client_per_site or client.tlsproxy_client_policy_maps)

@@ -19,6 +19,7 @@ from ...tlsmgr import TlsManager
 from ...wire.dane import TlsaRecord
 from ...wire.messages import ClientInit, ClientStart
 from ..openssl import peers
+from ..settings.parameters import AUTHORITIES, CERTIFICATES, CHAIN_FILES
 from ..verification.policy import Policy
 
 _RULES = "2"
@@ -90,7 +91,7 @@ def cache_id(init: ClientInit, start: ClientStart, policy: Policy, sni: str, cip
     parts.append(struct.pack("@i", policy.hopeless))
     parts += _records(start.dane.records if verified and start.dane else ())
     parts.append(_text(sni if verified else ""))
-    files = (init.chain_files, init.cert_file, init.dcert_file, init.eccert_file, init.CAfile, init.CApath)
+    files = [getattr(init, name) for name in (CHAIN_FILES, *CERTIFICATES, *AUTHORITIES)]
     if verified or any(files):
         names = policy.names if policy.names is not None else ("*",)
         own = _RULES, str(int(policy.level)), str(init.verifydepth), init.mdalg, start.mdalg, *files, *names

@@ -10,12 +10,11 @@ from typing import NamedTuple
 from OpenSSL import SSL
 
 from postconf.models import TlsGlobals
+from postconf.models.log_level import LogMask
 
 from ...hostnames import is_hostname
 from ...log import Log
 from ...wire.messages import Flag, PeerStatus, Request, TlsContext
-from ..contexts import BadContext
-from ..identities import BadIdentity
 from ..openssl import binding, callbacks, peers
 from ..openssl.callbacks import Hooks, NameRefused
 from ..openssl.peers import Certificate
@@ -23,9 +22,8 @@ from ..report import trace
 from ..report.certificate import describe, log_fault, tell_of
 from ..report.summary import Agreement, agreement, signature, summary
 from ..roles import Packets
-from ..settings.ciphers import BadCiphers
 from ..settings.digests import Digest
-from ..settings.loglevel import LogMask
+from ..settings.errors import SettingsError
 from ..settings.release_behaviour import Behaviour
 from ..verification.client_certificate import client_verdict
 from ..verification.evidence import Proof, Refusal, Step
@@ -86,14 +84,14 @@ class ServerPeer:
         detailed = setting.mask & _DETAILS
         if detailed & LogMask.VERBOSE:
             setting.log.info(f"setting up TLS connection from {namaddr}")
-            setting.log.info(f'{namaddr}: TLS cipher list "{setting.context.terms.ciphers}"')
+            setting.log.info(f'{namaddr}: TLS cipher list "{setting.context.variant.ciphers.text}"')
         self.ssl = ssl = binding.begin(setting.context.base(watched=watched), descriptor, server=True)
         if setting.context.renewed is not None:
             binding.change_context(ssl, setting.context.renewed)
         self._hooks = hooks = Hooks()
         if setting.names is not None:
             hooks.on_server_name = self._on_server_name
-        if setting.contexts.asks:
+        if setting.contexts.settings.asks:
             hooks.on_verify = self._on_verify
             hooks.on_fault = lambda: log_fault(setting.log)
             binding.ask_for_certificate(ssl)
@@ -120,11 +118,11 @@ class ServerPeer:
             if key is not None and not self._watched and not reused:
                 scheme = foretold_scheme(self._hello, key)
             own = signature(key, scheme)
-            if setting.contexts.asks:
+            if setting.contexts.settings.asks:
                 peer = signature(binding.peer_key(self.ssl), self._hooks.peer_scheme)
         self._hello = b""
         self._agreed = agreed = agreement(self.ssl, own, peer, setting.behaviour)
-        status = self._look_at_certificate(reused=reused) if setting.contexts.asks else 0
+        status = self._look_at_certificate(reused=reused) if setting.contexts.settings.asks else 0
         if mask & LogMask.SUMMARY:
             log.info(summary(agreed, status, "from", self._namaddr, self._sni))
         return agreed
@@ -172,7 +170,7 @@ class ServerPeer:
     def _complain(self, *, reused: bool) -> None:
         """Say why the client's certificate is not trusted."""
         setting = self._setting
-        if not (setting.mask & LogMask.UNTRUSTED or setting.context.terms.requires):
+        if not (setting.mask & LogMask.UNTRUSTED or setting.context.variant.requires):
             return
         if reused:
             setting.log.info(
@@ -231,7 +229,7 @@ class ServerPeer:
         except NamesUnavailable:
             log.warning(f"tls_server_sni_maps: {text} map lookup problem")
             raise NameRefused from None
-        except (BadIdentity, BadContext, BadCiphers) as error:
+        except SettingsError as error:
             log.warning(str(error))
             binding.log_errors(log)
             raise NameRefused from None
@@ -241,7 +239,7 @@ class ServerPeer:
 
 def needs_watching(setting: Setting, request: Request) -> bool | None:
     """Must the messages of a session be watched, for what is to be told of it? None: it depends on the hello."""
-    if setting.contexts.asks or setting.mask & LogMask.CACHE:
+    if setting.contexts.settings.asks or setting.mask & LogMask.CACHE:
         return True
     if not setting.mask and not request.flags & Flag.SEND_CONTEXT:
         return False

@@ -13,6 +13,7 @@ from postconf.models import TlsSettings
 
 from ...log import Log
 from ...wire.messages import ClientInit, ServerInit
+from .parameters import FILES
 
 Init = TypeVar("Init", ClientInit, ServerInit)
 
@@ -22,35 +23,10 @@ _HINT = (
     "tlsproxy service with settings that match that tlsproxy {0}, and 3) configure that tlsproxy {0} with a "
     "tlsproxy_service_name setting that resolves to that custom tlsproxy service"
 )
-_FILES = (
-    *("chain_files", "cert_file", "key_file", "dcert_file", "dkey_file", "eccert_file", "eckey_file"),
-    *("CAfile", "CApath"),
-)
 _MAX_TOLD = 1000
 _BUILT_IN = {"tls_eecdh_auto_curves": "?X25519MLKEM768:DEFAULT", "tls_ffdhe_auto_groups": ""}
 """Defaults of Postfix 3.11 and later where it was built with OpenSSL 3.5 or later; ours are those of other builds."""
 _RENAMED = {"config_file": "tls_config_file", "config_name": "tls_config_name"}
-
-
-def own_init(settings: TlsSettings) -> ClientInit:
-    """What our own configuration says of the client role."""
-    client, view = settings.client, settings.view
-    return ClientInit(
-        log_param=client.tlsproxy_client_loglevel_parameter,
-        log_level=client.tlsproxy_client_loglevel,
-        verifydepth=client.tlsproxy_client_scert_verifydepth,
-        cache_type="smtp",
-        chain_files=view["tlsproxy_client_chain_files"],
-        cert_file=client.tlsproxy_client_cert_file,
-        key_file=client.tlsproxy_client_key_file,
-        dcert_file=client.tlsproxy_client_dcert_file,
-        dkey_file=client.tlsproxy_client_dkey_file,
-        eccert_file=client.tlsproxy_client_eccert_file,
-        eckey_file=client.tlsproxy_client_eckey_file,
-        CAfile=client.tlsproxy_client_CAfile,
-        CApath=client.tlsproxy_client_CApath,
-        mdalg=client.tlsproxy_client_fingerprint_digest,
-    )
 
 
 class Match(Generic[Init]):
@@ -78,7 +54,7 @@ class Match(Generic[Init]):
     def compare(self, params: Mapping[str, str | int], init: Init, *, new: bool) -> None:
         """Warn of what is unexpected in a request; `new`: its context is still to be made."""
         differing = self._compare_params(params)
-        if new and self.key(init) != self.key(self.init) and any(getattr(init, name) for name in _FILES):
+        if new and self.key(init) != self.key(self.init) and any(getattr(init, name) for name in FILES):
             self._log.warning(_UNEXPECTED.format(self._sender))
             self._log.warning("; ".join(_differences(self.key(self.init)._asdict(), self.key(init)._asdict())))
             differing = True
@@ -102,13 +78,6 @@ class Match(Generic[Init]):
         self._log.warning(_UNEXPECTED.format("client"))  # in either role
         self._log.warning("; ".join(differences))
         return True
-
-
-class SettingsMatch(Match[ClientInit]):
-    """Compares requests of smtp(8) with our settings of the client role."""
-
-    def __init__(self, settings: TlsSettings, log: Log) -> None:
-        super().__init__(settings, own_init(settings), log, sender="client")
 
 
 def _differences(own: Mapping[str, str | int], theirs: Mapping[str, str | int]) -> list[str]:

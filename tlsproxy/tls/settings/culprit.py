@@ -10,22 +10,22 @@ from collections.abc import Iterator
 from postconf.models import TlsSettings
 from postconf.origins import chain
 
+from .parameters import CERTIFICATES, CHAIN_FILES, KEY_PAIRS, SERVER
+
 _PARAMETERS = {
     "level": ("security_level",),
-    "certificates": ("chain_files", "cert_file", "dcert_file", "eccert_file"),
+    "certificates": (CHAIN_FILES, *CERTIFICATES),
     "mdalg": ("fingerprint_digest",),
-    "RSA": ("cert_file", "key_file"),
-    "DSA": ("dcert_file", "dkey_file"),
-    "ECDSA": ("eccert_file", "eckey_file"),
+    **{pair.kind: pair[1:] for pair in KEY_PAIRS},
 }
 """What is to blame, by other names than those of the parameters."""
 _OPTIONAL = {"protocols": "protocols", "cipher_grade": "ciphers", "cipher_exclusions": "exclude_ciphers"}
 """What has a sibling that counts where TLS is required: instead of it or, for exclusions, besides."""
 
 
-def lines(settings: TlsSettings, setting: str, *, enforced: bool, prefix: str = "tlsproxy_tls_") -> Iterator[str]:
+def lines(settings: TlsSettings, setting: str, *, enforced: bool, prefix: str = SERVER) -> Iterator[str]:
     """Yield `file:line:column: name = value` for all that sets the blamed setting; `prefix` is that of the role."""
-    names = [name.replace("tlsproxy_tls_", prefix) for name in _names(setting, enforced=enforced)]
+    names = [name.replace(SERVER, prefix) for name in _names(setting, enforced=enforced)]
     made = dict.fromkeys(
         f"{origin.place}: {origin.name} = {origin.text}"
         for name in names
@@ -38,9 +38,9 @@ def lines(settings: TlsSettings, setting: str, *, enforced: bool, prefix: str = 
 def _names(setting: str, *, enforced: bool) -> Iterator[str]:
     if setting in _OPTIONAL:
         if enforced:
-            yield f"tlsproxy_tls_mandatory_{_OPTIONAL[setting]}"
+            yield f"{SERVER}mandatory_{_OPTIONAL[setting]}"
         if not enforced or setting == "cipher_exclusions":
-            yield f"tlsproxy_tls_{_OPTIONAL[setting]}"
+            yield f"{SERVER}{_OPTIONAL[setting]}"
     elif setting in ("tls_config_file", "tls_server_sni_maps"):
         yield setting
     elif setting.startswith("tls_"):  # a list of ciphers, of which nothing may be left
@@ -48,4 +48,4 @@ def _names(setting: str, *, enforced: bool) -> Iterator[str]:
         yield from _names("cipher_grade", enforced=enforced)
         yield from _names("cipher_exclusions", enforced=enforced)
     else:
-        yield from (f"tlsproxy_tls_{each}" for each in _PARAMETERS.get(setting, (setting,)))
+        yield from (f"{SERVER}{each}" for each in _PARAMETERS.get(setting, (setting,)))
