@@ -19,6 +19,7 @@ from contextlib import suppress
 
 from ..log import Log
 from ..loop import IN, Loop
+from ..session.relay import Relay
 from ..session.session import Session
 from ..tls.report.summary import Agreement
 from ..tls.roles import ClientRole, ServerRole
@@ -211,6 +212,8 @@ class Server:
     def _on_failure(self, function: Callable[..., object]) -> None:
         """A defect shows itself in one session: log it whole, end that session, and go on. So does want of memory."""
         session = getattr(function, "__self__", None)
+        if isinstance(session, Relay):
+            session = session.session
         try:
             if isinstance(sys.exc_info()[1], MemoryError):
                 self.log.error("out of memory")

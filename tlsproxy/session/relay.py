@@ -1,17 +1,20 @@
-"""Bytes between the two sides of one session, after the handshake.
+"""The relay of one session: bytes between its two sides, after the handshake.
 
 "Up" is from the remote peer (ciphertext) to the local one (plaintext), "down" the other way. Nothing is held back while
 it can be written; what can't is kept, and its side is not read again until it is gone: that is the whole flow control.
 All sessions of a process share one buffer, so an idle session owns none.
+
+The handlers of the steady state are called by the loop itself, each does its work in one call, and none looks at a
+state: an interpreter's calls cost as much as the work (docs/performance.md).
 """
 
 from __future__ import annotations
 
 import socket
 from enum import Enum, auto
-from typing import Any
+from typing import Any, Protocol
 
-from ..loop import Loop
+from ..loop import GONE, IN, OUT, Loop
 from ..tls.openssl.binding import (
     ERROR_SSL,
     ERROR_WANT_READ,
@@ -32,8 +35,8 @@ take."""
 _DOWN_LIMIT = 131072
 """So much is read at once; OpenSSL makes records of it, and writes them one by one."""
 _FEW_RECORDS = 2 * _RECORD
-"""Of a larger write the kernel is told when it begins and ends (tcp(7), TCP_CORK): it then fills its segments across
-the records. There are fewer of them, and each costs more than telling it."""
+"""Larger writes are corked (tcp(7), TCP_CORK), so that TLS records share full segments: fewer segments save more than
+the two setsockopt(2) calls cost."""
 
 _data, _view = buffer(_DOWN_LIMIT)
 
@@ -49,47 +52,77 @@ class End(Enum):
     """The local peer has closed its side."""
 
 
-class Relay:
-    """The part of a session that moves bytes, on two non-blocking descriptors, and never waits.
+class RelayOwner(Protocol):
+    """The session that a relay works for."""
 
-    `_on_remote` and `_on_local` handle events while nothing is pending for the other side, each in one call: an
-    interpreter's calls cost as much as the work. When something has become pending, or the session can't go on, they
-    call `_moved`. `_up_pending` and `_down_pending` hold what could not be written yet.
-    """
+    def relay_ended(self, end: End) -> None:
+        """Go on when the relay can't."""
+
+
+class Relay:
+    """Moves bytes between two non-blocking descriptors, and never waits. The session closes them."""
 
     __slots__ = (
         "_down_pending",
+        "_local",
         "_loop",
         "_receive_down",
         "_remote",
         "_remote_socket",
         "_send_up",
         "_ssl",
-        "_touched",
-        "_up_pending",
+        "session",
+        "touched",
+        "up_pending",
     )
-    _loop: Loop
-    _remote: int
-    """The descriptor that `_ssl` reads and writes."""
-    _remote_socket: socket.SocketType | None
-    """The same, once it has been needed; it must not close it."""
-    _touched: float
-    """When something last happened, by the loop's clock."""
-    _ssl: Any
 
-    def _start_relay(self, local: socket.SocketType) -> None:
+    def __init__(self, session: RelayOwner, loop: Loop, local: socket.SocketType, remote: int, ssl: Any) -> None:
+        """`remote` is the descriptor that `ssl` reads and writes."""
+        self.session = session
+        self.touched = loop.now
+        """When something last happened, by the loop's clock."""
+        self.up_pending: bytes | memoryview = b""
+        """What the local peer has not taken yet."""
+        self._down_pending = b""
+        self._loop = loop
+        self._local = local.fileno()
         self._receive_down = local.recv_into
         self._send_up = local.send
-        self._up_pending: bytes | memoryview = b""
-        self._down_pending = b""
+        self._remote = remote
+        self._remote_socket: socket.SocketType | None = None
+        self._ssl = ssl
 
-    def _moved(self, end: End | None) -> None:
-        """Go on when it is not as before: something is pending, or this is the end."""
-        raise NotImplementedError
+    def start(self) -> None:
+        """Wait for what comes, on either side."""
+        self._set_interest()
+
+    def close(self) -> None:
+        """Give up the descriptors, before the session closes them."""
+        if self._remote_socket is not None:
+            self._remote_socket.detach()  # or else it would close what is another file by then
+            self._remote_socket = None
+
+    def describe_stall(self) -> str:
+        """Return what the relay is waiting for, as Postfix logs it at the limit."""
+        if self.up_pending:
+            return "deadlock on plaintext stream"
+        return "deadlock on ciphertext stream" if self._down_pending else "ciphertext read/write timeout"
+
+    def write_local(self) -> End | None:
+        """Go on with what the local peer would not take."""
+        try:
+            self.up_pending = self.up_pending[self._send_up(self.up_pending) :]
+        except BlockingIOError:
+            pass
+        except OSError:
+            return End.LOCAL_CLOSED
+        return None
+
+    # -- the steady state: nothing is pending
 
     def _on_remote(self, _events: int) -> None:
         """Decrypt what has come from the remote peer and pass it on."""
-        self._touched = self._loop.now
+        self.touched = self._loop.now
         used = SSL_read(self._ssl, _data, _RECORD)
         end = None
         if not 0 < used < _SHORT:
@@ -100,12 +133,12 @@ class Relay:
             except BlockingIOError:
                 sent = 0
             except OSError:
-                self._moved(End.LOCAL_CLOSED)
+                self.session.relay_ended(End.LOCAL_CLOSED)
                 return
             if sent < used:
-                self._up_pending = memoryview(bytes(_view[sent:used]))
-        if end is not None or self._up_pending:
-            self._moved(end)
+                self.up_pending = memoryview(bytes(_view[sent:used]))
+        if end is not None or self.up_pending:
+            self._go_on(end)
 
     def _read_on(self, count: int) -> tuple[int, End | None]:
         """Read as long as there are full records, after a first call that has returned `count`; return all there is."""
@@ -120,7 +153,7 @@ class Relay:
 
     def _on_local(self, _events: int) -> None:
         """Encrypt what has come from the local peer and pass it on."""
-        self._touched = self._loop.now
+        self.touched = self._loop.now
         try:
             count = self._receive_down(_view)
         except BlockingIOError:
@@ -128,7 +161,7 @@ class Relay:
         except OSError:
             count = 0
         if not count:
-            self._moved(End.LOCAL_CLOSED)
+            self.session.relay_ended(End.LOCAL_CLOSED)
             return
         written = SSL_write(self._ssl, _data, count) if count <= _FEW_RECORDS else self._write_many(count)
         if written > 0:
@@ -136,9 +169,9 @@ class Relay:
         error = SSL_get_error(self._ssl, written)
         if error in (ERROR_WANT_WRITE, ERROR_WANT_READ):
             self._down_pending = bytes(_view[:count])
-            self._moved(None)
+            self._set_interest()
         else:
-            self._moved(_closed_or_failed(error))
+            self.session.relay_ended(_closed_or_failed(error))
 
     def _write_many(self, count: int) -> int:
         """Encrypt and pass on more than a few records; return what SSL_write has."""
@@ -153,15 +186,23 @@ class Relay:
         set_option(socket.IPPROTO_TCP, socket.TCP_CORK, 0)
         return written
 
-    def _write_local(self) -> End | None:
-        """Go on with what the local peer would not take."""
-        try:
-            self._up_pending = self._up_pending[self._send_up(self._up_pending) :]
-        except BlockingIOError:
-            pass
-        except OSError:
-            return End.LOCAL_CLOSED
-        return None
+    # -- something is pending
+
+    def _on_blocked_local(self, events: int) -> None:
+        """Go on with what the local peer has not taken; it may have something to say all the same."""
+        if events & (OUT | GONE):
+            self.touched = self._loop.now
+            self._go_on(self.write_local())
+        else:
+            self._on_local(events)
+
+    def _on_blocked_remote(self, events: int) -> None:
+        """Go on with what the remote peer has not taken; it may have something to say all the same."""
+        if events & (OUT | GONE):
+            self.touched = self._loop.now
+            self._go_on(self._write_remote())
+        else:
+            self._on_remote(events)
 
     def _write_remote(self) -> End | None:
         """Go on with what the remote peer would not take: the same bytes, as SSL_write demands."""
@@ -172,6 +213,27 @@ class Relay:
             return None
         error = SSL_get_error(self._ssl, written)
         return None if error in (ERROR_WANT_WRITE, ERROR_WANT_READ) else _closed_or_failed(error)
+
+    def _go_on(self, end: End | None) -> None:
+        if end is None:
+            self._set_interest()
+        else:
+            self.session.relay_ended(end)
+
+    def _set_interest(self) -> None:
+        """Read no side whose bytes can't be passed on."""
+        up, down = self.up_pending, self._down_pending
+        watch = self._loop.watch
+        watch(
+            self._local,
+            (0 if down else IN) | (OUT if up else 0),
+            self._on_blocked_local if up else self._on_local,
+        )
+        watch(
+            self._remote,
+            (0 if up else IN) | (OUT if down else 0),
+            self._on_blocked_remote if down else self._on_remote,
+        )
 
 
 def _closed_or_failed(error: int) -> End:

@@ -10,13 +10,8 @@ The rules (tlsproxy(8), as real postscreen(8) and smtp(8) rely on them):
 - When the remote peer closes or fails, what it sent before still reaches the local peer; close_notify is not answered.
 - Every state has a limit of inactivity. No input ends anything but this session.
 
-States, each a pair of handlers, in the order of a good session:
-
-    requesting → refused (waits for the local peer to close)
-               → receiving descriptor → handshaking → relaying → shutting down (close_notify is still to be sent)
-                                                               → draining      (only the local peer is still written)
-
-An object of this class does the I/O of its own two descriptors and never waits; the time is given to it.
+`states` has the table of states; the handlers that it names are methods here. An object of this class does the I/O of
+its own two descriptors and never waits; the time is given to it.
 """
 
 from __future__ import annotations
@@ -24,7 +19,6 @@ from __future__ import annotations
 import os
 import socket
 import sys
-from collections.abc import Callable
 from typing import Protocol
 
 from ..log import Log
@@ -42,38 +36,22 @@ from ..tls.openssl.binding import (
 )
 from ..tls.report.summary import Agreement
 from ..tls.roles import ClientRole, Offer, Packets, Peer, RoleUnavailable, ServerRole, SessionRefused
-from ..wire.attributes import AttributeReader, ProtocolError, Reading
-from ..wire.messages import (
-    ANNOUNCEMENT,
-    ClientSettings,
-    Flag,
-    Generation,
-    Request,
-    ServerSettings,
-    read_client_settings,
-    read_request,
-    read_server_settings,
-    split_request,
-    status_reply,
-)
+from ..wire.attributes import ProtocolError
+from ..wire.messages import ANNOUNCEMENT, Flag, Generation, Request, status_reply
+from . import states
 from .dump import PacketDump
 from .relay import End, Relay
+from .request import EITHER_ROLE, RequestReader
+from .states import State
 
-REQUEST_TIMEOUT = 100.0
-"""Seconds that a local peer has until it begins its request, and then until it has passed a descriptor."""
-_LISTS_TIMEOUT = 10.0
-"""Seconds that a request may take which has begun: its writer has all of it at hand."""
-_SESSION_GRACE = 10
-"""Seconds that are added to the client's session limit, which is the client's own business to enforce."""
-_MAX_TIMEOUT = 7 * 24 * 3600
-_EITHER_ROLE = Flag.SERVER | Flag.CLIENT
 _ROLES = {
     0: ("none", "(bogus_direction)"),
     Flag.SERVER: ("server", "from"),
     Flag.CLIENT: ("client", "to"),
-    _EITHER_ROLE: ("none", "from"),
+    EITHER_ROLE: ("none", "from"),
 }
 """The role that a request's flags mean, and how the log says it."""
+_NO_REQUEST = Request("", 0, 0, 0, "")
 _ONE_DESCRIPTOR = socket.CMSG_LEN(4)
 
 
@@ -93,52 +71,49 @@ class Owner(Protocol):
         """Forget a session that is over."""
 
 
-class Session(Relay):
-    """A session in one of the states above."""
+class Session:
+    """A session, in one of the states of the table."""
 
     __slots__ = (
-        "_close_peer",
+        "_connection",
         "_dump",
-        "_endpoint",
         "_handshake_queued",
+        "_limit",
         "_local",
+        "_log",
+        "_loop",
         "_offer",
         "_owner",
-        "_peer",
         "_reader",
-        "_reading",
+        "_relay",
+        "_remote",
         "_request",
-        "_tell_of_failure",
-        "_timed_out",
-        "_timeout",
+        "_state",
+        "_touched",
         "failure",
         "outcome",
         "role",
     )
-    # Known from the state that needs them on.
-    _request: Request
-    _offer: Offer
-    _peer: Peer
+    _offer: Offer  # known from the state `preparing` on
 
     def __init__(self, owner: Owner, local: socket.SocketType) -> None:
         """Take over `local`, a non-blocking UNIX stream."""
         self._owner = owner
         self._loop = owner.loop
+        self._log = owner.log
         self._local = local
         self._remote = -1
-        self._remote_socket = None
         self._dump: PacketDump | None = None
-        self._endpoint = ""
-        self._tell_of_failure: Callable[[], None] = _nothing
-        self._close_peer: Callable[[], None] = _nothing
+        self._reader: RequestReader | None = RequestReader(owner.generation)
+        self._request = _NO_REQUEST
+        self._connection: Peer | None = None
+        self._relay: Relay | None = None
         self._handshake_queued = False
-        self._reader = AttributeReader()
-        self._reading: Reading[None] | None = None
+        self._state = states.REQUESTING
+        self._limit = states.REQUEST_TIMEOUT
         self._touched = owner.loop.now
-        self._timeout = REQUEST_TIMEOUT
-        self._timed_out: Callable[[], None] = self._end
         self.role = "none"
-        """Which one is asked for: server, client or none."""
+        """The role that is asked for: server, client or none."""
         self.outcome = "bad_request"
         """How far it has come (`daemon.metrics.OUTCOMES`)."""
         self.failure = ""
@@ -146,108 +121,116 @@ class Session(Relay):
 
     def start(self) -> None:
         """Greet the local peer, if it knows that."""
-        if not self._is_announced or self._send(ANNOUNCEMENT):
-            self._watch_local(IN, self._on_request)
+        if self._owner.generation < Generation.V3_6 or self._send(ANNOUNCEMENT):
+            self._enter(states.REQUESTING)
 
-    # -- requesting
+    def check(self, now: float) -> None:
+        """Act on the limit of the present state, if it has passed."""
+        touched = self._touched if self._relay is None else max(self._touched, self._relay.touched)
+        if now - touched >= self._limit:
+            self.time_out()
 
-    def _on_request(self, _events: int) -> None:
+    def time_out(self) -> None:
+        """Act as if the limit of the present state had passed."""
+        getattr(self, self._state.at_limit)()
+
+    def abort(self) -> None:
+        """End at once, whatever the state: something unforeseen has happened."""
+        if self._local.fileno() >= 0:
+            self.end()
+
+    def _enter(self, state: State) -> None:
+        """Go on in another state: its limit begins, and its handlers get what comes."""
+        self._state = state
+        self._touched = self._loop.now
+        self._limit = state.limit.seconds(self._request)
+        if state.local is not None:
+            self._loop.watch(self._local.fileno(), state.local_events, getattr(self, state.local))
+        if state.remote is not None:
+            self._loop.watch(self._remote, state.remote_events, getattr(self, state.remote))
+
+    # -- requesting, reading settings
+
+    def on_request(self, _events: int) -> None:
+        """Take what has come of the request; act on it when it is whole."""
         try:
             data = self._local.recv(65536)
         except BlockingIOError:
             return
         except OSError:
             data = b""
+        reader = self._reader
+        if reader is None:
+            return
         try:
             if not data:
-                raise self._reader.end_of_input()
-            if self._reading is None:
-                request, data = split_request(data)
-                if request is not None and self._take_request(request):
-                    self._has_request()
-                    return
-                self._reading = self._read_lists(self._reader, request)
-            self._reader.feed(data)
-            next(self._reading)
-            if self._timeout != _LISTS_TIMEOUT:
-                self._touched = self._loop.now
-                self._timeout = _LISTS_TIMEOUT
-                self._timed_out = self._lists_timed_out
-        except StopIteration:
-            self._has_request()
+                raise reader.end()
+            is_whole = reader.feed(data)
         except ProtocolError as error:
-            self._bad_request(error)
-
-    def _take_request(self, request: Request) -> bool:
-        """Note the first list, and act on it if that is the whole request; return whether it was."""
-        self._request = request
-        self._endpoint = request.remote_endpoint
-        role = request.flags & _EITHER_ROLE
-        self.role, direction = _ROLES[role]
-        self._log.info(f"CONNECT {direction} {request.remote_endpoint}")
-        if role not in (Flag.CLIENT, Flag.SERVER):
-            self._log.warning(f"tlsp_get_request_event: bad request flags: {request.flags:#x}")
-            self._refuse_or_probe(available=False)
-        elif request.flags & Flag.PROBE_ONLY:
-            asked = self._owner.client_role if role == Flag.CLIENT else self._owner.server_role
-            self._refuse_or_probe(asked is not None)
-        elif role == Flag.CLIENT or self._owner.generation >= Generation.V3_12:
-            return False
-        else:
-            self._prepare_server(None)
-        return True
-
-    def _read_lists(self, reader: AttributeReader, request: Request | None) -> Reading[None]:
-        """Read the whole request, or what is missing of it, and act on it."""
-        if request is None:
-            request = yield from read_request(reader)
-            if self._take_request(request):
-                return
-        if self.role == "client":
-            self._prepare_client((yield from read_client_settings(reader, announced=self._is_announced)))
-        else:
-            self._prepare_server((yield from read_server_settings(reader)))
-
-    def _has_request(self) -> None:
-        """Go on without what has read the request."""
-        self._reading = _NOTHING_TO_READ
-        del self._reader  # a kilobyte
-        self._touched = self._loop.now
-        if self._timeout == _LISTS_TIMEOUT and self._timed_out == self._lists_timed_out:  # it has not ended
-            self._timeout = REQUEST_TIMEOUT
-            self._timed_out = self._end
-
-    def _lists_timed_out(self) -> None:
-        self._bad_request(self._reader.end_of_input("timeout"))
-
-    def _bad_request(self, error: ProtocolError) -> None:
-        part = "client TLS settings" if self._endpoint else "request attributes"
-        self._log.warning(f"tlsp_get_request_event: receive {part}: {error}")
-        self._end()
-
-    def _prepare_client(self, settings: ClientSettings) -> None:
-        role = self._owner.client_role
-        if role is None:
-            self._log.warning("TLS client role is disabled by configuration")
-            self._refuse_or_probe(available=False)
+            self._note_request(reader.request)
+            self._end_request(error)
             return
-        self._prepare(lambda: role.offer(self._request, settings))
+        self._note_request(reader.request)
+        if is_whole:
+            self._reader = None  # a kilobyte
+            self._act_on_request(reader)
+        elif self._state is states.REQUESTING:
+            self._enter(states.READING_SETTINGS)
 
-    def _prepare_server(self, settings: ServerSettings | None) -> None:
+    def on_half_request(self) -> None:
+        """End a session whose request does not go on."""
+        if self._reader is not None:
+            self._end_request(self._reader.end("timeout"))
+
+    def _note_request(self, request: Request | None) -> None:
+        """Log the first list, as soon as it is there."""
+        if request is not None and self._request is _NO_REQUEST:
+            self._request = request
+            self.role, direction = _ROLES[request.flags & EITHER_ROLE]
+            self._log.info(f"CONNECT {direction} {request.remote_endpoint}")
+
+    def _end_request(self, error: ProtocolError) -> None:
+        part = "client TLS settings" if self._request.remote_endpoint else "request attributes"
+        self._log.warning(f"tlsp_get_request_event: receive {part}: {error}")
+        self.end()
+
+    def _act_on_request(self, reader: RequestReader) -> None:
+        request, owner = self._request, self._owner
+        if self.role == "none":
+            self._log.warning(f"tlsp_get_request_event: bad request flags: {request.flags:#x}")
+            self._refuse()
+        elif request.flags & Flag.PROBE_ONLY:
+            role = owner.client_role if self.role == "client" else owner.server_role
+            self._refuse(available=role is not None)
+        else:
+            offer = self._offer_client(reader) if self.role == "client" else self._offer_server(reader)
+            if offer is None:
+                self._refuse()
+            else:
+                self._offer = offer
+                self._enter(states.PREPARING)
+                offer.when_ready(self._promise)
+
+    def _offer_client(self, reader: RequestReader) -> Offer | None:
+        role = self._owner.client_role
+        if role is None or reader.client is None:
+            self._log.warning("TLS client role is disabled by configuration")
+            return None
+        try:
+            return role.offer(self._request, reader.client)
+        except RoleUnavailable:
+            return None
+
+    def _offer_server(self, reader: RequestReader) -> Offer | None:
         role = self._owner.server_role
         if role is None:
-            self._refuse_or_probe(available=False)
-            return
-        self._prepare(lambda: role.offer(self._request, settings))
-
-    def _prepare(self, make_offer: Callable[[], Offer]) -> None:
+            return None
         try:
-            self._offer = make_offer()
+            return role.offer(self._request, reader.server)
         except RoleUnavailable:
-            self._refuse_or_probe(available=False)
-            return
-        self._expect(self._on_refused)  # nothing is to come before our answer
-        self._offer.when_ready(self._promise)
+            return None
+
+    # -- preparing, refused
 
     def _promise(self) -> None:
         """Answer that the session will be served, unless the local peer has not waited for it."""
@@ -255,20 +238,22 @@ class Session(Relay):
             return
         self.outcome = "no_descriptor"
         if self._send(status_reply(available=True)):
-            self._expect(self._on_descriptor)
+            self._enter(states.AWAITING)
 
-    def _refuse_or_probe(self, available: bool) -> None:
+    def _refuse(self, *, available: bool = False) -> None:
         """Answer, and wait for the local peer to close."""
         self.outcome = "refused"
         if self._send(status_reply(available)):
-            self._expect(self._on_refused)
+            self._enter(states.REFUSED)
 
-    def _on_refused(self, _events: int) -> None:
-        self._end()
+    def on_unexpected(self, _events: int) -> None:
+        """End: a local peer that closes, or that speaks out of turn."""
+        self.end()
 
-    # -- receiving the descriptor
+    # -- awaiting the descriptor
 
-    def _on_descriptor(self, _events: int) -> None:
+    def on_descriptor(self, _events: int) -> None:
+        """Take the remote peer's descriptor, and begin TLS or wait for its hello."""
         try:
             # Exactly one byte, and room for one descriptor: the kernel closes any others.
             data, ancillary, _flags, _address = self._local.recvmsg(1, _ONE_DESCRIPTOR, socket.MSG_CMSG_CLOEXEC)
@@ -288,57 +273,38 @@ class Session(Relay):
             if self._offer.packets is not Packets.NONE:
                 self._dump = PacketDump(self._loop, self._log, self._remote)
                 self._remote = self._dump.descriptor
-            if self._offer.hello_decides:
-                self._loop.watch(self._remote, IN | EDGE, self._on_hello)
-            else:
-                self._start_tls()
-        except SessionRefused:
-            self._refuse_session()
-            return
+            self._enter(states.GREETED if self._offer.hello_decides else states.HANDSHAKING)
         except OSError as error:  # not a socket
             self._no_descriptor(error.strerror or str(error))
             return
-        self._touched = self._loop.now
         self.outcome = "abandoned"
-        self._expect(self._on_early_local)
-        request = self._request
-        self._timeout = _bounded(request.handshake_timeout)
-        self._timed_out = self._handshake_timed_out
-        if request.flags & Flag.CLIENT:  # we speak first
-            self._queue_handshake()
-
-    def _refuse_session(self) -> None:
-        """Give up before the first byte of TLS; why has been logged."""
-        self.outcome = "handshake_failed"
-        self.failure = "refused"
-        self._log_failed_handshake()
-        self._end()
+        if self._state is states.HANDSHAKING and self._start_tls() and self._request.flags & Flag.CLIENT:
+            self._queue_handshake()  # we speak first
 
     def _no_descriptor(self, reason: str) -> None:
         self._log.warning(f"tlsp_get_fd_event: receive remote SMTP peer file descriptor: {reason}")
-        self._end()
+        self.end()
 
-    # -- handshaking
+    # -- greeted, handshaking
 
-    def _on_hello(self, _events: int) -> None:
+    def on_hello(self, _events: int) -> None:
         """Begin TLS now that the client has sent something to look at."""
-        self._touched = self._loop.now
+        self._enter(states.HANDSHAKING)
+        if self._start_tls():
+            self._queue_handshake()
+
+    def _start_tls(self) -> bool:
+        """Make the TLS connection; end the session if there can be none."""
         try:
-            self._start_tls()
+            self._connection = self._offer.start(self._remote)
         except SessionRefused:
-            self._refuse_session()
-            return
-        self._queue_handshake()
+            self._log_failed_handshake()
+            self.outcome, self.failure = "handshake_failed", "refused"
+            self.end()
+            return False
+        return True
 
-    def _start_tls(self) -> None:
-        # Once for each piece that comes: a handshake may stand in the queue for many turns.
-        self._loop.watch(self._remote, IN | EDGE, self._on_handshake)
-        self._peer = peer = self._offer.start(self._remote)
-        self._tell_of_failure = peer.failed
-        self._close_peer = peer.close
-        self._ssl = peer.ssl
-
-    def _on_early_local(self, events: int) -> None:
+    def on_early_local(self, events: int) -> None:
         """Leave early plaintext where it is, and the end of it; end for a local peer that has gone away."""
         try:
             nothing = not self._local.recv(1, socket.MSG_PEEK)
@@ -348,11 +314,12 @@ class Session(Relay):
             nothing = True
         if nothing and events & GONE:
             self._log_failed_handshake()
-            self._end()
+            self.end()
         else:
-            self._watch_local(0)
+            self._loop.watch(self._local.fileno(), 0, self.on_unexpected)
 
-    def _on_handshake(self, _events: int) -> None:
+    def on_handshake(self, _events: int) -> None:
+        """Go on with the handshake when its turn comes."""
         self._touched = self._loop.now
         self._queue_handshake()
 
@@ -364,177 +331,114 @@ class Session(Relay):
 
     def _handshake(self) -> None:
         self._handshake_queued = False
-        if self._remote < 0:  # ended while it was waiting in the queue
+        connection = self._connection
+        if self._remote < 0 or connection is None:  # ended while it was waiting in the queue
             return
         clear_errors()
-        result = SSL_do_handshake(self._ssl)
+        result = SSL_do_handshake(connection.ssl)
         if result == 1:
-            self._handshake_done()
+            self._handshake_done(connection)
             return
-        error = SSL_get_error(self._ssl, result)
+        error = SSL_get_error(connection.ssl, result)
         if error == ERROR_WANT_READ:
-            self._loop.watch(self._remote, IN | EDGE, self._on_handshake)
+            self._loop.watch(self._remote, IN | EDGE, self.on_handshake)
         elif error == ERROR_WANT_WRITE:
-            self._loop.watch(self._remote, OUT | EDGE, self._on_handshake)
+            self._loop.watch(self._remote, OUT | EDGE, self.on_handshake)
         else:
-            self._handshake_failed()
+            self._handshake_failed("handshake_failed")
 
-    def _handshake_timed_out(self) -> None:
-        self._log.warning(f"ciphertext read/write timeout for {self._endpoint}")
+    def on_handshake_limit(self) -> None:
+        """Give up a handshake that takes too long."""
+        self._log.warning(f"ciphertext read/write timeout for {self._request.remote_endpoint}")
         self._handshake_failed("handshake_timeout")
 
-    def _handshake_failed(self, outcome: str = "handshake_failed") -> None:
+    def _handshake_failed(self, outcome: str) -> None:
         self.outcome = outcome
         self.failure = "timeout" if outcome == "handshake_timeout" else first_error() or "connection_lost"
-        self._tell_of_failure()
+        if self._connection is not None:
+            self._connection.failed()
         self._log_failed_handshake()
-        self._end()
+        self.end()
 
     def _log_failed_handshake(self) -> None:
-        self._log.info(f"TLS handshake failed for service={self._request.serverid} peer={self._endpoint}")
-
-    def _handshake_done(self) -> None:
         request = self._request
-        peer = self._peer
-        agreed = peer.complete()
+        self._log.info(f"TLS handshake failed for service={request.serverid} peer={request.remote_endpoint}")
+
+    def _handshake_done(self, connection: Peer) -> None:
+        agreed = connection.complete()
         if self._dump is not None:
             self._dump.enabled = self._offer.packets is Packets.ALL
         self.outcome = "established"
-        self._owner.established(self, agreed, reused=peer.reused)
-        self._start_relay(self._local)
-        self._timeout = _bounded(request.session_timeout) + _SESSION_GRACE
-        self._timed_out = self._relay_timed_out
-        if request.flags & Flag.SEND_CONTEXT:
-            self._up_pending = memoryview(peer.told().encode(self._offer.generation))
-            if self._write_local() is not None:
+        self._owner.established(self, agreed, reused=connection.reused)
+        self._relay = relay = Relay(self, self._loop, self._local, self._remote, connection.ssl)
+        self._enter(states.RELAYING)
+        if self._request.flags & Flag.SEND_CONTEXT:
+            relay.up_pending = memoryview(connection.told().encode(self._offer.generation))
+            if relay.write_local() is not None:
                 self._log.warning("cannot send TLS context: Broken pipe")
-                self._end()
+                self.end()
                 return
-        self._set_interest()
+        relay.start()
 
-    # -- relaying
+    # -- relaying, shutting down, draining
 
-    def _moved(self, end: End | None) -> None:
-        """Go on when something has become pending, or at the end."""
-        if end is None:
-            self._set_interest()
-        else:
-            self._after(end)
-
-    def _on_blocked_local(self, events: int) -> None:
-        """Go on with what the local peer has not taken; it may have something to say all the same."""
-        if events & (OUT | GONE):
-            self._touched = self._loop.now
-            self._moved(self._write_local())
-        else:
-            self._on_local(events)
-
-    def _on_blocked_remote(self, events: int) -> None:
-        """Go on with what the remote peer has not taken; it may have something to say all the same."""
-        if events & (OUT | GONE):
-            self._touched = self._loop.now
-            self._moved(self._write_remote())
-        else:
-            self._on_remote(events)
-
-    def _set_interest(self) -> None:
-        up, down = self._up_pending, self._down_pending
-        local, remote = (0 if down else IN) | (OUT if up else 0), (0 if up else IN) | (OUT if down else 0)
-        self._watch_local(local, self._on_blocked_local if up else self._on_local)
-        self._loop.watch(self._remote, remote, self._on_blocked_remote if down else self._on_remote)
-
-    def _relay_timed_out(self) -> None:
-        if self._up_pending:
-            self._log.warning(f"deadlock on plaintext stream for {self._endpoint}")
-        elif self._down_pending:
-            self._log.warning(f"deadlock on ciphertext stream for {self._endpoint}")
-        else:
-            self._log.warning(f"ciphertext read/write timeout for {self._endpoint}")
-        self._end()
-
-    # -- ending
-
-    def _after(self, end: End) -> None:
+    def relay_ended(self, end: End) -> None:
         """Leave the relaying state."""
         if end is End.LOCAL_CLOSED:
-            self._shut_down(0)
+            self.on_shutdown(0)
             return
         if end is End.REMOTE_FAILED:
             log_errors(self._log)
         clear_errors()
-        if self._up_pending:
-            self._loop.watch(self._remote, 0, self._on_remote)
-            self._watch_local(OUT, self._on_drain)
+        if self._relay is not None and self._relay.up_pending:
+            self._enter(states.DRAINING)
         else:
-            self._end()
+            self.end()
 
-    def _shut_down(self, _events: int) -> None:
+    def on_session_limit(self) -> None:
+        """End a session in which nothing has happened for too long."""
+        if self._relay is not None:
+            self._log.warning(f"{self._relay.describe_stall()} for {self._request.remote_endpoint}")
+        self.end()
+
+    def on_shutdown(self, _events: int) -> None:
         """Send close_notify; what the remote peer says to it is not awaited."""
         clear_errors()
-        result = SSL_shutdown(self._ssl)
-        if result < 0:
-            error = SSL_get_error(self._ssl, result)
+        if self._connection is not None:
+            result = SSL_shutdown(self._connection.ssl)
+            error = SSL_get_error(self._connection.ssl, result) if result < 0 else 0
             if error in (ERROR_WANT_READ, ERROR_WANT_WRITE):
-                self._watch_local(0)
-                self._loop.watch(self._remote, OUT, self._shut_down)
+                if self._state is not states.SHUTTING_DOWN:
+                    self._enter(states.SHUTTING_DOWN)
                 return
             if error == ERROR_SSL:
                 clear_errors()
-        self._end()
+        self.end()
 
-    def _on_drain(self, _events: int) -> None:
+    def on_drain(self, _events: int) -> None:
         """Write out what the remote peer sent before it left."""
         self._touched = self._loop.now
-        if self._write_local() is not None or not self._up_pending:
-            self._end()
+        if self._relay is None or self._relay.write_local() is not None or not self._relay.up_pending:
+            self.end()
 
-    def _end(self) -> None:
+    # -- the end
+
+    def end(self) -> None:
         """Close both sides; safe to call at any time, once."""
         loop = self._loop
-        if self._remote_socket is not None:
-            self._remote_socket.detach()  # or else it would close what is closed below
+        if self._relay is not None:
+            self._relay.close()
+            self._relay = None  # which refers to the session
         if self._remote >= 0:
             loop.close(self._remote, shared=True)
             self._remote = -1
-        self._close_peer()
+        if self._connection is not None:
+            self._connection.close()
         loop.close(self._local.detach())
-        if self._endpoint:
-            self._log.info(f"DISCONNECT {self._endpoint}")
-        self._reading = _NOTHING_TO_READ  # which else refers to the session
-        self._timed_out = _nothing
+        if self._request.remote_endpoint:
+            self._log.info(f"DISCONNECT {self._request.remote_endpoint}")
+        self._limit = float("inf")
         self._owner.ended(self)
-
-    def abort(self) -> None:
-        """End at once, whatever the state: something unforeseen has happened."""
-        if self._local.fileno() >= 0:
-            self._end()
-
-    # -- common
-
-    @property
-    def _is_announced(self) -> bool:
-        """Do local peers wait for us to speak first?"""
-        return self._owner.generation >= Generation.V3_6
-
-    @property
-    def _log(self) -> Log:
-        return self._owner.log
-
-    def check(self, now: float) -> None:
-        """Act on the limit of the present state, if it has passed."""
-        if now - self._touched >= self._timeout:
-            self._timed_out()
-
-    def time_out(self) -> None:
-        """Act as if the limit of the present state had passed."""
-        self._timed_out()
-
-    def _expect(self, handler: Callable[[int], None]) -> None:
-        """Let another handler have what comes from the local peer, which is watched for that."""
-        self._loop.handlers[self._local.fileno()] = handler
-
-    def _watch_local(self, events: int, handler: Callable[[int], None] | None = None) -> None:
-        self._loop.watch(self._local.fileno(), events, handler or self._on_local)
 
     def _send(self, message: bytes) -> bool:
         """Send a few bytes of the protocol; a local peer that can't take even those is gone."""
@@ -544,19 +448,5 @@ class Session(Relay):
             sent = 0
         if sent == len(message):
             return True
-        self._end()
+        self.end()
         return False
-
-
-_NOTHING_TO_READ: Reading[None] = (None for _ in ())
-
-
-def _bounded(seconds: int) -> float:
-    """A limit that a peer asks for; nonsense (negative) means at once, as 0 does."""
-    if seconds < 0:
-        return 0
-    return seconds if seconds < _MAX_TIMEOUT else _MAX_TIMEOUT
-
-
-def _nothing() -> None:
-    """Stand in for an action that has no object."""

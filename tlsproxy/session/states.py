@@ -1,0 +1,156 @@
+"""States of a session: what may come in each, how long that may take, and where it leads (tlsproxy(8)).
+
+=================  =====================================  =====================  ==================================
+state              what may come                          limit                  at the limit
+=================  =====================================  =====================  ==================================
+requesting         the request begins                     100 s                  end, silently
+reading settings   the rest of the request                10 s                   warning, end
+preparing          nothing: the answer is not out yet     100 s                  end, silently
+refused            the local peer closes                  100 s                  end, silently
+awaiting           the remote peer's descriptor           100 s                  end, silently
+greeted            the remote peer's first bytes          first of the request   warning, handshake failed, end
+handshaking        messages of TLS                        first of the request   warning, handshake failed, end
+relaying           data both ways, an end                 second, and 10 s more  warning, end
+shutting down      room for close_notify                  second, and 10 s more  warning, end
+draining           room for what the remote peer sent     second, and 10 s more  warning, end
+=================  =====================================  =====================  ==================================
+
+A limit is one of inactivity: it begins again when something comes; that of a request counts from its first byte. The
+end of either side ends the session in every state, and so does an event that the state has no use for.
+"""
+
+from __future__ import annotations
+
+from enum import Enum, auto
+from typing import Final, NamedTuple
+
+from ..loop import EDGE, IN, OUT
+from ..wire.messages import Request
+
+REQUEST_TIMEOUT = 100.0
+"""Seconds that a local peer has until it begins its request, and then until it has passed a descriptor."""
+_SETTINGS_TIMEOUT = 10.0
+"""Seconds that a request may take which has begun: its writer has all of it at hand."""
+_SESSION_GRACE = 10
+"""Seconds that are added to the client's session limit, which is the client's own business to enforce."""
+_MAX_TIMEOUT = 7 * 24 * 3600
+
+
+class Limit(Enum):
+    """How long nothing may happen in a state."""
+
+    REQUEST = auto()
+    SETTINGS = auto()
+    HANDSHAKE = auto()
+    SESSION = auto()
+
+    def seconds(self, request: Request) -> float:
+        """Return the limit of a session with this request; nonsense (a negative one) means at once, as 0 does."""
+        if self is Limit.REQUEST:
+            return REQUEST_TIMEOUT
+        if self is Limit.SETTINGS:
+            return _SETTINGS_TIMEOUT
+        if self is Limit.HANDSHAKE:
+            return min(max(request.handshake_timeout, 0), _MAX_TIMEOUT)
+        return min(max(request.session_timeout, 0), _MAX_TIMEOUT) + _SESSION_GRACE
+
+
+class State(NamedTuple):
+    """One row of the table. Handlers and what is done at the limit are methods of `session.Session`, by name."""
+
+    name: str
+    limit: Limit
+    at_limit: str
+    local: str | None = None
+    """The handler of events of the local peer; None: the relay's."""
+    local_events: int = IN
+    """0: it is not watched."""
+    remote: str | None = None
+    """The handler of events of the remote peer; None: the relay's, or there is no remote peer yet."""
+    remote_events: int = IN | EDGE
+    """Edge-triggered during the handshake, which may stand in the loop's queue for many turns."""
+    leads_to: tuple[str, ...] = ()
+    """The states that may follow; the end may follow any."""
+
+
+REQUESTING: Final = State(
+    "requesting",
+    Limit.REQUEST,
+    "end",
+    local="on_request",
+    leads_to=("reading settings", "preparing", "refused"),
+)
+READING_SETTINGS: Final = State(
+    "reading settings",
+    Limit.SETTINGS,
+    "on_half_request",
+    local="on_request",
+    leads_to=("preparing", "refused"),
+)
+PREPARING: Final = State(
+    "preparing",
+    Limit.REQUEST,
+    "end",
+    local="on_unexpected",
+    leads_to=("refused", "awaiting"),
+)
+REFUSED: Final = State("refused", Limit.REQUEST, "end", local="on_unexpected")
+AWAITING: Final = State(
+    "awaiting",
+    Limit.REQUEST,
+    "end",
+    local="on_descriptor",
+    leads_to=("greeted", "handshaking"),
+)
+GREETED: Final = State(
+    "greeted",
+    Limit.HANDSHAKE,
+    "on_handshake_limit",
+    local="on_early_local",
+    remote="on_hello",
+    leads_to=("handshaking",),
+)
+HANDSHAKING: Final = State(
+    "handshaking",
+    Limit.HANDSHAKE,
+    "on_handshake_limit",
+    local="on_early_local",
+    remote="on_handshake",
+    leads_to=("relaying",),
+)
+RELAYING: Final = State(
+    "relaying",
+    Limit.SESSION,
+    "on_session_limit",
+    leads_to=("shutting down", "draining"),
+)
+SHUTTING_DOWN: Final = State(
+    "shutting down",
+    Limit.SESSION,
+    "on_session_limit",
+    local="on_unexpected",
+    local_events=0,
+    remote="on_shutdown",
+    remote_events=OUT,
+)
+DRAINING: Final = State(
+    "draining",
+    Limit.SESSION,
+    "on_session_limit",
+    local="on_drain",
+    local_events=OUT,
+    remote="on_unexpected",
+    remote_events=0,
+)
+STATES: Final = (
+    REQUESTING,
+    READING_SETTINGS,
+    PREPARING,
+    REFUSED,
+    AWAITING,
+    GREETED,
+    HANDSHAKING,
+    RELAYING,
+    SHUTTING_DOWN,
+    DRAINING,
+)
