@@ -214,7 +214,7 @@ class NothingLeft(Rule):
         kinds = {
             _kind_of(x509.load_pem_x509_certificate(each.chain[0].text).public_key()) for each in verdict.identities
         }
-        for cipher in _in_order(ciphers):
+        for cipher in _in_order(ciphers.text):
             if cipher.startswith(("TLS_", "ADH-", "AECDH-")) or "PSK" in cipher or "SRP" in cipher:
                 continue
             if ("ECDSA" if "ECDSA" in cipher else "DSA" if "DSS" in cipher else "RSA") in kinds:
