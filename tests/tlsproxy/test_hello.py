@@ -1,4 +1,4 @@
-"""Signature digests in the log are those of the handshake, whether it was watched or foretold from the ClientHello."""
+"""Signature digests in the log are those of the handshake, whether it was watched or predicted from the ClientHello."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from peers.proxy import Proxy, running, write_config
 from tlsproxy.tls.contexts import bare_context
 from tlsproxy.tls.openssl import binding, callbacks
 from tlsproxy.tls.openssl.binding import Key
-from tlsproxy.tls.server.signature_prediction import foretold_scheme, is_whole, peek, signature_schemes
+from tlsproxy.tls.server.signature_prediction import is_whole, peek, predicted_scheme, signature_schemes
 
 SHA256_FIRST = "rsa_pss_rsae_sha256:rsa_pss_rsae_sha512:ecdsa_secp256r1_sha256"
 SHA512_FIRST = "rsa_pss_rsae_sha512:rsa_pss_rsae_sha256:ecdsa_secp256r1_sha256"
@@ -65,7 +65,7 @@ def test_a_hello_is_whole_when_all_of_it_is_there() -> None:
     ],
 )
 def test_the_scheme_is_the_first_one_that_suits_the_key(schemes: str, key: Key, scheme: int) -> None:
-    assert foretold_scheme(client_hello(schemes), key) == scheme
+    assert predicted_scheme(client_hello(schemes), key) == scheme
 
 
 SIGNING = [f"rsa_pss_{kind}_sha{size}" for kind in ("rsae", "pss") for size in (256, 384, 512)]
@@ -87,7 +87,7 @@ def signers(tmp_path_factory: pytest.TempPathFactory) -> dict[int, SSL.Context]:
 
 
 @given(st.permutations(SIGNING), st.integers(1, 6), st.sampled_from([1024, 2048]))
-def test_what_is_foretold_is_what_openssl_does(
+def test_what_is_predicted_is_what_openssl_does(
     signers: dict[int, SSL.Context], order: list[str], count: int, bits: int
 ) -> None:
     context = SSL.Context(SSL.TLS_METHOD)
@@ -104,12 +104,12 @@ def test_what_is_foretold_is_what_openssl_does(
         hello = peek(theirs.fileno())
         assert is_whole(hello)
         hooks = callbacks.Hooks()
-        server = binding.begin(signers[bits], theirs.fileno(), server=True)
+        server = callbacks.begin_watched(signers[bits], theirs.fileno(), server=True)
         callbacks.hook(server, hooks)
         binding.SSL_do_handshake(server)
         binding.clear_errors()
         callbacks.unhook(server)
-    assert hooks.own_scheme == foretold_scheme(hello, ("RSA-PSS", "", bits))
+    assert hooks.own_scheme == predicted_scheme(hello, ("RSA-PSS", "", bits))
 
 
 @given(st.binary(max_size=200), st.integers(0, 200))
@@ -117,7 +117,7 @@ def test_any_bytes_can_be_asked(noise: bytes, position: int) -> None:
     hello = client_hello()
     for data in (noise, hello[:position] + noise, hello[:position] + noise + hello[position + len(noise) :]):
         is_whole(data)
-        foretold_scheme(data, ("RSA-PSS", "", 2048))
+        predicted_scheme(data, ("RSA-PSS", "", 2048))
 
 
 @pytest.fixture(scope="module")

@@ -313,7 +313,7 @@ def test_groups_are_chosen_as_the_release_does(
     log = Lines()
     chain = {"smtpd_tls_chain_files": f"{certificates.directory}/ec256.pem"}
     role = make_role(tmp_path, chain | settings, log, version=version)
-    context = role._own.context.base(watched=False)
+    context = role._own.context.base
 
     def serves(group: int) -> bool:
         ours, theirs = socket.socketpair()

@@ -13,7 +13,7 @@ from postconf.syntax.lines import encode
 from postconf.values import Protocols
 
 from ..log import Log
-from .openssl import binding, callbacks, peers
+from .openssl import binding, peers
 from .settings import library_config
 from .settings.ciphers import CipherList
 from .settings.digests import Fingerprints, digest_by_name
@@ -63,7 +63,6 @@ def bare_context() -> SSL.Context:
     """Make a context that knows of no policy yet."""
     context = SSL.Context(SSL.TLS_METHOD)
     binding.tune(context)
-    callbacks.see_messages(context)
     context.set_cipher_list(_LOWEST_SECURITY)
     return context
 

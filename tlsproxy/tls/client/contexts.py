@@ -77,6 +77,7 @@ class ClientContexts:
             peers.share_trust(context, self._trust)
         use_identities(context, self._identities, self.settings.certificates.text, self._log)
         callbacks.judge_chains(context, self.settings.verifydepth)
+        callbacks.see_messages(context)  # for tickets, and for what the server has signed with
         if self._groups:
             binding.set_groups(context, self._groups)
         use_ciphers(context, variant.ciphers, authenticate=variant.authenticate)

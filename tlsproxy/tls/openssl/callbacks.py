@@ -12,7 +12,7 @@ from typing import Any
 from OpenSSL import SSL
 from OpenSSL._util import ffi, lib
 
-from .binding import require
+from .binding import begin, require
 from .peers import UNSPECIFIED, Certificate, borrowed
 
 require(
@@ -120,12 +120,24 @@ def _on_message(write: int, _version: int, kind: int, data: Any, size: int, ssl:
             hooks.hello = ffi.buffer(data, size)[:]
 
 
-def see_messages(context: SSL.Context, *, wanted: bool = True) -> None:
-    """Let the messages of connections that are made of this context from now on be seen, or not.
+def see_messages(context: SSL.Context) -> None:
+    """Let the messages of all connections that are made of this context be seen.
 
     It has its price: OpenSSL calls back for each record of such a connection, to its end.
     """
-    lib.SSL_CTX_set_msg_callback(context._context, _on_message if wanted else ffi.NULL)
+    lib.SSL_CTX_set_msg_callback(context._context, _on_message)
+
+
+def begin_watched(context: SSL.Context, descriptor: int, *, server: bool) -> Any:
+    """Make a connection as `binding.begin` does, and let the messages of this one be seen.
+
+    A connection takes the callback over from its context when it is made; the binding can't set it later.
+    """
+    see_messages(context)
+    try:
+        return begin(context, descriptor, server=server)
+    finally:
+        lib.SSL_CTX_set_msg_callback(context._context, ffi.NULL)
 
 
 # Server names.

@@ -27,8 +27,9 @@ from ..settings.errors import SettingsError
 from ..settings.release_behaviour import Behaviour
 from ..verification.client_certificate import client_verdict
 from ..verification.evidence import Proof, Refusal, Step
+from .client_hello import has_ticket
 from .contexts import ServerContext, ServerContexts
-from .signature_prediction import foretold_scheme, has_ticket
+from .signature_prediction import SignatureDigest
 from .sni import NamesUnavailable, ServerNames
 from .tickets import shown_expiry
 
@@ -56,20 +57,27 @@ class ServerPeer:
     """One session."""
 
     __slots__ = (
-        *("_agreed", "_answer", "_facts", "_hello", "_hooks", "_namaddr", "_request", "_setting"),
-        *("_sni", "_steps", "_ticketed", "_watched", "reused", "ssl"),
+        "_agreed",
+        "_answer",
+        "_digest",
+        "_facts",
+        "_hooks",
+        "_namaddr",
+        "_request",
+        "_setting",
+        "_sni",
+        "_steps",
+        "_ticketed",
+        "reused",
+        "ssl",
     )
 
     _agreed: Agreement  # known from `complete` on
 
     def __init__(
-        self, setting: Setting, request: Request, namaddr: str, descriptor: int, *, hello: bytes, watched: bool
+        self, setting: Setting, request: Request, namaddr: str, descriptor: int, digest: SignatureDigest
     ) -> None:
-        """Begin TLS on the remote peer's descriptor.
-
-        `namaddr` is what the peer is called in the log; `hello`: what it has said, if that matters; `watched`: the
-        messages of the handshake are to be seen.
-        """
+        """Begin TLS on the remote peer's descriptor; `namaddr` is what the peer is called in the log."""
         self._setting = setting
         self._request = request
         self._namaddr = namaddr.lower()
@@ -78,14 +86,15 @@ class ServerPeer:
         self._steps: list[Step] = []
         self._answer: Proof | Refusal | None = None
         self._ticketed = False
-        self._hello = hello
-        self._watched = watched
+        self._digest = digest
         self.reused = False
         detailed = setting.mask & _DETAILS
         if detailed & LogMask.VERBOSE:
             setting.log.info(f"setting up TLS connection from {namaddr}")
             setting.log.info(f'{namaddr}: TLS cipher list "{setting.context.variant.ciphers.text}"')
-        self.ssl = ssl = binding.begin(setting.context.base(watched=watched), descriptor, server=True)
+        digest.look(descriptor)
+        begin = callbacks.begin_watched if digest.is_watched else binding.begin
+        self.ssl = ssl = begin(setting.context.base, descriptor, server=True)
         if setting.context.renewed is not None:
             binding.change_context(ssl, setting.context.renewed)
         self._hooks = hooks = Hooks()
@@ -102,7 +111,7 @@ class ServerPeer:
                 hooks.on_ticket, on_hello = self._on_ticket, self._on_hello
                 hooks.keeps_hello = True
             hooks.on_step = trace.follow(ssl, traced, on_hello)
-        if watched or setting.names is not None:
+        if digest.is_watched or setting.names is not None:
             callbacks.hook(ssl, hooks)
 
     def complete(self) -> Agreement:
@@ -114,13 +123,10 @@ class ServerPeer:
             log.info(f"{self._namaddr}: Reusing old session{ticket}")
         own = peer = None
         if setting.behaviour.signatures_when_resumed or not reused:
-            key, scheme = binding.own_key(self.ssl), self._hooks.own_scheme
-            if key is not None and not self._watched and not reused:
-                scheme = foretold_scheme(self._hello, key)
-            own = signature(key, scheme)
+            key = binding.own_key(self.ssl)
+            own = signature(key, self._digest.scheme(key, self._hooks.own_scheme, resumed=reused))
             if setting.contexts.settings.asks:
                 peer = signature(binding.peer_key(self.ssl), self._hooks.peer_scheme)
-        self._hello = b""
         self._agreed = agreed = agreement(self.ssl, own, peer, setting.behaviour)
         status = self._look_at_certificate(reused=reused) if setting.contexts.settings.asks else 0
         if mask & LogMask.SUMMARY:
@@ -139,7 +145,7 @@ class ServerPeer:
 
     def close(self) -> None:
         """Forget what is kept beside the connection."""
-        if self._watched or self._setting.names is not None:
+        if self._digest.is_watched or self._setting.names is not None:
             callbacks.unhook(self.ssl)
 
     def _look_at_certificate(self, *, reused: bool) -> int:
@@ -237,14 +243,11 @@ class ServerPeer:
         return context
 
 
-def needs_watching(setting: Setting, request: Request) -> bool | None:
-    """Must the messages of a session be watched, for what is to be told of it? None: it depends on the hello."""
-    if setting.contexts.settings.asks or setting.mask & LogMask.CACHE:
-        return True
-    if not setting.mask and not request.flags & Flag.SEND_CONTEXT:
-        return False
-    # In debug logs TLS begins before the client has sent anything.
-    is_traced = bool(setting.mask & _DETAILS)
-    if is_traced or setting.library.tls_config_file not in _BUILT_IN:
-        return True
-    return None if setting.contexts.chooses_digests else False
+def signature_digest(setting: Setting, request: Request) -> SignatureDigest:
+    """Decide how the digest of a session becomes known, as far as anybody wants it."""
+    contexts, mask = setting.contexts, setting.mask
+    wanted = bool(mask or request.flags & Flag.SEND_CONTEXT)
+    # In debug logs TLS begins before the client has sent anything; a file may choose other signature algorithms.
+    unpredictable = bool(mask & _DETAILS) or setting.library.tls_config_file not in _BUILT_IN
+    must_watch = contexts.settings.asks or bool(mask & LogMask.CACHE) or (wanted and unpredictable)
+    return SignatureDigest(wanted=wanted, must_watch=must_watch, keys_decide=contexts.keys_decide)

@@ -75,8 +75,8 @@ class ServerContexts:
         self.resumption = Resumption.of(library, view, self._options, log, ids=ids)
         self._trust = trusting_context(library, settings.CAfile, settings.CApath)
         self.identities = read_configured(settings.certificates, log)
-        self.chooses_digests = self._chooses_digests()
-        """Does it depend on the client with which digest a handshake is signed?"""
+        self.keys_decide = self._keys_decide()
+        """True if our keys leave no choice of the digest with which a handshake is signed."""
         self._dh = DhParameters(settings.dh_file, log)
         self._groups = choose_groups(library, log, defaults=behaviour.default_groups)
         self._authorities = self._names_of_authorities()
@@ -94,12 +94,12 @@ class ServerContexts:
     def renew(self) -> None:
         """Read keys and certificates again, for new sessions; raise `IdentityError`, and nothing has changed."""
         self.identities = read_configured(self.settings.certificates, self._log)
-        self.chooses_digests = self._chooses_digests()
+        self.keys_decide = self._keys_decide()
         for each in self._made.values():
             each.renew()
 
-    def _chooses_digests(self) -> bool:
-        return self.named or not all(binding.has_one_digest(each.key.text) for each in self.identities)
+    def _keys_decide(self) -> bool:
+        return not self.named and all(binding.has_one_digest(each.key.text) for each in self.identities)
 
     def _names_of_authorities(self) -> binding.AuthorityNames | None:
         file = self.settings.CAfile
@@ -144,22 +144,16 @@ class ServerContext:
         self.variant = variant
         self._contexts = contexts
         self._chains: BoundedCache[bytes, SSL.Context] = BoundedCache(_MOST_CHAINS)
-        self._watched = True
         self._base = self._make_base()
         self.renewed: SSL.Context | None = None
         """The context with newer certificates than those of `base`, to be changed to when a session has begun."""
 
-    def base(self, *, watched: bool) -> SSL.Context:
-        """The context that a session begins with: it seals its tickets.
-
-        `watched`: the messages of the connection that is made of it are to be seen.
-        """
+    @property
+    def base(self) -> SSL.Context:
+        """The context that a session begins with: it seals its tickets."""
         if time.monotonic() >= self.expires:
             self._base = self._make_base()
             self.renewed = None
-        if watched != self._watched:
-            callbacks.see_messages(self._base, wanted=watched)
-            self._watched = watched
         return self._base
 
     def renew(self) -> None:
@@ -173,7 +167,6 @@ class ServerContext:
     def _make_base(self) -> SSL.Context:
         """OpenSSL keeps a context's ticket keys for as long as there is the context."""
         base = self._contexts.make(self.variant)
-        self._watched = True
         # OpenSSL takes a callback as a sign that there will be a certificate that is fit for TLS 1.3.
         if self._contexts.named:
             callbacks.serve_names(base)

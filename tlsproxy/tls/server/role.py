@@ -28,8 +28,7 @@ from ..settings.levels import server_level
 from ..settings.loglevel import checked_mask, packets
 from ..settings.release_behaviour import Behaviour
 from ..settings.server import ServerContextSettings, ServerVariant, server_settings
-from . import signature_prediction
-from .connection import ServerPeer, Setting, needs_watching
+from .connection import ServerPeer, Setting, signature_digest
 from .contexts import ServerContexts
 from .sni import ServerNames, open_names
 
@@ -147,7 +146,7 @@ def _open_names(settings: TlsSettings, log: Log) -> ServerNames | None:
 class ServerOffer:
     """One request that the role will serve."""
 
-    __slots__ = ("_namaddr", "_request", "_setting", "_watched", "generation", "hello_decides", "packets")
+    __slots__ = ("_digest", "_namaddr", "_request", "_setting", "generation", "hello_decides", "packets")
 
     def __init__(self, setting: Setting, request: Request, namaddr: str, generation: Generation) -> None:
         self._setting = setting
@@ -155,8 +154,8 @@ class ServerOffer:
         self._namaddr = namaddr
         self.generation = generation
         self.packets = setting.packets
-        self._watched = needs_watching(setting, request)
-        self.hello_decides = self._watched is None
+        self._digest = signature_digest(setting, request)
+        self.hello_decides = self._digest.waits_for_hello
 
     def when_ready(self, go_on: Callable[[], None]) -> None:
         """Go on at once."""
@@ -164,11 +163,7 @@ class ServerOffer:
 
     def start(self, descriptor: int) -> ServerPeer:
         """Begin TLS on the remote peer's descriptor."""
-        watched, seen = self._watched, b""
-        if watched is None:
-            seen = signature_prediction.peek(descriptor)
-            watched = not signature_prediction.is_whole(seen)
-        return ServerPeer(self._setting, self._request, self._namaddr, descriptor, hello=seen, watched=watched)
+        return ServerPeer(self._setting, self._request, self._namaddr, descriptor, self._digest)
 
 
 class RefusingOffer(ServerOffer):
