@@ -3,4 +3,7 @@
 The top floor: it imports `maps` and `postconf`.
 """
 
+from .errors import TlsproxyError
+
+__all__ = ["TlsproxyError", "__version__"]
 __version__ = "0.1.0"

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import postconf
 from tlsproxy.policy import Destination, DnsName, Policies, PolicyError
-from tlsproxy.starttls import PeerNotVerified, Proxy, detach, starttls
+from tlsproxy.starttls import PeerNotVerifiedError, Proxy, detach, starttls
 
 HERE = Path(__file__).parent
 PATIENCE = 20
@@ -56,7 +56,7 @@ async def note(proxy: Proxy, host: str, port: int, text: str) -> None:
     await ask(reader, writer, "STARTTLS")
     try:
         tls = await starttls(await detach(reader, writer), role="client", policy=policy, proxy=proxy, timeout=PATIENCE)
-    except PeerNotVerified as error:
+    except PeerNotVerifiedError as error:
         print(f"  {error}; nothing was sent")
         return
     print(f"  {tls.context.cipher_protocol}, certificate of {tls.context.peer_CN}")

@@ -41,17 +41,17 @@ def make_role(directory: Path, settings: dict[str, str], log: Lines, *, version:
 
 def serve(role: ServerRole, descriptor: int) -> TlsContext | None:
     """Do a whole handshake, on a blocking descriptor, and say a word; None if it fails."""
-    peer = role.offer(REQUEST, None).start(descriptor)
+    connection = role.plan(REQUEST, None).start(descriptor)
     try:
-        if binding.SSL_do_handshake(peer.ssl) != 1:
-            peer.failed()
+        if binding.SSL_do_handshake(connection.ssl) != 1:
+            connection.log_failure()
             return None
-        peer.complete()
-        binding.SSL_write(peer.ssl, b"220", 3)  # fails where the client only said hello, and has gone
+        connection.finish_handshake()
+        binding.SSL_write(connection.ssl, b"220", 3)  # fails where the client only said hello, and has gone
         binding.clear_errors()
-        return peer.told()
+        return connection.tls_context()
     finally:
-        peer.close()
+        connection.close()
 
 
 @contextlib.contextmanager

@@ -14,7 +14,7 @@ import postconf
 from postconf.models import InvalidSettings, TlsSettings, load
 from tlsproxy.daemon.server import Server
 from tlsproxy.loop import Loop
-from tlsproxy.tls.roles import RoleUnavailable
+from tlsproxy.tls.roles import RoleUnavailableError
 from tlsproxy.tls.server.role import ServerRole
 
 
@@ -42,7 +42,7 @@ class ServiceLog:
 def load_role(settings: TlsSettings, log: ServiceLog) -> ServerRole | None:
     try:
         return ServerRole.load(settings, log)
-    except RoleUnavailable:
+    except RoleUnavailableError:
         return None
 
 

@@ -21,11 +21,11 @@ import postconf
 from postconf.values import SecurityLevel
 from tlsproxy.policy import Destination, DnsName, Policies, Policy
 from tlsproxy.starttls import (
-    HandshakeFailed,
-    PeerNotVerified,
-    PlaintextAhead,
+    HandshakeFailedError,
+    PeerNotVerifiedError,
+    PlaintextAheadError,
     Proxy,
-    ProxyUnavailable,
+    ProxyUnavailableError,
     detach,
     starttls,
     starttls_blocking,
@@ -194,7 +194,7 @@ def test_both_roles_without_asyncio(peer: Running) -> None:
 def test_a_server_with_another_name_gets_no_plaintext(peer: Running, blocking: bool) -> None:
     ours, theirs = pair()
     wanted = policy(peer, "other.private.test")
-    with remote(echo_server(theirs, peer.ca)), pytest.raises(PeerNotVerified) as caught:
+    with remote(echo_server(theirs, peer.ca)), pytest.raises(PeerNotVerifiedError) as caught:
         if blocking:
             starttls_blocking(ours, role="client", policy=wanted, proxy=peer.proxy, timeout=PATIENCE)
         else:
@@ -210,7 +210,7 @@ def test_an_unknown_authority_is_good_enough_to_encrypt_but_not_to_verify(peer: 
         context = asyncio.run(as_client(peer, ours, policy(peer, level=SecurityLevel.ENCRYPT)))
     assert context.peer_status == PeerStatus.PRESENT
     ours, theirs = pair()
-    with remote(echo_server(theirs, trustme.CA())), pytest.raises(PeerNotVerified):
+    with remote(echo_server(theirs, trustme.CA())), pytest.raises(PeerNotVerifiedError):
         asyncio.run(as_client(peer, ours, policy(peer)))
 
 
@@ -221,7 +221,7 @@ def test_a_peer_that_does_not_speak_tls_fails_the_handshake(peer: Running, role:
     options = {"role": role, "proxy": peer.proxy, "timeout": PATIENCE}
     if role == "client":
         options["policy"] = policy(peer)
-    with theirs, pytest.raises(HandshakeFailed):
+    with theirs, pytest.raises(HandshakeFailedError):
         theirs.sendall(b"QUIT\r\n" * 10)
         theirs.shutdown(socket.SHUT_WR)
         if blocking:
@@ -234,7 +234,7 @@ def test_a_peer_that_does_not_speak_tls_fails_the_handshake(peer: Running, role:
 @pytest.mark.parametrize("blocking", [False, True])
 def test_a_peer_that_says_nothing_costs_no_more_than_the_timeout(peer: Running, blocking: bool) -> None:
     ours, theirs = pair()
-    with theirs, pytest.raises((TimeoutError, HandshakeFailed)):
+    with theirs, pytest.raises((TimeoutError, HandshakeFailedError)):
         if blocking:
             starttls_blocking(ours, role="server", proxy=peer.proxy, timeout=0.5)
         else:
@@ -294,7 +294,7 @@ def test_what_is_injected_ahead_of_tls_ends_the_session(peer: Running) -> None:
     async def serve() -> bytes:
         return await serve_starttls(peer, await asyncio.open_connection(sock=ours))
 
-    with theirs, pytest.raises(PlaintextAhead):
+    with theirs, pytest.raises(PlaintextAheadError):
         asyncio.run(serve())
 
 
@@ -313,7 +313,7 @@ def test_without_a_proxy_the_socket_is_closed_and_the_error_says_where_it_was_lo
     proxy = Proxy.of(config, tmp_path / "nobody")
     for call in (starttls_blocking, lambda *args, **options: asyncio.run(starttls(*args, **options))):
         ours, theirs = pair()
-        with theirs, pytest.raises(ProxyUnavailable, match="nobody: No such file or directory"):
+        with theirs, pytest.raises(ProxyUnavailableError, match="nobody: No such file or directory"):
             call(ours, role="server", proxy=proxy)
         assert ours.fileno() == -1
 
@@ -347,7 +347,7 @@ def test_a_proxy_that_is_none_is_an_error_and_nothing_worse(
 
         ours, theirs = pair()
         proxy = Proxy.of(config, tmp_path / "socket")
-        with theirs, remote(play), pytest.raises(ProxyUnavailable, match=words):
+        with theirs, remote(play), pytest.raises(ProxyUnavailableError, match=words):
             if blocking:
                 starttls_blocking(ours, role="server", proxy=proxy, timeout=PATIENCE)
             else:

@@ -17,7 +17,7 @@ from peers.smtp_client import INIT, START, Asked, SmtpClient, server_context
 import postconf
 from postconf.models import load
 from tlsproxy.tls.client.role import ClientRole
-from tlsproxy.tls.roles import RoleUnavailable
+from tlsproxy.tls.roles import RoleUnavailableError
 from tlsproxy.tls.settings.client import client_init
 from tlsproxy.wire.messages import ClientSettings, ClientStart, Flag, Generation, Request
 
@@ -74,7 +74,7 @@ def test_the_role_is_there_where_the_configuration_has_a_use_for_it(
     if available:
         make_role(tmp_path, settings, log, version)
     else:
-        with pytest.raises(RoleUnavailable):
+        with pytest.raises(RoleUnavailableError):
             make_role(tmp_path, settings, log, version)
     assert log.lines == []
 
@@ -103,8 +103,8 @@ def test_each_setting_of_ours_is_what_requests_are_compared_with(tmp_path: Path,
     theirs = theirs._replace(CAfile=theirs.CAfile or "/y")
     texts = {name: text for name, text in START.items() if name != "timeout"}
     start = ClientStart(timeout=300, matchargv=(), mdalg="sha256", dane=None, **texts)  # type: ignore[arg-type]
-    with contextlib.suppress(RoleUnavailable):
-        role.offer(Request("", Flag.CLIENT, 1, 1, "smtp"), ClientSettings(Generation.V3_6, {}, theirs, start))
+    with contextlib.suppress(RoleUnavailableError):
+        role.plan(Request("", Flag.CLIENT, 1, 1, "smtp"), ClientSettings(Generation.V3_6, {}, theirs, start))
     assert log.lines[0] == "warning: request from tlsproxy client with unexpected settings"
     assert f"(server) '{attribute}={value}' != (client) '{attribute}=" in log.lines[1]
 
@@ -133,7 +133,7 @@ def test_what_is_built_into_postfix_is_not_complained_about(
     start = ClientStart(timeout=300, matchargv=(), mdalg="sha256", dane=None, **texts)  # type: ignore[arg-type]
     init = client_init(postconf.load(str(tmp_path), version=version))
     log.lines.clear()
-    role.offer(Request("", Flag.CLIENT, 1, 1, "smtp"), ClientSettings(Generation.V3_10, params, init, start))
+    role.plan(Request("", Flag.CLIENT, 1, 1, "smtp"), ClientSettings(Generation.V3_10, params, init, start))
     assert ("warning: request from tlsproxy client with unexpected settings" in log.lines) is told
 
 

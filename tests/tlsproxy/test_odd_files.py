@@ -19,7 +19,7 @@ from maps import Access, OpenError, TableError, open_table
 from postconf.models import load
 from postconf.regular_file import is_refused, open_regular, read_regular
 from tlsproxy.tls.client.role import ClientRole
-from tlsproxy.tls.roles import RoleUnavailable
+from tlsproxy.tls.roles import RoleUnavailableError
 from tlsproxy.tls.settings.client import client_init
 from tlsproxy.wire.messages import ClientSettings, ClientStart, Flag, Generation, Request
 
@@ -83,7 +83,7 @@ def test_server_role_with_odd_file_is_not_served(
     if "CAfile" in names[0] or "config" in names[0]:
         settings = chain | settings
     log = Lines()
-    with pytest.raises(RoleUnavailable):
+    with pytest.raises(RoleUnavailableError):
         make_role(tmp_path, settings, log)
     assert any(odd_file in line for line in log.lines)
 
@@ -108,8 +108,8 @@ def test_request_that_names_odd_file_is_refused(odd_file: str, member: str, tmp_
     start = ClientStart(
         30, 1, "example.com", "mx.example.com", "mx", "", "id", "", "", "medium", "", (), "sha256", None
     )
-    with pytest.raises(RoleUnavailable):
-        role.offer(_REQUEST, ClientSettings(Generation.V3_6, {}, init, start))
+    with pytest.raises(RoleUnavailableError):
+        role.plan(_REQUEST, ClientSettings(Generation.V3_6, {}, init, start))
     assert any(odd_file in line for line in log.lines)
 
 

@@ -20,7 +20,7 @@ from peers.proxy import AS_ROOT, client_context, script, write_config
 from peers.roles import REQUEST, Lines, connector, make_role, serve, serving
 
 from tlsproxy.tls.openssl import binding
-from tlsproxy.tls.roles import RoleUnavailable
+from tlsproxy.tls.roles import RoleUnavailableError
 from tlsproxy.tls.server.role import ServerRole
 from tlsproxy.wire.messages import Generation, TlsContext
 
@@ -146,7 +146,7 @@ def test_contexts_that_are_made_in_a_jail_send_their_whole_chain(tmp_path: Path,
         if pid == 0:
             ours.close()
             in_jail()
-            peer = role.offer(REQUEST, None).start(theirs.fileno())
+            peer = role.plan(REQUEST, None).start(theirs.fileno())
             binding.SSL_do_handshake(peer.ssl)
             os._exit(0)
         theirs.close()
@@ -175,7 +175,7 @@ def test_what_is_wrong_is_said_with_parameter_file_and_line(
 ) -> None:
     log = Lines()
     settings = {"smtpd_tls_chain_files": f"{certificates.directory}/ec256.pem"} | {name: value}
-    with pytest.raises(RoleUnavailable):
+    with pytest.raises(RoleUnavailableError):
         make_role(tmp_path, settings, log)
     assert any(complaint in line for line in log.lines), log.lines
     number = list({"smtpd_tls_security_level": "", **settings}).index(name) + 1
@@ -185,7 +185,7 @@ def test_what_is_wrong_is_said_with_parameter_file_and_line(
 
 def test_without_certificates_the_parameters_that_could_name_them_are_told(tmp_path: Path) -> None:
     log = Lines()
-    with pytest.raises(RoleUnavailable, match="No server certs available"):
+    with pytest.raises(RoleUnavailableError, match="No server certs available"):
         make_role(tmp_path, {}, log)
     assert log.lines == [
         "warning: No server certs available. TLS can't be enabled",
@@ -347,7 +347,7 @@ def test_clients_that_do_not_show_their_release_get_that_of_the_installation(
     tmp_path: Path, certificates: Certificates, version: str, generation: Generation
 ) -> None:
     settings = {"smtpd_tls_chain_files": f"{certificates.directory}/ec256.pem"}
-    assert make_role(tmp_path, settings, Lines(), version=version).offer(REQUEST, None).generation is generation
+    assert make_role(tmp_path, settings, Lines(), version=version).plan(REQUEST, None).generation is generation
 
 
 def test_keys_of_the_post_quantum_kind_can_be_used_beside_others(tmp_path: Path, certificates: Certificates) -> None:

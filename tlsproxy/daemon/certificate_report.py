@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from cryptography import x509
 from cryptography.hazmat.primitives.hashes import SHA256
 
-from ..tls.roles import ServerRole
+if TYPE_CHECKING:
+    from ..tls.server.role import ServerRole
+
 
 _UNKNOWN = float("inf")
 

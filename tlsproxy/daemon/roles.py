@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Callable
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 from postconf.models import TlsSettings
 from postconf.values import SecurityLevel
 
 from ..log import Log
-from ..tls.roles import ClientRole, RoleUnavailable, ServerRole
+from ..tls.roles import RoleUnavailableError
+
+if TYPE_CHECKING:
+    from ..tls.client.role import ClientRole
+    from ..tls.server.role import ServerRole
 
 Role = TypeVar("Role")
 
 
-Roles = tuple[ServerRole | None, ClientRole | None]
+Roles: TypeAlias = "tuple[ServerRole | None, ClientRole | None]"
 """One that is None is refused to its clients (status 0)."""
 
 SERVED, OFF, FAILED, LIMITED = "served", "off", "failed", "limited"
@@ -63,21 +67,21 @@ def _client_state(role: ClientRole | None, *, is_configured: bool) -> str:
 
 
 def _server_role(settings: TlsSettings, log: Log) -> ServerRole:
-    from ..tls.server.role import ServerRole
+    from ..tls.server import role
 
-    return ServerRole.load(settings, log)
+    return role.ServerRole.load(settings, log)
 
 
 def _client_role(settings: TlsSettings, log: Log) -> ClientRole:
-    from ..tls.client.role import ClientRole
+    from ..tls.client import role
 
-    return ClientRole.load(settings, log)
+    return role.ClientRole.load(settings, log)
 
 
 def _attempt(load: Callable[[], Role], log: Log) -> Role | None:
     try:
         return load()
-    except RoleUnavailable:
+    except RoleUnavailableError:
         return None
     except Exception:  # a defect that one role has is no reason to take the other one down
         for line in traceback.format_exc().splitlines():

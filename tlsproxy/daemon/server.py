@@ -16,13 +16,13 @@ import sys
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from ..log import Log
 from ..loop import IN, Loop
 from ..session.relay import Relay
 from ..session.session import Session
 from ..tls.report.summary import Agreement
-from ..tls.roles import ClientRole, ServerRole
 from ..wire.messages import Generation
 from . import gc_policy
 from .metrics import (
@@ -38,6 +38,10 @@ from .metrics import (
     count_handshake,
     own_numbers,
 )
+
+if TYPE_CHECKING:
+    from ..tls.client.role import ClientRole
+    from ..tls.server.role import ServerRole
 
 _OUT_OF_RESOURCES = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 _PAUSE = 1.0

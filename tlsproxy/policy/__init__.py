@@ -6,7 +6,7 @@ with Policies(postconf.load()) as policies:
 ```
 """
 
-from .dane import LookupFailure, Resolver, TlsaAnswer
+from .dane import DnsLookupError, Resolver, TlsaAnswer
 from .destination import Destination, DnsName
 from .entry import Entry, parse_entry
 from .errors import PolicyError, Where
@@ -16,9 +16,9 @@ from .settings import PolicySettings
 
 __all__ = [
     "Destination",
+    "DnsLookupError",
     "DnsName",
     "Entry",
-    "LookupFailure",
     "Policies",
     "Policy",
     "PolicyError",

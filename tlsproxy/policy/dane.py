@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
+from ..errors import TlsproxyError
 from ..wire.dane import Dane, TlsaRecord
 from .destination import DnsName
 
@@ -16,7 +17,7 @@ _DANE_TA, _DANE_EE = 2, 3
 _PRIVATE_MTYPE = 255
 
 
-class LookupFailure(Exception):
+class DnsLookupError(TlsproxyError):
     """DNS has no answer now, not even that there is none; the text says why."""
 
 
@@ -31,7 +32,7 @@ class TlsaAnswer:
 
 
 class Resolver(Protocol):
-    """What is asked of DNS. Each method raises `LookupFailure`."""
+    """What is asked of DNS. Each method raises `DnsLookupError`."""
 
     def tlsa(self, name: str) -> TlsaAnswer | None:
         """Look up TLSA records; None if there are none."""
@@ -61,7 +62,7 @@ def find(resolver: Resolver, host: DnsName, port: int, *, force: bool, warn: Cal
 def _alias_is_secure(resolver: Resolver, name: str, warn: Callable[[str], None]) -> bool:
     try:
         return resolver.alias_is_secure(name)
-    except LookupFailure as failure:
+    except DnsLookupError as failure:
         warn(f"DNSSEC status lookup error for {name}: {failure}")
         raise
 
@@ -69,7 +70,7 @@ def _alias_is_secure(resolver: Resolver, name: str, warn: Callable[[str], None])
 def _records(resolver: Resolver, name: str, warn: Callable[[str], None]) -> tuple[TlsaRecord, ...] | None:
     try:
         answer = resolver.tlsa(name)
-    except LookupFailure as failure:
+    except DnsLookupError as failure:
         warn(f"DANE TLSA lookup problem: {failure}")
         raise
     if answer is None or not answer.secure:

@@ -84,7 +84,7 @@ def parse_entry(value: bytes | str, where: Where, release: Release) -> Entry:
     for column, word in elements:
         try:
             _add(entry, *_name_and_value(word, braces=braces), release)
-        except _Mistake as mistake:
+        except _EntryError as mistake:
             raise where.error(str(mistake), column) from None
     _check_reporting(entry, where)
     if level is SecurityLevel.FINGERPRINT and not release.since("3.9"):
@@ -92,7 +92,7 @@ def parse_entry(value: bytes | str, where: Where, release: Release) -> Entry:
     return entry
 
 
-class _Mistake(Exception):
+class _EntryError(Exception):
     """What is wrong with an attribute, in Postfix's words."""
 
 
@@ -112,7 +112,7 @@ def _name_and_value(element: str, *, braces: bool) -> tuple[str, str]:
         if braces and element.startswith("{"):
             text = " ".join(in_braces(element).split())
     except BadBraces as error:
-        raise _Mistake(f'malformed attribute/value pair "{element}": {error}') from None
+        raise _EntryError(f'malformed attribute/value pair "{element}": {error}') from None
     name, equals, value = text.partition("=")
     name = name.strip(SPACE)
     problem = ""
@@ -121,7 +121,7 @@ def _name_and_value(element: str, *, braces: bool) -> tuple[str, str]:
     elif not equals or any(blank in name for blank in SPACE):
         problem = "missing '=' after attribute name"
     if problem:
-        raise _Mistake(f'malformed attribute/value pair "{text}": {problem}')
+        raise _EntryError(f'malformed attribute/value pair "{text}": {problem}')
     return name, value.strip(SPACE)
 
 
@@ -129,7 +129,7 @@ def _add(entry: Entry, name: str, value: str, release: Release) -> None:
     known = name.lower() if name.isascii() else name
     handler = _ATTRIBUTES.get(known)
     if handler is None or not release.since(_SINCE.get(known, "3.4")):
-        raise _Mistake(f'invalid attribute name: "{name}"')
+        raise _EntryError(f'invalid attribute name: "{name}"')
     handler(entry, name, value)
 
 
@@ -138,7 +138,7 @@ def _once(check: Callable[[str, str], Any] = lambda _name, value: value) -> Call
 
     def add(entry: Entry, name: str, value: str) -> None:
         if getattr(entry, name.lower()) is not None:
-            raise _Mistake(f'attribute "{name}" is specified multiple times')
+            raise _EntryError(f'attribute "{name}" is specified multiple times')
         setattr(entry, name.lower(), check(name, value))
 
     return add
@@ -147,7 +147,7 @@ def _once(check: Callable[[str, str], Any] = lambda _name, value: value) -> Call
 def _switch(entry: Entry, name: str, value: str) -> None:
     """An attribute that is `yes` or `no`; the last one counts."""
     if value.lower() not in ("yes", "no"):
-        raise _Mistake(f'attribute "{name}" has bad value: "{value}"')
+        raise _EntryError(f'attribute "{name}" has bad value: "{value}"')
     setattr(entry, name.lower(), value.lower() == "yes")
 
 
@@ -178,26 +178,26 @@ def _tafile(entry: Entry, name: str, value: str) -> None:
 
 def _hostname(name: str, value: str) -> str:
     if not is_hostname(value):
-        raise _Mistake(f'"{name}={value}" specifies an invalid hostname')
+        raise _EntryError(f'"{name}={value}" specifies an invalid hostname')
     return value
 
 
 def _domain(name: str, value: str) -> str:
     if not is_hostname(value):
-        raise _Mistake(f'attribute "{name}" has a malformed value: "{value}"')
+        raise _EntryError(f'attribute "{name}" has a malformed value: "{value}"')
     return value
 
 
 def _seconds(name: str, value: str) -> int:
     if not (value.isascii() and value.isdigit()) or len(value) > 40 or int(value) > LONG_MAX:
-        raise _Mistake(f'attribute "{name}" has a malformed value: "{value}"')
+        raise _EntryError(f'attribute "{name}" has a malformed value: "{value}"')
     return int(value)
 
 
 def _one_of(allowed: tuple[str, ...]) -> Callable[[str, str], str]:
     def check(name: str, value: str) -> str:
         if value.lower() not in allowed:
-            raise _Mistake(f'attribute "{name}" has an unexpected value: "{value}"')
+            raise _EntryError(f'attribute "{name}" has an unexpected value: "{value}"')
         return value
 
     return check
@@ -205,11 +205,11 @@ def _one_of(allowed: tuple[str, ...]) -> Callable[[str, str], str]:
 
 def _not_empty(name: str, value: str) -> None:
     if not value:
-        raise _Mistake(f'attribute "{name}" has empty value')
+        raise _EntryError(f'attribute "{name}" has empty value')
 
 
-def _invalid_here(entry: Entry, name: str) -> _Mistake:
-    return _Mistake(f'attribute "{name}" invalid at security level "{entry.level.word}"')
+def _invalid_here(entry: Entry, name: str) -> _EntryError:
+    return _EntryError(f'attribute "{name}" invalid at security level "{entry.level.word}"')
 
 
 def _check_reporting(entry: Entry, where: Where) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from ..errors import TlsproxyError
+
 CONFIGURATION_PROBLEM = "client TLS configuration problem"
 
 
-class PolicyError(Exception):
+class PolicyError(TlsproxyError):
     """No policy can be made; mail for the destination is to wait, and nothing is to be sent in the clear.
 
     `table` is the parameter that names the tables, or the one that is wrong itself; `key` is what was looked up, empty

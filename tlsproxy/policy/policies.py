@@ -20,12 +20,12 @@ from ..hostnames import is_hostname
 from ..log import StandardLog
 from ..wire.dane import Dane, TlsaRecord
 from . import dane
-from .dane import LookupFailure, Resolver
+from .dane import DnsLookupError, Resolver
 from .destination import Destination, DnsName
 from .entry import Entry, parse_entry
 from .errors import PolicyError, Where
 from .per_site import merged, parse_site
-from .records import BadTrustAnchors, fingerprints, trust_anchors
+from .records import TrustAnchorsError, fingerprints, trust_anchors
 from .settings import PolicySettings
 
 T = TypeVar("T")
@@ -262,7 +262,7 @@ class Policies:
             except OSError as error:
                 message = f"error opening trust anchor file: {file}: {error.strerror}"
                 raise PolicyError(message, warning=message) from None
-            except BadTrustAnchors as error:
+            except TrustAnchorsError as error:
                 raise PolicyError(f"error reading trust anchor file: {file}: {error}") from None
         return anchors
 
@@ -304,7 +304,7 @@ class Policies:
         force = self.settings.force_insecure_host_tlsa_lookup
         try:
             return dane.find(resolver, destination.host, destination.port, force=force, warn=self._warn)
-        except LookupFailure:
+        except DnsLookupError:
             problem = f"TLSA lookup error for {destination.host.name}:{destination.port}"
             raise PolicyError(problem, key=destination.nexthop, reason=problem) from None
 

@@ -7,6 +7,7 @@ import binascii
 import re
 from collections.abc import Callable, Iterable
 
+from ..errors import TlsproxyError
 from ..wire.dane import TlsaRecord
 
 FINGERPRINT = 255
@@ -18,7 +19,7 @@ _HEX_PAIRS = re.compile(r"[0-9A-Fa-f]{2}(?::?[0-9A-Fa-f]{2})*")
 _PEM = re.compile(rb"-----BEGIN ([^\r\n]*?)-----[ \t]*\r?\n(.*?)(?:-----END \1-----|\Z)", re.DOTALL)
 
 
-class BadTrustAnchors(Exception):
+class TrustAnchorsError(TlsproxyError):
     """A file of trust anchors that can't be used; the text says why."""
 
 
@@ -42,22 +43,22 @@ def fingerprints(values: Iterable[str], warn: Callable[[str], None]) -> tuple[Tl
 def trust_anchors(data: bytes) -> tuple[TlsaRecord, ...]:
     """Turn the certificates and public keys of a PEM file into records; each is good for an issuer and for the leaf.
 
-    Objects of other kinds count as there but have no effect. Raises `BadTrustAnchors` for a file without an object, or
+    Objects of other kinds count as there but have no effect. Raises `TrustAnchorsError` for a file without one, or
     with a broken one.
     """
     records: list[TlsaRecord] = []
     objects = 0
     for found in _PEM.finditer(data):
         if not found[0].endswith(b"-----"):
-            raise BadTrustAnchors("a PEM object has no end")
+            raise TrustAnchorsError("a PEM object has no end")
         objects += 1
         selector = _SELECTORS.get(found[1].decode("ascii", "replace"))
         try:
             content = base64.b64decode(b"".join(found[2].split()), validate=True)
         except binascii.Error:
-            raise BadTrustAnchors(f"PEM object {objects} is not valid base64") from None
+            raise TrustAnchorsError(f"PEM object {objects} is not valid base64") from None
         if selector is not None:
             records += (TlsaRecord(usage, selector, 0, content) for usage in (_DANE_TA, _DANE_EE))
     if not objects:
-        raise BadTrustAnchors("there is no PEM object in it")
+        raise TrustAnchorsError("there is no PEM object in it")
     return tuple(reversed(records))

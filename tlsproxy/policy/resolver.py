@@ -19,7 +19,7 @@ try:
 except ImportError as error:
     raise ImportError("DANE needs dnspython: install tlsproxy[dane]") from error
 
-from .dane import LookupFailure, TlsaAnswer
+from .dane import DnsLookupError, TlsaAnswer
 from .destination import SMTP_PORT, Destination, DnsName
 
 _UDP_PAYLOAD = 1232
@@ -48,7 +48,7 @@ class DnsResolver:
         self._families = _FAMILIES[families]
 
     def tlsa(self, name: str) -> TlsaAnswer | None:
-        """Look up TLSA records; None if there are none. Raises `LookupFailure`."""
+        """Look up TLSA records; None if there are none. Raises `DnsLookupError`."""
         answer = self._ask(name, "TLSA")
         if answer is None or answer.rrset is None:
             return None
@@ -56,16 +56,16 @@ class DnsResolver:
         return TlsaAnswer(name, _text(answer.canonical_name), _is_secure(answer), data)
 
     def alias_is_secure(self, name: str) -> bool:
-        """Look up the CNAME record of a name; is it secured by DNSSEC? Raises `LookupFailure`."""
+        """Look up the CNAME record of a name; is it secured by DNSSEC? Raises `DnsLookupError`."""
         answer = self._ask(name, "CNAME")
         if answer is None:
-            raise LookupFailure("no longer a CNAME")
+            raise DnsLookupError("no longer a CNAME")
         return _is_secure(answer)
 
     def destinations(self, nexthop: str, *, default_port: int = SMTP_PORT, mx: bool = True) -> list[Destination]:
         """Look up the servers of a next hop, the best first, one destination for each address.
 
-        Mail exchangers are not for a next hop in brackets, nor for LMTP (`mx=False`). Raises `LookupFailure`, and
+        Mail exchangers are not for a next hop in brackets, nor for LMTP (`mx=False`). Raises `DnsLookupError`, and
         ValueError for a next hop that is none.
         """
         destination = Destination.parse(nexthop, default_port=default_port)
@@ -74,7 +74,7 @@ class DnsResolver:
         else:
             found = list(self._addresses(destination))
         if not found:
-            raise LookupFailure(f"{destination.domain} has no address")
+            raise DnsLookupError(f"{destination.domain} has no address")
         return found
 
     def _mail_exchangers(self, destination: Destination) -> list[Destination]:
@@ -83,14 +83,14 @@ class DnsResolver:
             return list(self._addresses(destination))
         name = DnsName(destination.domain, _text(answer.canonical_name), _is_secure(answer))
         found: list[Destination] = []
-        failure: LookupFailure | None = None
+        failure: DnsLookupError | None = None
         for record in sorted(answer.rrset, key=lambda each: each.preference):
             if record.exchange == dns.name.root:
-                raise LookupFailure(f"{destination.domain} does not accept mail (null MX)")
+                raise DnsLookupError(f"{destination.domain} does not accept mail (null MX)")
             host = DnsName(_text(record.exchange))
             try:
                 found += self._addresses(replace(destination, host=host, mx=name))
-            except LookupFailure as error:  # of one of several
+            except DnsLookupError as error:  # of one of several
                 failure = error
         if not found and failure is not None:
             raise failure
@@ -117,7 +117,7 @@ class DnsResolver:
         except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer):
             return None
         except (dns.exception.DNSException, OSError, UnicodeError) as error:
-            raise LookupFailure(f"name service error for name={name} type={kind}: {error}") from None
+            raise DnsLookupError(f"name service error for name={name} type={kind}: {error}") from None
 
 
 def _is_secure(answer: dns.resolver.Answer) -> bool:

@@ -19,7 +19,7 @@ from __future__ import annotations
 import os
 import socket
 import sys
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from ..log import Log
 from ..loop import EDGE, GONE, IN, OUT, Loop
@@ -35,7 +35,7 @@ from ..tls.openssl.binding import (
     log_errors,
 )
 from ..tls.report.summary import Agreement
-from ..tls.roles import ClientRole, Offer, Packets, Peer, RoleUnavailable, ServerRole, SessionRefused
+from ..tls.roles import Connection, Packets, RoleUnavailableError, SessionPlan, SessionRefusedError
 from ..wire.attributes import ProtocolError
 from ..wire.messages import ANNOUNCEMENT, Flag, Generation, Request, status_reply
 from . import states
@@ -43,6 +43,10 @@ from .dump import PacketDump
 from .relay import End, Relay
 from .request import EITHER_ROLE, RequestReader
 from .states import State
+
+if TYPE_CHECKING:  # roles are made where there are privileges, and loaded there
+    from ..tls.client.role import ClientRole
+    from ..tls.server.role import ServerRole
 
 _ROLES = {
     0: ("none", "(bogus_direction)"),
@@ -82,8 +86,8 @@ class Session:
         "_local",
         "_log",
         "_loop",
-        "_offer",
         "_owner",
+        "_plan",
         "_reader",
         "_relay",
         "_remote",
@@ -94,7 +98,7 @@ class Session:
         "outcome",
         "role",
     )
-    _offer: Offer  # known from the state `preparing` on
+    _plan: SessionPlan  # known from the state `preparing` on
 
     def __init__(self, owner: Owner, local: socket.SocketType) -> None:
         """Take over `local`, a non-blocking UNIX stream."""
@@ -106,7 +110,7 @@ class Session:
         self._dump: PacketDump | None = None
         self._reader: RequestReader | None = RequestReader(owner.generation)
         self._request = _NO_REQUEST
-        self._connection: Peer | None = None
+        self._connection: Connection | None = None
         self._relay: Relay | None = None
         self._handshake_queued = False
         self._state = states.REQUESTING
@@ -203,31 +207,31 @@ class Session:
             role = owner.client_role if self.role == "client" else owner.server_role
             self._refuse(available=role is not None)
         else:
-            offer = self._offer_client(reader) if self.role == "client" else self._offer_server(reader)
-            if offer is None:
+            plan = self._plan_client(reader) if self.role == "client" else self._plan_server(reader)
+            if plan is None:
                 self._refuse()
             else:
-                self._offer = offer
+                self._plan = plan
                 self._enter(states.PREPARING)
-                offer.when_ready(self._promise)
+                plan.when_ready(self._promise)
 
-    def _offer_client(self, reader: RequestReader) -> Offer | None:
+    def _plan_client(self, reader: RequestReader) -> SessionPlan | None:
         role = self._owner.client_role
         if role is None or reader.client is None:
             self._log.warning("TLS client role is disabled by configuration")
             return None
         try:
-            return role.offer(self._request, reader.client)
-        except RoleUnavailable:
+            return role.plan(self._request, reader.client)
+        except RoleUnavailableError:
             return None
 
-    def _offer_server(self, reader: RequestReader) -> Offer | None:
+    def _plan_server(self, reader: RequestReader) -> SessionPlan | None:
         role = self._owner.server_role
         if role is None:
             return None
         try:
-            return role.offer(self._request, reader.server)
-        except RoleUnavailable:
+            return role.plan(self._request, reader.server)
+        except RoleUnavailableError:
             return None
 
     # -- preparing, refused
@@ -270,10 +274,10 @@ class Session:
             return
         try:
             os.set_blocking(self._remote, False)
-            if self._offer.packets is not Packets.NONE:
+            if self._plan.packets is not Packets.NONE:
                 self._dump = PacketDump(self._loop, self._log, self._remote)
                 self._remote = self._dump.descriptor
-            self._enter(states.GREETED if self._offer.hello_decides else states.HANDSHAKING)
+            self._enter(states.GREETED if self._plan.hello_decides else states.HANDSHAKING)
         except OSError as error:  # not a socket
             self._no_descriptor(error.strerror or str(error))
             return
@@ -296,8 +300,8 @@ class Session:
     def _start_tls(self) -> bool:
         """Make the TLS connection; end the session if there can be none."""
         try:
-            self._connection = self._offer.start(self._remote)
-        except SessionRefused:
+            self._connection = self._plan.start(self._remote)
+        except SessionRefusedError:
             self._log_failed_handshake()
             self.outcome, self.failure = "handshake_failed", "refused"
             self.end()
@@ -356,7 +360,7 @@ class Session:
         self.outcome = outcome
         self.failure = "timeout" if outcome == "handshake_timeout" else first_error() or "connection_lost"
         if self._connection is not None:
-            self._connection.failed()
+            self._connection.log_failure()
         self._log_failed_handshake()
         self.end()
 
@@ -364,16 +368,16 @@ class Session:
         request = self._request
         self._log.info(f"TLS handshake failed for service={request.serverid} peer={request.remote_endpoint}")
 
-    def _handshake_done(self, connection: Peer) -> None:
-        agreed = connection.complete()
+    def _handshake_done(self, connection: Connection) -> None:
+        agreed = connection.finish_handshake()
         if self._dump is not None:
-            self._dump.enabled = self._offer.packets is Packets.ALL
+            self._dump.enabled = self._plan.packets is Packets.ALL
         self.outcome = "established"
         self._owner.established(self, agreed, reused=connection.reused)
         self._relay = relay = Relay(self, self._loop, self._local, self._remote, connection.ssl)
         self._enter(states.RELAYING)
         if self._request.flags & Flag.SEND_CONTEXT:
-            relay.up_pending = memoryview(connection.told().encode(self._offer.generation))
+            relay.up_pending = memoryview(connection.tls_context().encode(self._plan.generation))
             if relay.write_local() is not None:
                 self._log.warning("cannot send TLS context: Broken pipe")
                 self.end()

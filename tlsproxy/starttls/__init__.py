@@ -4,11 +4,11 @@ The public names are those of `api`; `request` makes what is sent to the proxy.
 """
 
 from .api import (
-    HandshakeFailed,
-    PeerNotVerified,
-    PlaintextAhead,
+    HandshakeFailedError,
+    PeerNotVerifiedError,
+    PlaintextAheadError,
     Proxy,
-    ProxyUnavailable,
+    ProxyUnavailableError,
     StarttlsError,
     TlsSocket,
     TlsStreams,
@@ -18,11 +18,11 @@ from .api import (
 )
 
 __all__ = [
-    "HandshakeFailed",
-    "PeerNotVerified",
-    "PlaintextAhead",
+    "HandshakeFailedError",
+    "PeerNotVerifiedError",
+    "PlaintextAheadError",
     "Proxy",
-    "ProxyUnavailable",
+    "ProxyUnavailableError",
     "StarttlsError",
     "TlsSocket",
     "TlsStreams",

@@ -22,6 +22,7 @@ import time
 from collections.abc import Generator
 from dataclasses import dataclass
 
+from ..errors import TlsproxyError
 from ..policy import Policy
 from ..wire.attributes import AttributeReader, ProtocolError
 from ..wire.messages import TlsContext
@@ -29,11 +30,11 @@ from ..wire.requests import read_announcement, read_context, read_status
 from .request import Prepared, Proxy, Role, prepare
 
 __all__ = [
-    "HandshakeFailed",
-    "PeerNotVerified",
-    "PlaintextAhead",
+    "HandshakeFailedError",
+    "PeerNotVerifiedError",
+    "PlaintextAheadError",
     "Proxy",
-    "ProxyUnavailable",
+    "ProxyUnavailableError",
     "StarttlsError",
     "TlsSocket",
     "TlsStreams",
@@ -46,19 +47,19 @@ _PEEK = 4096
 _CLOSED = "the proxy has closed the connection"
 
 
-class StarttlsError(Exception):
+class StarttlsError(TlsproxyError):
     """There is no TLS session, and the socket is closed. The text says why."""
 
 
-class ProxyUnavailable(StarttlsError):
+class ProxyUnavailableError(StarttlsError):
     """The proxy can't be reached, or does not have this role; its log says more."""
 
 
-class HandshakeFailed(StarttlsError):
+class HandshakeFailedError(StarttlsError):
     """The peer and the proxy did not agree on TLS; the proxy's log says why."""
 
 
-class PeerNotVerified(StarttlsError):
+class PeerNotVerifiedError(StarttlsError):
     """There was TLS, but not with a server that the policy admits. `context` tells what there was."""
 
     def __init__(self, context: TlsContext) -> None:
@@ -66,7 +67,7 @@ class PeerNotVerified(StarttlsError):
         self.context = context
 
 
-class PlaintextAhead(StarttlsError):
+class PlaintextAheadError(StarttlsError):
     """The peer sent more before TLS than it was to; who put that there can't be known (CVE-2011-0411)."""
 
 
@@ -163,7 +164,7 @@ async def detach(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
     """Take the socket out of asyncio streams, which are of no use afterwards.
 
     A server does this *before* it tells its peer to go on, and says that with `loop.sock_sendall`: the answer would
-    otherwise be read into the streams. Raises `PlaintextAhead` if the peer has sent something that was not read.
+    otherwise be read into the streams. Raises `PlaintextAheadError` if the peer has sent something that was not read.
     """
     transport = writer.transport
     transport.set_write_buffer_limits(0)
@@ -174,7 +175,7 @@ async def detach(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
     transport.abort()  # closes a descriptor, not the connection: there is another one now
     if ahead := await reader.read():
         sock.close()
-        raise PlaintextAhead(f"{len(ahead)} bytes came ahead of TLS")
+        raise PlaintextAheadError(f"{len(ahead)} bytes came ahead of TLS")
     return sock
 
 
@@ -197,15 +198,15 @@ def _conversation(request: Prepared, reader: AttributeReader) -> _Conversation:
         if available:
             yield _HAND_OVER
     except (OSError, EOFError, ProtocolError) as error:
-        raise ProxyUnavailable(f"{request.path}: {error}") from error
+        raise ProxyUnavailableError(f"{request.path}: {error}") from error
     if not available:
-        raise ProxyUnavailable(f"{request.path}: the proxy does not have this role now; its log says why")
+        raise ProxyUnavailableError(f"{request.path}: the proxy does not have this role now; its log says why")
     try:
         context = yield from read_context(reader)
     except (OSError, EOFError, ProtocolError) as error:
-        raise HandshakeFailed(f"no TLS session: {error}; the log of {request.path} says why") from error
+        raise HandshakeFailedError(f"no TLS session: {error}; the log of {request.path} says why") from error
     if not request.admits(context):
-        raise PeerNotVerified(context)
+        raise PeerNotVerifiedError(context)
     return context
 
 
@@ -226,7 +227,7 @@ async def _connect(request: Prepared) -> tuple[asyncio.StreamReader, asyncio.Str
         reader, writer = await asyncio.open_unix_connection(sock=local)
     except OSError as error:
         local.close()
-        raise ProxyUnavailable(f"{request.path}: {error.strerror or error}") from error
+        raise ProxyUnavailableError(f"{request.path}: {error.strerror or error}") from error
     except BaseException:
         local.close()
         raise
@@ -243,7 +244,7 @@ def _connect_blocking(request: Prepared, timeout: float) -> socket.socket:
         raise
     except OSError as error:
         local.close()
-        raise ProxyUnavailable(f"{request.path}: {error.strerror or error}") from error
+        raise ProxyUnavailableError(f"{request.path}: {error.strerror or error}") from error
     return local
 
 

@@ -151,7 +151,7 @@ class DhParameters:
             if binding.use_dh(SSL.Context(SSL.TLS_METHOD), text):
                 return text
             self._log.warning(f'error decoding DH parameters from file "{file}" -- using compiled-in defaults')
-        except binding.DhParametersRefused:
+        except binding.DhParametersError:
             return text
         binding.log_errors(self._log)
         return b""
@@ -160,6 +160,6 @@ class DhParameters:
         """Let connections of a context use the parameters; refused ones leave it without any."""
         try:
             binding.use_dh(context, self._text)
-        except binding.DhParametersRefused:
+        except binding.DhParametersError:
             self._log.warning("error configuring explicit DH parameters")
             binding.log_errors(self._log)

@@ -12,6 +12,8 @@ import binascii
 from collections.abc import Container, Generator, Iterable
 from typing import Any, TypeVar
 
+from ..errors import TlsproxyError
+
 T = TypeVar("T")
 Reading = Generator[None, None, T]
 """A parser that yields whenever it needs more bytes, and returns what it has read."""
@@ -23,7 +25,7 @@ MAX_ARGV = 1024
 _UINT_MAX = 0xFFFFFFFF
 
 
-class ProtocolError(Exception):
+class ProtocolError(TlsproxyError):
     """The peer broke the protocol; the text is Postfix's diagnostic."""
 
 

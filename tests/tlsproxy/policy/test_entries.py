@@ -13,7 +13,7 @@ from postconf.catalogue import release
 from postconf.values import SecurityLevel
 from tlsproxy.policy import Entry, PolicyError, Where, parse_entry, parse_site
 from tlsproxy.policy.per_site import merged
-from tlsproxy.policy.records import BadTrustAnchors, fingerprints, trust_anchors
+from tlsproxy.policy.records import TrustAnchorsError, fingerprints, trust_anchors
 from tlsproxy.wire.dane import TlsaRecord
 
 WHERE = Where("smtp_tls_policy_maps", "example.com")
@@ -153,7 +153,7 @@ def test_a_fingerprint_is_found_with_and_without_colons(digest):
 
 @given(st.one_of(st.binary(), st.binary().map(lambda data: b"-----BEGIN PUBLIC KEY-----\n" + data)))
 def test_trust_anchors_of_any_bytes_are_records_or_an_error(data):
-    with contextlib.suppress(BadTrustAnchors):
+    with contextlib.suppress(TrustAnchorsError):
         assert isinstance(trust_anchors(data), tuple)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from peers.nameserver import NameServer
 
-from tlsproxy.policy import LookupFailure
+from tlsproxy.policy import DnsLookupError
 from tlsproxy.policy.resolver import DnsResolver
 
 RECORDS = [
@@ -42,7 +42,7 @@ def test_brackets_and_addresses_are_no_mail_domains(resolver: DnsResolver) -> No
 
 @pytest.mark.parametrize("nexthop", ["null.test", "broken.test", "missing.test", "[missing.test]"])
 def test_what_dns_does_not_have_is_a_failure(resolver: DnsResolver, nexthop: str) -> None:
-    with pytest.raises(LookupFailure):
+    with pytest.raises(DnsLookupError):
         resolver.destinations(nexthop)
 
 

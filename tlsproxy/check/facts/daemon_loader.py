@@ -98,7 +98,7 @@ def _verdicts(context: Context) -> list[Verdict]:
 
 def _judge(context: Context, view: View, loaded: dict[object, list[Identity]]) -> Verdict | None:
     """`loaded` has what went well, by the settings that counted: most services differ in others only."""
-    from ...tls.roles import RoleUnavailable
+    from ...tls.roles import RoleUnavailableError
     from ...tls.server.role import ServerRole
 
     fixed = {"tlsproxy_tls_security_level": server_level(context, view), **_SETTLED}
@@ -112,7 +112,7 @@ def _judge(context: Context, view: View, loaded: dict[object, list[Identity]]) -
         verdict.identities = loaded[counted]
     except ConfigError:
         return None  # values that rules of their own report
-    except RoleUnavailable as error:
+    except RoleUnavailableError as error:
         verdict.problem = context.files.inside(str(error))
     return verdict
 

@@ -58,7 +58,7 @@ class TlsaMismatch(Rule):
 
     def check(self, context: Context) -> Iterator[Finding]:
         """Yield what is found."""
-        from ...policy import DnsName, LookupFailure
+        from ...policy import DnsLookupError, DnsName
         from ...policy.dane import find
 
         used = [(each, chain) for each, chain in chains(context) if each.is_server and self._is_for_mx(each)]
@@ -69,7 +69,7 @@ class TlsaMismatch(Rule):
         problems: list[str] = []
         try:
             dane = find(context.options.resolver, host, 25, force=True, warn=problems.append)
-        except LookupFailure as failure:
+        except DnsLookupError as failure:
             yield self.finding(span, str(failure), "ask a name server that answers", severity=Severity.WARNING)
             return
         for problem in problems:

@@ -12,11 +12,11 @@ import pwd
 import signal
 import socket
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from postconf.models import TlsSettings
 
 from ...loop import IN, Loop
-from ...tls.roles import ClientRole, ServerRole
 from ...tls.settings.release_behaviour import Behaviour
 from .. import privileges
 from ..log.lines import PostfixLog
@@ -24,6 +24,10 @@ from ..metrics import LOG_LOST, Numbers
 from ..server import Server, capacity
 from ..signals import on_signals
 from ..watchdog import Watchdog
+
+if TYPE_CHECKING:
+    from ...tls.client.role import ClientRole
+    from ...tls.server.role import ServerRole
 
 
 @dataclass(frozen=True, slots=True)

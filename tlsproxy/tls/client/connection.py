@@ -26,58 +26,58 @@ from ..verification import dane
 from ..verification.evidence import Match, Proof, Refusal
 from ..verification.judge import Judge, peer_status
 from .contexts import ClientContexts
-from .policy import Demand
-from .sessions import Place
+from .policy import SessionPolicy
+from .sessions import CachedSession
 
 _MOST_TICKETS = 10
 """Of one server's tickets more are not saved: it may send thousands."""
 _CERTIFICATE_LINES = LogMask.CERTMATCH | LogMask.VERBOSE | LogMask.PEERCERT
 
 
-class Setting(NamedTuple):
+class ClientSessionSettings(NamedTuple):
     """What one session works with."""
 
     contexts: ClientContexts
     context: SSL.Context
     start: ClientStart
-    demand: Demand
+    policy: SessionPolicy
     mask: int
     library: TlsGlobals
     behaviour: Behaviour
     log: Log
-    place: Place | None
+    cached: CachedSession | None
     """Where its TLS session is kept, if sessions are."""
 
 
-class ClientPeer:
+class ClientConnection:
     """One session."""
 
     __slots__ = ("_facts", "_hooks", "_judge", "_namaddr", "_setting", "_tickets", "reused", "ssl")
 
-    _facts: TlsContext  # known from `complete` on
+    _facts: TlsContext  # known from `finish_handshake` on
 
-    def __init__(self, setting: Setting, descriptor: int) -> None:
+    def __init__(self, setting: ClientSessionSettings, descriptor: int) -> None:
         """Begin TLS on the remote peer's descriptor."""
         self._setting = setting
         self._namaddr = setting.start.namaddr.lower()
         self._tickets = 0
         self.reused = False
         self.ssl = ssl = binding.begin(setting.context, descriptor, server=False)
-        self._judge = Judge(setting.demand.policy, lambda: peers.peer_chain(ssl))
+        self._judge = Judge(setting.policy.verification, lambda: peers.peer_chain(ssl))
         self._hooks = hooks = Hooks()
         hooks.on_verify = self._on_verify
         hooks.on_fault = lambda: log_fault(setting.log)
-        if setting.demand.sni:
-            binding.set_server_name(ssl, setting.demand.sni.encode("utf-8", "surrogateescape"))
-        if setting.place is not None:
-            if setting.place.session:
-                peers.offer_session(ssl, setting.place.session)
+        if setting.policy.servername:
+            binding.set_server_name(ssl, setting.policy.servername.encode("utf-8", "surrogateescape"))
+        if setting.cached is not None:
+            if setting.cached.session:
+                peers.offer_session(ssl, setting.cached.session)
             hooks.on_ticket = self._on_ticket
         if setting.mask & LogMask.SSL_DEBUG:
             hooks.on_step = trace.follow(ssl, setting.log)
         callbacks.hook(ssl, hooks)
 
-    def complete(self) -> Agreement:
+    def finish_handshake(self) -> Agreement:
         """Judge the handshake, log what is to be logged of it, and say what it has agreed on."""
         setting, mask, log = self._setting, self._setting.mask, self._setting.log
         self.reused = reused = peers.session_reused(self.ssl)
@@ -90,7 +90,7 @@ class ClientPeer:
                 own = signature(binding.own_key(self.ssl), self._hooks.own_scheme)
         agreed = agreement(self.ssl, peer, own, setting.behaviour)
         self._facts = facts = agreed.context(self._namaddr)
-        facts.level = setting.demand.policy.level
+        facts.level = setting.policy.verification.level
         certificate = peers.peer_certificate(self.ssl)
         error = None if certificate is None else self._error(reused=reused)
         facts.peer_status = peer_status(facts.level, error, mismatch_keeps_trust=setting.behaviour.mismatch_yields)
@@ -102,15 +102,15 @@ class ClientPeer:
             self._save()
         return agreed
 
-    def told(self) -> TlsContext:
+    def tls_context(self) -> TlsContext:
         """What the local peer may know."""
         return self._facts
 
-    def failed(self) -> None:
+    def log_failure(self) -> None:
         """Log what OpenSSL says about a failed handshake."""
         binding.log_errors(self._setting.log)
-        if self._setting.place is not None:
-            self._setting.place.discard()
+        if self._setting.cached is not None:
+            self._setting.cached.discard()
 
     def close(self) -> None:
         """Forget what is kept beside the connection."""
@@ -118,7 +118,7 @@ class ClientPeer:
 
     def _error(self, *, reused: bool) -> int:
         """What stands against the server's certificate; 0 if nothing does."""
-        if self._setting.demand.policy.hopeless:
+        if self._setting.policy.verification.hopeless:
             return peers.UNSPECIFIED
         stored = peers.verify_result(self.ssl)
         if stored != peers.OK or reused:  # a session that is resumed has the verdict on it inside
@@ -148,7 +148,7 @@ class ClientPeer:
         if answer.peer_name:
             log.info(f"{self._namaddr}: matched peername: {answer.peer_name}")
         if answer.match is not None:
-            log.info(f"{self._namaddr}: {_matched(answer.match, self._setting.demand.policy.level)}")
+            log.info(f"{self._namaddr}: {_matched(answer.match, self._setting.policy.verification.level)}")
 
     def _complain(self, *, reused: bool) -> None:
         """Say why the server's certificate is not good enough."""
@@ -166,7 +166,7 @@ class ClientPeer:
         """Take OpenSSL's opinion of one step of verification; return the error that stands so far."""
         setting = self._setting
         error = self._judge.step(ok, error, depth, certificate)
-        if setting.mask & LogMask.VERBOSE and not setting.demand.policy.hopeless:
+        if setting.mask & LogMask.VERBOSE and not setting.policy.verification.hopeless:
             subject = f" subject={certificate.subject}" if certificate else ""
             setting.log.info(f"{self._namaddr}: depth={depth} verify={int(ok)}{subject}")
         return error
@@ -179,8 +179,8 @@ class ClientPeer:
             self._save()
 
     def _save(self) -> None:
-        if self._setting.place is not None:
-            self._setting.place.save(self.ssl)
+        if self._setting.cached is not None:
+            self._setting.cached.save(self.ssl)
 
 
 def _matched(match: Match, level: SecurityLevel) -> str:

@@ -13,7 +13,7 @@ from postconf.values import SecurityLevel
 from ...log import Log
 from ...wire.dane import TlsaRecord
 from ...wire.messages import ClientStart
-from ..roles import SessionRefused
+from ..roles import SessionRefusedError
 from ..settings.client import DANE_LEVELS, level_of
 from ..verification.dane import Digests, show, strongest, usable_records
 from ..verification.names import references, to_ascii
@@ -31,16 +31,19 @@ _UNUSABLE = {
 }
 
 
-class Demand(NamedTuple):
-    """What one session is to be like."""
+class SessionPolicy(NamedTuple):
+    """What one session demands."""
 
-    policy: Policy
-    sni: str
+    verification: Policy
+    """Of the server's certificate."""
+    servername: str
     """The server name that is sent (RFC 6066); empty for none."""
 
 
-def demand(start: ClientStart, digests: Digests, log: Log, *, verifydepth: int, mismatch_yields: bool) -> Demand:
-    """Say what a START demands; raise `SessionRefused`."""
+def session_policy(
+    start: ClientStart, digests: Digests, log: Log, *, verifydepth: int, mismatch_yields: bool
+) -> SessionPolicy:
+    """Return what a START demands; raise `SessionRefusedError`."""
     level, namaddr = level_of(start), start.namaddr.lower()
     dane = start.dane
     # Without its records a session at these levels can't be what it is meant to be.
@@ -50,7 +53,7 @@ def demand(start: ClientStart, digests: Digests, log: Log, *, verifydepth: int, 
         names = references(start.matchargv, nexthop=start.nexthop, host=start.host, namaddr=namaddr, log=log)
         if not names:
             log.warning(f"{namaddr}: could not configure peer name checks")
-    sni = _server_name(start, level)
+    servername = _server_name(start, level)
     usable: tuple[TlsaRecord, ...] = ()
     if dane and dane.records and level <= SecurityLevel.ENCRYPT:
         log.warning(f"{namaddr}: error loading trust settings: {show(dane.records[-1])}")
@@ -69,7 +72,7 @@ def demand(start: ClientStart, digests: Digests, log: Log, *, verifydepth: int, 
         )
         must_fail = True
     policy = Policy(level, names, strongest(usable, digests), must_fail, digests, mismatch_yields, verifydepth)
-    return Demand(policy, sni)
+    return SessionPolicy(policy, servername)
 
 
 def _server_name(start: ClientStart, level: SecurityLevel) -> str:
@@ -78,5 +81,5 @@ def _server_name(start: ClientStart, level: SecurityLevel) -> str:
     else:
         name = to_ascii({"hostname": start.host, "nexthop": start.nexthop}.get(start.sni, start.sni))
     if len(name.encode("utf-8", "surrogateescape")) > _MAX_SNI:
-        raise SessionRefused(f"{start.namaddr}: ignoring too long SNI hostname: {name[:100]}")
+        raise SessionRefusedError(f"{start.namaddr}: ignoring too long SNI hostname: {name[:100]}")
     return name

@@ -20,21 +20,21 @@ from ...wire.messages import ClientInit, ClientSettings, Generation, Request
 from ..bounded_cache import BoundedCache
 from ..contexts import log_error, log_failed_renewal
 from ..openssl import binding, peers
-from ..roles import Offer, Packets, Peer, RoleUnavailable, SessionRefused
+from ..roles import RefusedSessionPlan, RoleUnavailableError, SessionPlan, SessionRefusedError
 from ..settings import culprit
 from ..settings.ciphers import cipher_list
 from ..settings.client import ClientContextSettings, ClientVariant, allowed_protocols, client_init, level_of
-from ..settings.comparison import Match
+from ..settings.comparison import SettingsComparison
 from ..settings.errors import CipherError, SettingsError
 from ..settings.levels import client_is_configured
 from ..settings.loglevel import checked_mask, packets
 from ..settings.parameters import CLIENT
 from ..settings.release_behaviour import Behaviour
 from ..verification.names import to_ascii
-from .connection import ClientPeer, Setting
+from .connection import ClientConnection, ClientSessionSettings
 from .contexts import ClientContexts
-from .policy import demand
-from .sessions import Place, cache_id
+from .policy import session_policy
+from .sessions import CachedSession, cache_id
 
 DISABLED = "TLS client role is disabled by configuration"
 _SEED_INTERVAL = 60.0
@@ -49,7 +49,7 @@ class ClientRole:
         self._settings = settings
         self._behaviour = Behaviour.of(settings.view.config.release)
         self._log = log
-        self._match = Match(settings, client_init(settings.view), log, sender="client")
+        self._comparison = SettingsComparison(settings, client_init(settings.view), log, sender="client")
         self._contexts: BoundedCache[ClientInit, ClientContexts] = BoundedCache()
         self._manager: TlsManager | None = None
         self._loop: Loop | None = None
@@ -58,7 +58,7 @@ class ClientRole:
         """True if contexts can be made by our own settings; requests with other settings are served without."""
         to_ascii("\u00e9.test")  # loads tables that could not be loaded in a jail
         try:
-            self._contexts_of(self._match.init)
+            self._contexts_of(self._comparison.init)
             self.is_complete = True
         except SettingsError as error:
             log_error(error, log)
@@ -68,9 +68,9 @@ class ClientRole:
 
     @classmethod
     def load(cls, settings: TlsSettings, log: Log) -> ClientRole:
-        """Make the role; raise `RoleUnavailable` where the configuration has no use for it."""
+        """Make the role; raise `RoleUnavailableError` where the configuration has no use for it."""
         if not client_is_configured(settings.client):
-            raise RoleUnavailable(DISABLED)
+            raise RoleUnavailableError(DISABLED)
         return cls(settings, log)
 
     def attach(self, loop: Loop) -> None:
@@ -83,23 +83,23 @@ class ClientRole:
         self._seed_at = loop.now
         self._manager = TlsManager(loop, self._log, paths, greets=greets)
 
-    def offer(self, request: Request, settings: ClientSettings) -> Offer:  # noqa: ARG002
-        """Prepare a session, making a context where no session had these settings; raise `RoleUnavailable`."""
+    def plan(self, request: Request, settings: ClientSettings) -> SessionPlan:  # noqa: ARG002
+        """Prepare a session, making a context where no session had these settings; raise `RoleUnavailableError`."""
         log, start = self._log, settings.start
-        new = self._match.key(settings.init) not in self._contexts
-        self._match.compare(settings.params, settings.init, new=new)
+        new = self._comparison.key(settings.init) not in self._contexts
+        self._comparison.compare(settings.params, settings.init, new=new)
         try:
             contexts = self._contexts_of(settings.init)
         except SettingsError as error:
             log_error(error, log)
-            raise RoleUnavailable(str(error)) from None
+            raise RoleUnavailableError(str(error)) from None
         try:
-            return self._offer(contexts, settings)
-        except (SessionRefused, CipherError) as error:
+            return self._plan(contexts, settings)
+        except (SessionRefusedError, CipherError) as error:
             # Postfix notices only when the session begins.
             log.warning(f"{start.namaddr.lower()}: {error}" if isinstance(error, CipherError) else str(error))
             binding.log_errors(log)
-            return RefusingOffer(settings.generation, str(error))
+            return RefusedSessionPlan(settings.generation, str(error))
 
     def renew(self) -> bool:
         """Read certificates and authorities again, for new sessions; sessions that there are go on.
@@ -114,7 +114,7 @@ class ClientRole:
             return False
         if not self.is_complete:
             try:
-                self._contexts_of(self._match.init)
+                self._contexts_of(self._comparison.init)
                 self.is_complete = True
             except SettingsError as error:
                 log_error(error, self._log)
@@ -122,15 +122,15 @@ class ClientRole:
 
     def _contexts_of(self, init: ClientInit) -> ClientContexts:
         """Return what there is for an INIT, or make it now; what can't be made is not remembered."""
-        return self._contexts.get_or_make(self._match.key(init), lambda: self._make_contexts(init))
+        return self._contexts.get_or_make(self._comparison.key(init), lambda: self._make_contexts(init))
 
     def _make_contexts(self, init: ClientInit) -> ClientContexts:
         behaviour = self._behaviour
         wanted = ClientContextSettings.of(init, traces=behaviour.settings_from_client)
         return ClientContexts(self._settings.globals, wanted, behaviour, self._log)
 
-    def _offer(self, contexts: ClientContexts, settings: ClientSettings) -> ClientOffer:
-        """Prepare a session; raise `SessionRefused` or `CipherError`."""
+    def _plan(self, contexts: ClientContexts, settings: ClientSettings) -> ClientSessionPlan:
+        """Prepare a session; raise `SessionRefusedError` or `CipherError`."""
         log, start, library = self._log, settings.start, self._settings.globals
         mask = contexts.mask
         if settings.generation is Generation.V3_12:
@@ -144,62 +144,53 @@ class ClientRole:
         if mask & LogMask.VERBOSE:
             log.info(f'{start.namaddr}: TLS cipher list "{ciphers.text}"')
         depth, yields = contexts.settings.verifydepth, self._behaviour.mismatch_yields
-        wanted = demand(start, contexts.digests, log, verifydepth=depth, mismatch_yields=yields)
-        policy = wanted.policy
+        wanted = session_policy(start, contexts.digests, log, verifydepth=depth, mismatch_yields=yields)
+        policy = wanted.verification
         context = contexts.get(ClientVariant(ciphers, protocols, policy.level > SecurityLevel.ENCRYPT))
         for complaint in context.complaints:
             log.warning(f"{start.namaddr.lower()}: {complaint}")
-        if wanted.sni and mask & LogMask.SSL_DEBUG:
-            log.info(f"{start.namaddr}: SNI hostname: {wanted.sni}")
-        place = None
+        if wanted.servername and mask & LogMask.SSL_DEBUG:
+            log.info(f"{start.namaddr}: SNI hostname: {wanted.servername}")
+        cached = None
         if self._loop is not None and self._manager is not None:
             raw_keys = self._behaviour.raw_keys
-            name = cache_id(settings.init, start, policy, wanted.sni, ciphers.text, raw_keys=raw_keys)
-            told = log if mask & LogMask.CACHE else None
-            place = Place(self._manager, self._loop, contexts.settings.cache_type, name, told)
+            name = cache_id(settings.init, start, policy, wanted.servername, ciphers.text, raw_keys=raw_keys)
+            reports = log if mask & LogMask.CACHE else None
+            cached = CachedSession(self._manager, self._loop, contexts.settings.cache_type, name, reports)
             if self._loop.now >= self._seed_at:
                 self._seed_at = self._loop.now + _SEED_INTERVAL
                 self._manager.seed(library.tls_daemon_random_bytes, peers.add_entropy)
-        setting = Setting(contexts, context.context, start, wanted, mask, library, self._behaviour, log, place)
-        return ClientOffer(setting, settings.generation)
+        setting = ClientSessionSettings(
+            contexts=contexts,
+            context=context.context,
+            start=start,
+            policy=wanted,
+            mask=mask,
+            library=library,
+            behaviour=self._behaviour,
+            log=log,
+            cached=cached,
+        )
+        return ClientSessionPlan(setting, settings.generation)
 
 
-class ClientOffer:
+class ClientSessionPlan:
     """One request that the role will serve."""
 
     hello_decides = False
 
-    def __init__(self, setting: Setting, generation: Generation) -> None:
+    def __init__(self, setting: ClientSessionSettings, generation: Generation) -> None:
         self._setting = setting
         self.generation = generation
         self.packets = packets(setting.mask)
 
     def when_ready(self, go_on: Callable[[], None]) -> None:
         """Go on when an old session has been looked for."""
-        if self._setting.place is None:
+        if self._setting.cached is None:
             go_on()
         else:
-            self._setting.place.find(go_on)
+            self._setting.cached.find(go_on)
 
-    def start(self, descriptor: int) -> ClientPeer:
+    def start(self, descriptor: int) -> ClientConnection:
         """Begin TLS on the remote peer's descriptor."""
-        return ClientPeer(self._setting, descriptor)
-
-
-class RefusingOffer:
-    """A request for a session that can't be, of which Postfix tells its client when the session begins."""
-
-    packets = Packets.NONE
-    hello_decides = False
-
-    def __init__(self, generation: Generation, problem: str) -> None:
-        self.generation = generation
-        self._problem = problem
-
-    def when_ready(self, go_on: Callable[[], None]) -> None:
-        """Go on at once."""
-        go_on()
-
-    def start(self, descriptor: int) -> Peer:  # noqa: ARG002
-        """Refuse; why has been logged."""
-        raise SessionRefused(self._problem)
+        return ClientConnection(self._setting, descriptor)

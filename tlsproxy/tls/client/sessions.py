@@ -27,11 +27,11 @@ _RULES = "2"
 which accepted forged certificates (SECURITY.md), had no number for them."""
 
 
-class Place:
-    """The place of one session in the cache. It may be that sessions of its type are not kept."""
+class CachedSession:
+    """A session in the cache of tlsmgr(8), if sessions of its type are kept there."""
 
     def __init__(self, manager: TlsManager, loop: Loop, cache_type: str, name: str, log: Log | None) -> None:
-        """`log` is told what is looked for and saved, if it is to be told."""
+        """`log`: where searches and changes are logged; None: nowhere."""
         self.session = b""
         """What has been found."""
         self._manager = manager

@@ -17,6 +17,7 @@ from OpenSSL._util import ffi, lib
 from postconf.regular_file import is_refused
 from postconf.syntax.lines import encode
 
+from ...errors import TlsproxyError
 from ...log import Log
 
 
@@ -260,12 +261,12 @@ def is_readable(file: str) -> bool:
     return True
 
 
-class DhParametersRefused(Exception):
+class DhParametersError(TlsproxyError):
     """Parameters that OpenSSL can read but does not use; its error queue says why."""
 
 
 def use_dh(context: SSL.Context, parameters: bytes) -> bool:
-    """Use finite-field parameters, PEM, for key exchange up to TLS 1.2; raise `DhParametersRefused`.
+    """Use finite-field parameters, PEM, for key exchange up to TLS 1.2; raise `DhParametersError`.
 
     False leaves in the error queue why they can't be read.
     """
@@ -277,7 +278,7 @@ def use_dh(context: SSL.Context, parameters: bytes) -> bool:
     used = lib.SSL_CTX_set_tmp_dh(context._context, dh)
     lib.DH_free(dh)
     if used != 1:
-        raise DhParametersRefused
+        raise DhParametersError
     return True
 
 

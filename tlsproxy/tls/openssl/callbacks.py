@@ -12,6 +12,7 @@ from typing import Any
 from OpenSSL import SSL
 from OpenSSL._util import ffi, lib
 
+from ...errors import TlsproxyError
 from .binding import begin, require
 from .peers import UNSPECIFIED, Certificate, borrowed
 
@@ -57,7 +58,7 @@ class Hooks:
         """Called when a ticket is issued or arrives: a session can be saved as soon as SSL_read has returned."""
         self.on_server_name: Callable[[bytes], SSL.Context | None] | None = None
         """Called with the name that a client asks for; returns the context that has a certificate for it, or None to
-        decline, or raises `NameRefused`."""
+        decline, or raises `NameRefusedError`."""
         self.context: SSL.Context | None = None
         """The one that the name has led to."""
         self.on_verify: Step | None = None
@@ -143,7 +144,7 @@ def begin_watched(context: SSL.Context, descriptor: int, *, server: bool) -> Any
 # Server names.
 
 
-class NameRefused(Exception):
+class NameRefusedError(TlsproxyError):
     """Raised to end a handshake for the server name that a client asks for."""
 
 
@@ -161,7 +162,7 @@ def _on_server_name(ssl: Any, alert: Any, _argument: Any) -> int:
         return _NOT_ACKNOWLEDGED
     try:
         context = hooks.on_server_name(ffi.string(name))
-    except NameRefused:
+    except NameRefusedError:
         return _FATAL
     if context is None:
         return _NOT_ACKNOWLEDGED

@@ -16,7 +16,7 @@ from ...hostnames import is_hostname
 from ...log import Log
 from ...wire.messages import Flag, PeerStatus, Request, TlsContext
 from ..openssl import binding, callbacks, peers
-from ..openssl.callbacks import Hooks, NameRefused
+from ..openssl.callbacks import Hooks, NameRefusedError
 from ..openssl.peers import Certificate
 from ..report import trace
 from ..report.certificate import describe, log_fault, tell_of
@@ -30,7 +30,7 @@ from ..verification.evidence import Proof, Refusal, Step
 from .client_hello import has_ticket
 from .contexts import ServerContext, ServerContexts
 from .signature_prediction import SignatureDigest
-from .sni import NamesUnavailable, ServerNames
+from .sni import NamesUnavailableError, ServerNames
 from .tickets import shown_expiry
 
 _DETAILS = LogMask.VERBOSE | LogMask.CACHE | LogMask.SSL_DEBUG
@@ -38,7 +38,7 @@ _BUILT_IN = ("default", "none", "")
 """Values of tls_config_file that leave the signature algorithms as they are."""
 
 
-class Setting(NamedTuple):
+class ServerSessionSettings(NamedTuple):
     """What a session works with; the same for all sessions, or for all with the same settings of the client's."""
 
     contexts: ServerContexts
@@ -53,7 +53,7 @@ class Setting(NamedTuple):
     log: Log
 
 
-class ServerPeer:
+class ServerConnection:
     """One session."""
 
     __slots__ = (
@@ -72,10 +72,10 @@ class ServerPeer:
         "ssl",
     )
 
-    _agreed: Agreement  # known from `complete` on
+    _agreed: Agreement  # known from `finish_handshake` on
 
     def __init__(
-        self, setting: Setting, request: Request, namaddr: str, descriptor: int, digest: SignatureDigest
+        self, setting: ServerSessionSettings, request: Request, namaddr: str, descriptor: int, digest: SignatureDigest
     ) -> None:
         """Begin TLS on the remote peer's descriptor; `namaddr` is what the peer is called in the log."""
         self._setting = setting
@@ -114,7 +114,7 @@ class ServerPeer:
         if digest.is_watched or setting.names is not None:
             callbacks.hook(ssl, hooks)
 
-    def complete(self) -> Agreement:
+    def finish_handshake(self) -> Agreement:
         """Judge the handshake, log what is to be logged of it, and say what it has agreed on."""
         setting, mask, log = self._setting, self._setting.mask, self._setting.log
         self.reused = reused = peers.session_reused(self.ssl)
@@ -133,13 +133,13 @@ class ServerPeer:
             log.info(summary(agreed, status, "from", self._namaddr, self._sni))
         return agreed
 
-    def told(self) -> TlsContext:
+    def tls_context(self) -> TlsContext:
         """What the local peer may know."""
         if self._facts is None:
             self._facts = self._agreed.context(self._namaddr)
         return self._facts
 
-    def failed(self) -> None:
+    def log_failure(self) -> None:
         """Log what OpenSSL says about a failed handshake."""
         binding.log_errors(self._setting.log)
 
@@ -153,7 +153,7 @@ class ServerPeer:
         certificate = peers.peer_certificate(self.ssl)
         if certificate is None:
             return 0
-        facts = self.told()
+        facts = self.tls_context()
         self._describe(certificate, facts)
         if not facts.peer_status & PeerStatus.TRUSTED:
             self._complain(reused=reused)
@@ -232,18 +232,18 @@ class ServerPeer:
                 log.info(f"TLS SNI {text} from {self._namaddr} not matched, using default chain")
                 return None
             context = setting.context.for_chain(pem, text, log)
-        except NamesUnavailable:
+        except NamesUnavailableError:
             log.warning(f"tls_server_sni_maps: {text} map lookup problem")
-            raise NameRefused from None
+            raise NameRefusedError from None
         except SettingsError as error:
             log.warning(str(error))
             binding.log_errors(log)
-            raise NameRefused from None
+            raise NameRefusedError from None
         self._sni = text
         return context
 
 
-def signature_digest(setting: Setting, request: Request) -> SignatureDigest:
+def signature_digest(setting: ServerSessionSettings, request: Request) -> SignatureDigest:
     """Decide how the digest of a session becomes known, as far as anybody wants it."""
     contexts, mask = setting.contexts, setting.mask
     wanted = bool(mask or request.flags & Flag.SEND_CONTEXT)

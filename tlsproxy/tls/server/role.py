@@ -19,16 +19,15 @@ from ...wire.messages import Generation, Request, ServerInit, ServerSettings, Se
 from ..bounded_cache import BoundedCache
 from ..contexts import log_error, log_failed_renewal
 from ..identities import Identity
-from ..openssl import binding
-from ..roles import Packets, RoleUnavailable, SessionRefused
+from ..roles import RefusedSessionPlan, RoleUnavailableError, SessionPlan
 from ..settings import culprit, unsupported
-from ..settings.comparison import Match
+from ..settings.comparison import SettingsComparison
 from ..settings.errors import CipherError, SettingsError
 from ..settings.levels import server_level
 from ..settings.loglevel import checked_mask, packets
 from ..settings.release_behaviour import Behaviour
 from ..settings.server import ServerContextSettings, ServerVariant, server_settings
-from .connection import ServerPeer, Setting, signature_digest
+from .connection import ServerConnection, ServerSessionSettings, signature_digest
 from .contexts import ServerContexts
 from .sni import ServerNames, open_names
 
@@ -43,7 +42,7 @@ class ServerRole:
         self._log = log
         own = server_settings(settings, log)
         self._names = _open_names(settings, log)
-        self._match = Match(settings, own.init, log, sender="server")
+        self._comparison = SettingsComparison(settings, own.init, log, sender="server")
         self._contexts: BoundedCache[ServerInit, ServerContexts] = BoundedCache()
         self._own_log_level = own.start.log_param, own.start.log_level
         self._own = self._session_settings(own.init, own.start)
@@ -52,7 +51,7 @@ class ServerRole:
 
     @classmethod
     def load(cls, settings: TlsSettings, log: Log) -> ServerRole:
-        """Make the role; raise `RoleUnavailable` after having logged what is wrong."""
+        """Make the role; raise `RoleUnavailableError` after having logged what is wrong."""
         try:
             return cls(settings, log)
         except SettingsError as error:
@@ -60,23 +59,23 @@ class ServerRole:
             enforced = server_level(settings.server) >= SecurityLevel.ENCRYPT
             for line in culprit.lines(settings, error.setting, enforced=enforced):
                 log.warning(line)
-            raise RoleUnavailable(str(error)) from None
+            raise RoleUnavailableError(str(error)) from None
 
-    def offer(self, request: Request, settings: ServerSettings | None) -> ServerOffer:
-        """Prepare a session; raise `RoleUnavailable`. `settings` come from Postfix 3.12 and later."""
+    def plan(self, request: Request, settings: ServerSettings | None) -> SessionPlan:
+        """Prepare a session; raise `RoleUnavailableError`. `settings` come from Postfix 3.12 and later."""
         if settings is None:
-            return ServerOffer(self._own, request, request.remote_endpoint, self._behaviour.generation)
+            return ServerSessionPlan(self._own, request, request.remote_endpoint, self._behaviour.generation)
         start = settings.start
-        new = self._match.key(settings.init) not in self._contexts
-        self._match.compare(settings.params, settings.init, new=new)
+        new = self._comparison.key(settings.init) not in self._contexts
+        self._comparison.compare(settings.params, settings.init, new=new)
         try:
             setting = self._session_settings(settings.init, start)
         except CipherError as error:
-            return RefusingOffer(f"{start.namaddr.lower()}: {error}", self._log)
+            return RefusedSessionPlan(Generation.V3_12, f"{start.namaddr.lower()}: {error}", self._log)
         except SettingsError as error:
             log_error(error, self._log)
-            raise RoleUnavailable(str(error)) from None
-        return ServerOffer(setting, request, start.namaddr, Generation.V3_12)
+            raise RoleUnavailableError(str(error)) from None
+        return ServerSessionPlan(setting, request, start.namaddr, Generation.V3_12)
 
     @property
     def expires(self) -> float:
@@ -103,7 +102,7 @@ class ServerRole:
         self._own = self._own._replace(names=self._names)
         return True
 
-    def _session_settings(self, init: ServerInit, start: ServerStart) -> Setting:
+    def _session_settings(self, init: ServerInit, start: ServerStart) -> ServerSessionSettings:
         """Return what sessions with these settings work with, made now if need be; raise `SettingsError`."""
         contexts = self._contexts_of(init)
         behaviour, library, log = self._behaviour, self._settings.globals, self._log
@@ -112,7 +111,7 @@ class ServerRole:
         if (start.log_param, start.log_level) != self._own_log_level:
             level = log_level(start.log_level, traces=behaviour.settings_from_client)
             mask = checked_mask(level, start.log_param, log)
-        return Setting(
+        return ServerSessionSettings(
             contexts=contexts,
             context=context,
             mask=mask,
@@ -126,7 +125,7 @@ class ServerRole:
 
     def _contexts_of(self, init: ServerInit) -> ServerContexts:
         """Return what there is for an INIT, or make it now; what can't be made is not remembered."""
-        return self._contexts.get_or_make(self._match.key(init), lambda: self._make_contexts(init))
+        return self._contexts.get_or_make(self._comparison.key(init), lambda: self._make_contexts(init))
 
     def _make_contexts(self, init: ServerInit) -> ServerContexts:
         settings, behaviour = self._settings, self._behaviour
@@ -143,12 +142,12 @@ def _open_names(settings: TlsSettings, log: Log) -> ServerNames | None:
         raise SettingsError(str(error), "tls_server_sni_maps") from None
 
 
-class ServerOffer:
+class ServerSessionPlan:
     """One request that the role will serve."""
 
     __slots__ = ("_digest", "_namaddr", "_request", "_setting", "generation", "hello_decides", "packets")
 
-    def __init__(self, setting: Setting, request: Request, namaddr: str, generation: Generation) -> None:
+    def __init__(self, setting: ServerSessionSettings, request: Request, namaddr: str, generation: Generation) -> None:
         self._setting = setting
         self._request = request
         self._namaddr = namaddr
@@ -161,23 +160,6 @@ class ServerOffer:
         """Go on at once."""
         go_on()
 
-    def start(self, descriptor: int) -> ServerPeer:
+    def start(self, descriptor: int) -> ServerConnection:
         """Begin TLS on the remote peer's descriptor."""
-        return ServerPeer(self._setting, self._request, self._namaddr, descriptor, self._digest)
-
-
-class RefusingOffer(ServerOffer):
-    """A request whose ciphers are no good, which Postfix notices only when the session begins."""
-
-    def __init__(self, problem: str, log: Log) -> None:
-        self.generation = Generation.V3_12
-        self.packets = Packets.NONE
-        self.hello_decides = False
-        self._problem = problem
-        self._log = log
-
-    def start(self, descriptor: int) -> ServerPeer:  # noqa: ARG002
-        """Say what is wrong."""
-        self._log.warning(self._problem)
-        binding.log_errors(self._log)
-        raise SessionRefused(self._problem)
+        return ServerConnection(self._setting, self._request, self._namaddr, descriptor, self._digest)

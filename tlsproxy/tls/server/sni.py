@@ -9,12 +9,13 @@ from __future__ import annotations
 from maps import Access, ConfigurationFailure, Flags, TableList, TemporaryFailure, open_list
 from postconf import View
 
+from ...errors import TlsproxyError
 from ...log import Log
 
 _PARAMETER = "tls_server_sni_maps"
 
 
-class NamesUnavailable(Exception):
+class NamesUnavailableError(TlsproxyError):
     """The tables can't answer now; the reason has been logged."""
 
 
@@ -25,13 +26,13 @@ class ServerNames:
         self._tables = tables
 
     def find(self, name: bytes) -> bytes | None:
-        """Look for a name, then for its parent domains with a leading dot; raise `NamesUnavailable`."""
+        """Look for a name, then for its parent domains with a leading dot; raise `NamesUnavailableError`."""
         key = name
         while True:
             try:
                 pem = self._tables.find_file(key)
             except (TemporaryFailure, ConfigurationFailure):
-                raise NamesUnavailable from None
+                raise NamesUnavailableError from None
             if pem is not None:
                 return pem
             dot = key.find(b".", 1)

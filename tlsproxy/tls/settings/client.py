@@ -13,7 +13,7 @@ from postconf.models.log_level import LogLevel, log_level
 from postconf.values import Protocols, SecurityLevel, integer, protocols
 
 from ...wire.messages import ClientInit, ClientStart
-from ..roles import SessionRefused
+from ..roles import SessionRefusedError
 from .ciphers import CipherList
 from .parameters import CLIENT, FILES, CertificateFiles
 
@@ -81,18 +81,20 @@ def client_init(view: View, prefix: str = CLIENT) -> ClientInit:
 
 
 def level_of(start: ClientStart) -> SecurityLevel:
-    """The level that is asked for; raise `SessionRefused` for a number that is none."""
+    """The level that is asked for; raise `SessionRefusedError` for a number that is none."""
     try:
         return SecurityLevel(start.tls_level)
     except ValueError:
-        raise SessionRefused(f"{start.namaddr}: unknown TLS security level {start.tls_level}") from None
+        raise SessionRefusedError(f"{start.namaddr}: unknown TLS security level {start.tls_level}") from None
 
 
 def allowed_protocols(start: ClientStart) -> Protocols:
-    """The protocols of a session; raise `SessionRefused`."""
+    """The protocols of a session; raise `SessionRefusedError`."""
     allowed = protocols(start.protocols)
     if allowed is None:
-        raise SessionRefused(f'{start.namaddr}: Invalid TLS protocol list "{start.protocols}": aborting TLS session')
+        raise SessionRefusedError(
+            f'{start.namaddr}: Invalid TLS protocol list "{start.protocols}": aborting TLS session'
+        )
     if level_of(start) in DANE_LEVELS:
         return Protocols(allowed.excluded | {"SSLv3"}, allowed.minimum, allowed.maximum)
     return allowed

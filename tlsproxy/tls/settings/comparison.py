@@ -29,7 +29,7 @@ _BUILT_IN = {"tls_eecdh_auto_curves": "?X25519MLKEM768:DEFAULT", "tls_ffdhe_auto
 _RENAMED = {"config_file": "tls_config_file", "config_name": "tls_config_name"}
 
 
-class Match(Generic[Init]):
+class SettingsComparison(Generic[Init]):
     """Compares requests with our own settings, and tells what differs."""
 
     def __init__(self, settings: TlsSettings, init: Init, log: Log, *, sender: str) -> None:
