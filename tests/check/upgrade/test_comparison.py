@@ -188,6 +188,29 @@ def test_a_table_by_reference_is_reported_where_it_is_written() -> None:
     ]
 
 
+def test_tables_within_others_are_found() -> None:
+    main = "virtual_alias_maps = unionmap:{hash:/a, proxy:btree:/b, regexp:/c}\nalias_maps =\nalias_database =\n"
+    found = [each for each in judge(main, "rhel9", "rhel10").changes if each.finding.rule.startswith("table-type")]
+    assert [(each.old, each.finding.span.column) for each in found] == [("hash:/a", 32), ("proxy:btree:/b", 41)]
+    assert "unionmap:{lmdb:/a, proxy:lmdb:/b, regexp:/c}" in fixed(main, "rhel9", "rhel10", unsafe=True)
+
+
+def test_a_default_cache_of_a_type_that_is_gone_is_reported() -> None:
+    found = [each for each in judge("", "rhel9", "rhel10", SCREEN).changes if each.finding.rule == "table-type-default"]
+    assert {each.parameter for each in found} == {"alias_maps", "alias_database", "postscreen_cache_map"}
+
+
+def test_a_name_that_others_refer_to_is_not_renamed() -> None:
+    main = "virtual_maps = static:x\nvirtual_mailbox_maps = $virtual_maps\n"
+    assert fixed(main, "3.7", "3.11") == main
+
+
+def test_without_a_main_file_nothing_is_said_of_defaults() -> None:
+    master = MasterFile("master.cf", MASTER.replace("smtpd\n", "smtpd\n  -o smtpd_use_tls=yes\n"))
+    found = compare(None, master, parse_system("3.7"), parse_system("3.10"), FileSystem(enabled=False)).changes
+    assert [each.finding.rule for each in found] == ["parameter-deprecated"]
+
+
 def fixed(main: str, source: str, target: str, *, unsafe: bool = False) -> str:
     compared = judge(main, source, target)
     return fixes.apply(compared.context.main, fixes.usable(compared.findings, unsafe=unsafe))

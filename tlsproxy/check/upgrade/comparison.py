@@ -37,7 +37,9 @@ def compare(
     """Return the changes that an upgrade from `source` to `target` brings to a configuration."""
     old = Context(main, master, source.release, files, options)
     situation = Situation(old, Context(main, master, target.release, files, options), source, target)
-    found = [*changed_settings(situation), *changed_defaults(situation), *changed_tables(situation)]
+    found = [*changed_settings(situation), *changed_tables(situation)]
+    if old.has_main:  # without it, nobody knows what is set
+        found += changed_defaults(situation)
     markup = templates(old)
     changes = sorted(
         {each for each in found if not markup or not markup.hides(each.finding)}, key=lambda change: change.order

@@ -82,6 +82,8 @@ def _deprecated(situation: Situation) -> Iterator[Change]:
             help = f"rename it to {instead}"
         elif not has_name:
             fix = _removal(each, safe=False)
+        if fix and each.name in situation.old.references:
+            fix = None  # another value would lose what it refers to
         yield make(
             "parameter-deprecated",
             Severity.WARNING,
@@ -221,6 +223,8 @@ def _written(each: Assignment, word: str) -> str:
 
 def _fix(situation: Situation, note: Note, each: Assignment) -> Fix | None:
     safe = bool(note.fix.get("safe"))
+    if "replace" not in note.fix and each.name in situation.old.references:
+        return None  # another value would lose what it refers to
     if note.fix.get("remove"):
         return _removal(each, safe=safe)
     if each.name in note.fix.get("rename", {}):

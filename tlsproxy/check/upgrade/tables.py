@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from postconf import ConfigError
@@ -13,11 +14,13 @@ from ..facts.tables import Named, named_tables
 from ..findings import Edit, Fix, Severity, Span
 from .change import Change, make
 from .conditions import Situation
+from .knowledge import knowledge
 from .systems import BERKELEY_DB
 
 _SEPARATORS = ", \t\r\n"
-_DEFAULTS = ("alias_maps", "alias_database")
-"""Defaults that name tables, in effect with any local delivery."""
+_DEFAULTS = ("alias_maps", "alias_database", "address_verify_map", "postscreen_cache_map")
+"""Defaults that name tables."""
+_COMPOUND = ("unionmap", "pipemap", "randmap")
 
 
 def changed_tables(situation: Situation) -> Iterator[Change]:
@@ -45,10 +48,21 @@ def _written_tables(context: Context) -> list[tuple[Named, Span, str]]:
 
     A table that a value has by reference is left out where its type is written in another value.
     """
-    tables = {(id(named.assignment), named.text): named for named in named_tables(context)}.values()
+    all_tables = [*named_tables(context), *_within(context)]
+    tables = {(id(named.assignment), named.text): named for named in all_tables}.values()
     found = [(named, *_word(context, named)) for named in tables]
     written = {named.text for named, _, word in found if word}
     return [(named, span, word) for named, span, word in found if word or named.text not in written]
+
+
+def _within(context: Context) -> Iterator[Named]:
+    """The tables that others are made of."""
+    for named in named_tables(context):
+        if named.kind in _COMPOUND:
+            for text in re.split(r"[{},\s]+", named.name):
+                kind, colon, name = text.rpartition("proxy:")[2].partition(":")
+                if colon:
+                    yield Named(named.assignment, text, kind, name)
 
 
 def _word(context: Context, named: Named) -> tuple[Span, str]:
@@ -63,6 +77,8 @@ def _word(context: Context, named: Named) -> tuple[Span, str]:
             continue
         if expanded == named.text:
             return each.span(start, len(word)), word
+    if named.text in each.value:
+        return each.word(named.text), named.text
     return each.span(), ""
 
 
@@ -129,9 +145,9 @@ def _split(situation: Situation, named: Named, span: Span) -> Change:
 def _defaults(situation: Situation, missing: frozenset[str]) -> Iterator[Change]:
     """Defaults of the new release that name a table of such a type, as upstream has them."""
     context = situation.new
-    if not situation.has_program("local"):
-        return
     for name in _DEFAULTS:
+        if not situation.views(name) or not all(map(situation.holds, knowledge().conditions_of(name))):
+            continue
         value = context.value(name)
         kind = value.partition(":")[0]
         if name not in context.main.effective and kind in missing:
@@ -141,7 +157,7 @@ def _defaults(situation: Situation, missing: frozenset[str]) -> Iterator[Change]
                 Severity.WARNING,
                 Span(context.main.path),
                 f"{name} is not set, and its default has a {kind}: table, a type that {situation.target.name} has not",
-                f"set {name} = lmdb:{path}, and run newaliases(1)",
+                f"set {name} = lmdb:{path}" + (", and run newaliases(1)" if name.startswith("alias_") else ""),
                 since=situation.target.release.name.partition("-")[0],
                 kind="table",
                 parameter=name,
