@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import maps
-from maps import Access, Flags
+from maps import Access, Flags, TemporaryFailure
 from maps.memory import MemoryTable
 from postconf import ConfigError, Place
 from tlsproxy.mail.lookup import Order
@@ -184,3 +184,21 @@ def test_proxied_table_that_is_not_approved_is_an_error(make_view, tmp_path):
     table = f"proxy:texthash:{tmp_path}/t"
     with pytest.raises(ConfigError, match="proxymap service is not configured for table"):
         make_view(virtual_alias_maps=table, proxy_read_maps="$canonical_maps").maps("virtual_alias_maps")
+
+
+def test_slow_failure_is_not_waited_for_again(make_config, monkeypatch):
+    asked = []
+
+    class Slow(MemoryTable):
+        def lookup(self, key: bytes) -> bytes | None:
+            asked.append(key)
+            raise TemporaryFailure("no answer")
+
+    times = iter((0.0, 9.0))
+    monkeypatch.setattr("tlsproxy.mail.tables.time.monotonic", lambda: next(times))
+    config = make_config(canonical_maps="memory:x")
+    with Tables(config, opener=lambda name, access: Slow("memory", name, access)) as tables:
+        for key in ("a", "b"):
+            with pytest.raises(TableLookupError, match="no answer"):
+                tables.maps("canonical_maps").find(key)
+    assert asked == [b"a"]

@@ -7,11 +7,12 @@ Tables behind proxymap(8) are opened without it, so that no Postfix has to run.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from functools import cached_property
 from typing import Self
 
-from maps import Access, Flags, Table, TableError, TableList, open_table
+from maps import Access, Flags, Table, TableError, TableList, TemporaryFailure, open_table
 from maps.folding import APPLICATION_ERROR
 from maps.naming import split_list
 from postconf import ConfigError, Place, View
@@ -102,6 +103,35 @@ class MapList:
         return Found(decode(found[1]), key, self.parameter, found[0], owner)
 
 
+class _Impatient(Table):
+    """A table whose server is given up when it has failed once, and not quickly: many keys are asked for one answer."""
+
+    _QUICK = 0.5
+    """Seconds."""
+
+    def __init__(self, table: Table) -> None:
+        super().__init__(table.type, table.name, table.flags)
+        self._table = table
+        self._failure: TemporaryFailure | None = None
+
+    def lookup(self, key: bytes) -> bytes | None:
+        if self._failure is not None:
+            raise self._failure
+        start = time.monotonic()
+        try:
+            return self._table.lookup(key)
+        except TemporaryFailure as failure:
+            if time.monotonic() - start > self._QUICK:
+                self._failure = failure
+            raise
+
+    def line(self, key: bytes) -> int | None:
+        return self._table.line(key)
+
+    def close(self) -> None:
+        self._table.close()
+
+
 class Tables:
     """All lookup tables of a configuration, opened when they are first asked for.
 
@@ -139,7 +169,7 @@ class Tables:
             self.begin()
             self._require_approval(parameter, name)
             try:
-                self._open[key] = table = self._opener(name, self.access(flags))
+                self._open[key] = table = _Impatient(self._opener(name, self.access(flags)))
                 self._names[table] = name
             except TableError as error:
                 remedy = f"correct the table in {parameter}"
