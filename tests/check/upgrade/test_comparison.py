@@ -188,6 +188,12 @@ def test_a_table_by_reference_is_reported_where_it_is_written() -> None:
     ]
 
 
+def test_a_change_of_several_settings_is_one_item() -> None:
+    master = MASTER.replace("0 cleanup\n", "0 cleanup\n  -o header_checks=regexp:/y\n")
+    found = changes("header_checks = regexp:/x\n", "3.8", "3.9", master=master)["two-digit-days"].finding
+    assert (str(found.span), len(found.related)) == ("main.cf:1:17", 1)
+
+
 def test_tables_within_others_are_found() -> None:
     main = "virtual_alias_maps = unionmap:{hash:/a, proxy:btree:/b, regexp:/c}\nalias_maps =\nalias_database =\n"
     found = [each for each in judge(main, "rhel9", "rhel10").changes if each.finding.rule.startswith("table-type")]

@@ -164,11 +164,22 @@ def _noted(situation: Situation, note: Note) -> Iterator[Change]:
             situation, note, context.span(name), name, old=note.absent if note.old is None else note.old, new=new
         )
     else:
-        for each in context.named(*note.parameter):
-            value = context.expanded(each)
-            if value and value.strip() and _concerns(situation, note, each, value):
-                fix, new = _fix(situation, note, each), note.new or value
-                yield _change(situation, note, each.span(), each.name, old=value, fix=fix, new=new)
+        yield from _of_settings(situation, note)
+
+
+def _of_settings(situation: Situation, note: Note) -> Iterator[Change]:
+    """Yield one change for each parameter; for each setting of it, if there is something to fix."""
+    context = situation.old
+    found: dict[object, list[Assignment]] = {}
+    for each in context.named(*note.parameter):
+        value = context.expanded(each)
+        if value and value.strip() and _concerns(situation, note, each, value):
+            found.setdefault(each if note.fix else each.name, []).append(each)
+    for each, *others in found.values():
+        old = context.expanded(each)
+        related = tuple((other.span(), f"{other.name} = {other.value}") for other in others)
+        fix, new = _fix(situation, note, each), note.new or old
+        yield _change(situation, note, each.span(), each.name, old=old, fix=fix, new=new, related=related)
 
 
 def _concerns(situation: Situation, note: Note, each: Assignment, value: str) -> bool:
