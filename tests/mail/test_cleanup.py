@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from postconf import ConfigError
-from tlsproxy.mail.cleanup import Cleanup
+from tlsproxy.mail.routing.cleanup import Cleanup
 
 MAIL = st.text(st.sampled_from('ab@.:,;<>()[]"\\ !%+-|\tä'), max_size=25)
 SITE = {"myorigin": "example.com", "recipient_delimiter": "+"}

@@ -7,8 +7,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from postconf import ConfigError
-from tlsproxy.mail.resolver import AddressClass, Resolver
-from tlsproxy.mail.transport import Hop
+from tlsproxy.mail.routing.resolver import AddressClass, Resolver
+from tlsproxy.mail.routing.transport import Hop
 
 MAIL = st.text(st.sampled_from('ab@.:,;<>()[]"\\ !%+-|\tä'), max_size=25)
 SITE = {

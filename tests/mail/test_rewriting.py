@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from postconf import ConfigError
-from tlsproxy.mail.rewriting import Rewriter
+from tlsproxy.mail.routing.rewriting import Rewriter
 
 MAIL = st.text(st.sampled_from('ab@.:,;<>()[]"\\ !%+-|\tä'), max_size=25)
 DEFAULTS = {"myorigin": "origin.test", "mydomain": "domain.test"}

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from tlsproxy.mail.routing import Router
-from tlsproxy.mail.sessions import Credentials
+from tlsproxy.mail.routing.sessions import Credentials
 
 MASTER = """\
 smtp inet n - n - - smtpd

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from postconf import Place
 
-    from ..resolver import Resolution
+    from ..routing.resolver import Resolution
     from ..tables import TableLookupError
     from .facts import Client, Session
     from .lists import RestrictionList, Word

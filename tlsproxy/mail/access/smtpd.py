@@ -34,10 +34,10 @@ if TYPE_CHECKING:
 
     from postconf import Config, View
 
-    from ..cleanup import Cleanup, Envelope
     from ..lookup import MailFound
     from ..matching import MatchList
-    from ..resolver import Resolution
+    from ..routing.cleanup import Cleanup, Envelope
+    from ..routing.resolver import Resolution
     from ..tables import Found, MapList, Opener
     from ..view import MailView
     from .facts import Session

@@ -10,12 +10,12 @@ from typing import NamedTuple
 
 from postconf import ConfigError
 
-from .addresses import fold, quoted, unquoted
-from .decisions import Decision
+from ..addresses import fold, quoted, unquoted
+from ..decisions import Decision
+from ..tables import Found, TableLookupError
+from ..view import MailView
 from .mapping import AddressMapper, ExpansionError
 from .rewriting import Rewriter
-from .tables import Found, TableLookupError
-from .view import MailView
 
 _MAILER_DAEMON = "MAILER-DAEMON"
 _CLASSES = ("envelope_sender", "envelope_recipient", "header_sender", "header_recipient")

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from postconf import Config, Place
 
-from .addresses import same, split
-from .decisions import Decision
+from ..addresses import same, split
+from ..decisions import Decision
+from ..view import MailView
 from .resolver import AddressClass, Resolver
 from .transport import Hop
-from .view import MailView
 
 if TYPE_CHECKING:
     from .sessions import Client, Session

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from . import tokens
-from .addresses import quoted
-from .matching import Match
+from .. import tokens
+from ..addresses import quoted
+from ..matching import Match
+from ..tokens import QUOTED, Token, append, find_last, operator, scan
+from ..view import MailView
 from .rewriting import Rewriter
-from .tokens import QUOTED, Token, append, find_last, operator, scan
-from .view import MailView
 
 
 class Stripped(NamedTuple):

@@ -9,12 +9,12 @@ from collections.abc import Callable
 
 from postconf.syntax.lines import encode
 
-from . import tokens
-from .addresses import NULL, fold, quoted, unquoted
+from .. import tokens
+from ..addresses import NULL, fold, quoted, unquoted
+from ..tables import Found, MapList, TableLookupError
+from ..tokens import Address, parse
+from ..view import MailView
 from .rewriting import Rewriter
-from .tables import Found, MapList, TableLookupError
-from .tokens import Address, parse
-from .view import MailView
 
 _CANONICAL_LIMIT = 10
 """How often an address is mapped by one canonical table (MAX_RECURSION of cleanup_map11)."""

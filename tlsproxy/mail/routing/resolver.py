@@ -9,17 +9,17 @@ from __future__ import annotations
 from enum import Enum
 from typing import NamedTuple
 
-from . import tokens
-from .addresses import ascii_lower, is_address, is_domain, literal_address
-from .decisions import Decision
+from .. import tokens
+from ..addresses import ascii_lower, is_address, is_domain, literal_address
+from ..decisions import Decision
+from ..matching import Match
+from ..tables import NO_PARTS_FLAGS, Found, MapList, TableLookupError
+from ..tokens import append
+from ..view import MailView
 from .local_routing import EndlessRouting, LocalRouting
-from .matching import Match
 from .rewriting import Rewriter
-from .tables import NO_PARTS_FLAGS, Found, MapList, TableLookupError
-from .tokens import append
 from .transport import PARAMETER as TRANSPORT_MAPS
 from .transport import Hop, TransportMaps
-from .view import MailView
 
 _ROUTING = "@!%"
 _CACHE_SIZE = 1000

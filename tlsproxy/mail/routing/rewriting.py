@@ -6,10 +6,10 @@ $mydomain.
 
 from __future__ import annotations
 
-from . import tokens
-from .addresses import is_standard, quoted, unquoted
-from .tokens import LITERAL, QUOTED, Token, append, find, find_last, operator, prepend, scan
-from .view import MailView
+from .. import tokens
+from ..addresses import is_standard, quoted, unquoted
+from ..tokens import LITERAL, QUOTED, Token, append, find, find_last, operator, prepend, scan
+from ..view import MailView
 
 _AT, _DOT = operator("@"), operator(".")
 

@@ -17,12 +17,12 @@ from typing import NamedTuple, Self
 from maps import open_table
 from postconf import Config, View
 
-from .addresses import parse_path
+from ..addresses import parse_path
+from ..tables import Opener
+from ..view import MailView
 from .cleanup import Cleanup, Envelope
 from .delivery import Deliveries, Delivery
 from .resolver import Resolution, Resolver
-from .tables import Opener
-from .view import MailView
 
 
 class Route(NamedTuple):

@@ -11,9 +11,9 @@ from maps import TableError
 from postconf import ConfigError, Place
 from postconf.values import SecurityLevel, words
 
-from ..policy import Destination, DnsName, Policies, PolicyError
-from .tables import MAIL_FLAGS, Found, TableLookupError
-from .view import MailView
+from ...policy import Destination, DnsName, Policies, PolicyError
+from ..tables import MAIL_FLAGS, Found, TableLookupError
+from ..view import MailView
 
 _NAMED_BY_CONTENT = ("inline", "static")
 """Types of tables whose names are their content."""

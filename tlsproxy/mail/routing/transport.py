@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from .lookup import Order
-from .tables import NO_PARTS_FLAGS, Found
-from .view import MailView
+from ..lookup import Order
+from ..tables import NO_PARTS_FLAGS, Found
+from ..view import MailView
 
 PARAMETER = "transport_maps"
 UNDELIVERABLE = "Address is undeliverable"

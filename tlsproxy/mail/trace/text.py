@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from ..access.evaluation import Step
     from ..access.session import Exchange
     from ..decisions import Decision
-    from ..delivery import Delivery
+    from ..routing.delivery import Delivery
     from .tracing import RouteTrace, Trace, Tracer
 
 _COMMANDS = {"MAIL": "MAIL FROM:<{}>", "RCPT": "RCPT TO:<{}>", "EOD": ".", "CONNECT": "connect from {}"}

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from ..access.facts import Session
     from ..access.postscreen import Postscreen, Screening
     from ..access.world import World
-    from ..delivery import Delivery
     from ..routing import Route
+    from ..routing.delivery import Delivery
 
 
 class RouteTrace(NamedTuple):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ...resolver import AddressClass
+from ...routing.resolver import AddressClass
 from ...tables import TableLookupError
 from ..evaluation import Evaluation, Frame, Result, handles
 from ..replies import RECIPIENT_CLASS

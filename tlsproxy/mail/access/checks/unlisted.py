@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from ... import addresses
-from ...resolver import AddressClass
+from ...routing.resolver import AddressClass
 from ...tables import TableLookupError
 from ..evaluation import Evaluation, Result
 from ..replies import SENDER_CLASS, fix_status, split_status
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ...resolver import Resolution
+    from ...routing.resolver import Resolution
     from ...tables import Found
 
 _TABLES = {

@@ -1,0 +1,48 @@
+"""Where mail goes: rewriting, the resolver, envelopes and deliveries, put together by `Router`.
+
+The names below are loaded when they are first used: whoever needs the resolver only does not pay for the rest.
+"""
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .cleanup import Envelope, Refusal
+    from .delivery import Agent, Delivery
+    from .resolver import AddressClass, Resolution
+    from .router import Route, Router
+    from .sessions import Credentials, Session
+    from .transport import Hop
+
+_MODULES = {
+    "AddressClass": "resolver",
+    "Agent": "delivery",
+    "Credentials": "sessions",
+    "Delivery": "delivery",
+    "Envelope": "cleanup",
+    "Hop": "transport",
+    "Refusal": "cleanup",
+    "Resolution": "resolver",
+    "Route": "router",
+    "Router": "router",
+    "Session": "sessions",
+}
+__all__ = [
+    "AddressClass",
+    "Agent",
+    "Credentials",
+    "Delivery",
+    "Envelope",
+    "Hop",
+    "Refusal",
+    "Resolution",
+    "Route",
+    "Router",
+    "Session",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(f".{_MODULES[name]}", __name__), name)
