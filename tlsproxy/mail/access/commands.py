@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
 
 _SPACE = " \t\n\v\f\r"
+_PLAIN = re.compile(r"""[^\s<>"\\]*""")
+"""A path without anything that ends it."""
 _ENDS = {"<": ">", '"': '"'}
 
 
@@ -13,6 +16,13 @@ class Token(NamedTuple):
 
     text: str
     is_whole: bool = True
+
+
+def path_and_options(path: str) -> list[Token]:
+    """Split `<path>` of MAIL or RCPT, and what may be behind it, into words; the first one is the path."""
+    if _PLAIN.fullmatch(path):
+        return [Token(f"<{path}>")]
+    return tokens(f"MAIL FROM:<{path}>")[2:]
 
 
 def tokens(line: str) -> list[Token]:

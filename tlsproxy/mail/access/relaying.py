@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 HELO_NAME = "mail.stranger.example"
 SENDER = "someone@stranger.example"
 RECIPIENT = "someone@elsewhere.example"
+_MAX_EVALUATIONS = 48
 CLIENTS = (
     Client.named("203.0.113.77", HELO_NAME),
     Client.named("9.9.9.9", HELO_NAME),
@@ -69,7 +70,7 @@ def _sessions(smtpd: Smtpd) -> Iterator[Session]:
 
 
 def _verdict(smtpd: Smtpd, session: Session, world: World) -> RelayVerdict:
-    exploration = outcomes(smtpd, session, world)
+    exploration = outcomes(smtpd, session, world, limit=_MAX_EVALUATIONS)
     quiet = exploration.branches[0].outcome
     permits = _relays(quiet)
     questions = exploration.responsible(lambda other: _relays(other) != permits)

@@ -11,11 +11,11 @@ from typing import NamedTuple
 from ..addresses import parse_path, split, unquoted
 from ..tables import TableLookupError
 from .attributes import expand_reply
-from .commands import Token, tokens
+from .commands import Token, path_and_options, tokens
 from .evaluation import Action, Evaluation, HungUp, Step
 from .replies import Reply, parse, printable, soften, with_footer
 from .stages import Stages
-from .world import Kind, Question, Undecided, explore
+from .world import MAX_EVALUATIONS, Kind, Question, Undecided, explore
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -80,9 +80,11 @@ def converse(smtpd: Smtpd, session: Session, world: World) -> Conversation:
     return first.outcome._replace(exchanges=tuple(exchanges))
 
 
-def outcomes(smtpd: Smtpd, session: Session, world: World) -> Exploration[Conversation]:
-    """Hold a session once for all that the world may answer."""
-    return explore(lambda each: run(smtpd, session, each), world)
+def outcomes(
+    smtpd: Smtpd, session: Session, world: World, *, limit: int = MAX_EVALUATIONS
+) -> Exploration[Conversation]:
+    """Hold a session once for all that the world may answer, at most `limit` times."""
+    return explore(lambda each: run(smtpd, session, each), world, limit)
 
 
 def run(smtpd: Smtpd, session: Session, world: World) -> Conversation:
@@ -222,7 +224,7 @@ class _Conversation:
         evaluation = self.evaluation
         if self.settings.yes("smtpd_helo_required") and evaluation.helo is None:
             return "503 5.5.1 Error: send HELO/EHLO first"
-        path, *options = tokens(f"MAIL FROM:<{argument}>")[2:]
+        path, *options = path_and_options(argument)
         if not path.is_whole:
             return _BAD_SENDER
         address = self._address(path, allows_null=True)
@@ -268,7 +270,7 @@ class _Conversation:
         evaluation = self.evaluation
         if evaluation.sender is None:
             return "503 5.5.1 Error: need MAIL command"
-        path, *options = tokens(f"RCPT TO:<{argument}>")[2:]
+        path, *options = path_and_options(argument)
         address = self._address(path, allows_null=False) if path.is_whole else None
         if address is None:
             return "501 5.1.3 Bad recipient address syntax"

@@ -67,17 +67,14 @@ class Answer(NamedTuple):
     data: str = ""
 
 
+_ACTIONS = ("REJECT", "OK", "DEFER_IF_PERMIT", "DEFER_IF_REJECT", "DISCARD", "521 5.7.1 Go away")
+"""Actions that make a difference to replies: also to those to later commands, which the last two do."""
 ANSWERS: Mapping[Kind, tuple[Answer, ...]] = {
     Kind.LIST: (Answer("unlisted"), Answer("listed"), Answer("failed")),
     Kind.DOMAIN: (Answer("exists"), Answer("missing"), Answer("failed")),
-    Kind.SERVERS: (
-        Answer("none"),
-        *(Answer("result", action) for action in ("REJECT", "OK", "DEFER_IF_PERMIT", "DEFER_IF_REJECT")),
-    ),
+    Kind.SERVERS: (Answer("none"), *(Answer("result", action) for action in _ACTIONS)),
     Kind.BACKUP: (Answer("no"), Answer("yes"), Answer("failed")),
-    Kind.POLICY: tuple(
-        Answer("action", action) for action in ("DUNNO", "REJECT", "OK", "DEFER_IF_PERMIT", "DEFER_IF_REJECT")
-    ),
+    Kind.POLICY: (Answer("action", "DUNNO"), *(Answer("action", action) for action in _ACTIONS)),
     Kind.PROBE: (Answer("deliverable"), Answer("undeliverable"), Answer("unknown")),
     Kind.FILTER: (Answer("action", "accept"), Answer("action", "reject")),
 }

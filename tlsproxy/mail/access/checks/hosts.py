@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from itertools import islice
+
+from maps import TableError
+from postconf.syntax.lines import decode
+
 from ... import addresses
 from ..evaluation import HANDLERS, Evaluation, Frame, Result, handles
 from ..facts import UNKNOWN
 from ..names import to_ascii
 from ..replies import RECIPIENT_CLASS, SENDER_CLASS
-from ..world import Kind, Question
+from ..world import Answer, Kind, Question
 from .access_tables import (
     CLIENT_CLASS,
     HELO_CLASS,
@@ -27,6 +32,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _MAX_REASON = 250
+_MAX_ENTRIES = 1000
+_MAX_RESULTS = 10
 
 
 @handles("reject_unknown_helo_hostname", "reject_unknown_hostname")
@@ -176,6 +183,21 @@ for _kind in ("a", "mx", "ns"):
     _servers_check(f"check_recipient_{_kind}_access", _kind, RECIPIENT_CLASS, lambda each: each.recipient)
 
 
+def _possible(evaluation: Evaluation, table: str) -> tuple[Answer, ...]:
+    """Return the answers that make a difference: no entry, and each result that a table of few entries has."""
+    maps = evaluation.smtpd.access_table(table)
+    results: dict[str, None] = {}
+    try:
+        for each in maps.tables.tables if maps is not None else ():
+            for _, value in islice(each.entries(), _MAX_ENTRIES):
+                results[decode(value)] = None
+    except TableError:
+        return ()
+    if len(results) > _MAX_RESULTS:
+        return ()
+    return (Answer("none"), *(Answer("result", result) for result in results))
+
+
 def _look_up_servers(evaluation: Evaluation, table: str, of: tuple[str, str], item: Item, frame: Frame) -> Result:
     kind, what = of
     _, at, domain = what.rpartition("@")
@@ -183,7 +205,7 @@ def _look_up_servers(evaluation: Evaluation, table: str, of: tuple[str, str], it
     if domain.startswith("["):
         address = addresses.mailhost_address(domain[1:-1]) if domain.endswith("]") and kind != "ns" else None
         return Result.DUNNO if address is None else look_up(evaluation, table, address_keys(address), item, frame)[0]
-    answer = evaluation.ask(Question(Kind.SERVERS, f"{kind}/{to_ascii(domain)}", table))
+    answer = evaluation.ask(Question(Kind.SERVERS, f"{kind}/{to_ascii(domain)}", table), _possible(evaluation, table))
     if answer.word == "result":
         return apply(evaluation, table, answer.data, item, frame)
     if answer.word != "found":
