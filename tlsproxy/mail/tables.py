@@ -8,7 +8,7 @@ Tables behind proxymap(8) are opened without it, so that no Postfix has to run.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cached_property
 from typing import Self
 
@@ -124,6 +124,9 @@ class _Impatient(Table):
             if time.monotonic() - start > self._QUICK:
                 self._failure = failure
             raise
+
+    def entries(self) -> Iterator[tuple[bytes, bytes]]:
+        return self._table.entries()
 
     def line(self, key: bytes) -> int | None:
         return self._table.line(key)
