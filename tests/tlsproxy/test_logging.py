@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 from peers.children import PATIENCE
 
-from tlsproxy.daemon.log.lines import JsonForm, PostfixForm, PostfixLog, Severity, SyslogForm
+from tlsproxy.daemon.log.json_lines import JsonForm
+from tlsproxy.daemon.log.lines import PostfixForm, PostfixLog, Severity, SyslogForm
 from tlsproxy.daemon.log.sinks import Datagrams
 
 FORM = PostfixForm("postfix/tlsproxy", "mail.private.test")

@@ -423,18 +423,6 @@ def test_a_socket_of_systemd_is_used_and_left_alone(tmp_path: Path) -> None:
         assert proxy.socket.exists()
 
 
-def test_json_lines_are_json(tmp_path: Path) -> None:
-    write_config(tmp_path, {})
-    with running(tmp_path, "--log", "json") as proxy:
-        local, remote = proxy.tls_session(endpoint='[192.0.2.7]:1"\\\x7f')
-        with local, remote:
-            echo(local, remote)
-        proxy.wait_for_log("DISCONNECT")
-    lines = [json.loads(line) for line in proxy.log().splitlines()]
-    assert {"time", "severity", "tag", "pid", "text"} == set(lines[0])
-    assert any(each["text"] == 'CONNECT from [192.0.2.7]:1"\\\x7f' for each in lines)
-
-
 def test_print_config_shows_what_is_in_effect(tmp_path: Path) -> None:
     write_config(tmp_path, {"tlsproxy_tls_ciphers": "high"})
     command = [script("tlsproxy"), "--print-config", "-c", tmp_path, "-o", "tlsproxy_tls_protocols=TLSv1.3"]

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 from ..log import Log
 from ..loop import IN, Loop
 from ..session.relay import Relay
-from ..session.session import Session
+from ..session.session import Owner, Session
 from ..tls.report.summary import Agreement
 from ..wire.messages import Generation
 from . import gc_policy
@@ -85,11 +85,12 @@ class Server:
         max_sessions: int = _MOST_SESSIONS,
         numbers: Numbers | None = None,
         shared: bool = False,
+        make_session: Callable[[Owner, socket.SocketType], Session] = Session,
     ) -> None:
         """Make one that does not listen yet.
 
         `generation`: of the local peers, where they don't show it; `numbers`: what is counted here; `shared`: other
-        processes listen at the same socket.
+        processes listen at the same socket; `make_session`: how sessions are made, if their log is of another kind.
         """
         self.loop = loop
         self.log = log
@@ -114,6 +115,7 @@ class Server:
         self._listener = listener
         self._listening = False
         self._shared = shared
+        self._make_session = make_session
         # One process is woken for a connection, not all.
         self._listen_for = IN | (select.EPOLLEXCLUSIVE if shared else 0)
         self._resume_at = 0.0
@@ -185,7 +187,7 @@ class Server:
         self.numbers[ACCEPTED] += 1
         local = socket.SocketType(socket.AF_UNIX, socket.SOCK_STREAM, 0, descriptor)
         local.setblocking(False)
-        session = Session(self, local)
+        session = self._make_session(self, local)
         self.sessions.add(session)
         self._beginning[session] = self.loop.now
         try:

@@ -34,6 +34,9 @@ class Connection(Protocol):
     reused: bool
     """After the handshake: True if it has resumed a session."""
 
+    agreed: Agreement
+    """What both sides have agreed on, from `finish_handshake` on."""
+
     def finish_handshake(self) -> Agreement:
         """Verify the peer after a handshake, log the summary line, and return what was agreed on."""
 

@@ -3,12 +3,11 @@
 A line is stamped when it is made, and handed on in batches (a logger that is woken for each line costs more than making
 the line). What can't be handed on now is kept, up to a bound, and tried again: soon where some was taken, as Linux has
 room for eleven datagrams only, less often where nobody takes any. What is lost is counted and said. Forms are Postfix's
-own (msg_logger(3), syslog(3)) and JSON; `sinks` has the ways out.
+own (msg_logger(3), syslog(3)); `json_lines` has another one, `sinks` the ways out.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import syslog
 import time
@@ -20,7 +19,8 @@ from typing import Protocol
 Sink = Callable[[list[bytes]], int]
 """Hands on lines without waiting, and says how many of them, from the first, it has dealt with."""
 
-_MAX_TEXT = 2000
+MAX_TEXT = 2000
+"""Characters of a text that a line has."""
 _MAX_LINES = 10_000
 _MAX_DELAY = 0.02
 _FIRST_PAUSE, _LAST_PAUSE = 0.002, 1.0
@@ -70,7 +70,7 @@ class _StampedForm(ABC):
             self._prefixes = {each: self._prefix(each, stamp, os.getpid()) + each.label for each in Severity}
         if not text.isprintable():
             text = text.translate(_UNPRINTABLE)
-        return (self._prefixes[severity] + text[:_MAX_TEXT]).encode("utf-8", "replace")
+        return (self._prefixes[severity] + text[:MAX_TEXT]).encode("utf-8", "replace")
 
     def forked(self) -> None:
         """Notice that the process has another number."""
@@ -104,31 +104,6 @@ class SyslogForm(_StampedForm):
 
     def _prefix(self, severity: Severity, stamp: str, pid: int) -> str:
         return f"<{self._facility | severity}>{stamp} {self._tag}[{pid}]: "
-
-
-class JsonForm:
-    """One JSON object for each line, for collectors that want no parser for mail logs."""
-
-    def __init__(self, tag: str) -> None:
-        """`tag` is syslog_name/process_name."""
-        self._tag = tag
-
-    def line(self, severity: Severity, text: str) -> bytes:
-        """Make a line; the time is RFC 3339's, in UTC."""
-        now = time.time()
-        whole = int(now)
-        stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(whole))
-        fields = {
-            "time": f"{stamp}.{int((now - whole) * 1000):03d}Z",
-            "severity": severity.name.lower(),
-            "tag": self._tag,
-            "pid": os.getpid(),
-            "text": text[:_MAX_TEXT],
-        }
-        return json.dumps(fields).encode("ascii")
-
-    def forked(self) -> None:
-        """Do nothing: the number is asked for each time."""
 
 
 class PostfixLog:

@@ -23,7 +23,7 @@ from ..asking import Answer, NoDaemon, ask, own_accounts
 from ..configuration import read_config, read_settings
 from ..control import Control, control_path
 from ..log import sinks
-from ..log.lines import Form, JsonForm, PostfixForm, PostfixLog, Sink
+from ..log.lines import Form, PostfixForm, PostfixLog, Sink
 from ..log.mail_log import mail_log
 from ..openssl_conf import load_openssl
 from ..privileges import account
@@ -137,8 +137,11 @@ def _log_form(options: argparse.Namespace, settings: TlsSettings) -> tuple[Form,
         os.chdir(settings.view["queue_directory"])
         return mail_log(settings)
     tag = f"{settings.service.syslog_name}/{settings.service.process_name}"
-    form = JsonForm(tag) if options.log == "json" else PostfixForm(tag, settings.view["myhostname"])
-    return form, sinks.stderr
+    if options.log == "json":
+        from ..log.json_lines import JsonForm
+
+        return JsonForm(tag), sinks.stderr
+    return PostfixForm(tag, settings.view["myhostname"]), sinks.stderr
 
 
 def _serve(options: argparse.Namespace, environment: MutableMapping[str, str]) -> int:

@@ -11,15 +11,17 @@ import os
 import pwd
 import signal
 import socket
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from postconf.models import TlsSettings
 
 from ...loop import IN, Loop
+from ...session.session import Owner, Session
 from ...tls.settings.release_behaviour import Behaviour
 from .. import privileges
-from ..log.lines import PostfixLog
+from ..log.lines import PostfixForm, PostfixLog, SyslogForm
 from ..metrics import LOG_LOST, Numbers
 from ..server import Server, capacity
 from ..signals import on_signals
@@ -64,6 +66,7 @@ class Worker:
             max_sessions=capacity(),
             numbers=numbers,
             shared=True,
+            make_session=_session_maker(log),
         )
 
     def run(self) -> int:
@@ -103,6 +106,17 @@ class Worker:
         self._numbers[LOG_LOST] = self._log.lost
         if self._leaving and not self._server.sessions:
             self._loop.stop()
+
+
+def _session_maker(log: PostfixLog) -> Callable[[Owner, socket.SocketType], Session]:
+    form = log.form
+    if isinstance(form, PostfixForm | SyslogForm):  # without the other one's imports
+        return Session
+    from ..log.json_lines import JsonForm, RecordedSession
+
+    if not isinstance(form, JsonForm):
+        return Session
+    return lambda owner, local: RecordedSession(owner, local, form)
 
 
 def _enter(directory: str) -> None:

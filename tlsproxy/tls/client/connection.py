@@ -52,9 +52,10 @@ class ClientSessionSettings(NamedTuple):
 class ClientConnection:
     """One session."""
 
-    __slots__ = ("_facts", "_hooks", "_judge", "_namaddr", "_setting", "_tickets", "reused", "ssl")
+    __slots__ = ("_facts", "_hooks", "_judge", "_namaddr", "_setting", "_tickets", "agreed", "reused", "ssl")
 
     _facts: TlsContext  # known from `finish_handshake` on
+    agreed: Agreement
 
     def __init__(self, setting: ClientSessionSettings, descriptor: int) -> None:
         """Begin TLS on the remote peer's descriptor."""
@@ -88,7 +89,7 @@ class ClientConnection:
             peer = signature(binding.peer_key(self.ssl), self._hooks.peer_scheme)
             if self._hooks.own_scheme:
                 own = signature(binding.own_key(self.ssl), self._hooks.own_scheme)
-        agreed = agreement(self.ssl, peer, own, setting.behaviour)
+        self.agreed = agreed = agreement(self.ssl, peer, own, setting.behaviour)
         self._facts = facts = agreed.context(self._namaddr)
         facts.level = setting.policy.verification.level
         certificate = peers.peer_certificate(self.ssl)

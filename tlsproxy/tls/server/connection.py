@@ -57,7 +57,7 @@ class ServerConnection:
     """One session."""
 
     __slots__ = (
-        "_agreed",
+        "agreed",
         "_answer",
         "_digest",
         "_facts",
@@ -72,7 +72,7 @@ class ServerConnection:
         "ssl",
     )
 
-    _agreed: Agreement  # known from `finish_handshake` on
+    agreed: Agreement  # known from `finish_handshake` on
 
     def __init__(
         self, setting: ServerSessionSettings, request: Request, namaddr: str, descriptor: int, digest: SignatureDigest
@@ -127,7 +127,7 @@ class ServerConnection:
             own = signature(key, self._digest.scheme(key, self._hooks.own_scheme, resumed=reused))
             if setting.contexts.settings.asks:
                 peer = signature(binding.peer_key(self.ssl), self._hooks.peer_scheme)
-        self._agreed = agreed = agreement(self.ssl, own, peer, setting.behaviour)
+        self.agreed = agreed = agreement(self.ssl, own, peer, setting.behaviour)
         status = self._look_at_certificate(reused=reused) if setting.contexts.settings.asks else 0
         if mask & LogMask.SUMMARY:
             log.info(summary(agreed, status, "from", self._namaddr, self._sni))
@@ -136,7 +136,7 @@ class ServerConnection:
     def tls_context(self) -> TlsContext:
         """What the local peer may know."""
         if self._facts is None:
-            self._facts = self._agreed.context(self._namaddr)
+            self._facts = self.agreed.context(self._namaddr)
         return self._facts
 
     def log_failure(self) -> None:
