@@ -176,6 +176,8 @@ class Command:
         if not usage.operands:
             raise ConfigError("missing service argument")
         directory = _directory(usage)
+        if sys.stderr.isatty() and usage.flags & set("e") and not usage.flags & set("MF"):
+            self._hint_at_names(usage.operands, _release(version))
         editor.run(
             next(letter for letter in "eX#" if letter in usage),
             usage.operands,
@@ -184,6 +186,15 @@ class Command:
             release=_release(version),
             warn=self.warn,
         )
+
+    def _hint_at_names(self, assignments: list[str], release: Release) -> None:
+        """Warn a person at a terminal of names that look like a mistake; what scripts see stays postconf(1)'s."""
+        from ..spelling import nearest
+
+        for assignment in assignments:
+            name = assignment.partition("=")[0].rpartition("/")[2].strip()
+            if name and name not in release.defaults and (near := nearest(name, release.defaults)):
+                self.warn(f'{name}: unknown parameter, which is set all the same; did you mean "{near}"?')
 
     def _report(self, usage: Usage, options: dict[str, str], version: str) -> None:
         config = self._load(usage, version, master_first=False)

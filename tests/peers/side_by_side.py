@@ -274,7 +274,7 @@ _ONLY_OURS = re.compile(
     # Where the setting is made that Postfix's own warning is about.
     r"warning: (?:\S+:\d+:\d+: \S+ = |not set: |there is more than one key of the same kind)"
     # What can't be done here.
-    r"|not supported: "
+    r"|not (?:supported|used): "
     # OpenSSL 4 tells of trouble with records twice.
     r"|warning: TLS library problem: .*:record layer failure"
 )

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
 import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
+from peers.proxy import script
 
 from postconf import catalogue, models
 from postconf.command import cli
@@ -169,3 +172,70 @@ def test_other_shells_accept_their_script(tmp_path: Path, capfd: pytest.CaptureF
 def test_completion_has_the_names_of_the_release(capfd: pytest.CaptureFixture[str]) -> None:
     _, script, _ = run(capfd, "--postfix-version=3.9", "--completion=fish")
     assert "tlsproxy_tls_enable_rpk" in script
+
+
+def on_terminal(*arguments: str) -> str:
+    """What a person sees: both streams on one terminal."""
+    ours, theirs = pty.openpty()
+    ended = subprocess.run([script("tlsproxy-postconf"), *arguments], stdout=theirs, stderr=theirs)
+    os.close(theirs)
+    try:
+        shown = os.read(ours, 65536).decode()
+    except OSError:  # nothing was written
+        shown = ""
+    os.close(ours)
+    assert ended.returncode == 0
+    return shown
+
+
+def test_edit_with_almost_name_is_hinted_at_on_a_terminal(directory: Path) -> None:
+    (directory / "main.cf").write_text("")
+    config = str(directory)
+    assert 'did you mean "smtpd_tls_loglevel"?' in on_terminal("-c", config, "-e", "smtpd_tls_loglevl=1")
+    assert "smtpd_tls_loglevl = 1" in (directory / "main.cf").read_text()
+    assert 'did you mean "myhostname"?' in on_terminal("-c", config, "-P", "smtp/inet/myhostnam=x")
+    for name in ("smtpd_tls_loglevel", "my_own_name", "slow_destination_recipient_limit"):
+        assert on_terminal("-c", config, "-e", f"{name}=1") == ""
+    piped = subprocess.run(
+        [script("tlsproxy-postconf"), "-c", config, "-e", "smtpd_tls_loglevl=1"], capture_output=True
+    )
+    assert (piped.stdout, piped.stderr) == (b"", b"")
+
+
+def test_plain_listing_shows_values_as_a_service_sees_them(directory: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    (directory / "main.cf").write_text("level = 1\n")
+    config = str(directory)
+    assert run(capfd, "-c", config, "tlsproxy_tls_loglevel")[1] == "tlsproxy_tls_loglevel = $smtpd_tls_loglevel"
+    status, output, _ = run(capfd, "-c", config, "--service", "tlsproxy/unix", "-x", "tlsproxy_tls_loglevel", "level")
+    assert (status, output) == (0, "tlsproxy_tls_loglevel = 2\nlevel = 2")
+
+
+@pytest.mark.parametrize("service", ["tlsproxy/unx", "tlsproxi/unix", "nosuch/inet"])
+@pytest.mark.parametrize("options", [[], ["--json"], ["--origin"], ["-n"]])
+def test_service_that_is_not_there_is_an_error(
+    directory: Path, capfd: pytest.CaptureFixture[str], service: str, options: list[str]
+) -> None:
+    (directory / "main.cf").write_text("")
+    status, output, diagnostics = run(capfd, "-c", str(directory), "--service", service, *options, "mail_name")
+    assert (status, output) == (1, "")
+    assert f"fatal: no service {service} in {directory}/master.cf" in diagnostics
+    assert ('(did you mean "tlsproxy/unix"?)' in diagnostics) == (service != "nosuch/inet")
+
+
+@pytest.mark.parametrize("option", ["-d", "-M", "-F", "-P", "-l", "-m"])
+def test_service_goes_with_no_listing_of_anything_else(
+    directory: Path, capfd: pytest.CaptureFixture[str], option: str
+) -> None:
+    status, _, diagnostics = run(capfd, "-c", str(directory), "--service", "smtp/inet", option)
+    assert (status, diagnostics) == (1, f"postconf: fatal: with option --service, do not specify {option}\n")
+
+
+def test_origins_as_json_are_the_lines_of_origin(directory: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    (directory / "main.cf").write_text("lowest = TLSv1.2\nsmtpd_tls_protocols = >=$lowest\n")
+    _, output, _ = run(capfd, "-c", str(directory), "--origin", "--json", "tlsproxy_tls_protocols")
+    chain = json.loads(output)["tlsproxy_tls_protocols"]["chain"]
+    assert [(each["name"], each["depth"], each.get("line")) for each in chain] == [
+        ("tlsproxy_tls_protocols", 0, None),
+        ("smtpd_tls_protocols", 1, 2),
+        ("lowest", 2, 1),
+    ]

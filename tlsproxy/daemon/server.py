@@ -109,8 +109,8 @@ class Server:
         self._max_sessions = max_sessions
         self._max_beginning = max(1, max_sessions // 2)
         self.numbers = own_numbers() if numbers is None else numbers
-        # Sessions have descriptors that the loop knows; /proc may be out of reach later (chroot).
-        self._other_descriptors = _open_descriptors() - loop.descriptors
+        self._descriptors = _open_descriptors()
+        self._other_descriptors = 0
         self.numbers[MOST_OPEN] = max(0, resource.getrlimit(resource.RLIMIT_NOFILE)[0])  # negative: no limit
         self._listener = listener
         self._listening = False
@@ -135,6 +135,8 @@ class Server:
         gc_policy.serve()
         self._listening = True
         self.loop.watch(self._listener.fileno(), self._listen_for, self._on_connection)
+        # The loop knows those of sessions. In a chroot there is no /proc, and the pipe for signals has come since.
+        self._other_descriptors = (_open_descriptors() or self._descriptors + 2) - self.loop.descriptors
 
     def close_listener(self) -> None:
         """Accept nobody any more; sessions go on."""

@@ -81,11 +81,14 @@ def _read(options: argparse.Namespace) -> TlsSettings:
 
 
 def service_view(config: postconf.Config) -> postconf.View:
-    """The configuration as the tlsproxy service of master.cf sees it, or as it is where there is none."""
-    for service in config.services():
-        if service.service.command.rpartition("/")[2] == "tlsproxy":
-            return service
-    return config
+    """Return the configuration as the tlsproxy service of master.cf sees it, or as it is where there is none.
+
+    That service has the name which clients look for, or else the program tlsproxy, whatever its name.
+    """
+    services = [each for each in config.services() if each.service.type == "unix"]
+    named = [each for each in services if each.service.name == config["tlsproxy_service_name"]]
+    run = [each for each in services if each.service.command.rpartition("/")[2] == "tlsproxy"]
+    return next(iter(named + run), config)
 
 
 def socket_path(view: postconf.View) -> Path:

@@ -32,7 +32,14 @@ def lines(settings: TlsSettings, setting: str, *, enforced: bool, prefix: str = 
         for _, origin in chain(settings.view, name)
         if origin.place is not None
     )
-    yield from made or [f"not set: {', '.join(names)}"]
+    yield from made or [_not_set(settings, names)]
+
+
+def _not_set(settings: TlsSettings, names: list[str]) -> str:
+    """Name the parameters that an administrator sets: those that the defaults refer to in the end."""
+    view = settings.view
+    final = dict.fromkeys([*chain(view, name)][-1][1].name for name in names if name in view)
+    return f"not set: {', '.join(final or names)} (in {view.config.directory}/main.cf)"
 
 
 def _names(setting: str, *, enforced: bool) -> Iterator[str]:
