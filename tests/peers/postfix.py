@@ -120,7 +120,7 @@ class PrivatePostfix:
     def replace_daemon(self, name: str, program: Path) -> None:
         """Let master(8) run `program` in place of its own daemon `name`."""
         link = self.root / "libexec" / name
-        link.unlink()
+        link.unlink(missing_ok=True)
         link.symlink_to(program)
 
     @staticmethod

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pty
+import re
 import signal
 import smtplib
 import socket
@@ -362,3 +364,43 @@ def last_words(command: list[str], arguments: list[str], directory: Path) -> str
         assert process.returncode == 1
         text = postlog.recv(4096).decode()
     return text.partition("fatal: ")[2]
+
+
+def test_idle_service_is_no_error_and_the_log_tag_is_the_program_s(public_path: Path) -> None:
+    write_config(public_path / "pki", {})
+    (public_path / "pki" / "chain.pem").chmod(0o600)
+    master_cf = PrivatePostfix.master_cf_with("tlsproxy unix - - n - 0 tlsproxy-py")
+    settings = SETTINGS | {"smtpd_tls_chain_files": f"{public_path}/pki/chain.pem"}
+    postfix = PrivatePostfix(public_path / "postfix", settings, master_cf)
+    postfix.replace_daemon("tlsproxy-py", Path(script("tlsproxy")))
+    command = [script("tlsproxy"), "--status", "-c", str(postfix.conf)]
+
+    def status(*options: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run([*command, *options], capture_output=True, text=True, timeout=PATIENCE)
+
+    with postfix:
+        idle = status()
+        assert (idle.returncode, idle.stderr) == (0, "")
+        master = f"idle: no process runs, and master(8), process {postfix.master_pid}, starts one"
+        assert idle.stdout.startswith(master)
+        assert json.loads(status("--json").stdout)["idle"] is True
+        finish(starttls(postfix))
+        log = postfix.wait_for_log("]: DISCONNECT [127.0.0.1]:")
+        assert re.search(r" postfix\S*/tlsproxy\[\d+\]: CONNECT from ", log)
+        assert "tlsproxy-py" not in log
+        served = status()
+        assert "under master(8): not reloaded since the start" in served.stdout
+        assert served.returncode == 0
+    stopped = status()
+    assert stopped.returncode == 1
+    assert "no daemon answers" in stopped.stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGUSR1, signal.SIGUSR2, signal.SIGALRM, signal.SIGIO, signal.SIGRTMIN])
+def test_meaningless_signal_leaves_child_of_master_alone(postfix: PrivatePostfix, number: int) -> None:
+    client = starttls(postfix)
+    before = daemons(postfix)
+    for pid in before:
+        os.kill(pid, number)
+    finish(client)
+    assert daemons(postfix) == before

@@ -59,6 +59,7 @@ def _running_master(queue_directory: str) -> int:
     try:
         with Path(queue_directory, "pid", "master.pid").open("rb") as file:
             pid = int(file.read(64))
-        return pid if Path(f"/proc/{pid}/comm").read_text() == "master\n" else 0
+        command = Path(f"/proc/{pid}/cmdline").read_bytes().partition(b"\0")[0]  # empty for one that has ended
+        return pid if command.rpartition(b"/")[2] == b"master" else 0
     except (OSError, ValueError):
         return 0
