@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import pty
-import re
 import signal
 import smtplib
 import socket
@@ -385,9 +384,8 @@ def test_idle_service_is_no_error_and_the_log_tag_is_the_program_s(public_path: 
         assert idle.stdout.startswith(master)
         assert json.loads(status("--json").stdout)["idle"] is True
         finish(starttls(postfix))
-        log = postfix.wait_for_log("]: DISCONNECT [127.0.0.1]:")
-        assert re.search(r" postfix\S*/tlsproxy\[\d+\]: CONNECT from ", log)
-        assert "tlsproxy-py" not in log
+        postfix.wait_for_line(r" postfix/tlsproxy\[\d+\]: DISCONNECT \[127\.0\.0\.1\]:")
+        assert "/tlsproxy-py[" not in postfix.log()
         served = status()
         assert "under master(8): not reloaded since the start" in served.stdout
         assert served.returncode == 0

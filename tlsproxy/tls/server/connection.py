@@ -57,7 +57,6 @@ class ServerConnection:
     """One session."""
 
     __slots__ = (
-        "agreed",
         "_answer",
         "_digest",
         "_facts",
@@ -68,6 +67,7 @@ class ServerConnection:
         "_sni",
         "_steps",
         "_ticketed",
+        "agreed",
         "reused",
         "ssl",
     )
