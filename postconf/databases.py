@@ -5,7 +5,7 @@ Like postconf(1), this does not know whether a text is a list of tables; it take
 
 from __future__ import annotations
 
-from .command.htable_order import table_order
+from .htable_order import table_order
 from .syntax.lines import BLANK, cut, read_file
 from .syntax.maincf import read_settings
 from .syntax.mastercf import closing_brace, split_words
@@ -25,6 +25,7 @@ class Databases:
 
     def __init__(self, release: Release, warn: Callable[[str], None], *, quiet: bool) -> None:
         """`quiet`: unused names in configuration files don't matter."""
+        self._release = release
         self._suffixes = release.dbms_suffixes()
         self._adapters = ("proxy", "debug") if release.since("3.11") else ("proxy",)
         self._has_comments = release.since("3.8")
@@ -105,6 +106,6 @@ class Databases:
         settings = read_settings(text, path, self._warn, warn_of_nul=self._warn_of_nul)
         if self._quiet:
             return
-        for name in table_order(settings):
+        for name in table_order(settings, self._release):
             if name not in self._suffixes[kind]:
                 self._warn(f"{kind}:{path}: unused parameter: {name}={settings[name].value}")

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from . import config as _config
 from .catalogue import ADHOC, COMPUTED, RAW
-from .command.htable_order import table_order
 from .databases import SEPARATORS, Databases
 from .errors import ConfigError, Place
+from .htable_order import table_order
 from .syntax.expressions import ExpressionError
 from .syntax.lines import encode
 from .syntax.maincf import Setting
@@ -26,10 +26,18 @@ if TYPE_CHECKING:
 class Names:
     """The name space of a configuration; `user` are valid names that are neither built in nor made by services."""
 
-    def __init__(self, config: Config, warn: Callable[[str], None], *, quiet: bool = False) -> None:
-        """`quiet`: nobody wants to hear of unused and deprecated names."""
+    def __init__(
+        self,
+        config: Config,
+        warn: Callable[[str], None],
+        *,
+        quiet: bool = False,
+        flush: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`quiet`: True if unused and deprecated names are not reported. `flush` is called before they are."""
         self.config = config
         self.warn = warn
+        self._flush = flush
         self._quiet = quiet
         self.services = config.service_defaults()
         self.user: set[str] = set()
@@ -92,9 +100,12 @@ class Names:
         for name in names:
             advice = self._deprecated.get(name)
             found |= advice is not None
-            if self.is_registered(name) or name in local:
-                if advice is not None:
-                    self.warn(f'{where}: support for parameter "{name}" will be removed; instead, {advice}')
+            is_used = self.is_registered(name) or name in local
+            if is_used and advice is None:
+                continue
+            self._flush()
+            if is_used:
+                self.warn(f'{where}: support for parameter "{name}" will be removed; instead, {advice}')
             elif advice is not None:
                 self.warn(f"{where}: support for parameter {name} has been removed; instead, {advice}")
             else:
@@ -131,7 +142,7 @@ class Names:
     def _in_order(self, settings: dict[str, Setting]) -> list[str]:
         """The names of a table in its order, which is also that of the entries that have been removed since."""
         if id(settings) not in self._orders:
-            self._orders[id(settings)] = table_order(settings)
+            self._orders[id(settings)] = table_order(settings, self.config.release)
         return [name for name in self._orders[id(settings)] if name in settings]
 
     def _refer_all(self, text: str, settings: dict[str, Setting], service: Service | None, where: str) -> None:

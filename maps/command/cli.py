@@ -11,6 +11,7 @@ from postconf.config import DEFAULT_DIRECTORY, Config
 from postconf.errors import ConfigError
 from postconf.machine.installed import installed_release
 from postconf.ownership import as_owner_of
+from postconf.program.output import Output
 from postconf.program.running import program
 from postconf.syntax.expressions import ExpressionError
 from postconf.syntax.lines import decode, encode, read_file
@@ -26,7 +27,7 @@ from .usage import EVERYTHING_FROM_STDIN, BadOption, Usage, parse, usage_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from contextlib import AbstractContextManager
 
     from ..folding import WrappedTable
@@ -37,7 +38,6 @@ _BATCH = 1 << 22
 """Bytes of keys that are read at a time."""
 _PIECE = 1 << 18
 """Bytes of a source that are read at a time."""
-_FLUSH = 1 << 16
 
 
 class Command:
@@ -49,7 +49,9 @@ class Command:
         self.arguments = arguments
         self.diagnostics = Diagnostics(program)
         self.warn = self.diagnostics.warn
-        self._output = bytearray()
+        self._output = Output()
+        self.diagnostics.before = lambda: self._try(self._output.write_blocks)
+        self._failure: OSError | None = None
 
     def run(self) -> int:
         """Do what the arguments say; return the exit status."""
@@ -61,14 +63,12 @@ class Command:
             self.diagnostics.say(f"fatal: {usage_text(name)}")
             status = 1
         except (ConfigError, ExpressionError, TableError) as error:
+            self._try(self._output.flush)
             self.diagnostics.say(f"fatal: {error.message if isinstance(error, ConfigError) else error}")
             status = 1
-        try:
-            self._flush()
-        except BrokenPipeError:
-            raise
-        except OSError as error:
-            self.diagnostics.say(f"fatal: write error: {reason(error)}")
+        self._try(self._output.flush)
+        if self._failure:
+            self.diagnostics.say(f"fatal: write error: {reason(self._failure)}")
             return 1
         return status
 
@@ -336,14 +336,16 @@ class Command:
     # Output
 
     def _print(self, line: bytes) -> None:
-        self._output += line
-        self._output += b"\n"
-        if len(self._output) >= _FLUSH:
-            self._flush()
+        self._output.write(line + b"\n")
 
-    def _flush(self) -> None:
-        while self._output:
-            del self._output[: os.write(1, self._output)]
+    def _try(self, write: Callable[[], None]) -> None:
+        """Write output; that it could not be written is said when the command ends. Raise `BrokenPipeError`."""
+        try:
+            write()
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            self._failure = self._failure or error
 
 
 class _Queries:

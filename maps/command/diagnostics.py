@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 
 from postconf.syntax.lines import encode
 
@@ -18,6 +19,8 @@ class Diagnostics:
         self.utf8 = False
         """Are characters beyond ASCII printed? That is for smtputf8_enable to say."""
         self._held: list[str] | None = None
+        self.before: Callable[[], None] = lambda: None
+        """Is called before each line, to write output that comes first."""
 
     def warn(self, text: str) -> None:
         """Say a warning, or hold it back."""
@@ -37,6 +40,7 @@ class Diagnostics:
 
     def say(self, text: str) -> None:
         """Write a line as it is; a full disk has no room for it. Raise `BrokenPipeError`."""
+        self.before()
         line = encode(f"{self.program}: {text}")
         try:
             os.write(_STDERR, (_printable(line) if self.utf8 else line.translate(_ASCII)) + b"\n")

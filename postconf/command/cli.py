@@ -9,6 +9,7 @@ from ..config import DEFAULT_DIRECTORY, Config, apply_overrides
 from ..errors import ConfigError
 from ..machine.installed import installed_release
 from ..names import Names
+from ..program.output import Output
 from ..syntax.lines import encode, read_file
 from ..syntax.maincf import Setting, add_settings
 from ..syntax.mastercf import Master, read_services
@@ -19,6 +20,8 @@ from .usage import Usage, parse, usage_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ..catalogue import Release
     from ..machine.host import Host
     from ..program.options import Option
@@ -45,6 +48,9 @@ class Command:
         self.host = host
         self.release: Release | None = None
         self.output: list[str] = []
+        self._passed_on = 0
+        self._stream = Output()
+        self._failure: OSError | None = None
 
     def run(self) -> int:
         """Do what the arguments say; return the exit status."""
@@ -55,12 +61,22 @@ class Command:
                 self.diagnose(encode(f"{self.program}: {error}\n"))
             self._say(f"fatal: {usage_text(self.program, self.release or _release(''))}")
         except ConfigError as error:
+            self._try(self.flush)
             self._say(f"fatal: {error.message}")
         return 1
 
     def print(self, line: str) -> None:
-        """Print a line; all of them are written when the command ends."""
+        """Print a line; it is written with others, before a diagnostic or when the command ends."""
         self.output.append(line)
+
+    def flush(self) -> None:
+        """Write all lines. Raise OSError."""
+        self._pass_on()
+        self._stream.flush()
+
+    def _pass_on(self) -> None:
+        lines, self._passed_on = self.output[self._passed_on :], len(self.output)
+        self._stream.write(b"".join(encode(f"{line}\n") for line in lines))
 
     def warn(self, text: str) -> None:
         """Warn at once."""
@@ -68,8 +84,30 @@ class Command:
 
     def _say(self, text: str) -> None:
         """Write a diagnostic, unprintable bytes as question marks."""
+        self._try(self._write_blocks)
         data = encode(f"{self.program}: {text}")
         self.diagnose(bytes(byte if 32 <= byte < 127 else 63 for byte in data) + b"\n")
+
+    def end(self, status: int) -> int:
+        """Write what is left; return the exit status. Raise `BrokenPipeError`."""
+        self._try(self.flush)
+        if self._failure is None:
+            return status
+        self.warn(f"write error: {self._failure.strerror}")
+        return 1
+
+    def _write_blocks(self) -> None:
+        self._pass_on()
+        self._stream.write_blocks()
+
+    def _try(self, write: Callable[[], None]) -> None:
+        """Write output; that it could not be written is said when the command ends. Raise `BrokenPipeError`."""
+        try:
+            write()
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            self._failure = self._failure or error
 
     def diagnose(self, line: bytes) -> None:
         """Write a line of diagnostics; a full disk has no room for it. Raise `BrokenPipeError`."""
@@ -138,7 +176,7 @@ class Command:
                 raise ConfigError(str(error)) from None
 
     def _list(self, usage: Usage, config: Config) -> Listing:
-        return Listing(usage, config, self.print, self.warn)
+        return Listing(usage, config, self.print, self.warn, lambda: self._try(self.flush))
 
     def _run_bounce(self, usage: Usage, version: str) -> None:
         """Let bounce(8) answer -b and -t: it has the templates."""
@@ -297,14 +335,4 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the command; return its exit status."""
     os.umask(0o022)
     command = Command(sys.argv[0], sys.argv[1:] if arguments is None else arguments)
-    status = command.run()
-    if command.output:
-        try:
-            sys.stdout.buffer.write(encode("\n".join(command.output) + "\n"))
-            sys.stdout.buffer.flush()
-        except BrokenPipeError:
-            raise
-        except OSError as error:
-            command.warn(f"write error: {error.strerror}")
-            return 1
-    return status
+    return command.end(command.run())

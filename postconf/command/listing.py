@@ -28,13 +28,20 @@ _WANTED = {"M": "service_name[/type]", "F": "service_name[/type[/field]]", "P": 
 class Listing:
     """One listing of a configuration."""
 
-    def __init__(self, usage: Usage, config: Config, show: Callable[[str], None], warn: Callable[[str], None]) -> None:
-        """`show` takes lines, `warn` what is wrong with the configuration."""
+    def __init__(
+        self,
+        usage: Usage,
+        config: Config,
+        show: Callable[[str], None],
+        warn: Callable[[str], None],
+        flush: Callable[[], None],
+    ) -> None:
+        """`show` takes lines, `warn` takes warnings about the configuration; `flush` writes the lines so far."""
         self._usage = usage
         self._config = config
         self._show = show
         self._warn = warn
-        self._names = Names(config, warn, quiet="q" in usage)
+        self._names = Names(config, warn, quiet="q" in usage, flush=flush)
 
     def parameters(self) -> None:
         """List parameters: those that were asked for, or all of the chosen classes."""

@@ -13,9 +13,9 @@ import os
 from contextlib import contextmanager
 
 from ..atomic_file import LockedFile
-from ..command.htable_order import table_order
 from ..command.patterns import ANY, check_field, parse_pattern
 from ..errors import ConfigError
+from ..htable_order import table_order
 from ..syntax.lines import BLANK, SPACE, encode
 from ..syntax.maincf import AssignmentError, split_assignment
 from .main import MainCf
@@ -126,7 +126,9 @@ def _main_requests(action: str, arguments: list[str], release: Release, warn: Ca
         if earlier is not None and not is_harmless:
             warn(f"ignoring earlier request: '{name} = {earlier}'")
         values[name] = value
-    in_order = sorted(values, key=encode) if release.since(*_APPENDS_SORTED) else table_order(values, len(arguments))
+    in_order = (
+        sorted(values, key=encode) if release.since(*_APPENDS_SORTED) else table_order(values, release, len(arguments))
+    )
     return {name: values[name] for name in in_order}
 
 

@@ -121,7 +121,8 @@ def test_output_that_goes_nowhere_is_told_of_at_most(tmp_path: Path, redirection
     (tmp_path / "master.cf").touch()
     # Enough output for more than a pipe holds.
     script = "import sys; from postconf.command import cli; sys.argv[0] = 'postconf'\n"
-    script += "cli.Listing.parameters = lambda listing: listing._show('x' * 1_000_000); sys.exit(cli.main())"
+    script += "from postconf.program.running import run\n"
+    script += "cli.Listing.parameters = lambda listing: listing._show('x' * 1_000_000); run('postconf.command.cli')"
     command = f'$0 -c "$1" -d {redirection}; echo $? >&3'
     done = subprocess.run(
         ["bash", "-c", f"exec 3>&2; {command}", sys.executable, script],
