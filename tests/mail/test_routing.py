@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from pathlib import Path
 
 import pytest
 
@@ -43,6 +45,19 @@ def make_router(make_config):
     yield make
     for router in routers:
         router.close()
+
+
+DOCUMENTATION = Path(__file__).parents[2] / "docs" / "mail.md"
+
+
+def test_examples_of_the_documentation_run(make_config, tmp_path, capsys):
+    make_config(MASTER, virtual_alias_maps="inline:{{info@example.com=joe@example.org}}", relayhost="[smart.test]")
+    namespace: dict[str, object] = {}
+    for block in re.findall(r"^```python\n(.*?)^```$", DOCUMENTATION.read_text(), re.MULTILINE | re.DOTALL):
+        exec(block.replace("/etc/postfix", str(tmp_path)), namespace)
+    printed = capsys.readouterr().out
+    assert "smtp [smart.test]" in printed
+    assert "('joe@example.org',)" in printed
 
 
 def deliver(router: Router, recipient: str, sender: str = "s@s.test", service: str = ""):
