@@ -40,7 +40,7 @@ Attributes = list[tuple[str, str]]
 
 
 class Answer(NamedTuple):
-    """What trivial-rewrite(8) says; the class is None for a bad address, and for one that could not be resolved."""
+    """The answer of trivial-rewrite(8); no class for a bad address, and for one that could not be resolved."""
 
     address_class: str | None
     transport: str = ""

@@ -27,7 +27,7 @@ _LONGEST_LITERAL = 45
 
 
 class Path(NamedTuple):
-    """What stands between `<` and `>` in MAIL FROM or RCPT TO."""
+    """The text between `<` and `>` in MAIL FROM or RCPT TO."""
 
     address: str
     """Internal form; empty for the null address, and where there is no address in it."""
@@ -105,7 +105,7 @@ def unquoted(address: str) -> str:
 
 
 class Delimiters(NamedTuple):
-    """How addresses have extensions, and which addresses have none."""
+    """The characters that begin an address extension, and the names that have none."""
 
     characters: str = ""
     """recipient_delimiter: any of these characters begins an extension."""

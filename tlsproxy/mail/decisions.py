@@ -18,7 +18,7 @@ class Decision:
         self, subject: str, value: str, parameter: str, view: View, source: Found | Match | None = None
     ) -> None:
         self.subject = subject
-        """What was decided: `class`, `transport`, `nexthop`, `recipient`, …"""
+        """The subject of the decision: `class`, `transport`, `nexthop`, `recipient`, …"""
         self.value = value
         self.parameter = parameter
         """The parameter that has the value, or names the table or pattern that has it."""

@@ -1,7 +1,7 @@
 """Match lists: mydestination, relay_domains, mynetworks and others of domains, hosts or networks (match_list(3)).
 
-Patterns are tried in their order and the first one that matches decides; `!` negates, `/file` stands for the patterns
-in a file, `type:table` for the keys of a table.
+Patterns are tried in their order and the first one that matches decides; `!` negates, `/file` is the patterns in a
+file, `type:table` the keys of a table.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from .tables import LIST_FLAGS, TableLookupError, Tables, place_of_parameter
 _V4 = frozenset("0123456789.")
 _V6 = _V4 | frozenset("abcdefABCDEF:")
 _NESTING = 20
-"""How deep files may name files; Postfix sets no limit, and never ends where a file names itself."""
+"""Depth of files that name files; Postfix has no limit, and never ends with a file that names itself."""
 
 
 class Match(NamedTuple):
@@ -33,9 +33,9 @@ class Match(NamedTuple):
     pattern: str
     """As written, with its `!`."""
     key: str
-    """What matched the pattern, or was found in the table."""
+    """The text that matched the pattern, or the key in the table."""
     place: Place | None
-    """Where the pattern is written, if it is in a file of patterns; the setting otherwise."""
+    """The line of the pattern in a file of patterns, else the setting."""
 
     def __bool__(self) -> bool:
         return self.matched
@@ -49,7 +49,7 @@ class _Pattern(NamedTuple):
     table: Table | None = None
     network: Network | None = None
     problem: str = ""
-    """Why a text that looks like a network is none."""
+    """The reason why a text that looks like a network is none."""
 
 
 _Test: TypeAlias = "Callable[[MatchList, str, _Pattern], str | None]"

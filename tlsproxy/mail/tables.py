@@ -22,11 +22,11 @@ from postconf.syntax.lines import decode, encode
 from .places import Places
 
 MAIL_FLAGS = Flags.LOCK | Flags.FOLD_FIX | Flags.UTF8_REQUEST | Flags.NO_PROXY
-"""How tables of addresses, domains and users are opened."""
+"""Flags for tables of addresses, domains and users."""
 LIST_FLAGS = Flags.LOCK | Flags.UTF8_REQUEST | Flags.NO_PROXY
-"""How the tables in match lists are opened: keys are folded before."""
+"""Flags for the tables in match lists: keys are folded before."""
 NO_PARTS_FLAGS = MAIL_FLAGS | Flags.NO_REGSUB
-"""How tables are opened whose values must not have parts of the key in them: transport_maps, access(5)."""
+"""Flags for tables whose values must not contain parts of the key: transport_maps."""
 
 _PROXY = "proxy:"
 

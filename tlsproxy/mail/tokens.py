@@ -148,7 +148,7 @@ class _Parser:
         self._tokens = tokens
         self._next = len(tokens) - 1
         self._done: list[Node] = []
-        """What is finished, last one first."""
+        """The finished nodes, last one first."""
         self._current: list[Token] = []
         """The tokens of the address that is being read, last one first."""
 

@@ -97,14 +97,14 @@ class MailView:
 
     @cached_property
     def delimiters(self) -> Delimiters:
-        """How addresses have extensions."""
+        """The rules for address extensions."""
         return Delimiters(
             self.text("recipient_delimiter"), self.text("double_bounce_sender"), self.yes("owner_request_special")
         )
 
     @cached_property
     def addresses(self) -> AddressLookup:
-        """How addresses are looked up in tables."""
+        """The lookup of addresses in tables."""
         return AddressLookup(self.delimiters, self._is_local_for_lookups)
 
     @cached_property

@@ -1,4 +1,4 @@
-"""Where mail goes: rewriting, the resolver, envelopes and deliveries, put together by `Router`.
+"""Mail routing: rewriting, the resolver, envelopes and deliveries, put together by `Router`.
 
 The names below are loaded when they are first used: whoever needs the resolver only does not pay for the rest.
 """

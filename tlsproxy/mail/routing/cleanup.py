@@ -1,7 +1,7 @@
 """Envelopes: the sender and recipients that cleanup(8) writes to the queue.
 
 Each address is rewritten, mapped by the canonical tables and masqueraded; recipients are expanded by virtual aliases,
-and get company from the BCC tables.
+and the BCC tables add others.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _SENDER, _RECIPIENT = "envelope_sender", "envelope_recipient"
 
 
 class Refusal(NamedTuple):
-    """Why cleanup(8) does not take a message; smtpd(8) answers the end of data with it."""
+    """A message that cleanup(8) does not take, with the reply of smtpd(8) to the end of data."""
 
     code: int
     text: str
@@ -34,7 +34,7 @@ class Refusal(NamedTuple):
 
 
 class Envelope(NamedTuple):
-    """What is written to the queue."""
+    """The sender and recipients that are written to the queue."""
 
     sender: str
     recipients: tuple[str, ...]
@@ -42,7 +42,7 @@ class Envelope(NamedTuple):
     refusal: Refusal | None
     """None if the message is taken; else there are no recipients."""
     decisions: tuple[Decision, ...]
-    """How each address came to be, in the order of the steps."""
+    """The steps that made each address, in their order."""
 
 
 class Cleanup:

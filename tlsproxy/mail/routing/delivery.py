@@ -29,7 +29,7 @@ class Agent(NamedTuple):
 
 
 class Delivery(NamedTuple):
-    """What qmgr(8) does with a recipient."""
+    """The delivery of one recipient."""
 
     recipient: str
     address_class: AddressClass | None

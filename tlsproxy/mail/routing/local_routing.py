@@ -22,7 +22,7 @@ class Stripped(NamedTuple):
     domain: list[Token] | None
     """The local domain that was stripped last, with its `@`; None if the address has a remote domain."""
     match: Match | None
-    """What made it local."""
+    """The pattern that made it local."""
 
 
 class EndlessRouting(ValueError):

@@ -17,7 +17,7 @@ from ..view import MailView
 from .rewriting import Rewriter
 
 _CANONICAL_LIMIT = 10
-"""How often an address is mapped by one canonical table (MAX_RECURSION of cleanup_map11)."""
+"""Number of times that an address is mapped by one canonical table (MAX_RECURSION of cleanup_map11)."""
 
 Note = Callable[[str, str, Found], None]
 """Receives each step: the address before, after, and the entry."""

@@ -51,7 +51,7 @@ _OFF_HOST = (AddressClass.RELAY, AddressClass.DEFAULT)
 
 
 class Resolution(NamedTuple):
-    """What becomes of an address."""
+    """The answer for an address."""
 
     address_class: AddressClass | None
     """None if the address is bad, or a table failed: then transport and next hop mean nothing."""
@@ -66,9 +66,9 @@ class Resolution(NamedTuple):
     failure: TableLookupError | None = None
     """The table that failed: smtpd(8) answers with 451, the queue manager defers."""
     decisions: tuple[Decision, ...] = ()
-    """How it was decided, step by step."""
+    """The steps that led to the answer."""
     warnings: tuple[str, ...] = ()
-    """What trivial-rewrite(8) logs."""
+    """The warnings of trivial-rewrite(8)."""
 
     @property
     def has_failed(self) -> bool:

@@ -1,4 +1,4 @@
-"""Routes: where a configuration sends mail, from what stands in MAIL FROM and RCPT TO to the delivery agents.
+"""Routes: the way of mail through a configuration, from MAIL FROM and RCPT TO to the delivery agents.
 
 ```python
 with Router(postconf.load()) as router:
@@ -26,7 +26,7 @@ from .resolver import Resolution, Resolver
 
 
 class Route(NamedTuple):
-    """What becomes of a recipient in a message from a sender."""
+    """The route of a recipient in a message from a sender."""
 
     sender: str
     recipient: str
@@ -36,7 +36,7 @@ class Route(NamedTuple):
     envelope: Envelope
     """The final sender and recipients, as they are queued."""
     content_filter: str
-    """What takes all mail of the service, whatever the resolver says (content_filter)."""
+    """The transport and next hop that override the resolver for all mail of the service; empty without a filter."""
 
     def as_json(self) -> dict[str, object]:
         """Return class, transport, next hop and final recipients as data for JSON; class None where mail can't go."""

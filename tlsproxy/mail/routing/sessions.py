@@ -37,11 +37,11 @@ class Session(NamedTuple):
     level: str
     """The TLS security level by its word; empty if there is no policy."""
     problem: str
-    """Why there can be no session: mail waits."""
+    """The reason why there can be no session: mail waits."""
     credentials: Credentials | None
     """None if the client does not log in, or has nothing for this server."""
     depends: tuple[str, ...]
-    """What only DNS knows, and decides on the level or the credentials."""
+    """Facts that only DNS has, and that decide on the level or the credentials."""
 
 
 class Client:
