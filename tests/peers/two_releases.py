@@ -22,12 +22,12 @@ NEEDED = "needs Debian 13's Postfix (make upgrade-peers)"
 
 
 def is_there() -> bool:
-    """Is the new Postfix unpacked, and may it be run?"""
+    """Return True if the new Postfix is unpacked, and may be run."""
     return os.geteuid() == 0 and (NEW_ROOT / "usr/sbin/postconf").exists()
 
 
 def in_new_root(*command: object) -> list[str]:
-    """The command that runs another one with the root directory of Debian 13."""
+    """Return the command that runs another one with the root directory of Debian 13."""
     return ["chroot", str(NEW_ROOT), *map(str, command)]
 
 
@@ -55,7 +55,7 @@ class Release:
 def two_releases(
     settings: Mapping[str, str], master_cf: str = MASTER_CF, *, started: bool = True
 ) -> Iterator[Sequence[Release]]:
-    """An instance of the old and one of the new release."""
+    """Yield an instance of the old and one of the new release."""
     with ExitStack() as stack:
         old = Release(PrivatePostfix(stack.enter_context(public_directory()) / "i", settings, master_cf), is_new=False)
         new = Release(PrivatePostfix(stack.enter_context(_directory_in_new_root()) / "i", settings, master_cf), True)

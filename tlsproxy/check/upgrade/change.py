@@ -9,7 +9,7 @@ from ..findings import Finding, Fix, Severity, Span
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A finding, and what it says of which parameter, file, service or table type."""
+    """A finding, with the parameter, service or table type that it is about."""
 
     finding: Finding
     """Its `rule` is the id of the change."""
@@ -23,7 +23,7 @@ class Change:
 
     @property
     def order(self) -> tuple[int, str, int, int, str, str]:
-        """Sorts changes: the worst first, then as a reader meets them."""
+        """Return the key that sorts changes: the worst first, then as a reader meets them."""
         span = self.finding.span
         return -self.finding.severity, span.path, span.line, span.column, self.finding.rule, self.parameter
 

@@ -1,4 +1,4 @@
-"""The option --upgrade of tlsproxy-check: what is compared, and how it is reported."""
+"""The option --upgrade of tlsproxy-check: the two systems, the comparison and its report."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class BadUpgrade(Exception):
 
 
 class Upgrade:
-    """An upgrade that is looked at."""
+    """An upgrade, with its two systems."""
 
     FORMATS = ("text", "json")
 
@@ -36,7 +36,7 @@ class Upgrade:
             raise BadUpgrade(f"{self.target.title} is older than {self.source.title}")
 
     def _like(self, source: System) -> System:
-        """A release by number is compared with one by number: packages are no part of that question."""
+        """Return the source as the target is given: packages are no part of a question about numbers."""
         return source if self.target.family else parse_system(source.release.name.partition("-")[0])
 
     def compare(self, main: MainFile | None, master: MasterFile | None, files: FileSystem, options: Options) -> Checked:

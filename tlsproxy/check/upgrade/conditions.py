@@ -1,7 +1,7 @@
 """Conditions: whom a change concerns, as data that is looked up in a configuration.
 
-A condition is a table; all its keys have to hold. Lists mean any of their members. `KINDS` has the keys; each says by
-its docstring what it asks. Nothing here knows a release note.
+A condition is a table; all its keys have to hold. Lists mean any of their members. `KINDS` has the keys; the docstring
+of each says when it holds. Nothing here knows a release note.
 """
 
 from __future__ import annotations
@@ -59,25 +59,25 @@ class Situation:
         self._others: dict[str, Context] = {}
 
     def under(self, release: Release) -> Context:
-        """The configuration as a release on the way sees it."""
+        """Return the configuration as a release on the way sees it."""
         if release.name not in self._others:
             main = self.new.main if self.new.has_main else None
             self._others[release.name] = Context(main, self.new.master, release, self.new.files, self.new.options)
         return self._others[release.name]
 
     def has_program(self, program: str) -> bool:
-        """Does a service run this program?"""
+        """Return True if a service runs this program."""
         return program in _STANDARD if self.old.master is None else self.old.has_program(program)
 
     def views(self, name: str) -> list[View]:
-        """The views of the services that read a parameter; the one of main.cf if it is not for services."""
+        """Return the views of the services that read a parameter; that of main.cf if it is not for services."""
         programs = self.readers(name)
         if self.old.master is None:
             return [self.old.config] if not programs or programs & _STANDARD else []
         return list(self.old.services(*programs)) if programs else [self.old.config]
 
     def readers(self, name: str) -> frozenset[str]:
-        """The services' programs that read a parameter; empty if it is read by all, or by commands."""
+        """Return the services' programs that read a parameter; empty if all do, or commands."""
         found: set[str] = set()
         for release in (self.old.release, self.new.release):
             if name in release.defaults:
@@ -88,15 +88,15 @@ class Situation:
         return frozenset(found - {"proxymap"} or found)
 
     def values(self, name: str) -> list[str]:
-        """The effective values of a parameter in the services that read it, as the old release sees them."""
+        """Return the effective values of a parameter in the services that read it, in the old release."""
         return [self.old.value(name, view) for view in self.views(name) or [self.old.config]]
 
     def settings(self, names: list[str]) -> list[Assignment]:
-        """The settings of these parameters that have a value."""
+        """Return the settings of these parameters that have a value."""
         return [each for each in self.old.named(*names) if (self.old.expanded(each) or "").strip()]
 
     def restrictions(self) -> Iterator[tuple[Assignment, str]]:
-        """The words of restriction lists and of restriction classes, each with its setting."""
+        """Yield the words of restriction lists and of restriction classes, each with its setting."""
         classes = {name for each in self.old.named("smtpd_restriction_classes") for name in self._words(each)}
         for each in self.old.everywhere:
             if RESTRICTIONS.fullmatch(each.name) or each.name in classes:
@@ -107,7 +107,7 @@ class Situation:
         return list(words_of((self.old.expanded(each) or each.value).replace("{", " ").replace("}", " ")))
 
     def holds(self, condition: Condition) -> bool:
-        """Does a condition hold? A key that does not exist is a KeyError."""
+        """Return True if a condition holds; KeyError for a key that does not exist."""
         return all(KINDS[kind](self, wanted) for kind, wanted in condition.items())
 
 
@@ -128,62 +128,62 @@ _COMMANDS = frozenset(
 
 
 def _is_set(situation: Situation, names: list[str]) -> bool:
-    """One of these parameters is set, and not to nothing."""
+    """Return True if one of these parameters is set, and not to nothing."""
     return bool(situation.settings(names))
 
 
 def _is_unset(situation: Situation, names: list[str]) -> bool:
-    """None of these parameters is set in main.cf."""
+    """Return True if main.cf sets no one of these parameters."""
     return not any(name in situation.old.main.effective for name in names)
 
 
 def _has_value(situation: Situation, wanted: dict[str, list[str]]) -> bool:
-    """Each of these parameters has one of these values in effect, in some service."""
+    """Return True if each of these parameters has one of these values in effect, in some service."""
     return all(any(value.lower() in values for value in situation.values(name)) for name, values in wanted.items())
 
 
 def _matches(situation: Situation, wanted: dict[str, str]) -> bool:
-    """The effective value of each of these parameters has something that the expression describes."""
+    """Return True if each expression is found in the effective value of its parameter."""
     return all(any(re.search(pattern, value) for value in situation.values(name)) for name, pattern in wanted.items())
 
 
 def _has_program(situation: Situation, programs: list[str]) -> bool:
-    """Some service runs one of these programs."""
+    """Return True if some service runs one of these programs."""
     return any(situation.has_program(program) for program in programs)
 
 
 def _has_restriction(situation: Situation, pattern: str) -> bool:
-    """A restriction list has a word that the expression describes."""
+    """Return True if a restriction list has a word that the expression describes."""
     return any(re.fullmatch(pattern, word) for _, word in situation.restrictions())
 
 
 def _has_tls(situation: Situation, roles: list[str]) -> bool:
-    """TLS is on in one of these roles, which `_ROLES` has."""
+    """Return True if TLS is on in one of these roles of `_ROLES`."""
     return any(_ROLES[role](situation) for role in roles)
 
 
 def _mentions(situation: Situation, pattern: str) -> bool:
-    """Some value in main.cf or master.cf has something that the expression describes."""
+    """Return True if the expression is found in some value of main.cf or master.cf."""
     return any(re.search(pattern, each.value) for each in situation.old.everywhere)
 
 
 def _has_service_parameter(situation: Situation, names: list[str]) -> bool:
-    """One of these parameters is set by -o in master.cf."""
+    """Return True if one of these parameters is set by -o in master.cf."""
     return any(each.name in names for each in situation.old.overrides)
 
 
 def _any(situation: Situation, conditions: list[Condition]) -> bool:
-    """One of these conditions holds."""
+    """Return True if one of these conditions holds."""
     return any(situation.holds(condition) for condition in conditions)
 
 
 def _not(situation: Situation, condition: Condition) -> bool:
-    """The condition does not hold."""
+    """Return True if the condition does not hold."""
     return not situation.holds(condition)
 
 
 def _upgrades_to(situation: Situation, families: dict[str, str]) -> bool:
-    """The target is this distribution from that number on, and what is upgraded is the same one before it."""
+    """Return True if the target is this distribution from a number on, and the source is an older one of it."""
     for family, first in families.items():
         number = tuple(map(int, first.split(".")))
         source, target = situation.source, situation.target
@@ -193,7 +193,7 @@ def _upgrades_to(situation: Situation, families: dict[str, str]) -> bool:
 
 
 def _client_levels(situation: Situation) -> set[str]:
-    """The levels of smtp(8) services in both releases; a policy table stands for all levels."""
+    """Return the levels of smtp(8) services in both releases; a policy table stands for all levels."""
     contexts = (situation.old, situation.new)
     levels = {client_level(context, view) for context in contexts for view in context.views("smtp")}
     return levels | ({"may", "encrypt"} if _is_set(situation, ["smtp_tls_policy_maps"]) else set())

@@ -1,4 +1,4 @@
-"""Changed defaults: parameters that nobody sets, or that refer to others, and whose effective value is another one.
+"""Changed defaults: parameters that are not set, or that refer to others, and whose effective value is another one.
 
 Old and new values are computed by `postconf` from the catalogue's defaults, with all references.
 """
@@ -43,7 +43,7 @@ def changed_defaults(situation: Situation) -> Iterator[Change]:
 
 
 def _may_differ(situation: Situation, name: str, default: str) -> bool:
-    """Is there anything to compare? A text that is the same, and refers to nothing, is not."""
+    """Return True if there is something to compare: another text, or one with references."""
     old = situation.old.release.defaults.get(name)
     if situation.new.release.kinds[name] == COMPUTED:
         return False
@@ -60,7 +60,7 @@ _NOTHING = _Nothing()
 
 
 def _explanation(situation: Situation, name: str) -> Default:
-    """Why a default changes; for one that refers to others, what is known of the first of these."""
+    """Return why a default changes; for one with references, the reason of the first that has one."""
     known = knowledge().defaults
     names = (origin.name for _, origin in chain(situation.new.config, name))
     return next((known[each] for each in names if each in known), _UNEXPLAINED)
@@ -80,7 +80,7 @@ def _changed(situation: Situation, name: str) -> Change | None:
 
 
 def _views(situation: Situation, name: str) -> Iterator[tuple[View, View]]:
-    """The views in which a parameter counts, as the new and as the old release see them."""
+    """Yield the views in which a parameter counts, in the new and in the old release."""
     if situation.old.master is None or not situation.readers(name):
         if situation.views(name):
             yield situation.new.config, situation.old.config
@@ -94,7 +94,7 @@ def _effective(context: Context, name: str, view: View) -> str | None:
 
 
 def _of_version(situation: Situation, value: str) -> str:
-    """An old value, as it would be if the release's number were all that changes."""
+    """Return an old value with the number of the new release."""
     number = situation.old.release.defaults["mail_version"]
     return value.replace(number, situation.new.release.defaults["mail_version"])
 
@@ -145,7 +145,7 @@ def _report(situation: Situation, name: str, view: View, old: str, new: str) -> 
 
 
 def _lowest(text: str) -> object:
-    """The protocols of a list, written as one without SSLv3: `>=TLSv1` is `!SSLv3`."""
+    """Return the protocols of a list, with a minimum written as exclusions: `>=TLSv1` is `!SSLv3`."""
     found = protocols(text)
     if found is not None and found.minimum == protocols(">=TLSv1").minimum and not found.maximum:  # type: ignore[union-attr]
         return found._replace(minimum=0, excluded=found.excluded | {"SSLv3"})
@@ -153,7 +153,7 @@ def _lowest(text: str) -> object:
 
 
 def _reminder(situation: Situation, name: str) -> Change | None:
-    """A default that stays the old one because of a low compatibility level, which Postfix logs."""
+    """Return a default that stays the old one because of a low compatibility level, which Postfix logs."""
     old, new = situation.old.release.defaults.get(name, ""), situation.new.release.defaults[name]
     if "compatibility_level" in old or "compatibility_level" not in new or name in situation.new.main.effective:
         return None
@@ -194,7 +194,7 @@ def _note(origin: Origin) -> str:
 
 
 def _span(context: Context, view: View, name: str) -> Span:
-    """The setting that decides, else main.cf: a default belongs to no service."""
+    """Return the place of the setting that decides, else main.cf: a default belongs to no service."""
     setting = context.setting(name, view)
     return setting.span() if setting else Span(context.main.path)
 
@@ -204,7 +204,7 @@ def _cut(text: str) -> str:
 
 
 def first_release(situation: Situation, name: str) -> str:
-    """The first release on the way that has the new value: a branch, or a patch release of the target's branch."""
+    """Return the first release on the way that has the new value: a branch, or a patch release of the last one."""
     new = situation.new
     for each in _between(situation.old.release, new.release):
         if (name in each.defaults) != (name in new.release.defaults):
@@ -215,7 +215,7 @@ def first_release(situation: Situation, name: str) -> str:
 
 
 def _between(old: Release, new: Release) -> Iterator[Release]:
-    """The first releases of the branches after the old one's, and the patch releases of the new one's branch."""
+    """Yield the first releases of the branches on the way, and the patch releases of the last branch."""
     branches = dict.fromkeys(branch(name) for name in upstream_releases())
     for each in branches:
         numbers = tuple(map(int, each.split(".")))
@@ -232,6 +232,6 @@ def _known(version: str) -> Release:
 
 
 def _short(version: str) -> str:
-    """A branch's first release by the branch."""
+    """Return a release's number; the branch for its first release."""
     plain = version.partition("-")[0]
     return plain.removesuffix(".0") if plain.count(".") == 2 else plain

@@ -44,23 +44,23 @@ class Note:
     until: str = ""
 
     def is_between(self, old: Release, new: Release) -> bool:
-        """Does it come with the upgrade from one release to another, and is it not replaced by a later change?"""
+        """Return True if an upgrade brings it, and no later change that replaces it."""
         replaced = bool(self.until) and new.since(self.until)
         return new.since(*self.since) and not old.since(*self.since) and not replaced
 
     def text(self, template: str, word: str) -> str:
-        """A message or help for what was found."""
+        """Return a message or help for what was found."""
         return template.replace("{word}", word).replace("{instead}", self.instead.get(word, ""))
 
     def first(self, new: Release) -> str:
-        """The release that has it first, as the one who upgrades meets it: in that branch, else in the newest."""
+        """Return the release that has it first: in the branch of `new`, else in the newest branch."""
         same = [each for each in self.since if branch(each) == branch(new.name)]
         return (same or self.since)[0]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Default:
-    """Why a default changes, and whom that concerns."""
+    """The reason of a changed default, and the condition under which it concerns somebody."""
 
     severity: Severity
     why: str
@@ -72,7 +72,7 @@ class Default:
 
 @dataclass(frozen=True)
 class Knowledge:
-    """All of it."""
+    """Notes, defaults, families and what is ignored."""
 
     notes: tuple[Note, ...]
     defaults: Mapping[str, Default]
@@ -82,7 +82,7 @@ class Knowledge:
     """Parameter → the reason why its default is not compared."""
 
     def conditions_of(self, parameter: str) -> list[Condition]:
-        """The conditions under which a parameter counts."""
+        """Return the conditions under which a parameter counts."""
         return [when for pattern, when in self.families if pattern.search(parameter)]
 
 

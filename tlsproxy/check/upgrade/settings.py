@@ -32,7 +32,7 @@ def changed_settings(situation: Situation) -> Iterator[Change]:
 
 
 def _removed(situation: Situation) -> Iterator[Change]:
-    """Parameters that the new release does not know, not even as an old name."""
+    """Yield the parameters that the new release does not know, not even as an old name."""
     old, new = situation.old.release, situation.new.release
     for each in situation.old.everywhere:
         if each.name in old.defaults and each.name not in new.defaults and each.name not in new.legacy():
@@ -52,7 +52,7 @@ def _removed(situation: Situation) -> Iterator[Change]:
 
 
 def _deprecated(situation: Situation) -> Iterator[Change]:
-    """Parameters that the new release warns of, and the old one does not."""
+    """Yield the parameters that the new release warns of, and the old one does not."""
     old, new = situation.old.release.deprecated(), situation.new.release.deprecated()
     fresh = {name: advice for name, advice in new.items() if name not in old}
     switches = {
@@ -100,13 +100,13 @@ def _deprecated(situation: Situation) -> Iterator[Change]:
 
 
 def _refers(situation: Situation, each: Assignment, name: str) -> bool:
-    """Is the new name set by the old one alone?"""
+    """Return True if the new name is set by the old one alone."""
     setting = situation.new.setting(name, situation.new.view(each))
     return setting is not None and setting.name == each.name
 
 
 def _is_same(old: str) -> bool:
-    """Does the advised name take the same values? The tables of *_per_site have another form than *_policy_maps."""
+    """Return True if the advised name takes the same values; tables of *_per_site have a form of their own."""
     return not old.endswith(("_per_site", "_enforce_peername"))
 
 
@@ -115,7 +115,7 @@ def _is_default(context: Context, each: Assignment) -> bool:
 
 
 def _coming_to_effect(situation: Situation) -> Iterator[Change]:
-    """Parameters that the old release did not know, and ignored."""
+    """Yield the parameters that the old release did not know, and ignored."""
     old, new = situation.old.release, situation.new.release
     for each in situation.old.everywhere:
         if each.name in old.defaults or each.name in old.legacy() or each.name not in new.defaults:
@@ -183,7 +183,7 @@ def _of_settings(situation: Situation, note: Note) -> Iterator[Change]:
 
 
 def _concerns(situation: Situation, note: Note, each: Assignment, value: str) -> bool:
-    """Does a note speak of this value, and does the parameter count? A value by reference is reported where it is."""
+    """Return True if a note is about this value, and the parameter counts; a reference is reported where it leads."""
     if note.values and ("$" in each.value or value.lower() not in note.values):
         return False
     return all(situation.holds(condition) for condition in knowledge().conditions_of(each.name))
@@ -227,7 +227,7 @@ def _change(
 
 
 def _written(each: Assignment, word: str) -> str:
-    """A word as it is written in a value; as it is looked for, if it comes from elsewhere."""
+    """Return a word as it is written in a value; as it is looked for, if it comes from elsewhere."""
     found = re.search(re.escape(word), each.value, re.IGNORECASE)
     return found[0] if found else word
 
@@ -250,14 +250,14 @@ def _fix(situation: Situation, note: Note, each: Assignment) -> Fix | None:
 
 
 def _removal(each: Assignment, *, safe: bool) -> Fix | None:
-    """The fix that takes a setting of main.cf out; an -o setting is left to its reader."""
+    """Return the fix that takes a setting out of main.cf; None for an -o setting."""
     if each.service is not None:
         return None
     return Fix("remove it", each.source.removal(each.line), safe=safe)
 
 
 def _lines(situation: Situation, note: Note) -> Iterator[Change]:
-    """Lines of table sources that an expression describes, where files may be read."""
+    """Yield the lines of tables that an expression describes, where files may be read."""
     pattern, seen = re.compile(note.at["pattern"]), set()
     for named in named_tables(situation.old):
         if named.kind not in note.at["line"] or named.assignment.name not in note.at.get(

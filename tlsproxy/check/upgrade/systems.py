@@ -1,4 +1,4 @@
-"""What is upgraded from and to: a Postfix release by number, or the Postfix of a distribution."""
+"""Systems, the two sides of an upgrade: a Postfix release by number, or the Postfix of a distribution."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class System:
 
     @property
     def title(self) -> str:
-        """The Postfix release, and the distribution that it comes with."""
+        """Return the Postfix release, with the distribution that it comes with."""
         number = self.release.name.partition("-debian")[0]
         return f"{number} ({self.name})" if self.family else number
 
@@ -51,18 +51,18 @@ def parse_system(name: str) -> System:
 
 
 def of_release(known: Release) -> System:
-    """The system that a release of the catalogue stands for: that of a distribution, if it is its build."""
+    """Return the system of a release of the catalogue: a distribution, if it is that distribution's build."""
     family = known.name.partition("-")[2]
     return _distributions().get(family) or System(known.name, known)
 
 
 def distributions() -> list[System]:
-    """All distributions, in the order of the data."""
+    """Return all distributions, in the order of the data."""
     return list(dict.fromkeys(_distributions().values()))
 
 
 def system_names() -> list[str]:
-    """The names that stand for a system: the branches of the catalogue, then distributions."""
+    """Return the names that stand for a system: the branches of the catalogue, then distributions."""
     branches = [".".join(name.partition("-")[0].split(".")[:2]) for name in upstream_releases()]
     return [*dict.fromkeys(branches), *(system.name for system in distributions())]
 
@@ -89,7 +89,7 @@ def _distributions() -> dict[str, System]:
 
 
 def _release(version: str, distribution: str = "") -> Release:
-    """The catalogue's release; that of the branch before its oldest is made of the oldest one."""
+    """Return the catalogue's release; one of the branch before its oldest is made of the oldest one."""
     build = next((name for name in releases() if distribution and name == f"{version}-{distribution}"), version)
     try:
         return release(build)
@@ -100,5 +100,5 @@ def _release(version: str, distribution: str = "") -> Release:
 
 
 def _squeezed(name: str) -> str:
-    """Ubuntu 24.04, ubuntu-24.04 and ubuntu24.04 are the same."""
+    """Return a name without what people write otherwise: Ubuntu 24.04, ubuntu-24.04."""
     return name.lower().replace(" ", "").replace("-", "").replace("_", "")

@@ -44,7 +44,7 @@ def changed_tables(situation: Situation) -> Iterator[Change]:
 
 
 def _written_tables(context: Context) -> list[tuple[Named, Span, str]]:
-    """The tables of a configuration, with the word that names each and its place.
+    """Return the tables of a configuration, each with its place and the word that names it.
 
     A table that a value has by reference is left out where its type is written in another value.
     """
@@ -56,7 +56,7 @@ def _written_tables(context: Context) -> list[tuple[Named, Span, str]]:
 
 
 def _within(context: Context) -> Iterator[Named]:
-    """The tables that others are made of."""
+    """Yield the tables that others are made of."""
     for named in named_tables(context):
         if named.kind in _COMPOUND:
             for text in re.split(r"[{},\s]+", named.name):
@@ -66,7 +66,7 @@ def _within(context: Context) -> Iterator[Named]:
 
 
 def _word(context: Context, named: Named) -> tuple[Span, str]:
-    """The word of a value that names a table, and its place; the value and nothing, if it comes by reference."""
+    """Return the place and the word that names a table; the value and "", if it comes by reference."""
     each, config = named.assignment, context.config
     for word, start in split_words(each.value, _SEPARATORS):
         if word.startswith("$") and word.strip("${()}") in context.release.kinds:
@@ -113,7 +113,7 @@ def _unsupported(situation: Situation, span: Span, parameter: str, table: str, f
 
 
 def _replacement(named: Named, span: Span, word: str) -> Fix | None:
-    """Another type where this one is written; not safe, since the table has to be made before it is opened."""
+    """Return the fix that writes another type; not safe, since the table has to be made before it is opened."""
     start = word.find(f"{named.kind}:")
     if named.kind not in BERKELEY_DB or start < 0:
         return None
@@ -143,7 +143,7 @@ def _split(situation: Situation, named: Named, span: Span) -> Change:
 
 
 def _defaults(situation: Situation, missing: frozenset[str]) -> Iterator[Change]:
-    """Defaults of the new release that name a table of such a type, as upstream has them."""
+    """Yield the defaults of the new release that name a table of such a type, as upstream has them."""
     context = situation.new
     for name in _DEFAULTS:
         if not situation.views(name) or not all(map(situation.holds, knowledge().conditions_of(name))):
