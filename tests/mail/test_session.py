@@ -223,8 +223,9 @@ def test_backwards_compatible_relay_list_only_logs(make_config):
 
 def test_postscreen_list_decides_before_smtpd(make_config):
     lists = {"postscreen_access_list": "permit_mynetworks, cidr:{{203.0.113.0/24 reject}}"}
-    for action, outcome in (("drop", "drop"), ("enforce", "reject"), ("ignore", "pass")):
-        config = make_config(MASTER, postscreen_blacklist_action=action, **lists)
+    for action, outcome in (("drop", "drop"), ("enforce", "reject"), ("ignore", "pass"), ("", "pass")):
+        settings = {"postscreen_blacklist_action": action} if action else {}
+        config = make_config(MASTER, **settings, **lists)
         screening = Postscreen(config.service("25", "inet")).screen(CLIENT, NOWHERE)
         assert screening.outcome == outcome
         assert [step.outcome for step in screening.steps][:2] == ["dunno", "reject"]

@@ -117,6 +117,7 @@ def test_batch_answers_one_line_for_each_session(directory, tmp_path):
     [
         ("{", "no JSON"),
         ("[]", "a session is a JSON object"),
+        ("\udcff", "no JSON"),
         ('{"client": "x"}', "is no IP address"),
         ('{"client": 3}', "client is a string"),
         ('{"clients": ""}', "unknown field"),
@@ -199,6 +200,14 @@ def test_any_text_in_a_session_gets_an_answer_or_an_error(capsys, directory, hel
         assert captured.err.startswith("tlsproxy-trace: ")
 
 
+@pytest.mark.parametrize("version", ["3.5", "3.6", "3.8", "3.9", "3.10", "3.11", "3.12"])
+def test_every_release_can_be_asked(capsys, directory, version):
+    settings = {"postscreen_access_list": "cidr:{{203.0.113.0/24 reject}}"}
+    status, out, err = traced(capsys, directory(**settings), "--service", "25/inet", "--postfix-version", version)
+    assert (status, err) == (0, "")
+    assert "250 2.1.5 Ok" in out
+
+
 def test_assumption_decides(capsys, directory):
     where = directory(smtpd_client_restrictions="reject_rbl_client list.example")
     _, out, _ = traced(capsys, where)
@@ -233,7 +242,7 @@ def test_policy_service_is_asked_over_its_socket(capsys, directory, tmp_path):
     assert (request["client_address"], request["client_name"]) == ("203.0.113.7", "mx.partner.example")
 
 
-@pytest.mark.parametrize("answer", [b"", b"nonsense\n\n", b"action=" + b"x" * 100_000])
+@pytest.mark.parametrize("answer", [b"", b"nonsense\n\n", b"action=" + b"x" * 100_000], ids=["none", "bad", "endless"])
 def test_policy_service_without_usable_answer_fails(capsys, directory, tmp_path, answer):
     (tmp_path / "private").mkdir()
     with PolicyService(tmp_path / "private" / "policy", answer):
@@ -346,4 +355,5 @@ def command(*arguments, input="", within=None):
     program = [sys.executable, str(Path(sys.executable).with_name("tlsproxy-trace")), *map(str, arguments)]
     environment = os.environ | {"PYTHONWARNINGS": "error"}
     argv = within(*program) if within else program
-    return subprocess.run(argv, input=input, capture_output=True, text=True, env=environment, timeout=60)
+    pipes = {"capture_output": True, "encoding": "utf-8", "errors": "surrogateescape"}
+    return subprocess.run(argv, input=input, env=environment, timeout=60, **pipes)

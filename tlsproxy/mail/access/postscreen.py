@@ -54,7 +54,9 @@ class Postscreen:
         if verdict == "permit":
             return Screening("pass", tuple(steps))
         if verdict == "reject":
-            action = self._settings.text("postscreen_blacklist_action") or "ignore"
+            # Named blacklist before Postfix 3.6, which still reads that name.
+            names = ("postscreen_denylist_action", "postscreen_blacklist_action")
+            action = self._settings.text(next(name for name in names if name in self._view)) or "ignore"
             done = _outcome(action, client, steps)
             if done is not None:
                 return done

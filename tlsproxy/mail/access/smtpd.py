@@ -328,7 +328,8 @@ class Smtpd:
         recipient = (restrictions.RECIPIENT, self.lists[restrictions.RECIPIENT])
         if self.is_backwards_compatible:
             return recipient, (restrictions.RELAY, list_from_text("smtpd_relay_restrictions", _COMPATIBLE))
-        relay_first = settings.yes("smtpd_relay_before_recipient_restrictions")
+        order = "smtpd_relay_before_recipient_restrictions"  # since Postfix 3.6
+        relay_first = order in settings.view and settings.yes(order)
         return (relay, recipient) if relay_first else (recipient, relay)
 
     @property

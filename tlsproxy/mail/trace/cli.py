@@ -12,6 +12,7 @@ from postconf import ConfigError
 from postconf.catalogue import UnknownRelease, release
 from postconf.config import DEFAULT_DIRECTORY
 from postconf.machine.installed import installed_release
+from postconf.syntax.lines import decode
 
 from ..access.facts import Tls
 from ..access.smtpd import ServiceError
@@ -136,10 +137,10 @@ def _session(arguments: argparse.Namespace) -> Session:
 def _batch(tracer: Tracer) -> int:
     from .json_output import trace_object
 
-    for number, line in enumerate(sys.stdin, 1):
+    for number, line in enumerate(sys.stdin.buffer, 1):
         if line.strip():
             try:
-                session = read_session(line)
+                session = read_session(decode(line))
             except RequestError as error:
                 raise RequestError(f"standard input, line {number}: {error}") from None
             print(json.dumps(trace_object(tracer.trace(session))), flush=True)

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from postconf.config import DEFAULT_DIRECTORY
+from postconf.syntax.lines import decode
 
 from .arguments import FORMATS
 from .expectations import ExpectationError, read_expectations
@@ -34,7 +35,7 @@ def check_file(arguments: argparse.Namespace, load: Callable[[str, str], Config]
         if target.format not in FORMATS:
             raise ExpectationError(f"unknown format {target.format}; formats are {', '.join(FORMATS)}")
     path = arguments.expect
-    text = sys.stdin.read() if path == "-" else Path(path).read_text(encoding="utf-8")
+    text = decode(sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes())
     shown = "standard input" if path == "-" else path
     expectations = read_expectations(text, shown)
     directory = arguments.directory
