@@ -326,7 +326,8 @@ def test_start_error_is_reported_once_with_the_parameter_to_set(tmp_path: Path) 
         ({"smtpd_tls_chain_files": "/nonexistent"}, 1, "server role: failed"),
         ({"smtpd_tls_security_level": "sometimes"}, 1, "Invalid TLS level"),
         ({"smtpd_tls_security_level": ""}, 1, "nothing to serve"),
-        ({"smtp_tls_security_level": "may", "smtp_tls_cert_file": "/nonexistent"}, 1, "client role: limited"),
+        ({"smtp_tls_security_level": "may", "smtp_tls_cert_file": "/nonexistent"}, 3, "client role: limited"),
+        ({"smtp_tls_security_level": "may", "smtpd_tls_chain_files": "/nonexistent"}, 3, "server role: failed"),
     ],
 )
 def test_check_loads_everything_and_exits_as_a_start_would(
@@ -352,5 +353,5 @@ def test_check_judges_the_entry_of_master_cf(tmp_path: Path) -> None:
     (tmp_path / "master.cf").write_text("tlsproxy unix - - y - 0 tlsproxy-py\n")
     program.chmod(0o755)
     ended = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE)
-    assert ended.returncode == 0
+    assert ended.returncode == 0, ended.stdout
     assert f"{tmp_path}/master.cf:1: service tlsproxy unix, run by {program}" in ended.stdout

@@ -133,7 +133,7 @@ class Status(NamedTuple):
         labels = {"version": __version__, "openssl": _openssl(), "postfix": self.release, "mode": self.mode}
         yield Gauge("build_info", "Versions of the program, its OpenSSL, and its Postfix release.", 1, labels)
         yield Gauge("start_time_seconds", "When the daemon was started.", self.started)
-        yield Gauge("up", "1 if new sessions are served.", int(self.serves))
+        yield Gauge("up", "1 if new sessions are served.", int(self.serves), {"mode": self.mode})
         for name, state in self.roles.items():
             served = int(state == "served")
             yield Gauge("role_served", "1 if a role is served, by all that is configured.", served, {"role": name})

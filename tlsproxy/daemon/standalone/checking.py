@@ -1,7 +1,6 @@
 """`tlsproxy --check`: load all that the daemon would load, serve nothing, and report (as `nginx -t` does).
 
-Exit status 0 means that a start would serve every role that the configuration asks for. What needs the socket is left
-out, as a daemon may be running; so is what only linting finds (tlsproxy-check(1)).
+What needs the socket is left out, as a daemon may be running; so is what only linting finds (tlsproxy-check(1)).
 """
 
 from __future__ import annotations
@@ -18,7 +17,8 @@ from ..certificate_report import described
 from ..roles import FAILED, LIMITED, OFF, load_roles, states
 from .master_service import MasterService
 
-_SUCCESS = "the configuration can be served"
+GOOD, BAD, LESS = 0, 1, 3
+"""Exit statuses: all that is configured would be served; a start would fail; a part would not be served."""
 
 
 class _Report:
@@ -37,19 +37,19 @@ class _Report:
         self._say(f"error: {text}")
 
 
-def check(settings: TlsSettings, say: Callable[[str], None]) -> bool:
-    """Load both roles and describe them; return False if one that is configured can't be served. Raise `Fatal`."""
+def check(settings: TlsSettings, say: Callable[[str], None]) -> int:
+    """Load both roles and describe them; return an exit status. Raise `Fatal`."""
     view = settings.view
     config = view.config
     for name in ("main.cf", "master.cf"):
         path = f"{config.directory}/{name}"
         say(f"{path}: read, as Postfix {config.release.name}" if Path(path).exists() else f"{path}: not there")
-    good = True
+    startable = True
     if isinstance(view, postconf.ServiceView) and (service := MasterService(view)).is_ours:
         say(f"{service.place}: service {view.service.name} {view.service.type}, run by {service.program}")
         for text in service.problems():
             say(f"error: {service.place}: {text}")
-            good = False
+            startable = False
     roles = load_roles(settings, _Report(say))
     found = states(settings, roles)
     for name, state in found.items():
@@ -58,9 +58,14 @@ def check(settings: TlsSettings, say: Callable[[str], None]) -> bool:
         say(CertificateFields(each.as_json()).line())
     if all(state == OFF for state in found.values()):
         raise Fatal(nothing_to_serve(settings))
-    good = good and not {FAILED, LIMITED} & set(found.values())
-    say(_SUCCESS if good else "the configuration can't be served as it is: see above")
-    return good
+    if not startable or not any(roles):
+        say("the configuration can't be served: a start would fail; correct what is named above")
+        return BAD
+    if {FAILED, LIMITED} & set(found.values()):
+        say("the configuration is served in part only; correct what is named above")
+        return LESS
+    say("the configuration can be served")
+    return GOOD
 
 
 def nothing_to_serve(settings: TlsSettings) -> str:

@@ -20,7 +20,8 @@ examples:
   tlsproxy --print-config smtpd_tls_protocols    one setting that is in effect
 
 Without one of the first four options it is run by master(8); see tlsproxy(8).
-Exit status: 0 done; 1 it can't be done, or no daemon answers; 2 usage; 3 the daemon is degraded (--status).
+Exit status: 0 done; 1 it can't be done, or no daemon answers; 2 usage; 3 the daemon is degraded (--status), or a part
+of what is configured can't be served (--check).
 """
 
 

@@ -57,7 +57,9 @@ def main(arguments: list[str], environment: MutableMapping[str, str]) -> int:
             load_openssl(settings.globals)
             from .checking import check
 
-            return 0 if check(settings, print) else 1
+            if os.geteuid() == 0:
+                _user(options, settings)
+            return check(settings, print)
         if options.print_config:
             _print_config(_read(options), options.names)
         else:
