@@ -14,16 +14,17 @@ if TYPE_CHECKING:
 
 _LONGEST_LABEL = 63
 _LONGEST_NAME = 255
-_BAD_HOST = re.compile(r"[^\w.-]")
+_BAD_HOST = re.compile(r"[^A-Za-z0-9_.-]")
+_BAD_UTF8_HOST = re.compile(r"[^\w.-]")
 _ACCOUNT = re.compile(r"[\w][\w.-]*\$?\Z")
 _PROBE_TYPES = ("a", "aaaa", "cname", "dnskey", "mx", "ns", "soa", "srv", "tlsa", "txt")
 
 
-def host_problem(name: str) -> str:
-    """What valid_hostname(3) refuses in a name; empty if it is accepted."""
+def host_problem(name: str, *, utf8: bool = False) -> str:
+    """What valid_hostname(3) refuses in a name; empty if it is accepted. `utf8`: the name can be internationalized."""
     if not name:
         return "is empty"
-    bad = _BAD_HOST.search(name)
+    bad = (_BAD_UTF8_HOST if utf8 else _BAD_HOST).search(name)
     if bad:
         return f'has a "{bad[0]}" in it'
     if len(name.encode("utf-8", "surrogateescape")) > _LONGEST_NAME:

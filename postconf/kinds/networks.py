@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 _LIKE_NETWORK = re.compile(r"\[?[0-9a-fA-F.:]*[.:][0-9a-fA-F.:]*\]?/\S*\Z|\[.*")
+_NO_NETWORK = re.compile(r"[^0-9a-fA-F.:/\[\]]")
 _LIKE_IPV4 = re.compile(r"[0-9][0-9.]*\Z")
 _ODD_HOST = re.compile(r"[^\w.-]")
 _INTERFACE_NAME = re.compile(r"(lo|eth\d+|en[opsx]\w+|wlan\d+|docker\d+|br-\w+|veth\w+|tun\d+|wg\d+|ppp\d+)\Z")
@@ -66,6 +67,10 @@ def _find_bare_ipv6(reading: Reading) -> None:
 def _check_network(reading: Reading, pattern: Word) -> None:
     """Report what cidr_match(3) refuses: any lookup that comes as far fails."""
     text = pattern.text
+    if _NO_NETWORK.search(text):
+        message = f'"{text}" is neither an address nor a network: it matches nothing'
+        reading.problem(pattern, message, outcome=Outcome.IGNORES)
+        return
     if text.startswith("["):
         inner, bracket, rest = text[1:].partition("]")
         if not bracket:

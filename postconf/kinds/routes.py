@@ -127,7 +127,7 @@ def host_port_problem(word: Word, *, default_port: bool, local: bool = False) ->
             host, port = ("", text) if local else (text, "")
             if local and not port[:1].isdigit() and port not in _KNOWN_PORTS:
                 return HostPortProblem(word, f'"{text}" is taken for a port', f"write {text}:port", is_found=True)
-    problem = "" if (local and not host) or is_address(host) else host_problem(host)
+    problem = "" if (local and not host) or is_address(host) else host_problem(host, utf8=True)
     if problem:
         hint = "write [host]:port" if ":" in host else "correct it"
         return HostPortProblem(word, f'"{host}" is no host: it {problem}', hint)

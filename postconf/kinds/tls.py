@@ -40,6 +40,7 @@ def read_level(kind: Kind, text: str) -> Reading:
             f'{word.text} is for clients; a server takes it for "encrypt"',
             "write encrypt",
             outcome=Outcome.WARNS,
+            effect="a warning is logged",
         )
     return reading
 
@@ -59,7 +60,7 @@ def read_protocols(kind: Kind, text: str) -> Reading:
                 sign,
                 f"{sign.text} {following.text} means {following.text} only",
                 f"write {sign.text}{following.text}",
-                outcome=Outcome.WARNS,
+                outcome=Outcome.IGNORES,
             )
     return reading
 
