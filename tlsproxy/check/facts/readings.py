@@ -26,6 +26,9 @@ _MOST_PROBLEMS = 25
 _SEVERE = (Outcome.DIES, Outcome.DIES_LATER, Outcome.DEFERS, Outcome.NO_TLS)
 _FREE_TEXT = ("template", "text", "characters", "command", "time-format", "action")
 """Kinds whose values can have a # in them."""
+_WITH_QUOTES = (*_FREE_TEXT, "mail-address", "sender", "environment", "macro-values", "strings", "mechanisms")
+"""Kinds whose values can be in quotes: addresses, or words that are compared as they are."""
+_SHORTEST_QUOTED = 2
 
 
 @dataclass(frozen=True)
@@ -99,7 +102,7 @@ def _listed(context: Context) -> list[Read]:
         kind = kind_of(each.name, context.release, classes=classes)
         if kind is None or (context.master and not _exists(context, each.name, classes)):
             continue
-        if text is None or context.undefined(each) or comment_start(context, each) >= 0:
+        if text is None or context.undefined(each) or comment_start(context, each) >= 0 or is_quoted(context, each):
             continue
         found.append(Read(each, kind, text, kind.read(text)))
     return found
@@ -119,6 +122,15 @@ def comment_start(context: Context, assignment: Assignment) -> int:
     if kind is None or kind.name in _FREE_TEXT:
         return -1
     return next((at for at, char in enumerate(value) if char == "#" and (at == 0 or value[at - 1].isspace())), -1)
+
+
+def is_quoted(context: Context, assignment: Assignment) -> bool:
+    """Is a whole value in quotes that were not meant to be part of it?"""
+    text = assignment.value
+    if len(text) < _SHORTEST_QUOTED or text[0] not in "\"'" or text[-1] != text[0]:
+        return False
+    kind = kind_of(assignment.name, context.release)
+    return kind is not None and kind.name not in _WITH_QUOTES
 
 
 def _problems(context: Context) -> dict[str, list[BadValue]]:

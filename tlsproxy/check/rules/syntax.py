@@ -9,13 +9,11 @@ from postconf.syntax.maincf import AssignmentError, split_assignment
 from postconf.syntax.mastercf import FIELDS, TYPES, closing_brace
 
 from ..context import Context
-from ..facts.readings import comment_start
+from ..facts.readings import comment_start, is_quoted
 from ..findings import Edit, Finding, Fix, Severity, Span
 from ..rule import Rule
 from ..text.sources import MOST_CHARACTERS, TOO_LARGE, Assignment, MasterFile, Source
 from ..text.templates import UNRENDERED, templates
-
-_PLAIN_KINDS = ("bool", "nbool", "int", "nint", "long", "time")
 
 
 class MissingEquals(Rule):
@@ -242,31 +240,9 @@ class QuotedValue(Rule):
     def check(self, context: Context) -> Iterator[Finding]:
         """Yield what is found."""
         for each in context.everywhere:
-            text = each.value
-            if len(text) < 2 or text[0] not in "\"'" or text[-1] != text[0] or each.name not in context.release.kinds:
+            if not is_quoted(context, each):
                 continue
-            is_plain = context.release.kinds[each.name] in _PLAIN_KINDS
-            is_listed = each.name.endswith(
-                (
-                    "_file",
-                    "_files",
-                    "_path",
-                    "_directory",
-                    "_level",
-                    "_protocols",
-                    "_ciphers",
-                    "CAfile",
-                    "CApath",
-                    "_maps",
-                )
-            )
-            if not (
-                is_plain
-                or is_listed
-                or each.name in ("myhostname", "mydomain", "myorigin", "mydestination", "relayhost", "mynetworks")
-            ):
-                continue
-            first, last = each.span(0, 1), each.span(len(text) - 1, 1)
+            first, last = each.span(0, 1), each.span(len(each.value) - 1, 1)
             edits = tuple(
                 Edit(each.source.path, at.line, at.column, at.line, at.column + 1, "") for at in (first, last)
             )

@@ -156,11 +156,11 @@ class RelativePath(KindRule):
     kinds = ("file", "files", "directory", "directories", "colon-directories", "program")
 
     def check(self, context: Context) -> Iterator[Finding]:
-        """Yield what is found, once for a setting; a value in quotes is another mistake."""
+        """Yield what is found, once for a setting."""
         last = None
         for kind in self.kinds:
             for each in bad_values(context).get(kind, ()):
-                if each.read.assignment is not last and not each.read.text.startswith(('"', "'", "#")):
+                if each.read.assignment is not last:
                     last = each.read.assignment
                     yield self.report(each)
 
