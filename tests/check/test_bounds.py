@@ -66,3 +66,14 @@ def test_suggestions_stop_after_a_bounded_number_of_names(monkeypatch: pytest.Mo
     assert places(found, "N001") == [(1, 1)]
     assert len(places(found, "N004")) == 2000
     assert len(asked) == 500
+
+
+@pytest.mark.parametrize("text", ["mynetworks = " + "10.0.0.1/8 " * 200_000, "relayhost = " + "[" * 500_000])
+def test_value_too_long_to_be_read_is_reported_only(text: str) -> None:
+    found = findings(f"{text}\n")
+    assert places(found, "S014") == [(1, text.index("= ") + 3)]
+    assert not [each for each in found if each.rule.startswith("V")]
+
+
+def test_long_value_has_a_bounded_number_of_findings() -> None:
+    assert len(places(findings("mynetworks = " + "10.0.0.1/8 " * 5_000 + "\n"), "V013")) == 25

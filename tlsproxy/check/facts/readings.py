@@ -23,6 +23,9 @@ _MAX_DEPTH = 20
 """References that are followed for the place of a word."""
 _MOST_PROBLEMS = 25
 """Problems of one value that are reported."""
+_LONGEST_VALUE = 100_000
+"""Characters of one expanded value that is read, and of all: a character can take ten microseconds."""
+_MOST_CHARACTERS = 500_000
 _SEVERE = (Outcome.DIES, Outcome.DIES_LATER, Outcome.DEFERS, Outcome.NO_TLS)
 _FREE_TEXT = ("template", "text", "characters", "command", "time-format", "action")
 """Kinds whose values can have a # in them."""
@@ -78,7 +81,12 @@ class Piece:
 
 def readings(context: Context) -> list[Read]:
     """All settings that can be read, in the order of the files; those with other mistakes are left out."""
-    return context.keep(_listed)
+    return context.keep(_listed)[0]
+
+
+def too_long(context: Context) -> list[Assignment]:
+    """The settings whose values are too long to be read, or come when too much was read."""
+    return context.keep(_listed)[1]
 
 
 def readings_of(context: Context, *kinds: str) -> list[Read]:
@@ -91,11 +99,13 @@ def bad_values(context: Context) -> dict[str, list[BadValue]]:
     return context.keep(_problems)
 
 
-def _listed(context: Context) -> list[Read]:
+def _listed(context: Context) -> tuple[list[Read], list[Assignment]]:
     classes = frozenset(
         word for each in context.named("smtpd_restriction_classes") for word in (context.expanded(each) or "").split()
     )
-    found = []
+    found: list[Read] = []
+    left_out: list[Assignment] = []
+    room = _MOST_CHARACTERS
     for each in context.everywhere:
         # In the order of the file, user-defined ones too: the budget ends at the first value that is too large.
         text = context.expanded(each)
@@ -104,8 +114,12 @@ def _listed(context: Context) -> list[Read]:
             continue
         if text is None or context.undefined(each) or comment_start(context, each) >= 0 or is_quoted(context, each):
             continue
+        if len(text) > min(room, _LONGEST_VALUE):
+            left_out.append(each)
+            continue
+        room -= len(text)
         found.append(Read(each, kind, text, kind.read(text)))
-    return found
+    return found, left_out
 
 
 def _exists(context: Context, name: str, classes: frozenset[str]) -> bool:

@@ -9,7 +9,7 @@ from postconf.syntax.maincf import AssignmentError, split_assignment
 from postconf.syntax.mastercf import FIELDS, TYPES, closing_brace
 
 from ..context import Context
-from ..facts.readings import comment_start, is_quoted
+from ..facts.readings import comment_start, is_quoted, too_long
 from ..findings import Edit, Finding, Fix, Severity, Span
 from ..rule import Rule
 from ..text.sources import MOST_CHARACTERS, TOO_LARGE, Assignment, MasterFile, Source
@@ -384,7 +384,8 @@ class TooLarge(Rule):
 
     Main.cf and master.cf may have four million characters each, and all references together may expand to some sixty
     million. Postfix has no such limits; a checker that reads configurations of strangers needs them. Nothing else is
-    reported of a file that is too long. Values whose expansion is over the limit are not judged.
+    reported of a file that is too long. Values whose expansion is over the limit are not judged, nor is a value of more
+    than a hundred thousand characters.
     """
 
     id = TOO_LARGE
@@ -418,7 +419,13 @@ class TooLarge(Rule):
                     f"the value of {each.name} expands to more than can be looked at; such values were not checked",
                     "refer to fewer names",
                 )
-                return
+                break
+        for each in too_long(context)[:1]:
+            yield self.finding(
+                each.span(),
+                f"the value of {each.name} is too long to be read word by word, and was not judged",
+                "keep long lists in files or tables",
+            )
 
 
 class UnrenderedTemplate(Rule):
