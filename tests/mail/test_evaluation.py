@@ -55,6 +55,13 @@ def test_class_that_contains_itself_ends_the_session(make_config):
     assert "crashes" in found.steps[-1].note
 
 
+def test_classes_that_multiply_end_the_session(make_config):
+    names = [f"c{number}" for number in range(40)]
+    settings = {name: f"{after} {after}" for name, after in zip(names, [*names[1:], "permit_mynetworks"], strict=True)}
+    found = rcpt(make_config, smtpd_recipient_restrictions="c0", smtpd_restriction_classes=" ".join(names), **settings)
+    assert found.reply.code == 0
+
+
 def test_warn_if_reject_changes_the_next_restriction_only(make_config):
     found = rcpt(make_config, smtpd_recipient_restrictions="warn_if_reject reject, reject")
     assert [step.outcome for step in found.steps[-2:]] == ["warn", "reject"]

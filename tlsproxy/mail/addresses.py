@@ -163,6 +163,18 @@ def is_domain(name: str, *, smtputf8: bool) -> bool:
         return False
 
 
+def to_ascii(domain: str) -> str:
+    """Return the ASCII form of an internationalized domain; the domain itself if it has none."""
+    if domain.isascii():
+        return domain
+    import idna
+
+    try:
+        return idna.encode(domain, uts46=True, transitional=False).decode("ascii")
+    except (idna.IDNAError, UnicodeError):
+        return domain
+
+
 def literal_address(literal: str) -> str | None:
     """Return the IP address in an address literal, `[192.0.2.1]` or `[IPv6:2001:db8::1]`; None if it is none."""
     if not literal.startswith("[") or literal.find("]") != len(literal) - 1:

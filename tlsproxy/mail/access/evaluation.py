@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 MAX_DEPTH = 100
 """Lists in lists; beyond that the result of a table is not evaluated."""
+_MAX_RESTRICTIONS = 20_000
+"""Restrictions that are evaluated in a session. smtpd(8) knows no limit: classes in classes can be endless work."""
 _CRASH_DEPTH = 120
 """Only classes that contain themselves come so far: smtpd(8) knows no limit for these, and crashes."""
 
@@ -131,6 +133,7 @@ class Evaluation:
         self.actions: list[Action] = []
         self.steps: list[Step] = []
         self.parameter = ""
+        self._count = 0
         self.note = ""
         self.policy_failures = 0
         """Policy services that failed while the default action of one is done."""
@@ -286,6 +289,10 @@ class Evaluation:
     def _evaluate(self, name: str, word: Word, remaining: Iterator[Word], frame: Frame) -> Result:
         waits = (self.defer_if_permit, self.defer_if_reject)
         index = len(self.steps)
+        self._count += 1
+        if self._count > _MAX_RESTRICTIONS:
+            self.warn("classes in classes, too many to evaluate: smtpd(8) takes forever")
+            raise HungUp
         self.reply, self.note, self.entry = "", "", None
         argument = ""
         nested: list[Step] = []

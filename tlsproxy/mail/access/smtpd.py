@@ -8,14 +8,11 @@ from __future__ import annotations
 
 import ipaddress
 from functools import cached_property
-from typing import NamedTuple
 
-from maps import TableError, open_table
-from maps.naming import BadBraces, in_braces, split_name
-from postconf import ConfigError, ServiceView
+from maps import open_table
+from postconf import ServiceView
 from postconf.machine.host import own_addresses
 from postconf.syntax.expressions import compatibility_level
-from postconf.syntax.maincf import AssignmentError, split_assignment
 from postconf.syntax.mastercf import split_words
 from postconf.values import LIST_SEPARATORS
 
@@ -23,10 +20,12 @@ from ..addresses import Delimiters, fold, same
 from ..lookup import Order
 from ..routing import Router
 from . import restrictions
+from .arguments import PolicyService, policy_services, read_policy_service
 from .attributes import unescaped
 from .checks import HANDLERS
 from .lists import Classes, RestrictionList, list_from_text, read_list
 from .restrictions import RESTRICTIONS, STAGES, Stage
+from .startup import check_start
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -39,36 +38,16 @@ if TYPE_CHECKING:
     from ..routing.cleanup import Cleanup, Envelope
     from ..routing.resolver import Resolution
     from ..tables import Found, MapList, Opener
-    from ..view import MailView
     from .facts import Session
 
-_FINGERPRINTS = ("cert_fingerprint", "pubkey_fingerprint")
-_SEARCHES = (*_FINGERPRINTS, "issuer_cn", "subject_cn")
 _COMPATIBLE = "permit_mynetworks, permit_sasl_authenticated, permit_auth_destination"
 """What is evaluated in place of relay restrictions that are not set, below compatibility level 1: it only logs."""
-_TEMPFAIL_ACTIONS = (
-    "unknown_address_tempfail_action",
-    "unknown_helo_hostname_tempfail_action",
-    "unverified_recipient_tempfail_action",
-    "unverified_sender_tempfail_action",
-)
 _CACHE_SIZE = 1000
 _ENFORCING = ("encrypt", "verify", "secure", "fingerprint")
 
 
 class ServiceError(ValueError):
     """A service that is not in master.cf, or that is none of smtpd(8)."""
-
-
-class PolicyService(NamedTuple):
-    """An endpoint of check_policy_service with its options; times are in seconds, as written."""
-
-    endpoint: str
-    default_action: str
-    context: str
-    timeout: str
-    tries: str
-    delay: str
 
 
 class Smtpd:
@@ -88,22 +67,10 @@ class Smtpd:
         self.traces = traces
         view = settings.view
         self.classes = Classes(view)
-        if self.classes.undefined:
-            name = self.classes.undefined[0]
-            message = f"restriction class `{name}' needs a definition"
-            raise ConfigError(
-                message, settings.place("smtpd_restriction_classes"), f"give {name} a value, or remove it"
-            )
         self.lists: dict[Stage, RestrictionList] = {stage: read_list(view, stage.parameter) for stage in STAGES}
-        self.policy_services: dict[str, PolicyService] = {}
+        check_start(settings, self.lists, self.classes)
+        self.policy_services = policy_services(settings, (*self.lists.values(), *self.classes.lists))
         """The services that lists name, by the argument that names them."""
-        for words in (*self.lists.values(), *self.classes.lists):
-            self._register(words)
-        require_relay_control(self.lists, self.classes, settings)
-        for name in _TEMPFAIL_ACTIONS:
-            if settings.text(name).lower() not in ("defer", "defer_if_permit"):
-                message = f"bad configuration: {name} = {settings.text(name)}"
-                raise ConfigError(message, settings.place(name), "specify defer or defer_if_permit")
         self.logs_port = settings.yes("smtpd_client_port_logging")
         self.hard_error_limit = settings.number("smtpd_hard_error_limit")
         self.delays_rejects = settings.yes("smtpd_delay_reject")
@@ -130,73 +97,11 @@ class Smtpd:
             )
         return self._access_tables[argument]
 
-    def certificate_search(self, argument: str) -> tuple[str, Sequence[str]] | None:
-        """Read the argument of check_ccert_access: a table, or one in braces with `search_order`; None if it is bad."""
-        if not argument.startswith("{"):
-            return argument, _FINGERPRINTS
-        try:
-            words = [word for word, _ in split_words(in_braces(argument).strip(), LIST_SEPARATORS)]
-            if not words or ":" not in words[0]:
-                return None
-            order: Sequence[str] = _FINGERPRINTS
-            for word in words[1:]:
-                name, value, _ = split_assignment(in_braces(word).strip() if word.startswith("{") else word)
-                if name.lower() != "search_order":
-                    return None
-                order = value.replace(",", " ").split()
-        except (AssignmentError, BadBraces):
-            return None
-        return (words[0], order) if set(order) <= set(_SEARCHES) else None
-
-    def _register(self, words: RestrictionList) -> None:
-        """Read the policy services that a list names, and the names of its tables, as smtpd(8) does at its start."""
-        last = ""
-        for word in words.words:
-            text = word.text
-            try:
-                if last == "check_policy_service":
-                    self.policy_services.setdefault(text, self._read_policy_service(text))
-                elif ":" in text and not text.startswith("{"):
-                    split_name(text)
-            except (ConfigError, TableError) as error:
-                message = error.message if isinstance(error, ConfigError) else str(error)
-                raise ConfigError(message, word.place, f"correct {text} in {words.name}") from None
-            last = text.lower()
-
     def policy_service(self, argument: str) -> PolicyService:
         """Return a policy service by the argument of check_policy_service."""
         if argument not in self.policy_services:  # one in the result of an access table
-            self.policy_services[argument] = self._read_policy_service(argument)
+            self.policy_services[argument] = read_policy_service(self.settings, argument)
         return self.policy_services[argument]
-
-    def _read_policy_service(self, argument: str) -> PolicyService:
-        options = {
-            name: self.settings.text(f"smtpd_policy_service_{name}")
-            for name in ("default_action", "policy_context", "timeout", "try_limit", "retry_delay")
-        }
-        endpoint = argument
-        if argument.startswith("{"):
-            try:
-                words = [word for word, _ in split_words(in_braces(argument).strip(), LIST_SEPARATORS)]
-                for word in words[1:]:
-                    name, value, _ = split_assignment(in_braces(word).strip() if word.startswith("{") else word)
-                    options[name] = value
-            except (AssignmentError, BadBraces) as error:
-                raise ConfigError(f"policy service syntax error: {error}", None, f"correct {argument}") from None
-            if not words:
-                raise ConfigError(f'empty policy service: "{argument}"', None, "name a service in the braces")
-            endpoint = words[0]
-        if ":" not in endpoint:
-            message = f'need service transport:endpoint instead of "{endpoint}"'
-            raise ConfigError(message, None, "name a service such as unix:private/policy")
-        return PolicyService(
-            endpoint,
-            options["default_action"],
-            options["policy_context"],
-            options["timeout"],
-            options["try_limit"],
-            options["retry_delay"],
-        )
 
     def defers_at_once(self, parameter: str) -> bool:
         """Return True if a `…_tempfail_action` is `defer`, in place of defer_if_permit."""
@@ -363,35 +268,3 @@ def service_of(router: Router, service: str, *, traces: bool = True) -> Smtpd:
 
 def _program(view: View) -> str:
     return view.service.command.rpartition("/")[2] if isinstance(view, ServiceView) else ""
-
-
-def require_relay_control(lists: dict[Stage, RestrictionList], classes: Classes, settings: MailView) -> None:
-    """Raise `ConfigError` if nothing in the relay and recipient restrictions rejects mail that must not be relayed."""
-    for stage in (restrictions.RECIPIENT, restrictions.RELAY):
-        if has_relay_control(lists[stage], classes):
-            return
-    *names, last = restrictions.MUST_REJECT
-    raise ConfigError(
-        "in parameter smtpd_relay_restrictions or smtpd_recipient_restrictions, specify at least one working instance"
-        f" of: {', '.join(names)} or {last}",
-        settings.place("smtpd_relay_restrictions") or settings.place("smtpd_recipient_restrictions"),
-        "add reject_unauth_destination to smtpd_relay_restrictions",
-    )
-
-
-def has_relay_control(words: RestrictionList, classes: Classes, depth: int = 0) -> bool:
-    """Return True if smtpd(8) finds one of `restrictions.MUST_REJECT` in a list or its classes."""
-    remaining = iter(words.words)
-    for word in remaining:
-        name = word.text.lower()
-        if name == "warn_if_reject":
-            next(remaining, None)
-            continue
-        if name == "permit":
-            return False
-        if name in restrictions.MUST_REJECT:
-            return True
-        members = classes.get(word.text)
-        if members is not None and depth < len(classes.names) + 1 and has_relay_control(members, classes, depth + 1):
-            return True
-    return False

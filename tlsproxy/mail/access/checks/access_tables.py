@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from ... import addresses
 from ...tables import TableLookupError
+from ..arguments import certificate_search
 from ..evaluation import Evaluation, Frame, Result, handles
 from ..lists import list_from_text
 from ..replies import RECIPIENT_CLASS, SENDER_CLASS, fix_status, printable, split_status
@@ -355,7 +356,7 @@ def check_sasl_access(evaluation: Evaluation, table: str, frame: Frame) -> Resul
 @handles("check_ccert_access")
 def check_ccert_access(evaluation: Evaluation, argument: str, frame: Frame) -> Result:
     """Look up the fingerprints of the client's certificate and of its public key, in the order that is asked for."""
-    search = evaluation.smtpd.certificate_search(argument)
+    search = certificate_search(argument)
     if search is None:
         raise evaluation.misconfigured(f"See earlier parsing error messages for '{argument}")
     table, order = search

@@ -11,7 +11,6 @@ from ...tables import TableLookupError
 from ..attributes import expand_reply
 from ..evaluation import Evaluation, Frame, Result, handles
 from ..facts import UNKNOWN
-from ..names import to_ascii
 from ..replies import RECIPIENT_CLASS, SENDER_CLASS, fix_status, split_status
 from ..world import LISTED_OR_NOT, Answer, Kind, Question
 from .access_tables import CLIENT_CLASS, HELO_CLASS, REVERSE_CLIENT_CLASS
@@ -125,7 +124,7 @@ def _domain(evaluation: Evaluation, zone: str, what: str, choices: tuple[Answer,
     _, at, domain = what.rpartition("@")
     if (at and domain.startswith("[")) or not domain or domain.rpartition(".")[2].isdigit():
         return _UNLISTED
-    domain = to_ascii(domain)
+    domain = addresses.to_ascii(domain)
     if not addresses.is_domain(domain, smtputf8=False):
         return _UNLISTED
     return evaluation.ask(Question(Kind.LIST, zone, f"{domain}.{zone.partition('=')[0]}"), choices)

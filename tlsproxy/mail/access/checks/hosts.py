@@ -10,7 +10,6 @@ from postconf.syntax.lines import decode
 from ... import addresses
 from ..evaluation import HANDLERS, Evaluation, Frame, Result, handles
 from ..facts import UNKNOWN
-from ..names import to_ascii
 from ..replies import RECIPIENT_CLASS, SENDER_CLASS
 from ..world import Answer, Kind, Question
 from .access_tables import (
@@ -81,7 +80,7 @@ def _reject_unknown_domain(evaluation: Evaluation, address: str, subject: str) -
     _, at, domain = resolved.recipient.rpartition("@")
     if not at or resolved.address_class in FINAL or (domain.startswith("[") and domain.endswith("]")):
         return Result.DUNNO
-    domain = to_ascii(domain)
+    domain = addresses.to_ascii(domain)
     answer = evaluation.ask(Question(Kind.DOMAIN, domain, "MX, A, AAAA")).word
     if answer == "exists":
         return Result.DUNNO
@@ -145,7 +144,7 @@ def permit_mx_backup(evaluation: Evaluation, _argument: str, _frame: Frame) -> R
     domain = resolved.recipient.rpartition("@")[2]
     if domain.startswith("[") and domain.endswith("]"):
         return Result.DUNNO
-    answer = evaluation.ask(Question(Kind.BACKUP, to_ascii(domain))).word
+    answer = evaluation.ask(Question(Kind.BACKUP, addresses.to_ascii(domain))).word
     if answer == "failed":
         problem = "Unable to look up mail exchanger information: Host not found, try again"
         text = f"<{recipient}>: {RECIPIENT_CLASS} rejected: {problem}"
@@ -205,7 +204,9 @@ def _look_up_servers(evaluation: Evaluation, table: str, of: tuple[str, str], it
     if domain.startswith("["):
         address = addresses.mailhost_address(domain[1:-1]) if domain.endswith("]") and kind != "ns" else None
         return Result.DUNNO if address is None else look_up(evaluation, table, address_keys(address), item, frame)[0]
-    answer = evaluation.ask(Question(Kind.SERVERS, f"{kind}/{to_ascii(domain)}", table), _possible(evaluation, table))
+    answer = evaluation.ask(
+        Question(Kind.SERVERS, f"{kind}/{addresses.to_ascii(domain)}", table), _possible(evaluation, table)
+    )
     if answer.word == "result":
         return apply(evaluation, table, answer.data, item, frame)
     if answer.word != "found":
