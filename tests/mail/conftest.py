@@ -27,13 +27,13 @@ MakeView = Callable[..., MailView]
 
 @pytest.fixture
 def make_config(tmp_path: Path) -> MakeConfig:
-    """Write main.cf (settings over those above) and master.cf, and read them."""
+    """Write main.cf (settings over those above) and master.cf, and read them as a release does."""
 
-    def make(master: str = "", **settings: str) -> postconf.Config:
+    def make(master: str = "", version: str = "3.7.11", **settings: str) -> postconf.Config:
         values = SETTINGS | settings
         (tmp_path / "main.cf").write_text("".join(f"{name} = {value}\n" for name, value in values.items()))
         (tmp_path / "master.cf").write_text(master)
-        return postconf.load(tmp_path, version="3.7.11", host=FixedHost("mail"))
+        return postconf.load(tmp_path, version=version, host=FixedHost("mail"))
 
     return make
 

@@ -117,6 +117,14 @@ def test_file_stands_for_its_patterns(make_view, tmp_path):
     assert [bool(negated.match(each)) for each in ("one", "two", "four")] == [False, True, False]
 
 
+@pytest.mark.parametrize(("version", "expected"), [("3.7", ["one", "two"]), ("3.8", ["one"])])
+def test_file_has_logical_lines_since_3_8(make_view, tmp_path, version, expected):
+    path = tmp_path / "domains"
+    path.write_text("one # a comment\n two\n")
+    domains = make_view(version=version, mydestination=str(path)).strings("mydestination")
+    assert [each for each in ("one", "two") if domains.match(each)] == expected
+
+
 def test_file_that_names_itself_is_an_error(make_view, tmp_path):
     path = tmp_path / "domains"
     path.write_text(f"{path}\n")

@@ -106,6 +106,24 @@ def test_tables_override_the_hop(make_view, setting, sender, expected):
 
 
 @pytest.mark.parametrize(
+    ("version", "prefix", "value", "nexthop", "warned"),
+    [
+        ("3.11", "no", "5.1.6 gone to b@new.test", "5.1.6 gone to b@new.test", False),
+        ("3.11", "no", "gone", "5.2.0 Mailbox is unavailable", True),
+        ("3.11", "no", "5.1.6", "5.2.0 Mailbox is unavailable", True),
+        ("3.11", "yes", "b@new.test", "5.1.6 User has moved to b@new.test", False),
+        ("3.10", "no", "b@new.test", "5.1.6 User has moved to b@new.test", False),
+    ],
+)
+def test_relocated_reason_can_be_the_table_s_own(make_view, version, prefix, value, nexthop, warned):
+    view = make_view(
+        version=version, **SITE, relocated_prefix_enable=prefix, relocated_maps=f"inline:{{{{a@else.test={value}}}}}"
+    )
+    answer = Resolver(view).resolve("", "a@else.test")
+    assert (answer.transport, answer.nexthop, bool(answer.warnings)) == ("error", nexthop, warned)
+
+
+@pytest.mark.parametrize(
     ("value", "hop"),
     [
         (":", Hop("old", "next")),

@@ -13,6 +13,7 @@ from maps import Flags, Table, TableError
 from maps.folding import Surrogate
 from maps.naming import split_list
 from maps.text.networks import BadNetwork, Network, parse_address, parse_network
+from maps.text.source import logical_lines
 from postconf import ConfigError, Place
 from postconf.syntax.lines import decode, encode
 
@@ -119,15 +120,23 @@ class MatchList:
             raise ConfigError(f"{self.parameter}: file {path} names itself", Place(path), "remove its name from it")
         try:
             with open(path, "rb") as file:  # noqa: PTH123  as tables read theirs
-                lines = decode(file.read()).split("\n")
+                data = file.read()
         except OSError as error:
             problem = f"open file {path}: {error.strerror}"
             table = Surrogate("nofile", path, self._tables.access(LIST_FLAGS), problem)
             yield _Pattern(path, positive, self._setting, table)
             return
-        for number, line in enumerate(lines, 1):
-            if not line.startswith("#"):
-                yield from self._read(line, positive, Place(path, number), depth + 1)
+        for number, line in self._lines(data, path):
+            yield from self._read(line, positive, Place(path, number), depth + 1)
+
+    def _lines(self, data: bytes, path: str) -> Iterator[tuple[int, str]]:
+        """Yield the lines of a file: logical ones since Postfix 3.8, before that all that do not begin with `#`."""
+        lines = data.split(b"\n")
+        if self._tables.view.config.release.since("3.8"):
+            warn = self._tables.access(LIST_FLAGS).warn
+            yield from ((number, decode(line)) for number, line in logical_lines(lines, path, warn))
+        else:
+            yield from ((number, decode(line)) for number, line in enumerate(lines, 1) if not line.startswith(b"#"))
 
 
 def string_list(tables: Tables, parameter: str, text: str | None = None) -> MatchList:

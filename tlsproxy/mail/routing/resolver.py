@@ -6,6 +6,7 @@ next hop, and tables override both.
 
 from __future__ import annotations
 
+import re
 from enum import Enum
 from typing import NamedTuple
 
@@ -22,6 +23,7 @@ from .transport import PARAMETER as TRANSPORT_MAPS
 from .transport import Hop, TransportMaps
 
 _ROUTING = "@!%"
+_STATUS_AND_TEXT = re.compile(r"([245]\.[0-9]{1,3}\.[0-9]{1,3})[ \t\n\v\f\r]+(\S.*)", re.DOTALL)
 _CACHE_SIZE = 1000
 
 
@@ -198,8 +200,19 @@ class Resolver:
                 answer.decide_hop(answer.hop.overridden(found.value, domain), TRANSPORT_MAPS, found)
         moved = self.view.addresses.find(self._relocated, answer.recipient)
         if moved is not None:
-            hop = Hop("error", f"5.1.6 User has moved to {moved.found.value}")
-            answer.decide_hop(hop, "relocated_maps", moved.found)
+            answer.decide_hop(Hop("error", self._reason(answer, moved.found)), "relocated_maps", moved.found)
+
+    def _reason(self, answer: _Answer, moved: Found) -> str:
+        """Return the text for a user that has moved, which the table has whole with relocated_prefix_enable = no."""
+        parameter = "relocated_prefix_enable"
+        if parameter not in self.view.view.config.release.defaults or self.view.yes(parameter):
+            return f"5.1.6 User has moved to {moved.value}"
+        match = _STATUS_AND_TEXT.fullmatch(moved.value)
+        if match is None:
+            problem = f"relocated_maps result must contain RFC 3463 status and text: '{moved.value[:100]}'"
+            answer.warnings.append(problem)
+            return "5.2.0 Mailbox is unavailable"
+        return f"{match[1]} {match[2]}"
 
     def _start(self, answer: _Answer, chosen: AddressClass, domain: str, sender: str) -> None:
         """Choose what holds unless transport_maps says otherwise."""
