@@ -21,7 +21,7 @@ _PROBE_TYPES = ("a", "aaaa", "cname", "dnskey", "mx", "ns", "soa", "srv", "tlsa"
 
 
 def host_problem(name: str, *, utf8: bool = False) -> str:
-    """What valid_hostname(3) refuses in a name; empty if it is accepted. `utf8`: the name can be internationalized."""
+    """Return the reason why valid_hostname(3) refuses a name; empty if it does not. `utf8`: the name can be internationalized."""
     if not name:
         return "is empty"
     bad = (_BAD_UTF8_HOST if utf8 else _BAD_HOST).search(name)
@@ -42,7 +42,7 @@ def host_problem(name: str, *, utf8: bool = False) -> str:
 
 
 def is_address(text: str) -> bool:
-    """Is this an IPv4 or IPv6 address?"""
+    """Return True for an IPv4 or IPv6 address."""
     try:
         ipaddress.ip_address(text)
     except ValueError:

@@ -1,4 +1,4 @@
-"""Which kind each parameter has: the table of kinds, by name and release.
+"""Table of kinds: the language of each parameter, by name and release.
 
 `data/kinds.tsv` has one line for each parameter whose type in Postfix's own tables is a text: its kind, a detail, the
 outcome of a bad value and what has to be set for the value to be read at all.
@@ -69,7 +69,7 @@ _MODULE_OF = {kind: module for module, kinds in _FAMILIES.items() for kind in ki
 
 
 class Outcome(enum.StrEnum):
-    """What becomes of a bad value."""
+    """Consequences of a bad value, the worst first."""
 
     DIES = "dies"
     """The program ends when it starts; master(8) starts it again and again."""
@@ -148,7 +148,7 @@ class Kind:
 
     @property
     def effect(self) -> str:
-        """What Postfix does with a bad value, in English."""
+        """Reaction of Postfix to a bad value, in English."""
         return self.effect_of(self.outcome)
 
     def effect_of(self, outcome: Outcome) -> str:

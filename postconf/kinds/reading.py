@@ -1,4 +1,4 @@
-"""What a reader makes of a value: words and problems, each with its place in the value."""
+"""Reading of a value: its words and its problems, each with its place in the value."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Word(NamedTuple):
 
 
 class Problem(NamedTuple):
-    """What is wrong with the characters from `start` to `end` of a value.
+    """Mistake in the characters from `start` to `end` of a value.
 
     `message` says it in plain English, `effect` what Postfix does, `suggestion` what to write instead; the last two
     can be empty. `outcome` is the effect for programs.
@@ -105,12 +105,12 @@ class Reading:
 
 
 def one_of(number: int) -> str:
-    """How a list of choices is introduced."""
+    """Return the introduction of a list of choices."""
     return "one of " if number > 1 else ""
 
 
 def words_at(text: str, separators: str = LIST_SEPARATORS) -> Iterator[Word]:
-    """The words of a list without braces (mystrtok(3)), with their places."""
+    """Yield the words of a list without braces (mystrtok(3)), with their places."""
     for found in _word(separators).finditer(text):
         yield Word(found[0], found.start(), found.end())
 
@@ -121,20 +121,20 @@ def _word(separators: str) -> re.Pattern[str]:
 
 
 def braced_words_at(text: str, separators: str = LIST_SEPARATORS, offset: int = 0) -> list[Word]:
-    """The words of a list, of which those in braces can have separators in them (mystrtokq(3)), with their places."""
+    """Return the words of a list, of which those in braces can have separators in them (mystrtokq(3)), with their places."""
     if "{" not in text:
         return [Word(word, offset + start, offset + end) for word, start, end, _ in words_at(text, separators)]
     return [Word(word, offset + at, offset + at + len(word)) for word, at in split_words(text, separators)]
 
 
 def whole(text: str, role: str = "word") -> Word:
-    """The value as one word, without the blanks around it."""
+    """Return the value as one word, without the blanks around it."""
     start = len(text) - len(text.lstrip())
     return Word(text.strip(), start, start + len(text.strip()), role)
 
 
 def inside_braces(reading: Reading, word: Word) -> list[Word] | None:
-    """The words in `{ … }` (extpar(3)); None, and a problem, if the braces don't match."""
+    """Return the words in `{ … }` (extpar(3)); None, and a problem, if the braces don't match."""
     end = closing_brace(word.text, 0)
     if end < 0:
         reading.problem(word, f'"{word.text}" has no closing brace', "add a }", outcome=Outcome.DIES)

@@ -1,4 +1,4 @@
-"""Where mail and requests go: transports, next hops, endpoints, ports and services of master.cf."""
+"""Destinations of mail and requests: transports, next hops, endpoints, ports and services of master.cf."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def check_nexthop(reading: Reading, word: Word, effect: str = "") -> None:
 
 
 class HostPortProblem(NamedTuple):
-    """What is wrong with a host and its port. `is_found`: host_port(3) accepts it, and a lookup fails."""
+    """Mistake in a host and its port. `is_found`: host_port(3) accepts it, and a lookup fails."""
 
     at: Word
     message: str

@@ -18,5 +18,5 @@ TABLE_TYPES = frozenset(
 
 
 def is_table(word: Word) -> bool:
-    """Is an element of a list of patterns a table? An address in brackets can have colons, too (match_ops(3))."""
+    """Return True for a table in a list of patterns. An address in brackets can have colons, too (match_ops(3))."""
     return not word.text.startswith("[") and ":" in word.text

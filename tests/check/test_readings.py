@@ -15,7 +15,7 @@ SERVICES = "--- master.cf\nsmtp inet n - y - - smtpd\n"
 
 
 def found(example: str) -> list[Finding]:
-    """What the rules on kinds find in a configuration."""
+    """Return the findings of the rules on kinds."""
     return run(example, RULES, None, "3.7").findings
 
 

@@ -154,7 +154,7 @@ GOOD: list[tuple[str, str]] = [
 
 
 def problems(parameter: str, value: str, version: Release = NEWEST) -> list[Problem]:
-    """What is wrong with a value."""
+    """Return the problems of a value."""
     kind = kind_of(parameter, version)
     assert kind is not None
     return kind.read(value).problems

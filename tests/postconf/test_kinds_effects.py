@@ -124,7 +124,7 @@ CASES = [
     Case("smtpd", "known_tcp_ports", "smtp=25, submission", WARNS, 'not in "name = value" form'),
 ]
 READ_AS = {"nexthop": "relayhost"}
-"""What a destination of smtp(8) is read as: in the test it comes from a table, one for each service."""
+"""The parameter that a destination of smtp(8) is read as: in the test it comes from a table, one for each service."""
 
 
 class Instance(NamedTuple):

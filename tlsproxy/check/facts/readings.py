@@ -1,4 +1,4 @@
-"""What the readers of `postconf.kinds` make of each setting, and where the words are in the files.
+"""Readings of all settings by `postconf.kinds`, and the places of their words in the files.
 
 A reader sees expanded text. A word that comes from `$name` is looked for in the setting of that name, so that a
 mistake is reported where it is written, and once.
@@ -54,7 +54,7 @@ class BadValue:
     severity: Severity
     related: tuple[tuple[Span, str], ...] = ()
     unread: str = ""
-    """Why nothing reads the value now; empty if something does."""
+    """The reason why nothing reads the value now; empty if something does."""
 
     @property
     def message(self) -> str:
@@ -80,22 +80,22 @@ class Piece:
 
 
 def readings(context: Context) -> list[Read]:
-    """All settings that can be read, in the order of the files; those with other mistakes are left out."""
+    """Return all settings that can be read, in the order of the files; those with other mistakes are left out."""
     return context.keep(_listed)[0]
 
 
 def too_long(context: Context) -> list[Assignment]:
-    """The settings whose values are too long to be read, or come when too much was read."""
+    """Return the settings whose values are too long to be read, or come when too much was read."""
     return context.keep(_listed)[1]
 
 
 def readings_of(context: Context, *kinds: str) -> list[Read]:
-    """The settings of some kinds."""
+    """Return the settings of some kinds."""
     return [each for each in readings(context) if each.kind.name in kinds]
 
 
 def bad_values(context: Context) -> dict[str, list[BadValue]]:
-    """Kind → the problems in settings of that kind."""
+    """Return by kind the problems in settings of that kind."""
     return context.keep(_problems)
 
 
@@ -123,12 +123,12 @@ def _listed(context: Context) -> tuple[list[Read], list[Assignment]]:
 
 
 def _exists(context: Context, name: str, classes: frozenset[str]) -> bool:
-    """Is there a parameter of this name: built in, of a class, or of a service?"""
+    """Return True if a name is built in, a class, or made of the name of a service."""
     return name in context.release.kinds or name in classes or name in context.service_names
 
 
 def comment_start(context: Context, assignment: Assignment) -> int:
-    """Where a value has a `#` that was meant to begin a comment; -1 if it has none."""
+    """Return the offset of a `#` that was meant to begin a comment; -1 if a value has none."""
     value = assignment.value
     if "#" not in value or "{" in value:
         return -1
@@ -139,7 +139,7 @@ def comment_start(context: Context, assignment: Assignment) -> int:
 
 
 def is_quoted(context: Context, assignment: Assignment) -> bool:
-    """Is a whole value in quotes that were not meant to be part of it?"""
+    """Return True if a whole value is in quotes that were not meant to be part of it."""
     text = assignment.value
     if len(text) < _SHORTEST_QUOTED or text[0] not in "\"'" or text[-1] != text[0]:
         return False
@@ -247,7 +247,7 @@ def _expand(context: Context, assignment: Assignment, text: str) -> str:
 
 
 def _setting(context: Context, user: Assignment, name: str) -> Assignment | None:
-    """The setting that a reference in another setting means."""
+    """Return the setting that a reference in another setting means."""
     if user.service is not None:
         for each in reversed(context.overrides):
             if each.name == name and each.service is user.service:
@@ -263,7 +263,7 @@ def _ignore(_warning: str) -> None:
 
 
 def _why_unread(context: Context, read: Read) -> str:
-    """Why no program reads the value as things are; empty if one does, or nothing is known."""
+    """Return the reason why no program reads the value as things are; empty if one does, or nothing is known."""
     needs, assignment = read.kind.needs, read.assignment
     if needs:
         views = [context.view(assignment)]
