@@ -7,6 +7,7 @@ import argparse
 from ... import __version__
 
 FORMATS = ("text", "junit", "github")
+PICTURES = ("svg", "mermaid", "dot", "html")
 _EXAMPLES = """\
 examples:
   tlsproxy-trace --client 203.0.113.7 --sender a@example.org --recipient info@example.com
@@ -68,6 +69,10 @@ def parser() -> argparse.ArgumentParser:
     add("--expect", metavar="FILE", help="check the sessions and routes in a TOML file; - is standard input")
     add("--format", action="append", default=[], metavar="FORMAT[:FILE]", help=", ".join(FORMATS))
     add("--init", action="store_true", help="print a first file of expectations for the configuration")
+    graph = parser.add_argument_group("the whole configuration")
+    graph.add_argument(
+        "--graph", choices=PICTURES, help="print how mail flows: as a picture, or html, a page with findings and settings"
+    )
     parser.add_argument("--completion", choices=("bash", "zsh", "fish"), help="print a completion script")
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     return parser

@@ -70,6 +70,11 @@ def _run(arguments: argparse.Namespace) -> int:
 
         return check_file(arguments, load, _world(arguments))
     config = load(arguments.directory or DEFAULT_DIRECTORY, arguments.postfix_version)
+    if arguments.graph:
+        from .picture import picture
+
+        print(picture(config, arguments.graph), end="")
+        return FINE
     if arguments.init:
         from .initial import first_expectations
 

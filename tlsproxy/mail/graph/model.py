@@ -1,0 +1,94 @@
+"""The graph: typed nodes, and edges between them."""
+
+from __future__ import annotations
+
+import enum
+from typing import NamedTuple
+
+from postconf import Place
+
+
+class Kind(enum.Enum):
+    """Kind of a node, and its column in a picture."""
+
+    SOURCE = "source"
+    """Where mail comes from."""
+    SCREEN = "screen"
+    """A service of postscreen(8)."""
+    LISTENER = "listener"
+    """A service that accepts mail."""
+    FILTER = "filter"
+    """Filters in front of the queue: milters, and an SMTP proxy."""
+    CLEANUP = "cleanup"
+    QUEUE = "queue"
+    RECIPIENTS = "recipients"
+    """Recipients that go the same way: an address class, entries of transport_maps, all mail of a service."""
+    TRANSPORT = "transport"
+    """A delivery agent: a service of master.cf."""
+    HOP = "hop"
+    """The next hop, or the mailboxes."""
+
+
+HEADINGS = {
+    Kind.SOURCE: "mail comes from",
+    Kind.SCREEN: "screened by",
+    Kind.LISTENER: "accepted by",
+    Kind.FILTER: "filtered by",
+    Kind.CLEANUP: "cleaned up by",
+    Kind.QUEUE: "queued",
+    Kind.RECIPIENTS: "recipients",
+    Kind.TRANSPORT: "delivered by",
+    Kind.HOP: "to",
+}
+
+
+class Node(NamedTuple):
+    """A station of mail."""
+
+    id: str
+    kind: Kind
+    title: str
+    lines: tuple[str, ...] = ()
+    """What else is worth knowing of it."""
+    place: Place | None = None
+    """Where it is written."""
+    problem: str = ""
+    """Why mail does not get further; empty if it does."""
+
+
+class Edge(NamedTuple):
+    """The way from one node to another."""
+
+    source: str
+    target: str
+    label: str = ""
+    returns: bool = False
+    """Does mail come back to an earlier station? Then the way is not proven: the filter decides where it returns."""
+
+
+class Graph:
+    """Nodes by their ids in the order of the picture, and edges; both are bounded."""
+
+    LIMIT = 400
+
+    def __init__(self) -> None:
+        self.nodes: dict[str, Node] = {}
+        self.edges: list[Edge] = []
+        self.left_out = 0
+        """Nodes above the limit."""
+
+    def add(self, node: Node) -> str:
+        """Add a node unless it is there; return its id."""
+        if node.id not in self.nodes:
+            if len(self.nodes) >= self.LIMIT:
+                self.left_out += 1
+            else:
+                self.nodes[node.id] = node
+        return node.id
+
+    def connect(self, source: str, target: str, label: str = "", *, returns: bool = False) -> None:
+        """Add an edge, unless one of its nodes was left out, or it is there."""
+        if source in self.nodes and target in self.nodes:
+            edge = Edge(source, target, label, returns)
+            if edge not in self.edges:
+                self.edges.append(edge)

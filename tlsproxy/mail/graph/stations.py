@@ -1,0 +1,144 @@
+"""What is worth knowing of a station: lines of text for nodes of the graph."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import pairwise
+
+from postconf import ConfigError, View
+from postconf.config import ServiceView
+from postconf.origins import place_of
+from postconf.syntax.expressions import ExpressionError
+from postconf.syntax.mastercf import split_words
+from postconf.values import words
+
+from .model import Kind, Node
+
+_SEPARATORS = ", \t\r\n"
+_LISTS = ("client", "helo", "sender", "relay", "recipient", "data", "end_of_data")
+_REWRITING = {
+    "virtual_alias_maps": "virtual aliases",
+    "canonical_maps": "canonical addresses",
+    "recipient_canonical_maps": "canonical recipients",
+    "sender_canonical_maps": "canonical senders",
+    "always_bcc": "a copy of all",
+    "recipient_bcc_maps": "copies by recipient",
+    "sender_bcc_maps": "copies by sender",
+    "header_checks": "header checks",
+    "body_checks": "body checks",
+}
+
+
+def setting(view: View, name: str) -> str:
+    """Return an expanded value; empty where there is none."""
+    try:
+        return view[name]
+    except (ConfigError, ExpressionError, KeyError):
+        return ""
+
+
+def listener_lines(view: ServiceView) -> tuple[str, ...]:
+    """Return TLS, login, whom it relays for, and policy services, of a service of smtpd(8)."""
+    restrictions = _restrictions(view)
+    login = setting(view, "smtpd_sasl_auth_enable") == "yes"
+    lines = [_server_tls(view)]
+    if login:
+        lines.append("login only with TLS" if setting(view, "smtpd_tls_auth_only") == "yes" else "login")
+    relayed = []
+    if "permit_mynetworks" in restrictions:
+        relayed.append("mynetworks")
+    if login and "permit_sasl_authenticated" in restrictions:
+        relayed.append("users")
+    if "permit_tls_clientcerts" in restrictions or "permit_tls_all_clientcerts" in restrictions:
+        relayed.append("client certificates")
+    if relayed:
+        lines.append(f"relays for {', '.join(relayed)}")
+    pairs = list(pairwise(restrictions))
+    policies = [after for word, after in pairs if word == "check_policy_service"]
+    lines += [f"asks {policy.strip('{}').split(',')[0].strip()}" for policy in dict.fromkeys(policies)]
+    lists = {after for word, after in pairs if word.startswith("reject_rbl")}
+    if lists:
+        lines.append(f"DNS lists: {len(lists)}")
+    return tuple(lines)
+
+
+def screen_lines(view: ServiceView) -> tuple[str, ...]:
+    """Return what postscreen(8) looks at."""
+    sites = words(setting(view, "postscreen_dnsbl_sites"))
+    access = setting(view, "postscreen_access_list")
+    lines = [f"access list: {access}"] if access else []
+    if sites:
+        lines.append(f"DNS lists: {len(sites)}")
+    return tuple(lines)
+
+
+def cleanup_lines(view: View) -> tuple[str, ...]:
+    """Return what cleanup(8) changes."""
+    return tuple(f"{title}: {value}" for parameter, title in _REWRITING.items() if (value := setting(view, parameter)))
+
+
+def hop_station(view: View, program: str, transport: str, nexthop: str) -> Node:
+    """Return the next hop of a transport."""
+    place = view.service.line.place(0) if isinstance(view, ServiceView) else None
+    identity = f"hop {transport} {nexthop}"
+    if program in ("smtp", "lmtp"):
+        return Node(identity, Kind.HOP, nexthop, tuple(_client_lines(view, program)))
+    if program == "virtual":
+        base, tables = setting(view, "virtual_mailbox_base"), setting(view, "virtual_mailbox_maps")
+        return Node("virtual mailboxes", Kind.HOP, "mailboxes", tuple(filter(None, (base, tables))))
+    if program == "pipe" and isinstance(view, ServiceView):
+        return Node(f"command {transport}", Kind.HOP, "a command", (_command(view),), place)
+    titles = {"error": "bounced", "retry": "deferred", "discard": "discarded"}
+    if program in titles:
+        return Node(identity, Kind.HOP, titles[program], (nexthop,) if program != "discard" else ())
+    return Node(identity, Kind.HOP, nexthop)
+
+
+def mailbox_hop(view: View) -> Node:
+    """Return where local(8) puts mail: a command, or files."""
+    command = setting(view, "mailbox_command")
+    place = place_of(view, "mailbox_command" if command else "home_mailbox")
+    if command:
+        return Node("mailboxes", Kind.HOP, "a command for each user", (command,), place)
+    home = setting(view, "home_mailbox")
+    where = f"~/{home}" if home else f"{setting(view, 'mail_spool_directory')}/USER"
+    aliases = setting(view, "alias_maps")
+    return Node("mailboxes", Kind.HOP, "mailboxes", (where, *([f"aliases: {aliases}"] if aliases else [])), place)
+
+
+def _restrictions(view: View) -> list[str]:
+    return [
+        word for each in _LISTS for word, _ in split_words(setting(view, f"smtpd_{each}_restrictions"), _SEPARATORS)
+    ]
+
+
+def _server_tls(view: View) -> str:
+    if setting(view, "smtpd_tls_wrappermode") == "yes":
+        return "TLS from the start"
+    level = setting(view, "smtpd_tls_security_level")
+    if not level:
+        level = "encrypt" if setting(view, "smtpd_enforce_tls") == "yes" else ""
+        level = level or ("may" if setting(view, "smtpd_use_tls") == "yes" else "none")
+    return {"none": "no TLS", "may": "TLS offered (may)", "encrypt": "TLS required (encrypt)"}.get(
+        level, f"TLS: {level}"
+    )
+
+
+def _client_lines(view: View, program: str) -> Iterator[str]:
+    level = setting(view, f"{program}_tls_security_level")
+    if not level:
+        level = "encrypt" if setting(view, f"{program}_enforce_tls") == "yes" else ""
+        level = level or ("may" if setting(view, f"{program}_use_tls") == "yes" else "none")
+    yield {"none": "no TLS", "may": "TLS if offered (may)"}.get(level, f"TLS: {level}")
+    policies = setting(view, f"{program}_tls_policy_maps")
+    if policies:
+        yield f"TLS policies: {policies}"
+    if setting(view, f"{program}_sasl_auth_enable") == "yes":
+        yield "with login"
+
+
+def _command(view: ServiceView) -> str:
+    for index, argument in enumerate(view.service.arguments):
+        if argument.startswith("argv="):
+            return " ".join([argument.removeprefix("argv="), *view.service.arguments[index + 1 :]])
+    return ""
