@@ -15,7 +15,7 @@ from postconf.origins import place_of
 from postconf.syntax.mastercf import split_words
 from postconf.values import words
 
-from ..transport import Hop
+from ..routing.transport import Hop
 from .entries import listed_values
 from .model import Graph, Kind, Node
 from .stations import cleanup_lines, hop_station, listener_lines, mailbox_hop, screen_lines, setting

@@ -21,10 +21,7 @@ def dot(graph: Graph) -> str:
             attributes.append(f"tooltip={_quoted(str(node.place))}")
         lines.append(f"  {numbers[node.id]} [{', '.join(attributes)}];")
     for edge in graph.edges:
-        attributes = ["style=dashed, constraint=false"] if edge.returns else []
-        if edge.label:
-            attributes.append(f"label={_quoted(edge.label)}")
-        suffix = f" [{', '.join(attributes)}]" if attributes else ""
+        suffix = " [style=dashed, constraint=false]" if edge.returns else ""
         lines.append(f"  {numbers[edge.source]} -> {numbers[edge.target]}{suffix};")
     return "\n".join([*lines, "}", ""])
 

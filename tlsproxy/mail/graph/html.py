@@ -31,15 +31,18 @@ body { margin: 0 auto; max-width: 1500px; padding: 1rem 1.5rem 4rem; background:
   font: 15px/1.5 system-ui, sans-serif }
 h1 { font-size: 1.6rem; margin: .5rem 0 0 } h2 { font-size: 1.2rem; margin: 2.2rem 0 .6rem }
 p.about, caption { color: var(--soft); text-align: left } a { color: var(--link) }
-.skip { position: absolute; left: -99rem } .skip:focus { left: 1rem; top: .5rem; background: var(--paper); padding: .4rem }
+.skip { position: absolute; left: -99rem }
+.skip:focus { left: 1rem; top: .5rem; background: var(--paper); padding: .4rem }
 nav ul { display: flex; flex-wrap: wrap; gap: .3rem 1.4rem; list-style: none; padding: 0; margin: .8rem 0 }
 .scroll { overflow: auto; border: 1px solid var(--rule); border-radius: 6px; max-height: 90vh }
-.scroll svg { display: block } .scroll table { border: 0 }
+.scroll svg { display: block; width: 100%; min-width: 1150px; height: auto }
 :focus-visible { outline: 3px solid var(--link); outline-offset: 2px }
 table { border-collapse: collapse; width: 100% } th, td { padding: .3rem .7rem; text-align: left; vertical-align: top }
-th { background: var(--band); font-weight: 600; position: sticky; top: 0 } tr + tr td { border-top: 1px solid var(--rule) }
+caption { padding-top: .8rem } tr + tr td { border-top: 1px solid var(--rule) } .raw { color: var(--soft) }
+th { background: var(--band); font-weight: 600; position: sticky; top: 0 }
 td code { font: .86em/1.45 ui-monospace, monospace; overflow-wrap: anywhere; white-space: pre-wrap }
-.error { color: var(--error); font-weight: 600 } .warning { color: var(--warning); font-weight: 600 } .info { color: var(--info) }
+.error { color: var(--error); font-weight: 600 } .warning { color: var(--warning); font-weight: 600 }
+.info { color: var(--info) }
 tr:target td { background: var(--band) }
 @media print { .scroll { max-height: none; overflow: visible } .scroll svg { width: 100%; height: auto } }
 """
@@ -90,8 +93,8 @@ def _contents(remarks: Sequence[Remark]) -> str:
 
 def _picture(graph: Graph, links: dict[str, str]) -> Iterator[str]:
     yield '<section aria-labelledby="flow"><h2 id="flow">Mail flow</h2>'
-    yield '<p class="about">From left to right. Each station leads to <a href="#stations">its full text</a>; dashed lines'
-    yield "are assumed: only the filter knows where it returns mail to.</p>"
+    yield '<p class="about">From left to right. Each station leads to <a href="#stations">its full text</a>; dashed'
+    yield "lines are assumed: only the filter knows where it returns mail to.</p>"
     yield '<div class="scroll" tabindex="0" role="region" aria-label="Picture of the mail flow">'
     yield svg(graph, links=links)
     yield "</div></section>"
@@ -156,7 +159,9 @@ def _client(view: ServiceView) -> tuple[str, ...]:
     prefix = view.service.command.rpartition("/")[2]
     level = setting(view, f"{prefix}_tls_security_level") or "(from older settings)"
     files = setting(view, f"{prefix}_tls_chain_files") or setting(view, f"{prefix}_tls_cert_file")
-    authorities = ", ".join(filter(None, (setting(view, f"{prefix}_tls_CAfile"), setting(view, f"{prefix}_tls_CApath"))))
+    authorities = ", ".join(
+        filter(None, (setting(view, f"{prefix}_tls_CAfile"), setting(view, f"{prefix}_tls_CApath")))
+    )
     policies = setting(view, f"{prefix}_tls_policy_maps")
     other = [f"policies: {policies}" if policies else "", f"authorities: {authorities}" if authorities else ""]
     return _tls_row(view, level, prefix, files, other)
@@ -182,7 +187,7 @@ def _settings(config: Config) -> Iterator[str]:
 
 
 def _setting_rows(config: Config) -> Iterator[tuple[str, ...]]:
-    for name in sorted(config.main):
+    for name in sorted(name for name, each in config.main.items() if each.place is not None):
         yield _setting_row(config, name, "")
     for view in config.services():
         for each in view.service.settings:
@@ -193,7 +198,7 @@ def _setting_row(view: View, name: str, service: str) -> tuple[str, ...]:
     shown = f"<code>{_text(name)}</code>" + (f"<br>of {_text(service)}" if service else "")
     value = _harmless(name, setting(view, name))
     raw = _harmless(name, view.raw(name) if name in view else "")
-    written = "" if raw == value else f"<br><code>{_text(raw)}</code>"
+    written = "" if raw == value else f'<br><span class="raw">from <code>{_text(raw)}</code></span>'
     return shown, f"<code>{_text(value)}</code>{written}", f"<code>{_text(str(place_of(view, name) or ''))}</code>"
 
 
@@ -239,7 +244,8 @@ def _problem(text: str) -> str:
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]], caption: str = "") -> Iterator[str]:
     """Yield a table; its cells are HTML."""
     label = f"<caption>{caption}</caption>" if caption else ""
-    yield f"<table>{label}<thead><tr>{''.join(f'<th scope=col>{each}</th>' for each in head)}</tr></thead><tbody>"
+    heads = "".join(f'<th scope="col">{each}</th>' for each in head)
+    yield f"<table>{label}<thead><tr>{heads}</tr></thead><tbody>"
     for row in rows:
         yield f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>"
     yield "</tbody></table>"

@@ -38,11 +38,12 @@ class Box(NamedTuple):
 
 
 class Line(NamedTuple):
-    """An edge as a list of points. It is level at each of them; one that goes back has four, with corners at two."""
+    """An edge as a list of points, at each of which it is level."""
 
     points: tuple[tuple[float, float], ...]
-    label: str
     returns: bool
+    around: bool
+    """Does it go to the left, below all boxes? Then it has four points, and the two in the middle are corners."""
 
 
 class Layout(NamedTuple):
@@ -237,7 +238,7 @@ class _Layout:
                 lane = lanes.setdefault(edge.target, len(lanes))
                 y, aside = bottom + _THROUGH * (lane + 1), RETURN + _ASIDE * lane
                 points = [(right, source.y), (right + aside, y), (left - min(aside, _ACROSS / 2), y), (left, target.y)]
-            lines.append(Line(tuple(points), edge.label, edge.returns))
+            lines.append(Line(tuple(points), edge.returns, number not in self._chains))
         return lines, bottom + _THROUGH * len(lanes)
 
     def _ports(self) -> tuple[dict[int, float], dict[int, float]]:

@@ -21,8 +21,7 @@ def mermaid(graph: Graph) -> str:
         lines.append(f'  {numbers[node.id]}{opening}"{_label(node)}"{closing}')
     for edge in graph.edges:
         arrow = "-.->" if edge.returns else "-->"
-        label = f'|"{_escaped(edge.label)}"|' if edge.label else ""
-        lines.append(f"  {numbers[edge.source]} {arrow}{label} {numbers[edge.target]}")
+        lines.append(f"  {numbers[edge.source]} {arrow} {numbers[edge.target]}")
     lines.append("  classDef problem stroke:#c00,stroke-dasharray:4")
     problems = [numbers[node.id] for node in graph.nodes.values() if node.problem]
     if problems:

@@ -61,7 +61,6 @@ class Edge(NamedTuple):
 
     source: str
     target: str
-    label: str = ""
     returns: bool = False
     """Does mail come back to an earlier station? Then the way is not proven: the filter decides where it returns."""
 
@@ -86,9 +85,9 @@ class Graph:
                 self.nodes[node.id] = node
         return node.id
 
-    def connect(self, source: str, target: str, label: str = "", *, returns: bool = False) -> None:
+    def connect(self, source: str, target: str, *, returns: bool = False) -> None:
         """Add an edge, unless one of its nodes was left out, or it is there."""
         if source in self.nodes and target in self.nodes:
-            edge = Edge(source, target, label, returns)
+            edge = Edge(source, target, returns)
             if edge not in self.edges:
                 self.edges.append(edge)

@@ -35,9 +35,10 @@ def svg(graph: Graph, *, title: str = "How mail flows", links: dict[str, str] | 
     """Return the picture; `links` are what nodes lead to, by their ids."""
     placed = layout(graph)
     width, height = placed.width + 2 * _MARGIN, placed.height + _TOP + _MARGIN
+    role = "group" if links else "img"
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" class="mail-flow" viewBox="0 0 {width:.0f} {height:.0f}"'
-        f' width="{width:.0f}" height="{height:.0f}" role="img" aria-labelledby="mail-flow-title">',
+        f' width="{width:.0f}" height="{height:.0f}" role="{role}" aria-labelledby="mail-flow-title">',
         f'<title id="mail-flow-title">{escape(title)}</title>',
         f"<style>{_STYLE}</style>",
         '<defs><marker id="mail-flow-arrow" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7"'
@@ -58,18 +59,22 @@ def _headings(placed: Layout) -> Iterator[str]:
 
 
 def _line(line: Line) -> str:
-    if line.returns:
-        return f'<path class="returns" d="{_round_about(line)}" marker-end="url(#mail-flow-arrow)"/>'
+    path = _around(line) if line.around else _along(line)
+    return f'<path class="{"returns" if line.returns else "way"}" d="{path}" marker-end="url(#mail-flow-arrow)"/>'
+
+
+def _along(line: Line) -> str:
+    """Return the path of an edge that goes from left to right."""
     (x, y), *points = line.points
     path = [f"M{x:.1f} {y:.1f}"]
     for next_x, next_y in points:
         middle = (x + next_x) / 2
         path.append(f"C{middle:.1f} {y:.1f} {middle:.1f} {next_y:.1f} {next_x:.1f} {next_y:.1f}")
         x, y = next_x, next_y
-    return f'<path d="{"".join(path)}" marker-end="url(#mail-flow-arrow)"/>'
+    return "".join(path)
 
 
-def _round_about(line: Line) -> str:
+def _around(line: Line) -> str:
     """Return the path of an edge that goes back: down beside its box, to the left, and up again."""
     (start, y), (right, lane), (left, _), (end, target) = line.points
     return (

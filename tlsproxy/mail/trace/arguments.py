@@ -71,7 +71,9 @@ def parser() -> argparse.ArgumentParser:
     add("--init", action="store_true", help="print a first file of expectations for the configuration")
     graph = parser.add_argument_group("the whole configuration")
     graph.add_argument(
-        "--graph", choices=PICTURES, help="print how mail flows: as a picture, or html, a page with findings and settings"
+        "--graph",
+        choices=PICTURES,
+        help="print how mail flows: as a picture, or html, a page with findings and settings",
     )
     parser.add_argument("--completion", choices=("bash", "zsh", "fish"), help="print a completion script")
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")

@@ -21,6 +21,4 @@ def findings(config: Config) -> list[Remark]:
         checked = check(each.main, each.master, rules, config.release, FileSystem("/"), options=options)
         found += [finding for finding in checked.findings if finding.suppressed is None]
     found.sort(key=lambda finding: -finding.severity)
-    return [
-        Remark(each.severity.word, each.rule, str(each.span), each.message, each.help) for each in found
-    ]
+    return [Remark(each.severity.word, each.rule, str(each.span), each.message, each.help) for each in found]
