@@ -21,7 +21,10 @@ _PROBE_TYPES = ("a", "aaaa", "cname", "dnskey", "mx", "ns", "soa", "srv", "tlsa"
 
 
 def host_problem(name: str, *, utf8: bool = False) -> str:
-    """Return the reason why valid_hostname(3) refuses a name; empty if it does not. `utf8`: the name can be internationalized."""
+    """Return the reason why valid_hostname(3) refuses a name; empty if it does not.
+
+    `utf8`: the name can be internationalized.
+    """
     if not name:
         return "is empty"
     bad = (_BAD_UTF8_HOST if utf8 else _BAD_HOST).search(name)

@@ -121,7 +121,7 @@ def _word(separators: str) -> re.Pattern[str]:
 
 
 def braced_words_at(text: str, separators: str = LIST_SEPARATORS, offset: int = 0) -> list[Word]:
-    """Return the words of a list, of which those in braces can have separators in them (mystrtokq(3)), with their places."""
+    """Return the words of a list with their places; a word in braces can have separators in it (mystrtokq(3))."""
     if "{" not in text:
         return [Word(word, offset + start, offset + end) for word, start, end, _ in words_at(text, separators)]
     return [Word(word, offset + at, offset + at + len(word)) for word, at in split_words(text, separators)]
