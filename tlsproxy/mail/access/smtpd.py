@@ -68,9 +68,9 @@ class Smtpd:
         view = settings.view
         self.classes = Classes(view)
         self.lists: dict[Stage, RestrictionList] = {stage: read_list(view, stage.parameter) for stage in STAGES}
-        check_start(settings, self.lists, self.classes)
         self.policy_services = policy_services(settings, (*self.lists.values(), *self.classes.lists))
         """The services that lists name, by the argument that names them."""
+        check_start(settings, self.lists, self.classes)
         self.logs_port = settings.yes("smtpd_client_port_logging")
         self.hard_error_limit = settings.number("smtpd_hard_error_limit")
         self.delays_rejects = settings.yes("smtpd_delay_reject")

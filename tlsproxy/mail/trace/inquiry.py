@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
     import dns.resolver
 
-    from ..access.smtpd import PolicyService, Smtpd
+    from ..access.arguments import PolicyService
+    from ..access.smtpd import Smtpd
 
 _DNS_SECONDS = 10
 """For each name, with all its retries."""
