@@ -7,7 +7,8 @@ from types import ModuleType
 
 _SUBJECTS = (
     *("addresses", "certificates", "comments", "compatibility", "dane", "destinations", "kinds", "levels", "loader"),
-    *("master", "names", "outside", "protocols", "proxy", "services", "syntax", "tables", "values"),
+    *("master", "names", "outside", "protocols", "proxy", "relaying", "restrictions", "services", "syntax", "tables"),
+    "values",
 )
 
 

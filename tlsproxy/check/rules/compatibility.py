@@ -9,6 +9,7 @@ from postconf.catalogue import Release
 from postconf.syntax.expressions import ExpressionError, expand
 
 from ..context import Context
+from ..facts.access import smtpd_lists
 from ..facts.key_files import client_level
 from ..findings import Finding, Fix, Severity, Span
 from ..rule import Rule
@@ -90,12 +91,14 @@ class CompatibilityLevelMissing(Rule):
     id = "C003"
     name = "compat-level-missing"
     severity = Severity.INFO
-    bad = "myhostname = mail.example.com\n"
+    bad = "myhostname = mail.example.com\nsmtpd_relay_restrictions = permit_mynetworks, reject_unauth_destination\n"
     good = "myhostname = mail.example.com\ncompatibility_level = 3.6\n"
     lookalike = "# compatibility_level is the newest one\ncompatibility_level = 0\n"
 
     def check(self, context: Context) -> Iterator[Finding]:
         """Yield what is found."""
+        if any(not lists.has_relay_control for lists in smtpd_lists(context)):
+            return  # that is an error, and its remedy is the same
         if context.has_main and context.main.assignments and "compatibility_level" not in context.main.effective:
             line = f"compatibility_level = {branch(context)}"
             yield self.finding(

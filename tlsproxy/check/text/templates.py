@@ -23,7 +23,7 @@ _MARKUP = re.compile(
       \{% .*? %\}                            # Jinja, Twig, Django: statements
     | \{\# .*? \#\}                          # and comments
     | (?<!\$) \{\{ [-~{#^/>]? \s* ['"(]      # expressions, which begin with a constant
-    | (?<!\$) \{\{ [-~{#^/>]? \s* [A-Za-z_.$] [^{}=]* \}\}  # or a name: no inline:{{key=value}}, regexp:{{/^x/ y}}
+    | (?<!\$) (?<!regexp:) (?<!pcre:) \{\{ [-~{#^/>]? \s* [A-Za-z_.$] [^{}=]* \}\}  # or a name: no inline:{{key=value}}
     | \[% .*? %\]                            # Template Toolkit
     | <% .*? %>                              # ERB, EPP, Mako
     | <\?(?:php\b|=)                         # PHP

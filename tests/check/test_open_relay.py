@@ -1,0 +1,104 @@
+"""Open-relay verdicts beside a real smtpd(8), for generated restriction sets."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+from peers.access_cases import NEIGHBOUR
+from peers.postfix import PrivatePostfix, free_ports, public_directory
+from peers.xclient import XclientSession
+
+from postconf.catalogue import release
+from tlsproxy.check.engine import check
+from tlsproxy.check.facts.filesystem import FileSystem
+from tlsproxy.check.rule import all_rules
+from tlsproxy.check.text.sources import MainFile, MasterFile
+from tlsproxy.mail.access.relaying import CLIENTS, HELO_NAME, RECIPIENT, SENDER
+
+pytestmark = pytest.mark.postfix
+
+_SETS = 60
+_RULES = [rule for rule in all_rules() if rule.id == "R011"]
+_ELEMENTS = (
+    *(
+        "permit_mynetworks",
+        "permit_sasl_authenticated",
+        "permit_auth_destination",
+        "permit_inet_interfaces",
+        "insiders",
+    ),
+    *("reject_non_fqdn_sender", "reject_unlisted_recipient", "reject_non_fqdn_helo_hostname", "defer_if_reject"),
+    *("check_sender_access inline:{stranger.example=OK}", "check_sender_access static:DUNNO", "static:OK"),
+    *("check_client_access cidr:{{203.0.113.0/24 OK}}", "check_client_access inline:{stranger.example=permit}"),
+    *("check_helo_access inline:{mail.stranger.example=insiders}", "check_recipient_access pcre:{{/elsewhere/ OK}}"),
+    *("check_recipient_access inline:{elsewhere.example=REJECT}", "check_sender_access static:insiders", "guests"),
+    *("warn_if_reject reject_unauth_destination", "check_client_access static:{permit_mynetworks, reject}"),
+)
+_CONTROLS = ("reject_unauth_destination", "defer_unauth_destination", "reject", "defer_if_permit", "defer")
+_NETWORKS = (
+    "127.0.0.0/8",
+    "0.0.0.0/0",
+    "9.0.0.0/8",
+    "203.0.113.77",
+    "cidr:{{0.0.0.0/0 x}}",
+    "!203.0.113.0/24, 0.0.0.0/0",
+)
+
+
+def _settings(chance: random.Random) -> dict[str, str]:
+    def some(most: int) -> list[str]:
+        return chance.choices(_ELEMENTS, k=chance.randrange(most))
+
+    relay, recipient = some(4), some(4)
+    place = chance.choice([relay, relay, recipient])
+    place.insert(chance.randrange(len(place) + 1), chance.choice(_CONTROLS))
+    return {
+        "smtpd_relay_restrictions": ", ".join(relay),
+        "smtpd_recipient_restrictions": ", ".join(recipient),
+        "mynetworks": chance.choice(_NETWORKS),
+        "smtpd_delay_reject": chance.choice(["yes", "yes", "no"]),
+        "smtpd_relay_before_recipient_restrictions": chance.choice(["yes", "no"]),
+        "smtpd_sender_restrictions": chance.choice(["", "", "permit", "check_sender_access static:REJECT"]),
+        "smtpd_restriction_classes": "insiders, guests",
+        "insiders": chance.choice(["permit", "permit_mynetworks", "check_helo_access static:OK", "reject"]),
+        "guests": "check_sender_access inline:{stranger.example=insiders}, permit_auth_destination",
+    }
+
+
+def _relays(port: int) -> bool:
+    """Return whether the real smtpd(8) relays for one of the strangers."""
+    clients = [client for client in CLIENTS if ":" not in client.address]  # the instance has no IPv6
+    records = [(client, SENDER) for client in clients] + [(clients[0], "")]
+    for client, sender in records:
+        record = {"client": client.address, "client_name": HELO_NAME, "helo": HELO_NAME, "sasl_user": ""}
+        replies = XclientSession(port, NEIGHBOUR).hold(record | {"sender": sender, "recipients": [RECIPIENT]})
+        if any(command == "RCPT" and code == 250 for command, code, _ in replies):
+            return True
+    return False
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_open_relay_verdicts_are_those_of_postfix(seed: int) -> None:
+    chance = random.Random(seed)
+    sets = [_settings(chance) for _ in range(_SETS)]
+    ports = free_ports(_SETS)
+    with public_directory() as root:
+        main = {
+            "smtpd_authorized_xclient_hosts": "127.0.0.0/8",
+            "compatibility_level": "3.6",
+            "mydestination": "x.test",
+        }
+        postfix = PrivatePostfix(root / "postfix", main)
+        path = postfix.conf / "master.cf"
+        entries = []
+        for port, settings in zip(ports, sets, strict=True):
+            options = "".join(f"  -o {{ {name} = {value} }}\n" for name, value in settings.items())
+            entries.append(f"127.0.0.1:{port} inet n - n - 1 smtpd\n{options}")
+        path.write_text(path.read_text() + "".join(entries))
+        main_cf = MainFile("main.cf", (postfix.conf / "main.cf").read_text())
+        found = check(main_cf, MasterFile("master.cf", path.read_text()), _RULES, release("3.7"), FileSystem())
+        named = " ".join(each.message for each in found.findings)
+        with postfix:
+            for port, settings in zip(ports, sets, strict=True):
+                assert (f":{port}/inet" in named) == _relays(port), settings

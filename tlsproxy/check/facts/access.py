@@ -1,0 +1,147 @@
+"""Restriction lists of smtpd(8) services, as `tlsproxy.mail.access` reads and evaluates them.
+
+Tables are looked at where `FileSystem` allows it; others count as empty, and so do those that only a server has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+from maps import Access, Table, open_table
+from postconf import ConfigError, ServiceView, View
+from postconf.syntax.expressions import ExpressionError
+
+from ...mail.access.lists import Classes, Entry, RestrictionList, Word, entries, read_list
+from ...mail.access.relaying import RelayVerdict, stranger_may_relay
+from ...mail.access.restrictions import RECIPIENT, RELAY, STAGES, Argument, Stage, Verdict
+from ...mail.access.smtpd import Smtpd, has_relay_control
+from ...mail.routing import Router
+from ...mail.tables import TableLookupError
+from ..context import Context
+from ..findings import Span
+
+_IN_FILES = ("btree", "cdb", "cidr", "hash", "lmdb", "pcre", "regexp", "texthash")
+_INLINE = ("inline", "static", "randmap", "pipemap", "unionmap", "fail", "environ")
+_EMPTY = "internal:unknown"
+_OF_OWN_CLIENTS = frozenset(
+    (
+        "permit_mynetworks",
+        "permit_sasl_authenticated",
+        "permit_tls_clientcerts",
+        "permit_tls_all_clientcerts",
+        "permit_auth_destination",
+        "permit_inet_interfaces",
+    )
+)
+"""Restrictions that permit nothing to a stranger, as long as mynetworks has only neighbours."""
+
+
+@dataclass(frozen=True)
+class Lists:
+    """The restriction lists of one smtpd(8) service, or of main.cf where there is no master.cf."""
+
+    context: Context
+    view: View
+    classes: Classes
+    lists: dict[Stage, RestrictionList]
+
+    def entries(self, stage: Stage) -> list[Entry]:
+        """Return the elements of a list."""
+        return list(entries(self.lists[stage], self.classes, stage.default_check))
+
+    def of_classes(self) -> Iterator[tuple[RestrictionList, list[Entry]]]:
+        """Yield the lists of the classes that are set, with their elements."""
+        for name in self.classes.names:
+            if words := self.classes.get(name):
+                yield words, list(entries(words, self.classes))
+
+    def span(self, word: Word, parameter: str) -> Span:
+        """Return where a word is written; the setting, or the service, if that is not known."""
+        if word.place is None:
+            return self.context.span(parameter, self.view)
+        source = next((each for each in self.context.sources if each.path == word.place.path), None)
+        return source.first_part(word.place, len(word.text)) if source else Span.at(word.place, len(word.text))
+
+    @property
+    def service(self) -> str:
+        """The service as `name/type`; empty for main.cf alone."""
+        return self.view.service.key if isinstance(self.view, ServiceView) else ""
+
+    @cached_property
+    def has_relay_control(self) -> bool:
+        """True if smtpd(8) finds a restriction that keeps strangers from relaying, without which it does not start."""
+        return any(has_relay_control(self.lists[stage], self.classes) for stage in (RECIPIENT, RELAY))
+
+    @property
+    def may_permit_strangers(self) -> bool:
+        """True if a restriction before the relay control could permit more than this site's own clients."""
+        for stage in (RELAY, RECIPIENT):
+            if not has_relay_control(self.lists[stage], self.classes):
+                continue
+            return self._permits(self.lists[stage], stage.default_check)
+        return False
+
+    def _permits(self, words: RestrictionList, default_check: str) -> bool:
+        for each in entries(words, self.classes, default_check):
+            restriction = each.restriction
+            if restriction is None or each.warn_only:
+                return True  # a class, or something unknown: only the evaluation can tell
+            if restriction.name in ("reject", "defer", "reject_unauth_destination", "defer_unauth_destination"):
+                return False
+            if Verdict.PERMIT in restriction.verdict and restriction.name not in _OF_OWN_CLIENTS:
+                return True
+        return False
+
+
+def smtpd_lists(context: Context) -> list[Lists]:
+    """Return the lists of each smtpd(8) service whose values can be expanded; the same lists are there once."""
+    return context.keep(_smtpd_lists)
+
+
+def _smtpd_lists(context: Context) -> list[Lists]:
+    found: dict[object, Lists] = {}
+    for view in context.views("smtpd"):
+        own = {}
+        if isinstance(view, ServiceView):
+            own = {name: each.value for name, each in view.service.shared.items()}
+        key = tuple(sorted(own.items()))
+        if key in found:
+            continue
+        try:
+            classes = Classes(view)
+            lists = {stage: read_list(view, stage.parameter) for stage in STAGES}
+        except (ConfigError, ExpressionError, KeyError):
+            continue  # a value that can't be expanded, or a class without a value: other rules report it
+        found[key] = Lists(context, view, classes, lists)
+    return list(found.values())
+
+
+def relay_verdict(lists: Lists) -> RelayVerdict | None:
+    """Return whether a stranger may relay through a service; None if that can't be evaluated."""
+    context = lists.context
+
+    def opened(name: str, access: Access) -> Table:
+        kind, _, path = name.removeprefix("proxy:").partition(":")
+        if kind in _INLINE or path.startswith("{"):
+            return open_table(f"{kind}:{path}", access)
+        is_there = kind in _IN_FILES and path.startswith("/") and context.files.enabled and context.files.exists(path)
+        return open_table(f"{kind}:{context.files.locate(path)}" if is_there else _EMPTY, access)
+
+    try:
+        with Router(context.config, opener=opened) as router:
+            return stranger_may_relay(Smtpd(router, lists.service))
+    except (ConfigError, ExpressionError, TableLookupError, KeyError, OSError):
+        return None
+
+
+def has_argument(entry: Entry) -> bool:
+    """Return True if an element has the argument that it needs, as far as its form goes."""
+    if entry.restriction is None or entry.restriction.argument is Argument.NONE:
+        return True
+    if entry.argument is None:
+        return entry.restriction.argument is Argument.RESTRICTION
+    if entry.restriction.argument is Argument.TABLE:
+        return ":" in entry.argument.text
+    return True
