@@ -16,7 +16,8 @@ from postconf.syntax.expressions import ExpressionError
 from ...mail.access.lists import Classes, Entry, RestrictionList, Word, entries, read_list
 from ...mail.access.relaying import RelayVerdict, stranger_may_relay
 from ...mail.access.restrictions import RECIPIENT, RELAY, STAGES, Argument, Stage, Verdict
-from ...mail.access.smtpd import Smtpd, has_relay_control
+from ...mail.access.smtpd import Smtpd
+from ...mail.access.startup import has_relay_control
 from ...mail.routing import Router
 from ...mail.tables import TableLookupError
 from ..context import Context
