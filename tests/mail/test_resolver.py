@@ -186,6 +186,16 @@ def test_class_names_the_pattern(make_view):
     assert (step.value, step.parameter, step.table, step.key) == ("relay", "relay_domains", "relay.test", "relay.test")
 
 
+def test_literal_of_an_own_address_is_local(make_view):
+    view = make_view(**SITE, proxy_interfaces="192.0.2.1")
+    steps = [Resolver(view).resolve("", f"a@[{each}]").decisions[0] for each in ("127.0.0.1", "192.0.2.1")]
+    assert [(each.value, each.parameter, each.key) for each in steps] == [
+        ("local", "inet_interfaces", "127.0.0.1"),
+        ("local", "proxy_interfaces", "192.0.2.1"),
+    ]
+    assert Resolver(view).resolve("", "a@[192.0.2.2]").address_class is AddressClass.DEFAULT
+
+
 def test_domain_in_two_classes_is_warned_of(make_view):
     view = make_view(**SITE | {"relay_domains": "example.com, box.test, alias.test"})
     warnings = [Resolver(view).resolve("", f"a@{each}").warnings for each in ("example.com", "box.test", "alias.test")]

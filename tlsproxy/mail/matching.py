@@ -37,6 +37,8 @@ class Match(NamedTuple):
     """The text that matched the pattern, or the key in the table."""
     place: Place | None
     """The line of the pattern in a file of patterns, else the setting."""
+    parameter: str
+    """The parameter whose value decided."""
 
     def __bool__(self) -> bool:
         return self.matched
@@ -84,7 +86,7 @@ class MatchList:
                 key = test(self, subject, pattern)
                 if key is not None:
                     shown = pattern.text if pattern.positive else f"!{pattern.text}"
-                    return Match(pattern.positive, shown, key, pattern.place)
+                    return Match(pattern.positive, shown, key, pattern.place, self.parameter)
         return None
 
     def has(self, pattern: _Pattern, table: Table, key: str) -> bool:

@@ -108,8 +108,8 @@ class MailView:
         return AddressLookup(self.delimiters, self._is_local_for_lookups)
 
     @cached_property
-    def own_addresses(self) -> frozenset[tuple[str, bytes]]:
-        """The addresses of inet_interfaces and proxy_interfaces, as (family, bytes).
+    def own_addresses(self) -> dict[tuple[str, bytes], str]:
+        """The addresses of inet_interfaces and proxy_interfaces, as (family, bytes), with the parameter's name.
 
         An address that no interface of this machine has counts too: the configuration may be another machine's.
         Raises `ConfigError` for a name without address.
@@ -117,10 +117,11 @@ class MailView:
         host, interfaces, protocols = self.view.config.host, self.text("inet_interfaces"), self.text("inet_protocols")
         families = protocol_families(protocols)
         if interfaces in ("all", "loopback-only"):
-            own = {(each.family, each.address) for each in own_addresses(host, interfaces, protocols)}
+            own = [(each.family, each.address) for each in own_addresses(host, interfaces, protocols)]
         else:
             own = self._resolved("inet_interfaces", families)
-        return frozenset(own | self._resolved("proxy_interfaces", families))
+        proxied = self._resolved("proxy_interfaces", families)
+        return dict.fromkeys(proxied, "proxy_interfaces") | dict.fromkeys(own, "inet_interfaces")
 
     def local(self, domain: str) -> Match | None:
         """Return the match that makes a domain local: in mydestination, or an address literal of an own interface.
@@ -131,9 +132,7 @@ class MailView:
         if not domain or domain.endswith("."):
             return None
         match = self.strings("mydestination").match(domain)
-        if match is not None:
-            return match if match.matched else self._own_literal(domain)
-        return self._own_literal(domain)
+        return match if match else self._own_literal(domain)
 
     def close(self) -> None:
         """Close the tables."""
@@ -160,23 +159,20 @@ class MailView:
             packed = socket.inet_pton(name, address)
         except OSError:
             return None
-        return (
-            Match(True, domain, address, self.place("inet_interfaces"))
-            if (family, packed) in self.own_addresses
-            else None
-        )
+        parameter = self.own_addresses.get((family, packed))
+        return Match(True, domain, address, self.place(parameter), parameter) if parameter else None
 
     def _is_local_for_lookups(self, domain: str) -> bool:
         return addresses.same(domain, self.text("myorigin")) or self.local(domain) is not None
 
-    def _resolved(self, name: str, families: list[str]) -> set[tuple[str, bytes]]:
-        found: set[tuple[str, bytes]] = set()
+    def _resolved(self, name: str, families: list[str]) -> list[tuple[str, bytes]]:
+        found: list[tuple[str, bytes]] = []
         for word in self.words(name):
             resolved = [each for each in self.view.config.host.resolve(word.strip("[]")) if each[0] in families]
             if not resolved:
                 message = f"config variable {name}: host not found: {word}"
                 raise ConfigError(message, self.place(name), "specify names or addresses of network interfaces")
-            found.update(resolved)
+            found += resolved
         return found
 
     def _list(self, make: Callable[[Tables, str], MatchList], name: str) -> MatchList:

@@ -271,7 +271,7 @@ class _Answer:
 
     def decide_class(self, address_class: AddressClass, match: Match | None) -> None:
         self.address_class = address_class
-        self._decided("class", address_class.value, _DOMAINS.get(address_class, ""), match)
+        self._decided("class", address_class.value, match.parameter if match else "", match)
 
     def decide_hop(self, hop: Hop, parameter: str, found: Found | None = None) -> None:
         if hop.transport != self.hop.transport:
