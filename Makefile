@@ -16,7 +16,7 @@ BY_SYSTEM := VENV=$(SYSTEM) PYTHON=$(SYSTEM_PYTHON)
 
 SOURCES := pyproject.toml README.md $(shell find postconf maps tlsproxy bin -type f -not -name '*.pyc' 2>/dev/null)
 
-.PHONY: bench demo test soak lint types unit system peers upgrade-peers golden dev clean
+.PHONY: bench demo test soak mutation lint types unit system peers upgrade-peers golden dev clean
 
 demo: $(VENV)/.wheel
 	$(BIN)/python -P samples/starttls/demo.py
@@ -36,6 +36,10 @@ system: peers
 # What takes minutes: reloads, floods and handshakes in numbers.
 soak: peers $(VENV)/.wheel $(VENV)/.dev
 	PYTHONSAFEPATH=1 TLSPROXY_TEST_INSTALLED=1 $(BIN)/python -m pytest -m soak -q
+
+# Each line that decides on a certificate is broken on purpose, and a test has to notice. Takes some ten minutes.
+mutation: $(VENV)/.dev
+	nice $(BIN)/python tools/mutate.py
 
 # The C tlsproxy(8) and ours side by side: needs root and Debian's Postfix (docs/performance.md). That is a build of the
 # distribution's, and so is Python: others are often built without optimization.

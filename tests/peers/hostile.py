@@ -70,7 +70,7 @@ def _rekeyed(kind: str) -> Flaw:
 
 def _broken_signature(template: Template, source: random.Random) -> Template:
     signature = bytearray(template.signer.sign(b"something else", template.digest))
-    signature[source.randrange(len(signature))] ^= 1 << source.randrange(8)
+    signature[int(source.random() * len(signature))] ^= 1 << source.randrange(8)
     return template.but(signature=bytes(signature))
 
 

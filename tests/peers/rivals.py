@@ -83,7 +83,8 @@ class Compared:
 
 def _contradicts_itself(certificate: Template) -> bool:
     kinds = {each.kind.startswith("rsa") for each in (certificate.signer, certificate.key)}
-    return certificate.issuer == certificate.subject and len(kinds) > 1
+    contradicts = len(kinds) > 1 or certificate.inner_algorithm is not None
+    return certificate.issuer == certificate.subject and contradicts
 
 
 _WEAKNESSES = {"digest-sha1", "key-rsa512", "key-rsa768"}

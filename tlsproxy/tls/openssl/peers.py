@@ -59,8 +59,9 @@ class Certificate:
 
     @property
     def self_issued(self) -> bool:
-        """Do subject and issuer have the same name?"""
-        return self.subject == self.issuer
+        """True if subject and issuer have the same name, case and blanks aside (X509_NAME_cmp(3))."""
+        subject, issuer = ("".join(each.split()).lower() for each in (self.subject, self.issuer))
+        return subject == issuer
 
     @cached_property
     def subject(self) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from cryptography.x509 import DuplicateExtension, InvalidVersion, UnsupportedGeneralNameType
+
 from ..openssl.paths import Path, PathError, signed_path
 from ..openssl.peers import Certificate
 from .der import MalformedDer
@@ -27,6 +29,18 @@ def build_path(chain: Sequence[Certificate], anchors: Sequence[Certificate]) -> 
         if depth < path.depth and not has_strong_signature(certificate):
             return PathError(CA_DIGEST_TOO_WEAK, depth, certificate)
     return path
+
+
+def is_well_formed(certificate: Certificate) -> bool:
+    """Return True if each extension of a certificate is there once and can be read.
+
+    OpenSSL finds out when it looks for an issuer, so it does not where a path has no more than one certificate.
+    """
+    try:
+        certificate.x509.to_cryptography().extensions  # noqa: B018  # it is read when it is asked for
+    except (DuplicateExtension, InvalidVersion, UnsupportedGeneralNameType, ValueError):
+        return False
+    return True
 
 
 def has_strong_key(certificate: Certificate) -> bool:

@@ -27,6 +27,7 @@ from .paths import (
     build_path,
     has_strong_key,
     has_strong_signature,
+    is_well_formed,
 )
 from .policy import Policy
 from .strength import is_strong_key
@@ -58,7 +59,7 @@ def verdict(policy: Policy, chain: Sequence[Certificate], trust: Trust) -> Proof
     =========================================  =========================================================================
     policy and chain                           proof, all of which must be established
     =========================================  =========================================================================
-    must fail; no usable name; nothing sent    there is none
+    must fail; half a policy; nothing sent     there is none
     usage 3 (or fingerprint) matches the leaf  strong key of the leaf; from `verify` on the name
     only records of usage 3                    there is none
     path from the leaf to a certificate that   path verified as for a TLS server, strong keys and digests, dates, name,
@@ -207,6 +208,8 @@ def _by_bare_key(case: _Case) -> Answer:
         path = build_path(reach.unverified, [reach.top])
         if isinstance(path, PathError):
             return case.refuse(path.error, path.depth, path.certificate, names=True)
+        if path.depth == 0 and not is_well_formed(case.leaf):
+            return case.refuse(UNSPECIFIED, 0, case.leaf)
         # OpenSSL looks at neither: the key has no certificate, and the top is the last one of its path.
         if not is_strong_key(record.data):
             return case.refuse(CA_KEY_TOO_SMALL, path.depth, reach.top, names=True)
