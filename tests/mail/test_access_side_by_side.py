@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import pytest
 from peers.access_cases import NEIGHBOUR, World
 from peers.postfix import PrivatePostfix, free_ports, public_directory
 from peers.xclient import XclientSession
 
 import postconf
+from tlsproxy.mail.access.relaying import CLIENTS, HELO_NAME, RECIPIENT, SENDER, stranger_may_relay
 from tlsproxy.mail.access.session import converse
 from tlsproxy.mail.access.smtpd import service_of
 from tlsproxy.mail.access.world import NOWHERE
@@ -20,10 +24,10 @@ _SERVICES = 14
 _SESSIONS = 25
 
 
-def _differences(seed: int, services: int, sessions: int) -> tuple[int, list[str]]:
-    """Hold all sessions of a world with both; return how many, and where they differ."""
-    world = World(seed, services, sessions)
-    ports = free_ports(services)
+@contextmanager
+def _running(world: World) -> Iterator[tuple[PrivatePostfix, list[int]]]:
+    """Run a Postfix with the services of a world; yield it and their ports."""
+    ports = free_ports(len(world.services))
     with public_directory() as root:
         postfix = PrivatePostfix(root / "postfix", world.main)
         world.write_tables(postfix.conf)
@@ -34,7 +38,14 @@ def _differences(seed: int, services: int, sessions: int) -> tuple[int, list[str
             entries.append(f"127.0.0.1:{port} inet n - n - 1 smtpd\n{options}")
         master.write_text(master.read_text() + "".join(entries))
         with postfix:
-            return _compare(postfix, world, ports)
+            yield postfix, ports
+
+
+def _differences(seed: int, services: int, sessions: int) -> tuple[int, list[str]]:
+    """Hold all sessions of a world with both; return how many, and where they differ."""
+    world = World(seed, services, sessions)
+    with _running(world) as (postfix, ports):
+        return _compare(postfix, world, ports)
 
 
 def _compare(postfix: PrivatePostfix, world: World, ports: list[int]) -> tuple[int, list[str]]:
@@ -67,3 +78,34 @@ def test_random_sessions_are_answered_as_by_postfix(seed):
 def test_many_random_sessions_are_answered_as_by_postfix(seed):
     _, differences = _differences(seed, 30, 40)
     assert not differences, "\n".join(differences[:3])
+
+
+_STRANGERS = [
+    {"client": client.address, "client_name": client.name, "sender": sender}
+    for client in CLIENTS
+    for sender in ((SENDER, "") if client is CLIENTS[0] else (SENDER,))
+]
+
+
+def _may_relay(port: int) -> bool:
+    """Try what `stranger_may_relay` tries, with a real smtpd(8)."""
+    for stranger in _STRANGERS:
+        record = {**stranger, "helo": HELO_NAME, "sasl_user": "", "recipients": [RECIPIENT]}
+        answers = XclientSession(port, NEIGHBOUR).hold(record)
+        if any(command == "RCPT" and code == 250 for command, code, _ in answers):
+            return True
+    return False
+
+
+@pytest.mark.parametrize("seed", [21, 22, 23, 24])
+def test_strangers_may_relay_where_postfix_lets_them(seed):
+    world = World(seed, 75, 0, closes_relays=False)
+    found, expected = [], []
+    with _running(world) as (postfix, ports), Router(postconf.load(postfix.conf, version="3.7.11")) as router:
+        for port in ports:
+            verdict = stranger_may_relay(service_of(router, f"127.0.0.1:{port}/inet"))
+            assert not verdict.depends
+            found.append(verdict.permits)
+            expected.append(_may_relay(port))
+    assert found == expected
+    assert 5 < sum(found) < 70

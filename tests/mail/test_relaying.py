@@ -95,3 +95,16 @@ def test_stranger_is_rejected_where_tls_and_login_are_required(make_config):
 def test_stranger_whose_mail_is_discarded_does_not_relay(make_config):
     found = verdict(make_config, smtpd_client_restrictions="check_client_access static:DISCARD")
     assert not found.permits
+
+
+@pytest.mark.parametrize("networks", ["[::]/0", "8.0.0.0/6", "static:all", "!203.0.113.0/24, 0.0.0.0/0"])
+def test_stranger_is_permitted_by_any_wide_network(make_config, networks):
+    found = verdict(make_config, mynetworks=networks, smtpd_relay_restrictions=CLOSED)
+    assert found.permits
+    assert found.path[-1].restriction == "permit_mynetworks"
+
+
+@pytest.mark.parametrize("table", ["{9.9.9=OK}", "{2620:fe:=OK}", "{<>=OK}"])
+def test_stranger_of_any_kind_can_be_in_a_table(make_config, table):
+    check = "check_sender_access" if "<>" in table else "check_client_access"
+    assert verdict(make_config, smtpd_relay_restrictions=f"{check} inline:{table}, reject").permits

@@ -160,12 +160,25 @@ _ACTIONS = (
     *("reject_non_fqdn_sender", "no_such_restriction", "hash:/etc/x", "check_client_access hash:/x", "defer_if_permit"),
 )
 
+_OPEN = (
+    "check_sender_access inline:{example=OK}",
+    "check_helo_access inline:{.stranger.example=OK}",
+    "check_client_access inline:{9.9=OK}",
+    "check_recipient_access inline:{elsewhere.example=permit}",
+    "check_client_access inline:{2620=RELAY}",
+    "check_sender_access inline:{{<>=OK}}",
+    "permit_mynetworks",
+)
+
 
 class World:
     """One main.cf with its tables, some services with -o settings, and sessions with each."""
 
-    def __init__(self, seed: int, services: int, sessions: int) -> None:
+    def __init__(self, seed: int, services: int, sessions: int, *, closes_relays: bool = True) -> None:
+        """With `closes_relays` False many services let strangers relay, and none discards mail."""
         self._random = random.Random(seed)
+        self._closes_relays = closes_relays
+        self._actions = [each for each in _ACTIONS if closes_relays or each != "DISCARD"]
         self.tables: dict[str, str] = {}
         classes = ("first_class", "Second_Class")
         # A class that contains itself is more than smtpd(8) survives.
@@ -191,6 +204,8 @@ class World:
         ending = self._pick(("reject_unauth_destination", "defer_unauth_destination", "reject", "check_relay_domains"))
         # smtpd(8) dies if nothing rejects: behind `permit`, or as what warn_if_reject only warns of.
         first = self._list(2).replace("permit,", "").removesuffix("permit").removesuffix("warn_if_reject")
+        if not self._closes_relays:
+            first = f"{first}, {self._pick(_OPEN)}"
         settings["smtpd_relay_restrictions"] = f"{first}, {ending}"
         pass_at_connect = f"check_client_access inline:{{{{{NEIGHBOUR}=OK}}}}"
         clients = settings.get("smtpd_client_restrictions", "")
@@ -221,10 +236,10 @@ class World:
             return "fail:broken"
         type_ = self._pick(("texthash", "texthash", "regexp", "pcre"))
         if type_ == "texthash":
-            lines = [f"{key} {self._pick(_ACTIONS)}\n" for key in sorted(keys)]
+            lines = [f"{key} {self._pick(self._actions)}\n" for key in sorted(keys)]
         else:
             escaped = [key.replace(".", "\\.").replace("+", "\\+").replace("[", "\\[") for key in sorted(keys)]
-            lines = [f"/{key}/ {self._pick(_ACTIONS)}\n" for key in escaped]
+            lines = [f"/{key}/ {self._pick(self._actions)}\n" for key in escaped]
         self.tables[name] = "".join(lines)
         return f"{type_}:${{config_directory}}/{name}"
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from ..tables import TableLookupError
 from .evaluation import Step
 from .facts import Client, Session, Tls
 from .replies import Reply
@@ -63,10 +64,23 @@ def stranger_may_relay(smtpd: Smtpd, world: World = NOWHERE) -> RelayVerdict:
 
 
 def _sessions(smtpd: Smtpd) -> Iterator[Session]:
+    """Yield what is tried: one client, and what else could be answered differently."""
     tls = Tls() if smtpd.requires_tls else None
-    for client in CLIENTS:
-        yield Session(client, HELO_NAME, SENDER, (RECIPIENT,), tls=tls)
-    yield Session(CLIENTS[0], HELO_NAME, "", (RECIPIENT,), tls=tls)
+    first, *others = CLIENTS
+    asks_tables = smtpd.asks_tables
+    yield Session(first, HELO_NAME, SENDER, (RECIPIENT,), tls=tls)
+    for client in others:
+        if asks_tables or _is_trusted(smtpd, client):
+            yield Session(client, HELO_NAME, SENDER, (RECIPIENT,), tls=tls)
+    if asks_tables:
+        yield Session(first, HELO_NAME, "", (RECIPIENT,), tls=tls)
+
+
+def _is_trusted(smtpd: Smtpd, client: Client) -> bool:
+    try:
+        return bool(smtpd.mynetworks.match(client.name, client.address))
+    except TableLookupError:
+        return True
 
 
 def _verdict(smtpd: Smtpd, session: Session, world: World) -> RelayVerdict:

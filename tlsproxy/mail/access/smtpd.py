@@ -111,6 +111,12 @@ class Smtpd:
         """Return True if this release has removed a restriction."""
         return self.config.release.since(RESTRICTIONS[name].removed)
 
+    @cached_property
+    def asks_tables(self) -> bool:
+        """True if a list names a table, apart from those of parameters."""
+        lists = (*self.lists.values(), *self.classes.lists)
+        return any(":" in word.text and word.text not in self.policy_services for each in lists for word in each.words)
+
     # Tables and match lists.
 
     def maps(self, parameter: str) -> MapList:
