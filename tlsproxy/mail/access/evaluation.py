@@ -194,7 +194,7 @@ class Evaluation:
         return self.world.ask(question, choices)
 
     def warn(self, text: str) -> None:
-        """Note a warning of smtpd(8) for the step that is being made."""
+        """Note a warning of smtpd(8), or a reason, for the step that is being made."""
         self.note = f"{self.note}; {text}" if self.note else text
 
     def reject(self, code: int, status: str, text: str, *, always: bool = False) -> Result:

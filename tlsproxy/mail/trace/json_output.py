@@ -13,7 +13,10 @@ JsonObject = dict[str, object]
 
 def trace_object(trace: Trace) -> JsonObject:
     """Return a trace as an object for `json.dumps`."""
+    screening = trace.screening
+    before = {} if screening is None else {"postscreen": {"outcome": screening.outcome, "reply": screening.reply}}
     return {
+        **before,
         "replies": [_reply(each) for each in trace.conversation.exchanges],
         "routes": [each.route.as_json() for each in trace.routes],
     }

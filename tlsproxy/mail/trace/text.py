@@ -68,7 +68,8 @@ def _step_lines(step: Step) -> Iterator[str]:
     name = f"{step.restriction} {step.argument}".rstrip()
     yield f"{indent}{name}: {step.outcome}{_at(step.place)}"
     if step.table:
-        yield f"{indent}  {step.table}, key {step.key}: {step.value}{_at(step.entry_place)}"
+        value = f": {step.value}" if step.value else ""
+        yield f"{indent}  {step.table}, key {step.key}{value}{_at(step.entry_place)}"
     if step.reply and step.outcome == "warn":
         yield f"{indent}  would be: {step.reply}"
     if step.note:

@@ -16,6 +16,8 @@ def permit_mynetworks(evaluation: Evaluation, _argument: str, frame: Frame) -> R
     except TableLookupError as error:
         evaluation.warn(str(error))
         raise evaluation.lookup_failure(frame.name) from error
+    if found is not None:
+        evaluation.entry = (found.pattern, found.key, "", lambda: found.place)
     return Result.OK if found else Result.DUNNO
 
 

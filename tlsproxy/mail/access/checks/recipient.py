@@ -19,8 +19,13 @@ def is_authorized(evaluation: Evaluation, recipient: str) -> bool:
     if "@" not in resolved.recipient:
         return True
     if resolved.is_routed and not evaluation.smtpd.allows_untrusted_routing:
+        evaluation.warn("the address is routed further")
         return False
-    return resolved.address_class in FINAL or resolved.address_class is AddressClass.RELAY
+    authorized = resolved.address_class in FINAL or resolved.address_class is AddressClass.RELAY
+    if resolved.address_class is not None:
+        domain = resolved.recipient.rpartition("@")[2]
+        evaluation.warn(f"{domain} is a domain of class {resolved.address_class.value}")
+    return authorized
 
 
 @handles("permit_auth_destination")
