@@ -50,6 +50,9 @@ bench: peers
 lint: $(VENV)/.dev
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/codespell postconf maps tlsproxy docs samples tools benchmarks *.md
+	$(BIN)/python tools/check_prose.py
 
 types: $(VENV)/.wheel $(VENV)/.dev
 	$(BIN)/mypy

@@ -1,0 +1,101 @@
+"""The words of docstrings, comments and documentation: what CONTRIBUTING.md asks of them, as far as a program can tell.
+
+    tools/check_prose.py            report every line, and fail if a file has more than prose-baseline.tsv allows
+    tools/check_prose.py --update   write the baseline anew; it may only shrink
+
+The baseline names the files that were written before the rules. A file that is not in it must be clean.
+"""
+
+from __future__ import annotations
+
+import ast
+import io
+import re
+import subprocess
+import sys
+import tokenize
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+BASELINE = ROOT / "tools" / "prose-baseline.tsv"
+_INSTEAD = {
+    r"foretells?|foretold": "predict",
+    r"mend(?:s|ed|ing)?": "fix",
+    r"jails?": "chroot",
+    r"anew": "again",
+    r"nobody|somebody": "no process, no user, …",
+    r"(?:is|are|be|was) none": "name the thing",
+    r"no good": "bad, invalid",
+    r"what is to be": "a noun",
+    r"chores?": "periodic task",
+    r"of before": "previous",
+    r"kin": "similar systems",
+    r"tells?|told": "report, log, return",
+}
+BANNED = {re.compile(rf"\b(?:{pattern})\b", re.IGNORECASE): instead for pattern, instead in _INSTEAD.items()}
+_QUESTION = re.compile(r"(?:What|Whether|Where|Who|Whom|Whose|Which|How|Is|Are|Does|Do|Can|Must|Has)\b")
+
+
+def main(arguments: list[str]) -> int:
+    """Check all files; return the exit status."""
+    found = {name: list(check(ROOT / name)) for name in files()}
+    counts = {name: len(problems) for name, problems in found.items() if problems}
+    if arguments == ["--update"]:
+        BASELINE.write_text("".join(f"{name}\t{count}\n" for name, count in sorted(counts.items())))
+        return 0
+    allowed = dict(line.split("\t") for line in BASELINE.read_text().splitlines())
+    bad = {name for name, count in counts.items() if count > int(allowed.get(name, "0"))}
+    for name in sorted(bad):
+        print(*found[name], sep="\n")
+        print(f"{name}: {counts[name]} lines, {allowed.get(name, '0')} allowed", file=sys.stderr)
+    return 1 if bad else 0
+
+
+def files() -> list[str]:
+    """Return the Python files of the packages and tools, and the documents, by their names in the repository."""
+    listed = subprocess.run(["git", "ls-files", "*.py", "*.md"], cwd=ROOT, capture_output=True, text=True, check=True)  # noqa: S607
+    skipped = ("tests/", "docs/rules/", "CHANGELOG.md")
+    return [name for name in listed.stdout.splitlines() if not name.startswith(skipped) and (ROOT / name).exists()]
+
+
+def check(path: Path) -> Iterator[str]:
+    """Yield `file:line: problem` for each line of prose that breaks a rule."""
+    text = path.read_text()
+    name = path.relative_to(ROOT)
+    prose = python_prose(text) if path.suffix == ".py" else document_prose(text)
+    for number, line, is_first in prose:
+        for pattern, instead in BANNED.items():
+            if match := pattern.search(line):
+                yield f'{name}:{number}: "{match.group()}": {instead}'
+        if is_first and _QUESTION.match(line):
+            yield f'{name}:{number}: a docstring begins with a verb or a noun: "{line[:40]}"'
+
+
+def python_prose(text: str) -> Iterator[tuple[int, str, bool]]:
+    """Yield line number, text, and whether it begins a docstring, for docstrings and comments."""
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
+            for offset, line in enumerate(node.value.value.splitlines()):
+                yield node.lineno + offset, _without_code(line), offset == 0
+    for token in tokenize.generate_tokens(io.StringIO(text).readline):
+        if token.type == tokenize.COMMENT:
+            yield token.start[0], _without_code(token.string), False
+
+
+def document_prose(text: str) -> Iterator[tuple[int, str, bool]]:
+    """Yield the lines of a Markdown document outside code blocks."""
+    inside = False
+    for number, line in enumerate(text.splitlines(), 1):
+        if line.lstrip().startswith("```"):
+            inside = not inside
+        elif not inside:
+            yield number, _without_code(line), False
+
+
+def _without_code(line: str) -> str:
+    return re.sub(r"`[^`]*`|\"[^\"]*\"|\[[^]]*\]\([^)]*\)", "", line)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
