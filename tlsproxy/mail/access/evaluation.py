@@ -38,7 +38,7 @@ _CRASH_DEPTH = 120
 
 
 class Result(enum.IntEnum):
-    """What a restriction or a list decides."""
+    """The decision of a restriction or a list."""
 
     DUNNO = 0
     OK = 1
@@ -46,7 +46,7 @@ class Result(enum.IntEnum):
 
 
 class Frame(NamedTuple):
-    """Whose list is evaluated: the name and the class for replies, and the check that a lone table stands for."""
+    """The context of a list: name and class for replies, and the check that a table without a name means."""
 
     name: str
     subject: str
@@ -83,11 +83,11 @@ class Action(NamedTuple):
     text: str
 
 
-class Rejected(Exception):
+class RejectionError(Exception):
     """An error that ends the evaluation of all lists; the reply is in the evaluation."""
 
 
-class HungUp(Exception):
+class HangupError(Exception):
     """The end of a session without a reply: the HANGUP action, or a crash."""
 
 
@@ -149,7 +149,7 @@ class Evaluation:
         return f"{client.name}[{client.address}]{port}"
 
     def resolve(self, address: str, *, is_sender: bool) -> Resolution:
-        """Return what becomes of an address; raise `Rejected` if a table fails."""
+        """Return what becomes of an address; raise `RejectionError` if a table fails."""
         other = (self.recipient if is_sender else self.sender) or ""
         resolution = self.smtpd.resolve(other, address)
         if resolution.address_class is None and not resolution.is_bad:
@@ -190,7 +190,7 @@ class Evaluation:
     # What restrictions call.
 
     def ask(self, question: Question, choices: tuple[Answer, ...] = ()) -> Answer:
-        """Return the world's answer; raise `Undecided`, with the `choices` that make a difference."""
+        """Return the world's answer; raise `UndecidedError`, with the `choices` that make a difference."""
         return self.world.ask(question, choices)
 
     def warn(self, text: str) -> None:
@@ -222,29 +222,29 @@ class Evaluation:
             self.defer_if_reject = Deferral(code, status, text)
         return Result.DUNNO
 
-    def lookup_failure(self, name: str) -> Rejected:
+    def lookup_failure(self, name: str) -> RejectionError:
         """Return the error for a table that fails outside access tables; to be raised."""
         self.reject(451, "4.3.0", f"<{name}>: Temporary lookup failure", always=True)
-        return Rejected(self.reply)
+        return RejectionError(self.reply)
 
-    def mail_lookup_failure(self, name: str, error: TableLookupError) -> Rejected:
+    def mail_lookup_failure(self, name: str, error: TableLookupError) -> RejectionError:
         """Return the error for a table of addresses that fails; to be raised."""
         self.warn(str(error))
         if isinstance(error.__cause__, ConfigurationFailure):
             return self.misconfigured()
         return self.lookup_failure(name)
 
-    def hangup(self, text: str) -> HungUp:
+    def hangup(self, text: str) -> HangupError:
         """Return what ends the session without a reply; to be raised."""
         self.act("HANGUP", text)
-        return HungUp(text)
+        return HangupError(text)
 
-    def misconfigured(self, warning: str = "") -> Rejected:
+    def misconfigured(self, warning: str = "") -> RejectionError:
         """Return the error for a mistake in a list, with what smtpd(8) warns of; to be raised."""
         if warning:
             self.warn(warning)
         self.reject(451, "4.3.5", "Server configuration error", always=True)
-        return Rejected(self.reply)
+        return RejectionError(self.reply)
 
     def act(self, name: str, text: str) -> None:
         """Do something to the message."""
@@ -257,16 +257,16 @@ class Evaluation:
         self.parameter = words.name
         try:
             return self.run(words.words, frame)
-        except Rejected:
+        except RejectionError:
             return Result.REJECT
 
     def run(self, words: Sequence[Word], frame: Frame) -> Result:
-        """Evaluate a list; raise `Rejected` for an error in it."""
+        """Evaluate a list; raise `RejectionError` for an error in it."""
         saved = self.depth
         self.depth += 1
         if self.depth > _CRASH_DEPTH:
             self.warn("a restriction class that contains itself: smtpd(8) crashes")
-            raise HungUp
+            raise HangupError
         result = Result.DUNNO
         remaining = iter(words)
         for word in remaining:
@@ -292,7 +292,7 @@ class Evaluation:
         self._count += 1
         if self._count > _MAX_RESTRICTIONS:
             self.warn("classes in classes, too many to evaluate: smtpd(8) takes forever")
-            raise HungUp
+            raise HangupError
         self.reply, self.note, self.entry = "", "", None
         argument = ""
         nested: list[Step] = []

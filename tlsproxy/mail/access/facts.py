@@ -10,7 +10,7 @@ UNKNOWN = "unknown"
 
 
 class NameStatus(enum.Enum):
-    """How the lookup of a client's name ended."""
+    """The result of the lookup of a client's name."""
 
     VERIFIED = "verified"
     MISSING = "missing"
@@ -61,7 +61,7 @@ class Tls(NamedTuple):
 
 
 class Session(NamedTuple):
-    """What one client says in one session. Addresses are what is between `<` and `>`, verbatim.
+    """One client and its side of a session. Addresses are what is between `<` and `>`, verbatim.
 
     `sasl_user` is the login name, empty without AUTH. `helo` is None if the client does not say HELO; `esmtp` is True
     for EHLO. `pipelines` is True if the client sends commands without waiting where it must not.

@@ -28,7 +28,7 @@ _PARAMETER = "postscreen_access_list"
 
 
 class Screening(NamedTuple):
-    """What postscreen(8) does with a client.
+    """The verdict of postscreen(8) about a client.
 
     `outcome` is `pass`, `reject` (each recipient gets `reply`) or `drop` (the client gets `reply` and is hung up on).
     """
@@ -48,7 +48,7 @@ class Postscreen:
         self._view = view
 
     def screen(self, client: Client, world: World) -> Screening:
-        """Return the verdict about a client; raise `Undecided` where DNS decides."""
+        """Return the verdict about a client; raise `UndecidedError` where DNS decides."""
         steps: list[Step] = []
         verdict = self._access_list(client, steps)
         if verdict == "permit":

@@ -30,7 +30,7 @@ class Argument(enum.Enum):
 
 
 class Subject(enum.Flag):
-    """What a restriction looks at. It does nothing where that is unknown."""
+    """The subject of a restriction, which does nothing where that is unknown."""
 
     NONE = 0
     CLIENT = enum.auto()
@@ -41,7 +41,7 @@ class Subject(enum.Flag):
 
 
 class Verdict(enum.Flag):
-    """What a restriction can decide, apart from nothing."""
+    """The possible decisions of a restriction, apart from none."""
 
     NONE = 0
     PERMIT = enum.auto()
@@ -53,7 +53,7 @@ class Verdict(enum.Flag):
 
 
 class Outside(enum.Enum):
-    """What decides about a restriction beside the configuration."""
+    """The decider outside the configuration that a restriction asks."""
 
     NOTHING = ""
     DNS = "DNS"
@@ -198,7 +198,7 @@ CLASSES = {
         "reject_authenticated_sender_login_mismatch reject_unauthenticated_sender_login_mismatch"
     )
 }
-"""What smtpd(8) defines as a class: its name is case-sensitive, unlike that of a restriction."""
+"""Restrictions that are classes in smtpd(8): their names are case-sensitive."""
 
 MUST_REJECT = (
     "reject_unauth_destination",
@@ -214,7 +214,7 @@ MUST_REJECT = (
 class Stage(NamedTuple):
     """One restriction list and the point of the session where it is evaluated.
 
-    `subject` is the class in replies. `default_check` is the restriction that a lone `type:table` stands for. `known`
+    `subject` is the class in replies. `default_check` is the restriction that a lone `type:table` means. `known`
     is what smtpd(8) knows there with `smtpd_delay_reject = no`; otherwise the lists for clients, HELO and senders are
     evaluated at RCPT (for clients and HELO also at ETRN) and know all.
     """

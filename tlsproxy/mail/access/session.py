@@ -1,7 +1,7 @@
 """One SMTP session: greeting, HELO, MAIL, RCPT, DATA and the end of the data, answered as smtpd(8) does.
 
 `Smtpd` says what the service is, `Session` what the client says. The result has each reply with the steps that led to
-it. `run` raises `Undecided` where the world outside decides; `converse` finds what depends on it.
+it. `run` raises `UndecidedError` where the world outside decides; `converse` finds what depends on it.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from ..addresses import parse_path, split, unquoted
 from ..tables import TableLookupError
 from .attributes import expand_reply
 from .commands import Token, path_and_options, tokens
-from .evaluation import Action, Evaluation, HungUp, Step
+from .evaluation import Action, Evaluation, HangupError, Step
 from .replies import Reply, parse, printable, soften, with_footer
 from .stages import Stages
-from .world import MAX_EVALUATIONS, Kind, Question, Undecided, explore
+from .world import MAX_EVALUATIONS, Kind, Question, UndecidedError, explore
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -88,11 +88,11 @@ def outcomes(
 
 
 def run(smtpd: Smtpd, session: Session, world: World) -> Conversation:
-    """Hold a session once; raise `Undecided` for what the world does not know."""
+    """Hold a session once; raise `UndecidedError` for what the world does not know."""
     conversation = _Conversation(smtpd, session, world)
     try:
         conversation.hold()
-    except Undecided as undecided:
+    except UndecidedError as undecided:
         undecided.progress = len(conversation.exchanges)
         raise
     evaluation = conversation.evaluation
@@ -101,7 +101,7 @@ def run(smtpd: Smtpd, session: Session, world: World) -> Conversation:
     )
 
 
-class _Ended(Exception):
+class _EndOfSessionError(Exception):
     """The end of a session."""
 
 
@@ -134,7 +134,7 @@ class _Conversation:
                 self._say("RCPT", recipient, self._rcpt)
             if self.accepted and self._say("DATA", "", self._data).code == _GO_ON:
                 self._say("EOD", "", self._end_of_data)
-        except _Ended:
+        except _EndOfSessionError:
             pass
 
     # Commands and replies.
@@ -153,15 +153,15 @@ class _Conversation:
             else:
                 evaluation.command = _PROTOCOL_STATES.get(command, command)
                 text = action(argument)
-        except HungUp:
+        except HangupError:
             self.exchanges.append(Exchange(command, argument, _NO_REPLY, tuple(evaluation.steps)))
-            raise _Ended from None
+            raise _EndOfSessionError from None
         reply = self._reply(text)
         self.exchanges.append(Exchange(command, argument, reply, tuple(evaluation.steps)))
         if not reply.is_good:
             self.errors += 1
         if reply.ends_session:
-            raise _Ended
+            raise _EndOfSessionError
         return reply
 
     def _reply(self, text: str) -> Reply:

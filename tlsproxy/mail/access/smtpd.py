@@ -41,13 +41,13 @@ if TYPE_CHECKING:
     from .facts import Session
 
 _COMPATIBLE = "permit_mynetworks, permit_sasl_authenticated, permit_auth_destination"
-"""What is evaluated in place of relay restrictions that are not set, below compatibility level 1: it only logs."""
+"""The list in place of relay restrictions that are not set, below compatibility level 1: it only logs."""
 _CACHE_SIZE = 1000
 _ENFORCING = ("encrypt", "verify", "secure", "fingerprint")
 
 
 class ServiceError(ValueError):
-    """A service that is not in master.cf, or that is none of smtpd(8)."""
+    """A service that is not in master.cf, or one of another program."""
 
 
 class Smtpd:
@@ -125,7 +125,7 @@ class Smtpd:
 
     @property
     def delimiters(self) -> Delimiters:
-        """How addresses have extensions."""
+        """The delimiters of address extensions."""
         return self.settings.delimiters
 
     @cached_property
@@ -225,7 +225,7 @@ class Smtpd:
 
     @cached_property
     def cleanup(self) -> Cleanup:
-        """What makes envelopes of accepted messages."""
+        """The cleanup service, which makes envelopes of accepted messages."""
         return self.router.cleanup(self.settings.text("cleanup_service_name"))
 
     def envelope(self, sender: str, recipients: Sequence[str]) -> Envelope:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from . import restrictions
 from .checks.unlisted import reject_unlisted
-from .evaluation import Deferral, Evaluation, Frame, Rejected, Result
+from .evaluation import Deferral, Evaluation, Frame, RejectionError, Result
 from .replies import RECIPIENT_CLASS, SENDER_CLASS
 
 TYPE_CHECKING = False
@@ -143,7 +143,7 @@ class Stages:
         evaluation.reply, evaluation.note, evaluation.entry = "", "", None
         try:
             result = reject_unlisted(evaluation, address, subject)
-        except Rejected:
+        except RejectionError:
             result = Result.REJECT
         if result is Result.REJECT:
             evaluation.record_setting(parameter)

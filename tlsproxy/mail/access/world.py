@@ -1,6 +1,6 @@
 """The world outside the configuration: what DNS, policy services, probes and mail filters would answer.
 
-An evaluation asks a `World`. One that does not know raises `Undecided` with the answers that are possible; `explore`
+An evaluation asks a `World`. One that does not know raises `UndecidedError` with the answers that are possible; `explore`
 then evaluates once for each of them, and so finds what depends on the answer. Answers come, in this order, from
 assumptions of the user (`--assume NAME=VALUE`), from an `Inquirer` that asks the real world, and from the exploration.
 """
@@ -23,7 +23,7 @@ MAX_EVALUATIONS = 128
 
 
 class Kind(enum.Enum):
-    """What is asked. The value is the first half of the name of a question."""
+    """The kinds of questions. The value is the first half of a question's name."""
 
     LIST = "dnsbl"
     DOMAIN = "domain"
@@ -80,7 +80,7 @@ ANSWERS: Mapping[Kind, tuple[Answer, ...]] = {
 }
 """Answers that are tried where none is known; the first is the quiet one, for which the result is shown."""
 LISTED_OR_NOT = ANSWERS[Kind.LIST][:2]
-"""What matters to restrictions that reject: a list that fails is one that does not list."""
+"""The answers that matter to restrictions that reject: for them a list that fails does not list."""
 
 _WORDS = {
     Kind.LIST: ("unlisted", "listed", "failed"),
@@ -90,7 +90,7 @@ _WORDS = {
 }
 
 
-class Undecided(Exception):
+class UndecidedError(Exception):
     """A question that has no answer yet.
 
     `choices` are the answers that make a difference, `progress` is how far the evaluation had come, as it counts that.
@@ -104,7 +104,7 @@ class Undecided(Exception):
 
 
 class AssumptionError(ValueError):
-    """An assumption that is none: its name or its value is unknown."""
+    """An assumption with an unknown name or value."""
 
 
 class Inquirer(Protocol):
@@ -132,7 +132,7 @@ class World:
         self._asked: dict[Question, Answer | None] = {}
 
     def ask(self, question: Question, choices: tuple[Answer, ...] = ()) -> Answer:
-        """Return the answer; raise `Undecided` if there is none. `choices`: see there; by default all of the kind."""
+        """Return the answer; raise `UndecidedError` if it is unknown, with these choices or all of the kind."""
         assumed = self.assumed.get(question.name)
         if assumed is not None:
             return assumed
@@ -143,7 +143,7 @@ class World:
             if answer is not None:
                 return answer
         if question not in self.decided:
-            raise Undecided(question, choices or ANSWERS[question.kind])
+            raise UndecidedError(question, choices or ANSWERS[question.kind])
         return self.decided[question]
 
     def with_assumptions(self, assumed: Mapping[str, Answer]) -> World:
@@ -210,7 +210,7 @@ def explore(evaluate: Callable[[World], Outcome], world: World, limit: int = MAX
         answers = waiting.pop()
         try:
             outcome = evaluate(world.with_answers(answers))
-        except Undecided as undecided:
+        except UndecidedError as undecided:
             question = undecided.question
             choices = undecided.choices
             if len(branches) + len(waiting) >= limit:

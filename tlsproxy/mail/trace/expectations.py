@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from ..access.facts import Session
 
 OUTCOMES = ("accept", "reject", "defer", "refuse", "depends")
-"""What can be expected of a session: all recipients accepted; 5xx, 4xx, one of both; or an answer that only the world
+"""Outcomes of a session: all recipients accepted; 5xx, 4xx, one of both; or an answer that only the world
 knows."""
 CLASSES = ("local", "virtual-alias", "virtual-mailbox", "relay", "default", "bad")
 _FILE = {"config", "postfix-version", "service", "assume", "session", "route"}

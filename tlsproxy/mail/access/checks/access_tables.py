@@ -26,14 +26,14 @@ ETRN_CLASS = "Etrn command"
 CERTIFICATE_CLASS = "Client certificate"
 LOGIN_CLASS = "SASL login name"
 FAILURE = "451 4.3.5 Server configuration error"
-"""What smtpd(8) takes for the result of a table that fails."""
+"""The result of a table that fails."""
 _BLANK = " \t"
 _SPACE = " \t\n\v\f\r"
 _HEADER_NAME_ENDS = frozenset(" \t:")
 
 
 class Item(NamedTuple):
-    """What a table is asked about: the name and the class that replies have."""
+    """The subject of a lookup: the name and the class for replies."""
 
     name: str
     subject: str

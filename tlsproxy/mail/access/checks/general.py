@@ -7,7 +7,7 @@ from ..world import Kind, Question
 from .access_tables import Item, apply
 
 _DEFAULT_ACTION = "451 4.3.5 Server configuration problem"
-"""What smtpd(8) does if the default action of a policy service is to ask that service again."""
+"""The action in place of a default action that asks the failing service again."""
 
 
 @handles("permit")

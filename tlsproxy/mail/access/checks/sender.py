@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def reject_non_fqdn_address(evaluation: Evaluation, address: str, subject: str) -> Result:
-    """Reject an address whose domain, as typed, is none with a dot in it; address literals pass."""
+    """Reject an address whose domain, as typed, is bad or has no dot; address literals pass."""
     domain = addresses.split(address)[1]
     if domain.startswith("[") and domain.endswith("]"):
         return Result.DUNNO
