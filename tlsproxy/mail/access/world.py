@@ -1,7 +1,7 @@
 """The world outside the configuration: what DNS, policy services, probes and mail filters would answer.
 
-An evaluation asks a `World`. One that does not know raises `UndecidedError` with the answers that are possible; `explore`
-then evaluates once for each of them, and so finds what depends on the answer. Answers come, in this order, from
+An evaluation asks a `World`. One that does not know raises `UndecidedError` with the possible answers; `explore` then
+evaluates once for each of them, and so finds what depends on the answer. Answers come, in this order, from
 assumptions of the user (`--assume NAME=VALUE`), from an `Inquirer` that asks the real world, and from the exploration.
 """
 
