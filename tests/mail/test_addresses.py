@@ -144,3 +144,8 @@ def test_domain_may_be_internationalized_with_smtputf8():
     assert not addresses.is_domain("exämple.test", smtputf8=False)
     assert not addresses.is_domain("", smtputf8=True)
     assert not addresses.is_domain("ä" * 64 + ".test", smtputf8=True)
+
+
+@given(TEXTS | st.text(st.sampled_from("xn-.aäß_\u0301☃\u200d"), max_size=12))
+def test_any_text_is_a_domain_or_none(text):
+    assert addresses.is_domain(text, smtputf8=True) in (True, False)

@@ -213,6 +213,25 @@ def differences(root: Path, generator: Generator) -> list[str]:
     return found
 
 
+INTERNATIONAL = [
+    *("exämple.test", "EXÄMPLE.test", "straße.de", "☃.net", "😀.org", "a\u200db.test", "ex\u3002ample.org", "日本.jp"),
+    *("ä_b.test", "-ä.test", "ä-.test", "ä..b", "ä.", "ab--ä.test", "1א.test", "a\u0301.test", "\u0301a.test"),
+    *("l·l.test", "ǰ.test", "·l.test", "٣.test", "①.test", "€.eu", "x\u00ad.test", "\u00ad.test", "ä b.test"),
+    *("ä!b.test", "a" * 60 + "ä.test", "ä" * 40 + ".test", "xn--exmple-cua.ä", "xn--zzzzzz.test", "xn--.ä", "ä" * 300),
+]
+
+
+@pytest.mark.postfix
+def test_international_domains_are_those_of_postfix(public_path):
+    settings = {"compatibility_level": "3.6", "inet_interfaces": "127.0.0.1", "myhostname": "mail.test"}
+    settings["relay_domains"] = "exämple.test, straße.de"
+    with MailDaemons(public_path / "m", settings) as daemons:
+        resolver = Router(postconf.load(daemons.conf, version="3.7.11-debian12")).resolver()
+        for domain in INTERNATIONAL:
+            expected = daemons.resolve("", daemons.rewrite(f"joe@{domain}"))
+            assert _as_answer(resolver.resolve("", f"joe@{domain}")) == expected, domain
+
+
 def _as_answer(answer) -> Answer:
     if answer.address_class is None:
         return Answer(None)

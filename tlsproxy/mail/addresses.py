@@ -7,6 +7,7 @@ has no quotes (`a b@example.org`), in external form it has those that it needs (
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -155,24 +156,34 @@ def is_domain(name: str, *, smtputf8: bool) -> bool:
     """Return True for a host name, with `smtputf8` also for an internationalized one (valid_utf8_hostname(3))."""
     if name.isascii() or not smtputf8:
         return bool(name) and is_hostname(name)
-    import idna
-
-    try:
-        return is_hostname(idna.encode(name, uts46=True, transitional=False).decode("ascii"))
-    except (idna.IDNAError, UnicodeError):
-        return False
+    ascii_name = _with_ascii_labels(name)
+    return ascii_name is not None and is_hostname(ascii_name)
 
 
 def to_ascii(domain: str) -> str:
     """Return the ASCII form of an internationalized domain; the domain itself if it has none."""
-    if domain.isascii():
-        return domain
+    return domain if domain.isascii() else _with_ascii_labels(domain) or domain
+
+
+def _with_ascii_labels(name: str) -> str | None:
+    """Return a name with A-labels, None if it can't have them; symbols are allowed as in UTS 46, unlike IDNA 2008."""
     import idna
 
     try:
-        return idna.encode(domain, uts46=True, transitional=False).decode("ascii")
+        mapped = idna.uts46_remap(name, std3_rules=False, transitional=False)
+        return ".".join(map(_ascii_label, mapped.split(".")))
     except (idna.IDNAError, UnicodeError):
-        return domain
+        return None
+
+
+def _ascii_label(label: str) -> str:
+    if label.isascii() and not label.startswith("xn--"):
+        return label
+    text = label[4:].encode().decode("punycode") if label.isascii() else label
+    has_bad_hyphens = text[:1] == "-" or text[-1:] == "-" or text[2:4] == "--"
+    if not text or has_bad_hyphens or unicodedata.category(text[0]).startswith("M"):
+        raise UnicodeError("no label of a domain name (UTS 46, section 4.1)")
+    return label if label.isascii() else "xn--" + label.encode("punycode").decode()
 
 
 def literal_address(literal: str) -> str | None:
