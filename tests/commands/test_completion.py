@@ -23,9 +23,7 @@ def output_of(*arguments: str) -> str:
 
 
 def options_in(help: str) -> set[str]:
-    return {
-        word for line in re.findall(r"^  (-.*)$", help, re.MULTILINE) for word in re.findall(r"--[a-z-]+", line[:60])
-    }
+    return set(re.findall(r"^  (?:-\w(?: [A-Z=]+)?, )?(--[a-z-]+)", help, re.MULTILINE))
 
 
 @pytest.mark.parametrize("command", COMMANDS)
