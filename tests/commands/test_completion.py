@@ -12,7 +12,7 @@ import pytest
 from peers.children import PATIENCE
 from peers.proxy import script
 
-COMMANDS = ("tlsproxy", "tlsproxy-check", "tlsproxy-postconf", "tlsproxy-postmap")
+COMMANDS = ("tlsproxy", "tlsproxy-check", "tlsproxy-postconf", "tlsproxy-postmap", "tlsproxy-trace")
 
 
 def output_of(*arguments: str) -> str:

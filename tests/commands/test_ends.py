@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from peers.proxy import script
 
-COMMANDS = ("tlsproxy", "tlsproxy-check", "tlsproxy-postconf", "tlsproxy-postmap")
+COMMANDS = ("tlsproxy", "tlsproxy-check", "tlsproxy-postconf", "tlsproxy-postmap", "tlsproxy-trace")
 PATIENCE = 60
 
 
@@ -60,7 +60,7 @@ def broken_pipe() -> int:
     return writing
 
 
-@pytest.mark.parametrize("number", range(17))
+@pytest.mark.parametrize("number", range(18))
 def test_closed_pipe_ends_command_as_sigpipe_does(directory: Path, number: int) -> None:
     arguments = runs(directory)[number]
     usual = run(arguments)
@@ -76,7 +76,7 @@ def test_closed_pipe_ends_command_as_sigpipe_does(directory: Path, number: int) 
     assert is_clean(usual.stderr)
 
 
-@pytest.mark.parametrize("number", range(17))
+@pytest.mark.parametrize("number", range(18))
 def test_full_disk_is_reported_and_fails_the_command(directory: Path, number: int) -> None:
     arguments = runs(directory)[number]
     usual = run(arguments)
@@ -89,7 +89,7 @@ def test_full_disk_is_reported_and_fails_the_command(directory: Path, number: in
         assert run(arguments, stderr=full).returncode == usual.returncode
 
 
-@pytest.mark.parametrize("number", range(17))
+@pytest.mark.parametrize("number", range(18))
 def test_closed_descriptors_are_as_dev_null(directory: Path, number: int) -> None:
     arguments = runs(directory)[number]
     usual = run(arguments)

@@ -1,10 +1,8 @@
-"""The command line of tlsproxy-trace, and its completion."""
+"""The command line of tlsproxy-trace."""
 
 from __future__ import annotations
 
-import argparse
-
-from ... import __version__
+from postconf.program.parser import Parser
 
 FORMATS = ("text", "junit", "github")
 PICTURES = ("svg", "mermaid", "dot", "html")
@@ -24,15 +22,13 @@ exit status: 0 answered, or all as expected; 1 something is not as expected; 2 b
 """
 
 
-def parser() -> argparse.ArgumentParser:
+def parser() -> Parser:
     """Return the parser of the command line."""
-    parser = argparse.ArgumentParser(
-        prog="tlsproxy-trace",
+    parser = Parser(
+        "tlsproxy-trace",
         description="Ask a configuration of Postfix what it would do: hold an SMTP session, and follow the mail. "
         "Nothing is sent, and no Postfix is needed.",
         epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
     )
     session = parser.add_argument_group("the session")
     add = session.add_argument
@@ -75,67 +71,4 @@ def parser() -> argparse.ArgumentParser:
         choices=PICTURES,
         help="print how mail flows: as a picture, or html, a page with findings and settings",
     )
-    parser.add_argument("--completion", choices=("bash", "zsh", "fish"), help="print a completion script")
-    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     return parser
-
-
-def completion(shell: str) -> str:
-    """Return the completion script for a shell."""
-    options = [
-        (option, action)
-        for action in parser()._actions
-        for option in action.option_strings
-        if option.startswith("--") or option == "-c"
-    ]
-    if shell == "bash":
-        names = " ".join(option for option, _ in options)
-        return (
-            "_tlsproxy_trace() {\n"
-            "    local current=${COMP_WORDS[COMP_CWORD]}\n"
-            "    case ${COMP_WORDS[COMP_CWORD-1]} in\n"
-            '        -c) COMPREPLY=($(compgen -d -- "$current")); return ;;\n'
-            '        --expect) COMPREPLY=($(compgen -f -- "$current")); return ;;\n'
-            f'        --format) COMPREPLY=($(compgen -W "{" ".join(FORMATS)}" -- "$current")); return ;;\n'
-            '        --completion) COMPREPLY=($(compgen -W "bash zsh fish" -- "$current")); return ;;\n'
-            "    esac\n"
-            f'    COMPREPLY=($(compgen -W "{names}" -- "$current"))\n'
-            "}\n"
-            "complete -F _tlsproxy_trace tlsproxy-trace\n"
-        )
-    if shell == "zsh":
-        lines = [f"    '{option}[{_plain(action.help)}]{_zsh_value(option, action)}'" for option, action in options]
-        return "#compdef tlsproxy-trace\n_arguments \\\n" + " \\\n".join(lines) + "\n"
-    lines = [
-        f"complete -c tlsproxy-trace {_fish_name(option)}{_fish_value(option, action)} -d '{_plain(action.help)}'"
-        for option, action in options
-    ]
-    return "\n".join(["complete -c tlsproxy-trace -f", *lines]) + "\n"
-
-
-def _plain(text: str | None) -> str:
-    return "".join(each for each in text or "" if each not in "'[]:").replace("%(prog)s", "tlsproxy-trace")
-
-
-def _zsh_value(option: str, action: argparse.Action) -> str:
-    if action.nargs == 0:
-        return ""
-    if option == "-c":
-        return ":directory:_files -/"
-    if option == "--expect":
-        return ":file:_files"
-    words = FORMATS if option == "--format" else action.choices
-    return f":value:({' '.join(words)})" if words else ":value"
-
-
-def _fish_name(option: str) -> str:
-    return f"-l {option[2:]}" if option.startswith("--") else f"-s {option[1:]}"
-
-
-def _fish_value(option: str, action: argparse.Action) -> str:
-    if action.nargs == 0:
-        return ""
-    if option in ("-c", "--expect"):
-        return " -r -F"
-    words = FORMATS if option == "--format" else action.choices
-    return f" -x -a '{' '.join(words)}'" if words else " -x"

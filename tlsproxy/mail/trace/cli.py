@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 
 import postconf
@@ -17,7 +16,7 @@ from postconf.syntax.lines import decode
 from ..access.facts import Tls
 from ..access.smtpd import ServiceError
 from ..access.world import Answer, AssumptionError, World, parse_assumption
-from .arguments import completion, parser
+from .arguments import parser
 from .requests import RequestError, make_session, read_session
 from .tracing import Tracer
 
@@ -39,15 +38,13 @@ class UsageError(ValueError):
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; return its exit status. `argv` is without the program's name."""
-    sys.stdout.reconfigure(errors="surrogateescape")  # type: ignore[union-attr]  # always a TextIOWrapper here
-    arguments = parser().parse_args(argv)
+    arguments = parser().parse(argv)
     try:
         status = _run(arguments)
         sys.stdout.flush()
         return status
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return FINE
+        raise
     except (UsageError, RequestError, ServiceError, AssumptionError, UnknownRelease, TableError) as error:
         problem = str(error)
     except ConfigError as error:
@@ -55,16 +52,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         problem += f" ({error.remedy})" if error.remedy else ""
     except OSError as error:
         problem = f"{error.filename}: {error.strerror}" if error.filename else str(error)
-    except KeyboardInterrupt:
-        problem = "interrupted"
     print(f"tlsproxy-trace: {problem}", file=sys.stderr)
     return BAD
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    if arguments.completion:
-        print(completion(arguments.completion), end="")
-        return FINE
     if arguments.expect is not None:
         from .expecting import check_file
 
