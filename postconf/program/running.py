@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import errno
 import os
-import signal
 import sys
-from importlib import import_module
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,6 +21,8 @@ DEFECT = 70
 _SHOW_TRACEBACK = "TLSPROXY_TRACEBACK"
 """With this environment variable an unforeseen exception is shown whole."""
 _MAX_TEXT = 500
+_SIGINT, _SIGPIPE = 2, 13
+"""POSIX's numbers: the module signal is loaded only when there is one."""
 
 
 def run(module: str) -> NoReturn:
@@ -32,7 +32,8 @@ def run(module: str) -> NoReturn:
     """
     _open_standard_descriptors()
     try:
-        status = import_module(module).main()
+        __import__(module)  # importlib takes longer to load than some commands run
+        status = sys.modules[module].main()
         _flush()
     except BaseException as error:
         status = _failed(error)
@@ -45,6 +46,8 @@ def leave(status: int) -> NoReturn:
     The interpreter's teardown takes longer than the work of some commands, and is left out.
     """
     if status < 0:
+        import signal
+
         signal.signal(-status, signal.SIG_DFL)
         os.kill(os.getpid(), -status)
     os._exit(status)
@@ -83,16 +86,16 @@ def _failed(error: BaseException) -> int:
         if isinstance(error, SystemExit):
             return _exit_status(error)
         if isinstance(error, BrokenPipeError):
-            return -signal.SIGPIPE
+            return -_SIGPIPE
         if isinstance(error, KeyboardInterrupt):
-            return -signal.SIGINT
+            return -_SIGINT
         if isinstance(error, OSError) and error.errno:
             return _say(f"fatal: {_file_of(error)}: {os.strerror(error.errno)}", 1)
         if isinstance(error, MemoryError):
             return _say("fatal: out of memory", 1)
         return _defect(error)
     except BrokenPipeError:
-        return -signal.SIGPIPE
+        return -_SIGPIPE
 
 
 def _exit_status(error: SystemExit) -> int:

@@ -82,7 +82,12 @@ class Answer:
     def __init__(self, text: str, path: Path) -> None:
         """Raise `Fatal` for what is no such answer."""
         try:
-            fields = json.loads(text, parse_constant=_refuse)
+            fields = _as_mapping(json.loads(text, parse_constant=_refuse), "the whole")
+        except (ValueError, RecursionError):
+            raise _not_understood(path, "no JSON") from None
+        except TypeError as error:
+            raise _not_understood(path, str(error)) from None
+        try:
             self.version = _text(fields, "version")
             self.openssl = _text(fields, "openssl")
             self.postfix = _text(fields, "postfix")
@@ -97,7 +102,7 @@ class Answer:
             self.roles = {_as_text(name): _as_text(state) for name, state in _mapping(fields, "roles").items()}
             self.workers = [_Worker(_as_mapping(each)) for each in _list(fields, "workers")]
             self.certificates = [CertificateFields(_as_mapping(each)) for each in _list(fields, "certificates")]
-        except (ValueError, TypeError, KeyError, RecursionError) as error:
+        except (TypeError, KeyError) as error:
             reason = f"field {error} is missing" if isinstance(error, KeyError) else str(error)
             raise _not_understood(path, printable(reason)[:200]) from None
         self.json = json.dumps(fields, indent=2)
