@@ -20,8 +20,7 @@ pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 OWNER = "nobody"
 WATCHED = """
 import os, runpy, sys
-record = os.open(sys.argv[1], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-watched = sys.argv[2]
+watched = sys.argv[1]
 changes = {"os.chmod", "os.chown", "os.rename", "os.remove", "os.link", "os.symlink", "os.mkdir", "os.truncate",
            "os.setxattr", "socket.bind"}
 
@@ -39,10 +38,10 @@ def note(event, details):
         if isinstance(name, bytes):
             name = os.fsdecode(name)
         if isinstance(name, str) and os.path.abspath(name).startswith(watched):
-            os.write(record, f"{os.geteuid()} {event} {name}\\n".encode())
+            os.write(2, f"AUDIT {os.geteuid()} {event} {name}\\n".encode())
 
 sys.addaudithook(note)
-sys.argv = sys.argv[3:]
+sys.argv = sys.argv[2:]
 runpy.run_path(sys.argv[0], run_name="__main__")
 """
 
@@ -60,24 +59,26 @@ def theirs() -> Iterator[Path]:
         yield directory
 
 
-def watched(theirs: Path, record: Path, *arguments: str) -> list[str]:
+def watched(theirs: Path, *arguments: str) -> list[str]:
+    """A command that writes each change below a directory to standard error."""
     program, *rest = arguments
-    return [sys.executable, "-c", WATCHED, str(record), str(theirs), script(program), *rest]
+    return [sys.executable, "-c", WATCHED, str(theirs), script(program), *rest]
 
 
-def changes(record: Path) -> dict[str, set[int]]:
+def changes(diagnostics: str) -> dict[str, set[int]]:
     """The user ids that have changed something, by the kind of change."""
     found: dict[str, set[int]] = {}
-    for line in record.read_text().splitlines():
-        user, event, _ = line.split(" ", 2)
-        found.setdefault(event, set()).add(int(user))
+    for line in diagnostics.splitlines():
+        if line.startswith("AUDIT "):
+            _, user, event, _ = line.split(" ", 3)
+            found.setdefault(event, set()).add(int(user))
     return found
 
 
 def test_daemon_makes_sockets_as_owner_of_directory(theirs: Path, tmp_path: Path) -> None:
-    record, owner = tmp_path / "record", pwd.getpwnam(OWNER).pw_uid
+    owner = pwd.getpwnam(OWNER).pw_uid
     socket = theirs / "socket"
-    command = watched(theirs, record, "tlsproxy", "--standalone", "-c", str(theirs), "--socket", str(socket))
+    command = watched(theirs, "tlsproxy", "--standalone", "-c", str(theirs), "--socket", str(socket))
     with (tmp_path / "log").open("wb") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log)
     try:
@@ -89,7 +90,7 @@ def test_daemon_makes_sockets_as_owner_of_directory(theirs: Path, tmp_path: Path
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(PATIENCE)
-    found = changes(record)
+    found = changes((tmp_path / "log").read_text())
     assert found.keys() >= {"socket.bind", "os.rename", "os.remove"}
     assert set().union(*found.values()) == {owner}
     assert not list(theirs.glob("socket*"))
@@ -110,19 +111,18 @@ def test_daemon_makes_sockets_as_owner_of_directory(theirs: Path, tmp_path: Path
     ],
     ids=" ".join,
 )
-def test_command_changes_files_as_owner_of_directory(theirs: Path, tmp_path: Path, arguments: list[str]) -> None:
+def test_command_changes_files_as_owner_of_directory(theirs: Path, arguments: list[str]) -> None:
     owner = pwd.getpwnam(OWNER)
     (theirs / "main.cf").open("a").write("smtpd_use_tls = yes\nsmtpd_use_tls = yes\n")
     (theirs / "made").write_text("key value\n")
     os.chown(theirs / "made", owner.pw_uid, owner.pw_gid)
     for kind in ("hash", "lmdb"):
         subprocess.run([script("tlsproxy-postmap"), "-c", theirs, f"{kind}:{theirs}/made"], check=True)
-    record = tmp_path / "record"
-    command = watched(theirs, record, *(each.replace("DIR", str(theirs)) for each in arguments))
+    command = watched(theirs, *(each.replace("DIR", str(theirs)) for each in arguments))
     ended = subprocess.run(command, input=b"new value\n", capture_output=True, timeout=PATIENCE)
     assert ended.returncode in (0, 1)
     assert b"fatal" not in ended.stderr
-    assert set().union(*changes(record).values()) == {owner.pw_uid}
+    assert set().union(*changes(ended.stderr.decode()).values()) == {owner.pw_uid}
 
 
 def test_link_in_place_of_temporary_file_destroys_nothing(theirs: Path, tmp_path: Path) -> None:
