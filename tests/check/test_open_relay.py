@@ -16,7 +16,6 @@ from tlsproxy.check.rule import all_rules
 from tlsproxy.check.text.sources import MainFile, MasterFile
 from tlsproxy.mail.access.relaying import CLIENTS, HELO_NAME, RECIPIENT, SENDER
 
-pytestmark = pytest.mark.postfix
 
 _SETS = 60
 _RULES = [rule for rule in all_rules() if rule.id == "R011"]
@@ -78,6 +77,7 @@ def _relays(port: int) -> bool:
     return False
 
 
+@pytest.mark.postfix
 @pytest.mark.parametrize("seed", range(5))
 def test_open_relay_verdicts_are_those_of_postfix(seed: int) -> None:
     chance = random.Random(seed)
@@ -102,3 +102,10 @@ def test_open_relay_verdicts_are_those_of_postfix(seed: int) -> None:
         with postfix:
             for port, settings in zip(ports, sets, strict=True):
                 assert (f":{port}/inet" in named) == _relays(port), settings
+
+
+def test_a_sender_that_a_table_permits_can_be_claimed_by_anybody() -> None:
+    lists = "permit_mynetworks, check_sender_access inline:{partner.example=OK}, reject_unauth_destination"
+    text = f"compatibility_level = 3.6\nsmtpd_relay_restrictions =\nsmtpd_recipient_restrictions = {lists}\n"
+    found = check(MainFile("main.cf", text), None, _RULES, release("3.7"), FileSystem(enabled=False)).findings
+    assert [(each.span.line, "<someone@partner.example>" in each.message) for each in found] == [(3, True)]

@@ -5,13 +5,15 @@ Tables are looked at where `FileSystem` allows it; others count as empty, and so
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 
-from maps import Access, Table, open_table
+from maps import Access, Table, TableError, open_table
 from postconf import ConfigError, ServiceView, View
 from postconf.syntax.expressions import ExpressionError
+from postconf.syntax.lines import decode
 
 from ...mail.access.lists import Classes, Entry, RestrictionList, Word, entries, read_list
 from ...mail.access.relaying import RelayVerdict, stranger_may_relay
@@ -26,6 +28,8 @@ from ..findings import Span
 _IN_FILES = ("btree", "cdb", "cidr", "hash", "lmdb", "pcre", "regexp", "texthash")
 _INLINE = ("inline", "static", "randmap", "pipemap", "unionmap", "fail", "environ")
 _EMPTY = "internal:unknown"
+_MOST_ENTRIES = 1000
+_MOST_SENDERS = 5
 _OF_OWN_CLIENTS = frozenset(
     (
         "permit_mynetworks",
@@ -132,9 +136,37 @@ def relay_verdict(lists: Lists) -> RelayVerdict | None:
 
     try:
         with Router(context.config, opener=opened) as router:
-            return stranger_may_relay(Smtpd(router, lists.service))
+            return stranger_may_relay(Smtpd(router, lists.service), senders=_forged_senders(lists, opened))
     except (ConfigError, ExpressionError, TableLookupError, KeyError, OSError):
         return None
+
+
+def _forged_senders(lists: Lists, opened: Callable[[str, Access], Table]) -> list[str]:
+    """Return addresses that tables of senders permit, in the lists that decide about relaying."""
+    found: list[str] = []
+    for stage in (RELAY, RECIPIENT):
+        for each in lists.entries(stage):
+            if each.restriction and each.restriction.name == "check_sender_access" and each.argument:
+                try:
+                    table = opened(each.argument.text, Access())
+                    found += islice(_permitted_senders(table), _MOST_SENDERS)
+                    table.close()
+                except (TableError, OSError):
+                    continue
+    return found[:_MOST_SENDERS]
+
+
+def _permitted_senders(table: Table) -> Iterator[str]:
+    """Yield an address for each key of a table, up to a bound, whose value permits."""
+    for key, value in islice(table.entries(), _MOST_ENTRIES):
+        name, word = decode(key), decode(value).split(" ")[0].lower()
+        if not (word in ("ok", "permit") or word.isdigit()):
+            continue
+        local, at, domain = name.rpartition("@")
+        if at:
+            yield f"{local}@{domain or 'stranger.example'}"
+        elif "." in name:
+            yield f"someone@{name.lstrip('.')}"
 
 
 def has_argument(entry: Entry) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterator
 
-from ...mail.access.relaying import RECIPIENT, RelayVerdict
+from ...mail.access.relaying import RECIPIENT, SENDER, RelayVerdict
 from ..context import Context
 from ..facts.access import Lists, relay_verdict, smtpd_lists
 from ..findings import Finding, Severity, Span
@@ -80,7 +80,8 @@ class OpenRelay(Rule):
     """Anybody may send mail to anybody.
 
     Decided by an evaluation of the lists, as smtpd(8) does it, for a client outside mynetworks that has not logged in,
-    and addresses that are not of this site. Tables are asked where they are there.
+    and addresses that are not of this site. Tables are asked where they are there; a sender that one of them permits in
+    front of the relay control is tried too, since a sender address is only a claim.
     """
 
     id = "R011"
@@ -118,10 +119,11 @@ class OpenRelay(Rule):
         span = related[-1][0] if related else context.span("smtpd_relay_restrictions", lists.view)
         why = verdict.path[-1].restriction if verdict.path else "nothing rejects it"
         where = f" through {lists.service}" if lists.service else ""
-        client = verdict.session.client.address
+        client, sender = verdict.session.client.address, verdict.session.sender
+        claim = "" if sender in ("", SENDER) else f", with the sender <{sender}>, which anybody can claim,"
         return self.finding(
             span,
-            f"open relay: {client} may send mail for <{RECIPIENT}>{where} ({why})",
+            f"open relay: {client} may send mail for <{RECIPIENT}>{where}{claim} ({why})",
             "permit own clients only, in front of reject_unauth_destination",
             related=related[:-1],
         )

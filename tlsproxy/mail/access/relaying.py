@@ -18,7 +18,7 @@ from .world import NOWHERE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from .session import Conversation, Exchange
     from .smtpd import Smtpd
@@ -57,13 +57,16 @@ class RelayVerdict(NamedTuple):
         return tuple(step for step in self.steps if step.outcome in wanted)
 
 
-def stranger_may_relay(smtpd: Smtpd, world: World = NOWHERE) -> RelayVerdict:
-    """Return whether a stranger may relay through a service: the worst verdict of several attempts."""
-    verdicts = [_verdict(smtpd, session, world) for session in _sessions(smtpd)]
+def stranger_may_relay(smtpd: Smtpd, world: World = NOWHERE, senders: Iterable[str] = ()) -> RelayVerdict:
+    """Return whether a stranger may relay through a service: the worst verdict of several attempts.
+
+    `senders`: addresses that the stranger claims to have, besides one that no table knows.
+    """
+    verdicts = [_verdict(smtpd, session, world) for session in _sessions(smtpd, senders)]
     return max(verdicts, key=lambda verdict: (verdict.permits, bool(verdict.depends)))
 
 
-def _sessions(smtpd: Smtpd) -> Iterator[Session]:
+def _sessions(smtpd: Smtpd, senders: Iterable[str]) -> Iterator[Session]:
     """Yield what is tried: one client, and what else could be answered differently."""
     tls = Tls() if smtpd.requires_tls else None
     first, *others = CLIENTS
@@ -74,6 +77,8 @@ def _sessions(smtpd: Smtpd) -> Iterator[Session]:
             yield Session(client, HELO_NAME, SENDER, (RECIPIENT,), tls=tls)
     if asks_tables:
         yield Session(first, HELO_NAME, "", (RECIPIENT,), tls=tls)
+    for sender in senders:
+        yield Session(first, HELO_NAME, sender, (RECIPIENT,), tls=tls)
 
 
 def _is_trusted(smtpd: Smtpd, client: Client) -> bool:
