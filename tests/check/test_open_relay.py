@@ -16,7 +16,6 @@ from tlsproxy.check.rule import all_rules
 from tlsproxy.check.text.sources import MainFile, MasterFile
 from tlsproxy.mail.access.relaying import CLIENTS, HELO_NAME, RECIPIENT, SENDER
 
-
 _SETS = 60
 _RULES = [rule for rule in all_rules() if rule.id == "R011"]
 _ELEMENTS = (
