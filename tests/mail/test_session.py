@@ -228,6 +228,11 @@ def test_postscreen_list_decides_before_smtpd(make_config):
         config = make_config(MASTER, **settings, **lists)
         screening = Postscreen(config.service("25", "inet")).screen(CLIENT, NOWHERE)
         assert screening.outcome == outcome
+        replies = {
+            "drop": "521 5.3.2 Service currently unavailable",
+            "reject": "550 5.3.2 Service currently unavailable",
+        }
+        assert screening.reply == replies.get(outcome, "")
         assert [step.outcome for step in screening.steps][:2] == ["dunno", "reject"]
 
 
@@ -241,4 +246,8 @@ def test_postscreen_lists_of_dns_add_up(make_config):
     for words, outcome in ((("listed", "unlisted"), "reject"), (("listed", "listed"), "pass")):
         names = ("dnsbl:one.example", "dnsbl:two.example")
         assumed = dict(parse_assumption(f"{name}={word}") for name, word in zip(names, words, strict=True))
-        assert service.screen(CLIENT, World(assumed)).outcome == outcome
+        screening = service.screen(CLIENT, World(assumed))
+        assert screening.outcome == outcome
+        if outcome == "reject":
+            text = "550 5.7.1 Service unavailable; client [203.0.113.7] blocked using one.example"
+            assert screening.reply == text

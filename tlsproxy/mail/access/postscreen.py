@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from postconf import ConfigError
 from postconf.syntax.mastercf import split_words
 from postconf.values import LIST_SEPARATORS
 
@@ -36,6 +37,8 @@ class Screening(NamedTuple):
     outcome: str
     steps: tuple[Step, ...]
     reply: str = ""
+    depends: tuple[str, ...] = ()
+    """Names of the questions to the world whose answers would change the outcome."""
 
 
 class Postscreen:
@@ -57,7 +60,7 @@ class Postscreen:
             # Named blacklist before Postfix 3.6, which still reads that name.
             names = ("postscreen_denylist_action", "postscreen_blacklist_action")
             action = self._settings.text(next(name for name in names if name in self._view)) or "ignore"
-            done = _outcome(action, client, steps)
+            done = _outcome(action, "5.3.2 Service currently unavailable", steps)
             if done is not None:
                 return done
         return self._dns_lists(client, world, steps) or Screening("pass", tuple(steps))
@@ -94,23 +97,35 @@ class Postscreen:
         sites = [word for word, _ in split_words(settings.text("postscreen_dnsbl_sites"), LIST_SEPARATORS)]
         if action == "ignore" or not sites:
             return None
-        score = 0
+        place = settings.place("postscreen_dnsbl_sites")
+        score, worst, blamed = 0, 0, ""
         for site in sites:
-            zone, star, weight = site.partition("*")
-            detail = f"{reversed_address(client.address)}.{zone.partition('=')[0]}"
-            listed = world.ask(Question(Kind.LIST, zone, detail), LISTED_OR_NOT).word == "listed"
-            score += (int(weight) if star else 1) if listed else 0
-            outcome = "reject" if listed else "dunno"
-            steps.append(Step("postscreen_dnsbl_sites", site, "", settings.place("postscreen_dnsbl_sites"), outcome))
+            zone, star, text = site.partition("*")
+            weight = self._weight(site, text) if star else 1
+            domain = zone.partition("=")[0]
+            question = Question(Kind.LIST, zone, f"{reversed_address(client.address)}.{domain}")
+            listed = world.ask(question, LISTED_OR_NOT).word == "listed"
+            steps.append(Step("postscreen_dnsbl_sites", site, "", place, "reject" if listed else "dunno"))
+            if listed:
+                score += weight
+                if not blamed or weight > worst:
+                    worst, blamed = weight, domain
         if score < settings.number("postscreen_dnsbl_threshold"):
             return None
-        return _outcome(action, client, steps)
+        return _outcome(action, f"5.7.1 Service unavailable; client [{client.address}] blocked using {blamed}", steps)
+
+    def _weight(self, site: str, text: str) -> int:
+        try:
+            return int(text)
+        except ValueError:
+            message = f'bad DNSBL weight factor "{text}" in "{site}"'
+            place = self._settings.place("postscreen_dnsbl_sites")
+            raise ConfigError(message, place, "write a number behind the *") from None
 
 
-def _outcome(action: str, client: Client, steps: list[Step]) -> Screening | None:
+def _outcome(action: str, text: str, steps: list[Step]) -> Screening | None:
     if action == "drop":
-        return Screening("drop", tuple(steps), "521 5.3.2 Service currently unavailable")
+        return Screening("drop", tuple(steps), f"521 {text}")
     if action == "enforce":
-        text = f"550 5.7.1 Service unavailable; client [{client.address}] blocked using postscreen"
-        return Screening("reject", tuple(steps), text)
+        return Screening("reject", tuple(steps), f"550 {text}")
     return None

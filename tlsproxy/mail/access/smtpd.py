@@ -265,11 +265,19 @@ def service_of(router: Router, service: str, *, traces: bool = True) -> Smtpd:
     try:
         program = router.view(service).view
     except KeyError:
-        raise ServiceError(f"no service {service} in {router.config.directory}/master.cf") from None
+        raise ServiceError(
+            f"no service {service} in {router.config.directory}/master.cf; {_services(router.config)}"
+        ) from None
     command = _program(program)
     if command != "smtpd":
-        raise ServiceError(f"{service} is a service of {command or 'no program'}(8), not of smtpd(8)")
+        of = f"of {command}(8)" if command else "of no program"
+        raise ServiceError(f"{service} is a service {of}, not of smtpd(8); {_services(router.config)}")
     return Smtpd(router, service, traces=traces)
+
+
+def _services(config: Config) -> str:
+    names = [view.service.key for view in config.services() if _program(view) == "smtpd"]
+    return f"smtpd(8) has {', '.join(dict.fromkeys(names))}" if names else "smtpd(8) has none"
 
 
 def _program(view: View) -> str:

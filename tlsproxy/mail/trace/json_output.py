@@ -14,7 +14,10 @@ JsonObject = dict[str, object]
 def trace_object(trace: Trace) -> JsonObject:
     """Return a trace as an object for `json.dumps`."""
     screening = trace.screening
-    before = {} if screening is None else {"postscreen": {"outcome": screening.outcome, "reply": screening.reply}}
+    before: JsonObject = {}
+    if screening is not None:
+        shown = {"outcome": screening.outcome, "reply": screening.reply, "depends": list(screening.depends)}
+        before = {"postscreen": shown}
     return {
         **before,
         "replies": [_reply(each) for each in trace.conversation.exchanges],

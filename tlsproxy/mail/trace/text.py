@@ -42,7 +42,10 @@ def _screening_lines(trace: Trace, tracer: Tracer) -> Iterator[str]:
     screening = trace.screening
     if screening is None:
         return
-    yield f"{f'postscreen(8) in front of {tracer.service}':{_WIDTH}}  {screening.outcome}"
+    title = f"postscreen(8) in front of {tracer.service}"
+    yield f"{title:{_WIDTH}}  {' '.join(each for each in (screening.outcome, screening.reply) if each)}"
+    if screening.depends:
+        yield f"  depends on {', '.join(screening.depends)}: this is the answer if nothing there objects"
     for step in screening.steps:
         yield from _step_lines(step)
 

@@ -95,7 +95,10 @@ class Tracer:
         if self.postscreen is None:
             return None
         postscreen = self.postscreen
-        return explore(lambda each: postscreen.screen(session.client, each), world).branches[0].outcome
+        exploration = explore(lambda each: postscreen.screen(session.client, each), world)
+        quiet = exploration.branches[0].outcome
+        questions = exploration.responsible(lambda other: other.outcome != quiet.outcome)
+        return quiet._replace(depends=tuple(question.name for question in questions))
 
 
 def _postscreen(config: Config, service: str) -> Postscreen | None:
