@@ -1,4 +1,4 @@
-"""The commands in samples/trace and in the pre-commit hook, run as written; and the output in docs/trace.md."""
+"""The commands of samples/trace and of the pre-commit hook, as they are written, and the output in docs/trace.md."""
 
 from __future__ import annotations
 

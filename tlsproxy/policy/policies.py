@@ -45,14 +45,14 @@ class Policy:
     dane: Dane | None = None
     """TLSA records, fingerprints, or trust anchors in the same form."""
     protocols: str = ""
-    ciphers: str = ""
-    exclusions: str = ""
+    cipher_grade: str = ""
+    cipher_exclusions: str = ""
     servername: str = ""
     connection_reuse: bool = False
     enable_rpk: bool = False
     mx_patterns: tuple[str, ...] = ()
     """An MTA-STS policy's patterns of mail exchangers, if they are to be enforced."""
-    forced_failure: str = ""
+    forced_failure_type: str = ""
     """Why verification fails whatever the certificate: the reason of an outside policy that can't be had."""
 
     def authorizes_mx(self, name: str) -> bool:
@@ -213,12 +213,12 @@ class Policies:
         return replace(
             policy,
             protocols=_given(entry.protocols, settings.mandatory_protocols if mandatory else settings.protocols),
-            ciphers=_given(entry.ciphers, settings.mandatory_ciphers if mandatory else settings.ciphers),
-            exclusions=" ".join(each for each in exclusions if each),
+            cipher_grade=_given(entry.ciphers, settings.mandatory_ciphers if mandatory else settings.ciphers),
+            cipher_exclusions=" ".join(each for each in exclusions if each),
             servername=_given(entry.servername, settings.servername),
             connection_reuse=_given(entry.connection_reuse, settings.connection_reuse),
             enable_rpk=_given(entry.enable_rpk, settings.enable_rpk),
-            forced_failure=entry.policy_failure or "",
+            forced_failure_type=entry.policy_failure or "",
         )
 
     def _with_fingerprints(self, policy: Policy, entry: Entry) -> Policy:

@@ -109,8 +109,8 @@ def _compare(policy: Policy, expected: Decision) -> None:
     assert policy.match == start.matchargv
     assert _comparable(policy.dane) == _comparable(start.dane)
     assert policy.protocols == start.protocols
-    assert policy.ciphers == start.cipher_grade
-    assert policy.exclusions == start.cipher_exclusions
+    assert policy.cipher_grade == start.cipher_grade
+    assert policy.cipher_exclusions == start.cipher_exclusions
     assert policy.servername == start.sni
     assert policy.destination.domain == start.nexthop
     assert policy.destination.host.name == start.host

@@ -1,4 +1,4 @@
-"""The one place that touches OpenSSL's private binding, with `openssl_peer` and `openssl_hooks`.
+"""OpenSSL's private binding: connections, contexts, keys. Its siblings `callbacks`, `peers` and `paths` touch it, too.
 
 Everything here goes through `OpenSSL._util.lib` and `.ffi`, which pyOpenSSL does not promise to keep. What is needed is
 looked up once, at import; what is missing is named in the `ImportError`.
