@@ -92,9 +92,20 @@ class Relay:
         self._remote_socket: socket.SocketType | None = None
         self._ssl = ssl
 
-    def start(self) -> None:
-        """Wait for what comes, on either side."""
-        self._set_interest()
+    def watch(self) -> None:
+        """Wait for what comes, on either side; but read no side whose bytes can't be passed on."""
+        up, down = self.up_pending, self._down_pending
+        watch = self._loop.watch
+        watch(
+            self._local,
+            (0 if down else IN) | (OUT if up else 0),
+            self._on_blocked_local if up else self._on_local,
+        )
+        watch(
+            self._remote,
+            (0 if up else IN) | (OUT if down else 0),
+            self._on_blocked_remote if down else self._on_remote,
+        )
 
     def close(self) -> None:
         """Give up the descriptors, before the session closes them."""
@@ -169,7 +180,7 @@ class Relay:
         error = SSL_get_error(self._ssl, written)
         if error in (ERROR_WANT_WRITE, ERROR_WANT_READ):
             self._down_pending = bytes(_view[:count])
-            self._set_interest()
+            self.watch()
         else:
             self.session.relay_ended(_closed_or_failed(error))
 
@@ -216,24 +227,9 @@ class Relay:
 
     def _go_on(self, end: End | None) -> None:
         if end is None:
-            self._set_interest()
+            self.watch()
         else:
             self.session.relay_ended(end)
-
-    def _set_interest(self) -> None:
-        """Read no side whose bytes can't be passed on."""
-        up, down = self.up_pending, self._down_pending
-        watch = self._loop.watch
-        watch(
-            self._local,
-            (0 if down else IN) | (OUT if up else 0),
-            self._on_blocked_local if up else self._on_local,
-        )
-        watch(
-            self._remote,
-            (0 if up else IN) | (OUT if down else 0),
-            self._on_blocked_remote if down else self._on_remote,
-        )
 
 
 def _closed_or_failed(error: int) -> End:

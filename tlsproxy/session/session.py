@@ -147,7 +147,7 @@ class Session:
         """Go on in another state: its limit begins, and its handlers get what comes."""
         self._state = state
         self._touched = self._loop.now
-        self._limit = state.limit.seconds(self._request)
+        self._limit = states.seconds(state.limit, self._request)
         if state.local is not None:
             self._loop.watch(self._local.fileno(), state.local_events, getattr(self, state.local))
         if state.remote is not None:
@@ -212,8 +212,10 @@ class Session:
                 self._refuse()
             else:
                 self._plan = plan
-                self._enter(states.PREPARING)
+                state = self._state
                 plan.when_ready(self._promise)
+                if self._state is state and self._local.fileno() >= 0:  # neither answered nor ended
+                    self._enter(states.PREPARING)
 
     def _plan_client(self, reader: RequestReader) -> SessionPlan | None:
         role = self._owner.client_role
@@ -382,7 +384,7 @@ class Session:
                 self._log.warning("cannot send TLS context: Broken pipe")
                 self.end()
                 return
-        relay.start()
+        relay.watch()
 
     # -- relaying, shutting down, draining
 

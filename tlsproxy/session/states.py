@@ -5,7 +5,7 @@ state              what may come                          limit                 
 =================  =====================================  =====================  ==================================
 requesting         the request begins                     100 s                  end, silently
 reading settings   the rest of the request                10 s                   warning, end
-preparing          nothing: the answer is not out yet     100 s                  end, silently
+preparing          nothing: tlsmgr(8) has not answered    100 s                  end, silently
 refused            the local peer closes                  100 s                  end, silently
 awaiting           the remote peer's descriptor           100 s                  end, silently
 greeted            the remote peer's first bytes          first of the request   warning, handshake failed, end
@@ -21,7 +21,6 @@ end of either side ends the session in every state, and so does an event that th
 
 from __future__ import annotations
 
-from enum import Enum, auto
 from typing import Final, NamedTuple
 
 from ..loop import EDGE, IN, OUT
@@ -36,30 +35,25 @@ _SESSION_GRACE = 10
 _MAX_TIMEOUT = 7 * 24 * 3600
 
 
-class Limit(Enum):
-    """How long nothing may happen in a state."""
+HANDSHAKE, SESSION = "handshake_timeout", "session_timeout"
+"""Limits that the request says, by the names of its fields."""
 
-    REQUEST = auto()
-    SETTINGS = auto()
-    HANDSHAKE = auto()
-    SESSION = auto()
 
-    def seconds(self, request: Request) -> float:
-        """Return the limit of a session with this request; nonsense (a negative one) means at once, as 0 does."""
-        if self is Limit.REQUEST:
-            return REQUEST_TIMEOUT
-        if self is Limit.SETTINGS:
-            return _SETTINGS_TIMEOUT
-        if self is Limit.HANDSHAKE:
-            return min(max(request.handshake_timeout, 0), _MAX_TIMEOUT)
-        return min(max(request.session_timeout, 0), _MAX_TIMEOUT) + _SESSION_GRACE
+def seconds(limit: float | str, request: Request) -> float:
+    """Return a limit of a session with this request; nonsense (a negative one) means at once, as 0 does."""
+    if not isinstance(limit, str):
+        return limit
+    asked: int = getattr(request, limit)
+    bounded = 0 if asked < 0 else min(asked, _MAX_TIMEOUT)
+    return bounded + _SESSION_GRACE if limit == SESSION else bounded
 
 
 class State(NamedTuple):
     """One row of the table. Handlers and what is done at the limit are methods of `session.Session`, by name."""
 
     name: str
-    limit: Limit
+    limit: float | str
+    """In seconds, or HANDSHAKE or SESSION."""
     at_limit: str
     local: str | None = None
     """The handler of events of the local peer; None: the relay's."""
@@ -75,36 +69,36 @@ class State(NamedTuple):
 
 REQUESTING: Final = State(
     "requesting",
-    Limit.REQUEST,
+    REQUEST_TIMEOUT,
     "end",
     local="on_request",
-    leads_to=("reading settings", "preparing", "refused"),
+    leads_to=("reading settings", "preparing", "refused", "awaiting"),
 )
 READING_SETTINGS: Final = State(
     "reading settings",
-    Limit.SETTINGS,
+    _SETTINGS_TIMEOUT,
     "on_half_request",
     local="on_request",
-    leads_to=("preparing", "refused"),
+    leads_to=("preparing", "refused", "awaiting"),
 )
 PREPARING: Final = State(
     "preparing",
-    Limit.REQUEST,
+    REQUEST_TIMEOUT,
     "end",
     local="on_unexpected",
     leads_to=("refused", "awaiting"),
 )
-REFUSED: Final = State("refused", Limit.REQUEST, "end", local="on_unexpected")
+REFUSED: Final = State("refused", REQUEST_TIMEOUT, "end", local="on_unexpected")
 AWAITING: Final = State(
     "awaiting",
-    Limit.REQUEST,
+    REQUEST_TIMEOUT,
     "end",
     local="on_descriptor",
     leads_to=("greeted", "handshaking"),
 )
 GREETED: Final = State(
     "greeted",
-    Limit.HANDSHAKE,
+    HANDSHAKE,
     "on_handshake_limit",
     local="on_early_local",
     remote="on_hello",
@@ -112,7 +106,7 @@ GREETED: Final = State(
 )
 HANDSHAKING: Final = State(
     "handshaking",
-    Limit.HANDSHAKE,
+    HANDSHAKE,
     "on_handshake_limit",
     local="on_early_local",
     remote="on_handshake",
@@ -120,13 +114,13 @@ HANDSHAKING: Final = State(
 )
 RELAYING: Final = State(
     "relaying",
-    Limit.SESSION,
+    SESSION,
     "on_session_limit",
     leads_to=("shutting down", "draining"),
 )
 SHUTTING_DOWN: Final = State(
     "shutting down",
-    Limit.SESSION,
+    SESSION,
     "on_session_limit",
     local="on_unexpected",
     local_events=0,
@@ -135,7 +129,7 @@ SHUTTING_DOWN: Final = State(
 )
 DRAINING: Final = State(
     "draining",
-    Limit.SESSION,
+    SESSION,
     "on_session_limit",
     local="on_drain",
     local_events=OUT,
