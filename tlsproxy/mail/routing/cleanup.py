@@ -12,7 +12,7 @@ from postconf import ConfigError
 
 from ..addresses import fold, quoted, unquoted
 from ..decisions import Decision
-from ..tables import Found, TableLookupError
+from ..tables import Found, MapList, TableLookupError
 from ..view import MailView
 from .mapping import AddressMapper, ExpansionError
 from .rewriting import Rewriter
@@ -64,16 +64,18 @@ class Cleanup:
         self.by_original = view.yes("enable_original_recipient")
         self.empty_recipient = view.text("empty_address_recipient")
         self._canonical = {
-            each: [
-                maps
-                for parameter, classes in (
-                    (own, own.replace("_maps", "_classes")),
-                    ("canonical_maps", "canonical_classes"),
-                )
-                if (maps := view.maps(parameter)) and each in _mask(view, classes, _CLASSES)
-            ]
-            for each, own in ((_SENDER, "sender_canonical_maps"), (_RECIPIENT, "recipient_canonical_maps"))
+            _SENDER: self._canonical_maps(_SENDER, "sender_canonical"),
+            _RECIPIENT: self._canonical_maps(_RECIPIENT, "recipient_canonical"),
         }
+
+    def _canonical_maps(self, role: str, own: str) -> list[MapList]:
+        """Return the canonical tables for addresses in a role: those for that role only come first."""
+        found = []
+        for name in (own, "canonical"):
+            maps = self.view.maps(f"{name}_maps")
+            if maps and role in _mask(self.view, f"{name}_classes", _CLASSES):
+                found.append(maps)
+        return found
 
     def envelope(self, sender: str, *recipients: str, mappings: bool = True) -> Envelope:
         """Return the envelope of a message; sender and recipients are in internal form.
