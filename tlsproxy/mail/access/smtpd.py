@@ -263,12 +263,12 @@ def open_service(config: Config, service: str, *, traces: bool = True, opener: O
 def service_of(router: Router, service: str, *, traces: bool = True) -> Smtpd:
     """Return a service of smtpd(8) as `open_service` does, for a router that other services have as well."""
     try:
-        program = router.view(service).view
+        view = router.view(service or "/").view
     except KeyError:
         raise ServiceError(
             f"no service {service} in {router.config.directory}/master.cf; {_services(router.config)}"
         ) from None
-    command = _program(program)
+    command = _program(view)
     if command != "smtpd":
         of = f"of {command}(8)" if command else "of no program"
         raise ServiceError(f"{service} is a service {of}, not of smtpd(8); {_services(router.config)}")
