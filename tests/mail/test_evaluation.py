@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import hypothesis
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tlsproxy.mail.access.facts import Client, Session
+import postconf
+from tlsproxy.mail.access.facts import Client, Session, Tls
 from tlsproxy.mail.access.replies import fix_status, printable, rejection, split_status
+from tlsproxy.mail.access.restrictions import RESTRICTIONS, STAGES
 from tlsproxy.mail.access.session import converse
 from tlsproxy.mail.access.smtpd import open_service
 from tlsproxy.mail.access.world import AssumptionError, World, parse_assumption
@@ -171,8 +174,6 @@ def test_servers_of_a_domain_are_looked_up(make_config):
 
 
 def test_removed_restrictions_are_mistakes_in_later_releases(make_config, tmp_path):
-    import postconf
-
     make_config(MASTER, smtpd_relay_restrictions="check_relay_domains", local_recipient_maps="")
     answers = {}
     for version in ("3.7.11", "3.9.14"):
@@ -204,3 +205,30 @@ def test_rejection_is_always_a_reply(code, status, words, utf8):
 def test_fixed_status_keeps_its_class(status, subject):
     assert fix_status(status, subject)[0] == status[0]
     assert split_status("5.7.1", f"{status} text") == (status, "text")
+
+
+_ODD_WORDS = """
+inline:{{a=b}} static:REJECT fail:x { } {} {static:x,{y=z}} {unix:p,a=b} : a: hash:/no/such pcre:{{/x/ OK}}
+regexp:/etc/passwd
+cidr:{{0.0.0.0/0 OK}} 1 -1 \u00e9 $x list= list.example=127.0.0.[1.. unix:private/x one ONE proxy:static:ok
+unionmap:{static:a} texthash:
+"""
+_WORDS = st.sampled_from([*RESTRICTIONS, *_ODD_WORDS.split()])
+
+
+@hypothesis.settings(max_examples=150, suppress_health_check=[hypothesis.HealthCheck.function_scoped_fixture])
+@given(st.dictionaries(st.sampled_from([each.parameter for each in STAGES]), st.lists(_WORDS, max_size=6), max_size=4))
+def test_any_list_gets_an_answer_or_a_start_up_error(make_config, lists):
+    settings = {name: " ".join(words) for name, words in lists.items()}
+    settings["smtpd_sasl_auth_enable"] = "yes"
+    settings["smtpd_restriction_classes"] = "one"
+    try:
+        config = make_config(MASTER, one="check_client_access static:one", local_recipient_maps="", **settings)
+        smtpd = open_service(config, "smtp/inet")
+    except postconf.ConfigError:
+        return
+    tls = Tls("AA", "BB", False, "joe")
+    session = Session(CLIENT, "mx.partner.example", "a@else.example", (OWN, "b@far.example"), "joe", tls)
+    conversation = converse(smtpd, session, World())
+    assert [each.command for each in conversation.exchanges][:3] == ["CONNECT", "HELO", "MAIL"]
+    assert all(each.reply.code == 0 or 200 <= each.reply.code <= 599 for each in conversation.exchanges)
