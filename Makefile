@@ -16,7 +16,7 @@ BY_SYSTEM := VENV=$(SYSTEM) PYTHON=$(SYSTEM_PYTHON)
 
 SOURCES := pyproject.toml README.md $(shell find postconf maps tlsproxy bin -type f -not -name '*.pyc' 2>/dev/null)
 
-.PHONY: bench demo test soak mutation lint types unit system peers upgrade-peers golden dev clean
+.PHONY: pictures bench demo test soak mutation lint types unit system peers upgrade-peers golden dev clean
 
 demo: $(VENV)/.wheel
 	$(BIN)/python -P samples/starttls/demo.py
@@ -64,6 +64,10 @@ peers:
 # Debian 13's Postfix below build/, as the new side of upgrades; nothing is installed.
 upgrade-peers: peers
 	tests/install-upgrade-peers
+
+# What README.md shows of the commands.
+pictures: $(VENV)/.dev $(VENV)/.wheel
+	$(BIN)/python tools/make_pictures.py
 
 # Record anew what Postfix decides and logs; needs root and the Postfix of the distribution.
 golden: $(VENV)/.dev

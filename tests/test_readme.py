@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import os
 import re
 import subprocess
@@ -37,3 +38,28 @@ def test_a_bad_configuration_is_named_as_the_readme_says(tmp_path: Path) -> None
     assert run.returncode == 1
     assert run.stderr in (ROOT / "README.md").read_text()
     assert run.stderr.startswith("tlsproxy: fatal: ./main.cf:3:28: ")
+
+
+def test_links_in_the_documents_lead_somewhere() -> None:
+    documents = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "samples").rglob("*.md")]
+    for document in documents:
+        text = re.sub(r"```.*?```|`[^`]*`", "", document.read_text(), flags=re.DOTALL)
+        for target in re.findall(r"\]\(([^)\s]+)\)", text):
+            path, _, anchor = target.partition("#")
+            if path.startswith("http"):
+                continue
+            file = document.parent / path if path else document
+            assert file.exists(), f"{document}: {target}"
+            if anchor:
+                headings = re.findall(r"^#+ (.*)$", file.read_text(), re.MULTILINE)
+                anchors = {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+                assert anchor in anchors, f"{document}: {target}"
+
+
+def test_pictures_show_what_the_readme_shows() -> None:
+    for name, command in (("check", "tlsproxy-check --no-fs"), ("trace", "tlsproxy-trace -c samples/trace")):
+        picture = (ROOT / "docs" / "images" / f"{name}.svg").read_text()
+        shown = re.sub(r"\s+", "", html.unescape(re.sub(r"<[^>]*>", "", picture[picture.index("<g ") :])))
+        block = next(block for block in BLOCKS if block.startswith(f"$ {command}"))
+        for line in block.splitlines()[1:]:
+            assert re.sub(r"\s+", "", line)[:40] in shown.replace("\xa0", ""), line
