@@ -42,8 +42,67 @@ MODULES = {
 PATIENCE = 60
 """Seconds that a run of the tests may take."""
 
-# Survivors that can't be told from the original, by what the line says: why.
-EQUIVALENT: dict[str, dict[str, str]] = {}
+MEMORY = "OpenSSL fails here for want of memory only"
+FREED = "what is left behind does not change a verdict"
+FLAG = "the bit has no meaning in X509_VERIFY_PARAM_set_flags(3)"
+AGAIN = "looking once more finds the same, and a finding keeps the first error of a place"
+STATIC = "the truth value is for mypy; a test sees that there is none at run time"
+CAUGHT = "what this keeps away is refused by the next condition, too"
+EQUIVALENT: dict[str, dict[str, str]] = {
+    "verification.verify": {
+        "if self._reach is None: (condition to True)": AGAIN,
+        "if self._names_checked: (condition to False)": AGAIN,
+        "self._names_checked = True (assignment left out)": AGAIN,
+        "if hosts: (condition to True)": "without hosts no name matches, and none is missed",
+    },
+    "verification.strength": {
+        "return key.curve.key_size >= _ORDER_BITS (GtE to Gt)": "there is no curve of 160 bits in the library",
+    },
+    "verification.dane": {
+        "if record.mtype != FULL: (condition to True)": "full data have no rank, which is the lowest",
+    },
+    "verification.names": {
+        'if "\\0" in candidate or not reference or not candidate: (operand 1 left out)': CAUGHT,
+        'if "\\0" in candidate or not reference or not candidate: (operand 2 left out)': CAUGHT,
+        'return idna.encode(name, uts46=True, transitional=False).decode("ascii") (False to True)': (
+            "the library has no transitional processing any more"
+        ),
+    },
+    "verification.der": {
+        "if not 1 <= size <= 4 or len(data) - position < size: (operand 1 left out)": CAUGHT,
+        "if not 1 <= size <= 4 or len(data) - position < size: (Sub to Add)": CAUGHT,
+        "del fields[0] (0 to 1)": "neither the version nor the serial number is looked at",
+        'century = b"19" if element.content >= b"50" else b"20" (GtE to Gt)': "a time is longer than its year",
+    },
+    "verification.verify_error": {
+        "if not ends or ends <= now: (operand 0 left out)": "an empty text is the least one",
+    },
+    "openssl.paths": {
+        "require( (call left out)": "the library has these functions",
+        "_PARTIAL_CHAIN, _NO_CHECK_TIME = 0x80000, 0x200000 (524288 to 524289)": FLAG,
+        "_PARTIAL_CHAIN, _NO_CHECK_TIME = 0x80000, 0x200000 (2097152 to 2097153)": FLAG,
+        "def __init__(self, chain: Sequence[Certificate], anchors: Sequence[Certificate], flags: int = 0) -> None:"
+        " (0 to 1)": FLAG,
+        **{
+            "if not TYPE_CHECKING:  # mypy refuses a truth value only where it sees none (error code truthy-bool)"
+            f" ({change})": STATIC
+            for change in ("condition to True", "condition to False", "not left out")
+        },
+        "if self._context == ffi.NULL: (condition to False)": MEMORY,
+        "if stack == ffi.NULL: (condition to False)": MEMORY,
+        "return () (return None)": MEMORY,
+        "if tried.verified and tried.certificates: (operand 1 left out)": MEMORY,
+        "return Reach(tried.certificates or (chain[0],)) (operand 1 left out)": MEMORY,
+        "return Reach(tried.certificates or (chain[0],)) (0 to 1)": MEMORY,
+        "self.verified = begun and lib.X509_verify_cert(self._context) == 1 (operand 0 left out)": MEMORY,
+        "error, lib.X509_STORE_CTX_get_error_depth(self._context), self._leaf if blamed is None else blamed"
+        " (condition to False)": MEMORY,
+        "lib.X509_STORE_CTX_free(self._context) (call left out)": FREED,
+        "clear_errors() (call left out)": FREED,
+        "lib.sk_X509_free(stack) (call left out)": FREED,
+    },
+}
+"""Survivors that can't be told from the original, by what the line says and what was changed: why."""
 
 
 class Mutant(NamedTuple):

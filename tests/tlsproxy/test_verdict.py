@@ -30,7 +30,7 @@ MATCHED = PeerStatus.MATCHED | PeerStatus.SECURED
 
 
 @given(st.sampled_from(SecurityLevel), st.none() | st.integers(-5, 200), st.booleans())
-def test_nothing_matches_but_what_has_no_error_at_a_level_that_verifies(
+def test_only_what_has_no_error_matches_where_a_level_verifies(
     level: SecurityLevel, error: int | None, keeps: bool
 ) -> None:
     status = peer_status(level, error, mismatch_keeps_trust=keeps)
@@ -82,6 +82,10 @@ def test_after_an_exception_no_later_step_makes_it_good(policy: Policy, steps: l
             answer = judge.answer.error
         if raised:
             assert answer == judge.answer.error == UNSPECIFIED
+
+
+def test_limit_is_that_of_postfix_unless_asked_otherwise() -> None:
+    assert Policy(SecurityLevel.MAY).highest == 11
 
 
 def test_what_was_never_looked_at_is_not_good() -> None:
@@ -524,7 +528,7 @@ def test_judge_knows_the_time() -> None:
 
 
 def test_judge_in_doubt_stays_so_when_things_get_better() -> None:
-    answers = iter([ValueError("unforeseen"), taken(LEAF, ISSUER), taken(LEAF, ISSUER)])
+    answers = iter([ValueError("unforeseen"), *[taken(LEAF, ISSUER)] * 9])
 
     def chain() -> list[Certificate]:
         answer = next(answers)
@@ -532,10 +536,26 @@ def test_judge_in_doubt_stays_so_when_things_get_better() -> None:
             raise answer
         return answer
 
-    judge = Judge(Policy(SecurityLevel.DANE, (HOST,), (record(2, 0, 0, ROOT),), digests=DIGESTS), chain)
+    judge = Judge(Policy(SecurityLevel.VERIFY, (HOST,), digests=DIGESTS), chain)
     with pytest.raises(ValueError, match="unforeseen"):
-        judge.step(False, 20, 1, None)
-    assert judge.step(True, OK, 0, None) == UNSPECIFIED
+        judge.step(*WHOLE[0])
+    assert [judge.step(*step) for step in WHOLE] == [UNSPECIFIED] * 3
+    assert judge.answer.error == UNSPECIFIED
+
+
+def test_exception_after_a_proof_takes_it_back() -> None:
+    answers = iter([*[taken(LEAF, ISSUER)] * 3, None])
+
+    def chain() -> list[Certificate]:
+        answer = next(answers)
+        if answer is None:
+            raise ValueError("unforeseen")
+        return answer
+
+    judge = Judge(Policy(SecurityLevel.VERIFY, (HOST,), digests=DIGESTS), chain)
+    assert [judge.step(*step) for step in WHOLE][-1] == OK
+    with pytest.raises(ValueError, match="unforeseen"):
+        judge.step(*WHOLE[2])
     assert judge.answer.error == UNSPECIFIED
 
 

@@ -68,6 +68,7 @@ def test_broken_der_is_malformed(data: bytes) -> None:
         (b"\x30\x00", [(0x30, b"")]),
         (b"\x04\x01a\x05\x00", [(4, b"a"), (5, b"")]),
         (b"\x04\x81\x01a", [(4, b"a")]),
+        (b"\x04\x81\x00", [(4, b"")]),
         (b"\x04\x84\0\0\0\1a", [(4, b"a")]),
         (b"\x04\x82\x01\x00" + bytes(256), [(4, bytes(256))]),
         (b"\x1e\x00", [(0x1E, b"")]),
@@ -146,6 +147,26 @@ def test_what_is_no_certificate_is_malformed(data: bytes) -> None:
         parts(data)
 
 
+FIELDS = [tlv(2, b"\1"), sequence(), sequence(), sequence(tlv(0x17), tlv(0x17)), sequence(), LEAF.key.info]
+
+
+def test_certificate_is_a_sequence_in_a_sequence() -> None:
+    with pytest.raises(MalformedDer):
+        parts(sequence(tlv(0x31, *FIELDS)))
+    algorithm = sequence(oid("1.2.3"))
+    two = [FIELDS[0], algorithm, *FIELDS[2:]]
+    assert parts(sequence(sequence(*two), algorithm)).signature_algorithm == oid("1.2.3")
+
+
+@pytest.mark.parametrize("before", [b"", tlv(0x81, b"\0id"), tlv(0x81, b"\0id") + tlv(0x82, b"\0id")])
+@pytest.mark.parametrize("odd", [b"", sequence(), sequence(tlv(4, oid(NAMES)[2:]), tlv(4, sequence(dns("b.test"))))])
+def test_extensions_are_found_behind_what_else_there_is(before: bytes, odd: bytes) -> None:
+    named = sequence(oid(NAMES), tlv(4, sequence(dns("a.bc"))))
+    usable_for = sequence(oid("2.5.29.37"), tlv(4, sequence(tlv(2, b"\1"), oid(SERVER))))
+    found = parts(sequence(sequence(*FIELDS, before, tlv(0xA3, sequence(odd, named, usable_for)))))
+    assert (found.dns_names, found.addresses, found.purposes) == (("a.bc",), (), {SERVER_AUTH})
+
+
 def test_extension_without_a_value_is_malformed() -> None:
     bare = sequence(sequence(oid(NAMES), tlv(1, b"\xff")))
     fields = [tlv(2, b"\1"), sequence(), sequence(), sequence(tlv(0x17), tlv(0x17)), sequence(), LEAF.key.info]
@@ -160,6 +181,7 @@ def test_extension_without_a_value_is_malformed() -> None:
         (0x17, b"500101000000Z", "19500101000000Z"),
         (0x17, b"991231235959Z", "19991231235959Z"),
         (0x17, b"4912312359Z", ""),
+        (0x17, b"491231235959", ""),
         (0x17, b"491231235959+0000", ""),
         (0x17, b"20491231235959Z", ""),
         (0x18, b"20491231235959Z", "20491231235959Z"),
@@ -508,6 +530,7 @@ def test_refusal_always_has_an_error() -> None:
 # Clients' certificates.
 
 FOR_SERVERS = LEAF.extended(purposes=purposes(SERVER))
+FOR_ALL = LEAF.extended(purposes=None)
 FOR_BOTH = LEAF.extended(purposes=purposes(SERVER, CLIENT))
 FOR_CLIENTS = LEAF.extended(purposes=purposes(CLIENT))
 ISSUER_FOR_SERVERS = ISSUER.extended(purposes=purposes(SERVER))
@@ -543,6 +566,8 @@ ISSUER_FOR_SERVERS = ISSUER.extended(purposes=purposes(SERVER))
         ),
         ([bad(26, 1, ISSUER_FOR_SERVERS), good(1, ISSUER_FOR_SERVERS), good(0, FOR_CLIENTS)], 26, 26),
         ([Step(False, 26, 0, None), *WHOLE], 26, 26),
+        ([Step(True, OK, 0, None), *WHOLE[1:]], OK, OK),
+        ([bad(26, 1, ISSUER_FOR_SERVERS), good(1, ISSUER_FOR_SERVERS), good(0, FOR_ALL)], 26, 26),
         ([bad(26, 0, FOR_SERVERS), Step(False, 26, 1, None), *WHOLE[1:2], good(0, FOR_SERVERS)], 26, 26),
     ],
 )

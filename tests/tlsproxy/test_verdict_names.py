@@ -30,6 +30,7 @@ def refer(
         ("\u3002other.test", ".other.test"),
         ("\uff0eother.test", ".other.test"),
         ("\uff61other.test", ".other.test"),
+        ("\u3002x", ".x"),
         ("bücher.test", "xn--bcher-kva.test"),
         (".bücher.test", ".xn--bcher-kva.test"),
         ("192.0.2.1", "192.0.2.1"),
@@ -53,6 +54,10 @@ def test_single_dot_is_reported_and_left_out() -> None:
     found, log = refer(".", "a.test", ".b.test")
     assert found == ("a.test", ".b.test")
     assert log.lines == [f'warning: {NAMADDR}: ignoring invalid match name: "."']
+
+
+def test_second_address_of_one_kind_is_left_out_too() -> None:
+    assert refer("192.0.2.1", "192.0.2.2")[0] == ("192.0.2.1",)
 
 
 def test_lone_ideographic_dot_is_a_name() -> None:
@@ -98,6 +103,7 @@ def test_address_is_told_apart_from_names() -> None:
         ("mx.a.test\0", "mx.a.test\0", False),
         ("mx.\u212a.test", "mx.k.test", False),  # a Kelvin sign is no k
         (".a.test", "mx.a.test", True),
+        (".a", "x.a", True),
         (".a.test", "x.mx.a.test", True),
         (".a.test", ".a.test", True),
         (".a.test", "a.test", False),
