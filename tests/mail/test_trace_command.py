@@ -83,10 +83,8 @@ def test_json_keeps_its_contract(capsys, directory):
     assert [each["code"] for each in rcpt] == [250, 454]
     assert rcpt[1]["text"] == "4.7.1 <x@far.example>: Relay access denied"
     assert rcpt[1]["argument"] == "x@far.example"
-    assert rcpt[1]["decided_by"] == {
-        "parameter": "smtpd_relay_restrictions",
-        "restriction": "defer_unauth_destination",
-    }
+    decided_by = {"parameter": "smtpd_relay_restrictions", "restriction": "defer_unauth_destination"}
+    assert rcpt[1]["decided_by"] == decided_by
     assert all(each["depends"] == [] for each in answer["replies"])
     assert answer["routes"][0] == {
         "recipient": "ann@mail.example.com",
@@ -94,6 +92,22 @@ def test_json_keeps_its_contract(capsys, directory):
         "transport": "local",
         "nexthop": "mail.example.com",
         "final_recipients": ["ann@mail.example.com"],
+    }
+
+
+def test_json_names_place_table_and_key_of_the_decision(capsys, directory, tmp_path):
+    (tmp_path / "clients").write_text("partner.example 554 go away\n")
+    table = f"texthash:{tmp_path}/clients"
+    _, out, _ = traced(capsys, directory(smtpd_client_restrictions=f"check_client_access {table}"), "--json")
+    decided_by = json.loads(out)["replies"][3]["decided_by"]
+    assert decided_by.pop("place").startswith(f"{tmp_path}/main.cf:")
+    assert decided_by == {
+        "parameter": "smtpd_client_restrictions",
+        "restriction": f"check_client_access {table}",
+        "table": table,
+        "key": "partner.example",
+        "value": "554 go away",
+        "entry_place": f"{tmp_path}/clients:1",
     }
 
 

@@ -72,7 +72,9 @@ def _run(arguments: argparse.Namespace) -> int:
 
         print(first_expectations(config), end="")
         return FINE
-    tracer = Tracer(config, arguments.service, world=_world(arguments), traces=not arguments.json)
+    tracer = Tracer(
+        config, arguments.service, world=_world(arguments), traces=not arguments.batch, deliveries=not arguments.json
+    )
     if arguments.batch:
         return _batch(tracer)
     return _one(arguments, tracer)

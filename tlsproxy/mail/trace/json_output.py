@@ -38,4 +38,12 @@ def _reply(exchange: Exchange) -> JsonObject:
 
 
 def _step(step: Step) -> JsonObject:
-    return {"parameter": step.parameter, "restriction": f"{step.restriction} {step.argument}".rstrip()}
+    restriction = f"{step.restriction} {step.argument}".rstrip()
+    found: JsonObject = {"parameter": step.parameter, "restriction": restriction}
+    if step.place is not None:
+        found["place"] = str(step.place)
+    if step.table:
+        found |= {"table": step.table, "key": step.key, "value": step.value}
+    if step.entry_place is not None:
+        found["entry_place"] = str(step.entry_place)
+    return found

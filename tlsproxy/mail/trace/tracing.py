@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class RouteTrace(NamedTuple):
-    """The route of one recipient, and the deliveries of its final recipients; none of them if traces are not wanted."""
+    """The route of one recipient, and the deliveries of its final recipients; none of them if they are not wanted."""
 
     route: Route
     deliveries: tuple[Delivery, ...]
@@ -52,17 +52,19 @@ class Tracer:
         *,
         world: World = NOWHERE,
         traces: bool = True,
+        deliveries: bool = True,
         router: Router | None = None,
     ) -> None:
         """`service` is `name/type`; for one of postscreen(8), `smtpd/pass` is asked, which it hands clients to.
 
-        `router` is one of the same configuration, shared with other tracers. `traces` is False if only replies and
-        routes are wanted. Raises `ServiceError`, and `ConfigError` for what smtpd(8) dies of.
+        `router` is one of the same configuration, shared with other tracers. `traces` is False if the places of table
+        entries are not wanted, `deliveries` if those of final recipients are not. Raises `ServiceError`, and
+        `ConfigError` for what smtpd(8) dies of.
         """
         self.config = config
         self.service = service
         self.world = world
-        self.traces = traces
+        self._delivers = deliveries
         self.postscreen = _postscreen(config, service)
         self.router = router or Router(config)
         self.asked = "smtpd/pass" if self.postscreen else service
@@ -86,7 +88,7 @@ class Tracer:
         filters = [action.text for action in actions if action.name == "FILTER"]
         if filters:
             route = route._replace(content_filter=filters[-1])
-        if not self.traces or route.resolution.address_class is None:
+        if not self._delivers or route.resolution.address_class is None:
             return RouteTrace(route, ())
         return RouteTrace(route, self.router.deliveries(route))
 
