@@ -1,7 +1,7 @@
 """Giving up root, for good: setgid, initgroups, chroot, setuid, in that order (chroot_uid(3)).
 
 What has to be read as root (keys, tables) is read before. What is opened before and kept must not lead out of the
-jail: no directory stays open.
+chroot: no directory stays open.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ def account(name: str, *, why: str = "mail_owner") -> pwd.struct_passwd:
         raise Fatal(f"{why}: unknown user: {name}") from None
 
 
-def drop(user: pwd.struct_passwd | None, *, jail: str | None = None) -> None:
-    """Confine the process to the directory `jail`, and become `user`; None leaves that as it is. Raise `Fatal`."""
+def drop(user: pwd.struct_passwd | None, *, chroot: str | None = None) -> None:
+    """Confine the process to the directory `chroot`, and become `user`; None leaves that as it is. Raise `Fatal`."""
     step = "setgid"
     try:
         if user is not None:
             os.setgid(user.pw_gid)
             step = "initgroups"
             os.initgroups(user.pw_name, user.pw_gid)
-        if jail is not None:
-            step = f"chroot {jail}"
-            os.chroot(jail)
+        if chroot is not None:
+            step = f"chroot {chroot}"
+            os.chroot(chroot)
             os.chdir("/")
         if user is not None:
             step = "setuid"

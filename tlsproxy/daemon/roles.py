@@ -20,7 +20,7 @@ Role = TypeVar("Role")
 
 
 Roles: TypeAlias = "tuple[ServerRole | None, ClientRole | None]"
-"""One that is None is refused to its clients (status 0)."""
+"""A role that is missing (None) is refused to its clients (status 0)."""
 
 SERVED, OFF, FAILED, LIMITED = "served", "off", "failed", "limited"
 """The states of a role. Off: the configuration does not ask for it; failed: it asks, and something is wrong; limited:
@@ -29,14 +29,14 @@ something is wrong with our own settings, and requests with others are served.
 
 
 def load_roles(settings: TlsSettings, log: Log) -> Roles:
-    """Make both roles, with privileges; why one is None has been logged."""
+    """Make both roles, with privileges; a reason has been logged for one that is missing."""
     return _attempt(lambda: _server_role(settings, log), log), _attempt(lambda: _client_role(settings, log), log)
 
 
 def renew_roles(roles: Roles, settings: TlsSettings, log: Log) -> Roles | None:
     """Read keys and certificates again, also for a role that could not be made before.
 
-    None if any of before stay in use, and why has been logged.
+    None if any previous ones stay in use, and why has been logged.
     """
     renewed = [role.renew() for role in roles if role is not None]
     if not all(renewed):

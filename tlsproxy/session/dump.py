@@ -79,7 +79,7 @@ class PacketDump:
 
 
 class _End:
-    """One of the two ends: what is to be written to it, and whether there is nothing more to read."""
+    """One of the two ends: the bytes that wait for it, and whether it has ended."""
 
     def __init__(self, descriptor: int, verb: str) -> None:
         self.descriptor = descriptor
@@ -88,7 +88,7 @@ class _End:
         self.ended = False
 
     def take_from(self, other: _End) -> bytes:
-        """Read from the other end what is to be written to this one."""
+        """Read from the other end the bytes for this one."""
         try:
             self.pending = os.read(other.descriptor, _CHUNK)
         except BlockingIOError:

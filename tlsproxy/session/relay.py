@@ -82,7 +82,7 @@ class Relay:
         self.touched = loop.now
         """When something last happened, by the loop's clock."""
         self.up_pending: bytes | memoryview = b""
-        """What the local peer has not taken yet."""
+        """Bytes that the local peer has not taken yet."""
         self._down_pending = b""
         self._loop = loop
         self._local = local.fileno()
@@ -233,5 +233,5 @@ class Relay:
 
 
 def _closed_or_failed(error: int) -> End:
-    """Tell an end, in order or by a reset, from an error that OpenSSL can explain."""
+    """Distinguish an end, in order or by a reset, from an error that OpenSSL can explain."""
     return End.REMOTE_FAILED if error == ERROR_SSL else End.REMOTE_CLOSED

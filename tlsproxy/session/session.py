@@ -2,8 +2,8 @@
 
 The rules (tlsproxy(8), as real postscreen(8) and smtp(8) rely on them):
 
-- The local peer is told which protocol we speak. It sends its request; we answer whether its role is available; it
-  passes the remote peer's descriptor in a message of one byte. Nothing may be read beyond that byte.
+- We announce the protocol. The local peer sends its request; we answer whether its role is available; it passes
+  the remote peer's descriptor in a message of one byte. Nothing may be read beyond that byte.
 - During the handshake no plaintext is read or written.
 - Then bytes pass both ways. A side that can't be written stops the other side from being read.
 - When the local peer closes, the remote one gets close_notify; its own is not awaited.
@@ -60,7 +60,7 @@ _ONE_DESCRIPTOR = socket.CMSG_LEN(4)
 
 
 class Owner(Protocol):
-    """Where a session lives: what it shares with the others."""
+    """The process that a session lives in, and shares with others."""
 
     loop: Loop
     log: Log
@@ -119,7 +119,7 @@ class Session:
         self.role = "none"
         """The role that is asked for: server, client or none."""
         self.outcome = "bad_request"
-        """How far it has come (`daemon.metrics.OUTCOMES`)."""
+        """The outcome so far (`daemon.metrics.OUTCOMES`)."""
         self.failure = ""
         """Why its handshake has failed: timeout, refused, connection_lost, or OpenSSL's reason."""
 
@@ -300,7 +300,7 @@ class Session:
             self._queue_handshake()
 
     def _start_tls(self) -> bool:
-        """Make the TLS connection; end the session if there can be none."""
+        """Make the TLS connection; end the session if that is refused."""
         try:
             self._connection = self._plan.start(self._remote)
         except SessionRefusedError:

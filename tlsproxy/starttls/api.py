@@ -10,7 +10,7 @@ The program speaks its protocol up to the point where TLS begins, and never sees
 the proxy has the connection from then on, and the program has a UNIX socket with what is inside. As a client, it says
 by a `Policy` which servers will do, and gets no stream to another. As a server, the proxy's configuration decides.
 
-A socket that was handed over is closed here, and so is one whose TLS failed: nobody knows what its peer takes the next
+A socket that was handed over is closed here, and so is one whose TLS failed: it is unknown what its peer takes the next
 byte for.
 """
 
@@ -60,7 +60,7 @@ class HandshakeFailedError(StarttlsError):
 
 
 class PeerNotVerifiedError(StarttlsError):
-    """There was TLS, but not with a server that the policy admits. `context` tells what there was."""
+    """There was TLS, but not with a server that the policy admits. `context` describes the session."""
 
     def __init__(self, context: TlsContext) -> None:
         super().__init__("Server certificate not verified")
@@ -138,7 +138,7 @@ def starttls_blocking(
     remote: str = "",
     ehlo: str = "",
 ) -> TlsSocket:
-    """Do the same as `starttls` for a program without asyncio; the socket that it returns has no time limit."""
+    """Start TLS as `starttls` does, for a program without asyncio; the socket that it returns has no time limit."""
     with sock:
         request = prepare(
             sock,
@@ -163,7 +163,7 @@ def starttls_blocking(
 async def detach(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> socket.socket:
     """Take the socket out of asyncio streams, which are of no use afterwards.
 
-    A server does this *before* it tells its peer to go on, and says that with `loop.sock_sendall`: the answer would
+    A server does this *before* it lets its peer go on, and says that with `loop.sock_sendall`: the answer would
     otherwise be read into the streams. Raises `PlaintextAheadError` if the peer has sent something that was not read.
     """
     transport = writer.transport

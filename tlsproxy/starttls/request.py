@@ -1,4 +1,4 @@
-"""What a program asks a running proxy for: the request of smtp(8) or postscreen(8), made from a policy and main.cf.
+"""Requests of programs to a running proxy: the request of smtp(8) or postscreen(8), made from a policy and main.cf.
 
 Used by `tlsproxy.starttls.api`, which does the talking.
 """
@@ -39,14 +39,14 @@ _MAY_FALL_BACK = (SecurityLevel.DANE, SecurityLevel.HALF_DANE)
 
 @dataclass(frozen=True, slots=True)
 class Proxy:
-    """A running tlsproxy: its socket, and the configuration from which its clients tell it what they want."""
+    """A running tlsproxy: its socket, and the configuration that its clients' requests are made from."""
 
     path: Path
     view: View
     prefix: Literal["smtp", "lmtp"] = "smtp"
-    """Whose settings go into requests of the client role: `smtp_tls_CAfile` …"""
+    """The prefix of the settings in requests of the client role: `smtp_tls_CAfile` …"""
     service: str = "smtp"
-    """What the proxy's log and its session cache call us."""
+    """Our name in the proxy's log and in its session cache."""
 
     @classmethod
     def of(cls, view: View | str = "/etc/postfix", path: Path | str | None = None) -> Proxy:
@@ -71,7 +71,7 @@ class Prepared:
     """The proxy speaks first."""
 
     def admits(self, context: TlsContext) -> bool:
-        """Does a session satisfy the policy? Where a match is asked for, only the bit that says so counts."""
+        """Return True if a session satisfies the policy; at verified levels only the bit for a match counts."""
         if self.policy is None:
             return True
         level = self.policy.level
@@ -148,7 +148,7 @@ def _client_start(
 
 
 def _server_settings(view: View, remote: str, timeout: int) -> bytes:
-    """What Postfix 3.12 wants to be told of a server's session: here, what the proxy's own settings are."""
+    """Return the settings that Postfix 3.12 sends for a server's session: here, the proxy's own."""
     from postconf.models import load
 
     from ..tls.settings.errors import SettingsError

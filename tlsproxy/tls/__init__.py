@@ -1,1 +1,1 @@
-"""What the TLS controls mean, turned into OpenSSL contexts and verdicts."""
+"""TLS: from settings to OpenSSL contexts, connections and verdicts on certificates."""

@@ -1,4 +1,4 @@
-"""What the SSL contexts of both roles have in common."""
+"""SSL contexts: the parts that both roles have in common."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def limit_protocols(context: SSL.Context, protocols: Protocols) -> list[tuple[st
 
 
 _NEVER = ":!SEED:!IDEA"
-"""What the OpenSSL of distributions does not have, and that of our binding has."""
+"""Ciphers that the OpenSSL of distributions does not have, and that of our binding has."""
 
 
 def use_ciphers(context: SSL.Context, ciphers: CipherList, *, authenticate: bool) -> None:
@@ -106,7 +106,7 @@ def use_ciphers(context: SSL.Context, ciphers: CipherList, *, authenticate: bool
 def trusting_context(library: TlsGlobals, file: str, directory: str) -> SSL.Context | None:
     """Make a context whose only purpose is to hold trusted authorities, for others to share; raise `TrustError`.
 
-    None if nobody is trusted.
+    None if no authority is trusted.
     """
     if not file and not directory:
         return None

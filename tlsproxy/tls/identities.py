@@ -141,7 +141,7 @@ def _read_mixed(kind: str, path: str, log: Log) -> Identity:
 def read_configured(files: CertificateFiles, log: Log) -> list[Identity]:
     """Read the files that the settings of a role name, and try them; raise `IdentityError`.
 
-    Empty if there are none.
+    Empty if no file is named.
     """
     if not files.text:
         identities = [read_pair(*pair, log) for pair in files.pairs]
@@ -189,7 +189,7 @@ def _use_pair(context: SSL.Context, identity: Identity) -> None:
     if not binding.use_key(context, key.text):
         raise IdentityError(f'cannot get {word} private key from file "{key.source}": {DISABLING}', word)
     if not binding.check_key(context):
-        binding.clear_errors()  # Postfix does not tell them here
+        binding.clear_errors()  # Postfix does not log them here
         message = f"{word} private key in {key.source} does not match public key in {leaf.source}: {DISABLING}"
         raise IdentityError(message, word)
 

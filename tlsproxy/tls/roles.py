@@ -35,7 +35,7 @@ class Connection(Protocol):
     """After the handshake: True if it has resumed a session."""
 
     agreed: Agreement
-    """What both sides have agreed on, from `finish_handshake` on."""
+    """The parameters that both sides have agreed on, from `finish_handshake` on."""
 
     def finish_handshake(self) -> Agreement:
         """Verify the peer after a handshake, log the summary line, and return what was agreed on."""
@@ -51,7 +51,7 @@ class Connection(Protocol):
 
 
 class Packets(Enum):
-    """Which packets of a session are shown in the log."""
+    """The packets of a session that are shown in the log."""
 
     NONE = auto()
     HANDSHAKE = auto()
@@ -59,7 +59,7 @@ class Packets(Enum):
 
 
 class SessionPlan(Protocol):
-    """What a role will do for one request, when the descriptor comes."""
+    """The plan of a role for one request, until the descriptor comes."""
 
     generation: Generation
     """The dialect in which the client reads its TLS context."""

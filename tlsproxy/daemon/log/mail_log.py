@@ -13,7 +13,7 @@ def mail_log(settings: TlsSettings) -> tuple[Form, Sink]:
     service, view = settings.service, settings.view
     tag = f"{service.syslog_name}/{service.process_name}"
     if view["maillog_file"]:
-        # Relative, and so the same in and out of the jail.
+        # Relative, and so the same in and out of the chroot.
         postlogd = sinks.Datagrams(f"public/{view['postlog_service_name']}", together=True)
         return PostfixForm(tag, view["myhostname"]), postlogd
     return SyslogForm(tag, service.syslog_facility), sinks.Datagrams(sinks.SYSLOG_SOCKET)

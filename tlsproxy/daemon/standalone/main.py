@@ -43,7 +43,7 @@ DEGRADED = 3
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from .worker import Duty
+    from .worker import WorkerConfig
 
 
 def main(arguments: list[str], environment: MutableMapping[str, str]) -> int:
@@ -178,7 +178,7 @@ def _supervise(
     from ..roles import OFF, load_roles, states
     from .checking import nothing_to_serve
     from .supervisor import Supervisor
-    from .worker import Duty
+    from .worker import WorkerConfig
 
     notifier, listener = Notifier(environment), activated_socket(environment)
     user = _user(options, settings)
@@ -187,12 +187,12 @@ def _supervise(
         if set(states(settings, (None, None)).values()) == {OFF}:
             raise Fatal(nothing_to_serve(settings))
         raise Fatal("nothing to serve: no role can be served as it is configured; correct what is named above")
-    jail = settings.view["queue_directory"] if options.chroot else None
+    chroot = settings.view["queue_directory"] if options.chroot else None
     path = options.socket or socket_path(settings.view)
     activated = listener is not None
     listener = listener or listening.bind(path, user)
     supervisor = Supervisor(
-        Duty(settings, server_role, client_role, user, jail),
+        WorkerConfig(settings, server_role, client_role, user, chroot),
         _Reload(options, log),
         log,
         listener,
@@ -243,15 +243,15 @@ class _Reload:
         self._log = log
         self._files = self._texts()
 
-    def __call__(self, duty: Duty) -> Duty | None:
+    def __call__(self, config: WorkerConfig) -> WorkerConfig | None:
         """Make what new workers are given; None if something is no good, which has been said."""
         from ..roles import load_roles, renew_roles
-        from .worker import Duty
+        from .worker import WorkerConfig
 
         texts = self._texts()
         if texts == self._files:
-            renewed = renew_roles((duty.server_role, duty.client_role), duty.settings, self._log)
-            return renewed and Duty(duty.settings, *renewed, duty.user, duty.jail)
+            renewed = renew_roles((config.server_role, config.client_role), config.settings, self._log)
+            return renewed and WorkerConfig(config.settings, *renewed, config.user, config.chroot)
         try:
             settings = _read(self._options)
             user = _user(self._options, settings)
@@ -260,12 +260,12 @@ class _Reload:
                 self._log.warning(line)
             return None
         server_role, client_role = load_roles(settings, self._log)
-        if (server_role is None and duty.server_role) or (client_role is None and duty.client_role):
+        if (server_role is None and config.server_role) or (client_role is None and config.client_role):
             return None
         self._files = texts
         self._log.change(*_log_form(self._options, settings))
-        jail = settings.view["queue_directory"] if self._options.chroot else None
-        return Duty(settings, server_role, client_role, user, jail)
+        chroot = settings.view["queue_directory"] if self._options.chroot else None
+        return WorkerConfig(settings, server_role, client_role, user, chroot)
 
     def _texts(self) -> list[bytes]:
         found = []

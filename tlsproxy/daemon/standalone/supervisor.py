@@ -30,7 +30,7 @@ from ..status import DONE, FAILED, STANDALONE, WAITING, Reload, Status, WorkerSt
 from .listening import Listener
 from .renewal import FileWatch, files_of
 from .systemd import Notifier
-from .worker import Duty, Worker
+from .worker import Worker, WorkerConfig
 
 _SOUND = 10.0
 """Seconds that a worker has to live to be replaced at once."""
@@ -56,8 +56,8 @@ class Supervisor:
 
     def __init__(
         self,
-        duty: Duty,
-        load: Callable[[Duty], Duty | None],
+        config: WorkerConfig,
+        load: Callable[[WorkerConfig], WorkerConfig | None],
         log: PostfixLog,
         listener: Listener,
         *,
@@ -66,7 +66,7 @@ class Supervisor:
     ) -> None:
         """`load` reads the configuration again, with all that it names; None if that is no good, which it has said."""
         self.loop = Loop()
-        self._duty = duty
+        self._worker_config = config
         self._load = load
         self._log = log
         self._listener = listener
@@ -86,7 +86,7 @@ class Supervisor:
         """Has the present generation come from a reload, or are there new ticket keys only?"""
         self._ending = False
         self._kill_at = float("inf")
-        self._watch = FileWatch(files_of(duty.settings))
+        self._watch = FileWatch(files_of(config.settings))
 
     def run(self, announcement: str) -> None:
         """Serve until a signal says to stop; `announcement` is logged when that has begun."""
@@ -158,7 +158,7 @@ class Supervisor:
                     os.close(each.channel.detach())
             self._log.forked()
             numbers = self._shared.numbers(place)
-            worker = Worker(self._duty, self._log, self._listener.socket, channel, numbers)
+            worker = Worker(self._worker_config, self._log, self._listener.socket, channel, numbers)
             status = worker.run()
         except Fatal as error:
             self._log.fatal(str(error))
@@ -210,22 +210,22 @@ class Supervisor:
         if self._ending:
             return
         self._notifier.reloading()
-        before = self._duty.settings
+        before = self._worker_config.settings
         # Made first: what changes while it is read is read again.
         self._watch = FileWatch(files_of(before))
-        duty = None
+        config = None
         try:
-            duty = self._load(self._duty)
+            config = self._load(self._worker_config)
         except Exception:  # a defect is no reason to end what works
             self._log_traceback()
-        if duty is None:
+        if config is None:
             self._log.warning("reload failed: what was in use before stays in use")
             self._came_to(FAILED, f"reload failed at {_stamp()}, see the log")
         else:
-            self._duty = duty
+            self._worker_config = config
             self._is_reload = True
-            if duty.settings is not before:
-                self._watch = FileWatch(files_of(duty.settings))
+            if config.settings is not before:
+                self._watch = FileWatch(files_of(config.settings))
             self._replace_workers()
 
     def _replace_workers(self) -> None:
@@ -311,7 +311,7 @@ class Supervisor:
         if self._watch.has_changed(now):
             self._log.info("files with keys, certificates or tables have changed")
             self._reload()
-        role = self._duty.server_role
+        role = self._worker_config.server_role
         if role is not None and now >= role.expires and role.renew():
             # All workers are to seal tickets with the same new keys.
             self._is_reload = False
@@ -330,16 +330,16 @@ class Supervisor:
             numbers = self._shared.numbers(each.place)
             sessions, beginning = numbers[metrics.SESSIONS], numbers[metrics.BEGINNING]
             workers.append(WorkerStatus(each.pid, each.generation, each.leaving, sessions, beginning))
-        duty = self._duty
+        config = self._worker_config
         return Status(
             STANDALONE,
             self._started_at,
             self._generation,
             self._reloaded,
-            states(duty.settings, (duty.server_role, duty.client_role)),
+            states(config.settings, (config.server_role, config.client_role)),
             workers,
-            described(duty.server_role),
-            duty.settings.view.config.release.name,
+            described(config.server_role),
+            config.settings.view.config.release.name,
             restarts=self._restarts,
             held_back=self._fork_at > self.loop.now,
         )

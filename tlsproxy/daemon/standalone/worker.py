@@ -33,24 +33,26 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Duty:
-    """What a worker is given: everything that is the same for all workers of a generation."""
+class WorkerConfig:
+    """Everything that is the same for all workers of a generation."""
 
     settings: TlsSettings
     server_role: ServerRole | None
     client_role: ClientRole | None
     user: pwd.struct_passwd | None
     """Who to become; None: nobody else."""
-    jail: str | None
+    chroot: str | None
     """The directory to be confined to; None: it is not."""
 
 
 class Worker:
     """The process, from its fork to its end."""
 
-    def __init__(self, duty: Duty, log: PostfixLog, listener: socket.socket, channel: int, numbers: Numbers) -> None:
+    def __init__(
+        self, config: WorkerConfig, log: PostfixLog, listener: socket.socket, channel: int, numbers: Numbers
+    ) -> None:
         """`channel` is closed by the parent when this is to end; the listener is shared with other workers."""
-        self._duty = duty
+        self._worker_config = config
         self._log = log
         self._numbers = numbers
         self._channel = channel
@@ -60,9 +62,9 @@ class Worker:
             self._loop,
             log,
             listener,
-            duty.server_role,
-            duty.client_role,
-            generation=Behaviour.of(duty.settings.view.config.release).generation,
+            config.server_role,
+            config.client_role,
+            generation=Behaviour.of(config.settings.view.config.release).generation,
             max_sessions=capacity(),
             numbers=numbers,
             shared=True,
@@ -71,10 +73,10 @@ class Worker:
 
     def run(self) -> int:
         """Serve until the end; return the exit status. Raise `Fatal`."""
-        duty, loop = self._duty, self._loop
-        _enter(duty.settings.view["queue_directory"])
-        privileges.drop(duty.user, jail=duty.jail)
-        watchdog = Watchdog(self._log, duty.settings.service.tlsproxy_watchdog_timeout)
+        config, loop = self._worker_config, self._loop
+        _enter(config.settings.view["queue_directory"])
+        privileges.drop(config.user, chroot=config.chroot)
+        watchdog = Watchdog(self._log, config.settings.service.tlsproxy_watchdog_timeout)
         loop.outlet = self._log
         loop.chores += [watchdog.rest, self._chores]
         on_signals(

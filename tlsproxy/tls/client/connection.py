@@ -1,4 +1,4 @@
-"""One session of the client role: what its server shows, whether that is good enough, what is told and logged of it.
+"""One session of the client role: the server's certificate, its verification, and the log of both.
 
 The lines and their order are those of tls_client_post_connect(3) and of the callbacks that run before it.
 """
@@ -35,7 +35,7 @@ _CERTIFICATE_LINES = LogMask.CERTMATCH | LogMask.VERBOSE | LogMask.PEERCERT
 
 
 class ClientSessionSettings(NamedTuple):
-    """What one session works with."""
+    """Everything that one session works with."""
 
     contexts: ClientContexts
     context: SSL.Context
@@ -46,7 +46,7 @@ class ClientSessionSettings(NamedTuple):
     behaviour: Behaviour
     log: Log
     cached: CachedSession | None
-    """Where its TLS session is kept, if sessions are."""
+    """Its place in the session cache, if there is one."""
 
 
 class ClientConnection:
@@ -79,7 +79,7 @@ class ClientConnection:
         callbacks.hook(ssl, hooks)
 
     def finish_handshake(self) -> Agreement:
-        """Judge the handshake, log what is to be logged of it, and say what it has agreed on."""
+        """Verify the server after a handshake, write the log, and return what was agreed on."""
         setting, mask, log = self._setting, self._setting.mask, self._setting.log
         self.reused = reused = peers.session_reused(self.ssl)
         if reused and mask & LogMask.CACHE:
@@ -104,7 +104,7 @@ class ClientConnection:
         return agreed
 
     def tls_context(self) -> TlsContext:
-        """What the local peer may know."""
+        """Return what the local peer may know."""
         return self._facts
 
     def log_failure(self) -> None:
@@ -118,7 +118,7 @@ class ClientConnection:
         callbacks.unhook(self.ssl)
 
     def _error(self, *, reused: bool) -> int:
-        """What stands against the server's certificate; 0 if nothing does."""
+        """Return the error that the server's certificate is refused for; 0 if it is admitted."""
         if self._setting.policy.verification.hopeless:
             return peers.UNSPECIFIED
         stored = peers.verify_result(self.ssl)
@@ -127,7 +127,7 @@ class ClientConnection:
         return self._judge.answer.error
 
     def _describe(self, certificate: Certificate, facts: TlsContext, *, reused: bool) -> None:
-        """Tell of the server's certificate, of what has matched, and of what is wrong."""
+        """Log the server's certificate, the record that has matched, or the error."""
         setting, log = self._setting, self._setting.log
         bare_keys = setting.library.tls_legacy_public_key_fingerprints and setting.behaviour.bare_key_fingerprints
         digest = setting.contexts.fingerprints.of(setting.start.mdalg)

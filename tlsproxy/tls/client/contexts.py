@@ -73,7 +73,7 @@ class ClientContexts:
         context = bare_context()
         context.set_options(self._options)
         refused = limit_protocols(context, variant.protocols)
-        if self._trust:  # before the identities: in a jail their issuers are put beside the authorities
+        if self._trust:  # before the identities: in a chroot their issuers are put beside the authorities
             peers.share_trust(context, self._trust)
         use_identities(context, self._identities, self.settings.certificates.text, self._log)
         callbacks.judge_chains(context, self.settings.verifydepth)

@@ -1,7 +1,7 @@
-"""What a request of smtp(8) demands of a session: its effective level, names, records, and the name that is sent.
+"""The policy of a session, from a request of smtp(8): its effective level, names, records, and the name that is sent.
 
 Goes through a START in Postfix's order (tls_client_start(3)), logging what can't be used. What can't be used makes the
-demand one that nobody satisfies; only `dane` and `half-dane` fall back to `encrypt` (RFC 7672, section 2.2).
+policy one that no server satisfies; only `dane` and `half-dane` fall back to `encrypt` (RFC 7672, section 2.2).
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _UNUSABLE = {
 
 
 class SessionPolicy(NamedTuple):
-    """What one session demands."""
+    """The demands of one session."""
 
     verification: Policy
     """Of the server's certificate."""

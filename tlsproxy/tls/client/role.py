@@ -56,7 +56,7 @@ class ClientRole:
         self._seed_at = 0.0
         self.is_complete = False
         """True if contexts can be made by our own settings; requests with other settings are served without."""
-        to_ascii("\u00e9.test")  # loads tables that could not be loaded in a jail
+        to_ascii("\u00e9.test")  # loads tables that could not be loaded in a chroot
         try:
             self._contexts_of(self._comparison.init)
             self.is_complete = True
@@ -76,7 +76,7 @@ class ClientRole:
     def attach(self, loop: Loop) -> None:
         """Talk to tlsmgr(8) on this loop from now on."""
         name = self._settings.globals.tlsmgr_service_name
-        # In a jail only the second one is there; it is relative to where master(8) has put us.
+        # In a chroot only the second one is there; it is relative to where master(8) has put us.
         paths = f"{self._settings.view['queue_directory']}/private/{name}", f"private/{name}"
         self._loop = loop
         greets = self._behaviour.generation >= Generation.V3_6

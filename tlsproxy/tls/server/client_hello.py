@@ -13,13 +13,13 @@ _MOST = 8192
 """Bytes of a hello that are looked at."""
 _PEEK = int(socket.MSG_PEEK | socket.MSG_DONTWAIT)
 _RANDOM_END = 43
-"""Where the session id begins: behind two headers, the version and 32 random bytes."""
+"""The offset of the session id: behind two headers, the version and 32 random bytes."""
 _EXTENSION = Struct(">HH").unpack_from
 """Kind and length."""
 
 
 def is_whole(hello: bytes) -> bool:
-    """Is all of a ClientHello here, in one record?"""
+    """Return True if all of a ClientHello is here, in one record."""
     return (
         len(hello) > _RANDOM_END
         and hello[0] == _HANDSHAKE
@@ -29,7 +29,7 @@ def is_whole(hello: bytes) -> bool:
 
 
 def peek(descriptor: int) -> bytes:
-    """What a peer has sent so far, left where it is."""
+    """Return the bytes that a peer has sent so far, and leave them where they are."""
     try:
         stream = socket.SocketType(socket.AF_UNIX, socket.SOCK_STREAM, 0, descriptor)
     except OSError:

@@ -1,4 +1,4 @@
-"""One session of the server role: what its client shows and asks for, what is told of it, what is logged.
+"""One session of the server role: the client's certificate and server name, its TLS context, and the log.
 
 The lines and their order are those of tls_server_post_accept(3) and of the callbacks that run before it.
 """
@@ -39,7 +39,7 @@ _BUILT_IN = ("default", "none", "")
 
 
 class ServerSessionSettings(NamedTuple):
-    """What a session works with; the same for all sessions, or for all with the same settings of the client's."""
+    """Everything that a session works with; the same for all sessions with the same settings."""
 
     contexts: ServerContexts
     context: ServerContext
@@ -115,7 +115,7 @@ class ServerConnection:
             callbacks.hook(ssl, hooks)
 
     def finish_handshake(self) -> Agreement:
-        """Judge the handshake, log what is to be logged of it, and say what it has agreed on."""
+        """Verify the client after a handshake, write the log, and return what was agreed on."""
         setting, mask, log = self._setting, self._setting.mask, self._setting.log
         self.reused = reused = peers.session_reused(self.ssl)
         if reused and mask & LogMask.CACHE:
@@ -134,7 +134,7 @@ class ServerConnection:
         return agreed
 
     def tls_context(self) -> TlsContext:
-        """What the local peer may know."""
+        """Return what the local peer may know."""
         if self._facts is None:
             self._facts = self.agreed.context(self._namaddr)
         return self._facts
@@ -149,7 +149,7 @@ class ServerConnection:
             callbacks.unhook(self.ssl)
 
     def _look_at_certificate(self, *, reused: bool) -> int:
-        """Tell of the client's certificate, if there is one, and whether it is trusted; return the peer's status."""
+        """Log the client's certificate, if there is one, and whether it is trusted; return the peer's status."""
         certificate = peers.peer_certificate(self.ssl)
         if certificate is None:
             return 0
@@ -160,7 +160,7 @@ class ServerConnection:
         return facts.peer_status
 
     def _describe(self, certificate: Certificate, facts: TlsContext) -> None:
-        """Tell of the client's certificate, and whether it is trusted."""
+        """Describe the client's certificate, and whether it is trusted."""
         setting, log = self._setting, self._setting.log
         facts.peer_status = PeerStatus.PRESENT
         if peers.verify_result(self.ssl) == peers.OK:
@@ -186,12 +186,12 @@ class ServerConnection:
             setting.log.info(self._answer.finding.describe(self._namaddr, peer="client"))
 
     def _on_ticket(self) -> None:
-        """Log a ticket that our keys seal. Where there are none, TLS 1.3 names sessions in a ticket's place."""
+        """Log a ticket that our keys seal. Without keys, TLS 1.3 names a session in a ticket's place."""
         if self._setting.contexts.resumption.tickets:
             self._log_ticket("Issuing")
 
     def _on_hello(self) -> None:
-        """Log a ticket that the client has come back with; an id is none."""
+        """Log a ticket that the client has come back with, but no session id."""
         if not (self._setting.contexts.resumption.tickets and peers.session_reused(self.ssl)):
             return
         if binding.protocol(self.ssl) == "TLSv1.3" or has_ticket(self._hooks.hello):

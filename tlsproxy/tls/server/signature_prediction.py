@@ -27,7 +27,7 @@ _SCHEMES = {
 
 
 class SignatureDigest:
-    """How the digest of one handshake becomes known: from the keys, from the hello, or by watching the messages."""
+    """The way to the digest of one handshake: from the keys, from the hello, or by watching the messages."""
 
     __slots__ = ("_hello", "is_watched", "waits_for_hello")
 

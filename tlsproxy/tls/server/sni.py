@@ -42,7 +42,7 @@ class ServerNames:
 
 
 def open_names(view: View, log: Log) -> ServerNames | None:
-    """Open the configured tables; None if there are none. One that can't be opened fails each lookup.
+    """Open the configured tables; return None if no table is configured. One that can't be opened fails each lookup.
 
     Raises `TableError` for what is not the name of a table.
     """

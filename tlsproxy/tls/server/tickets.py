@@ -1,4 +1,4 @@
-"""Whether and how sessions of the server role are resumed (tls_server(3), smtpd_tls_session_cache_timeout).
+"""Resumption of sessions of the server role (tls_server(3), smtpd_tls_session_cache_timeout).
 
 Postfix asks tlsmgr(8), which answers from main.cf; so do we, from the same place, and need no other process for it.
 Tickets are sealed by a context's own keys: processes that were forked from one share them.
@@ -30,7 +30,7 @@ _CIPHERS = frozenset(
 
 
 class Resumption(NamedTuple):
-    """What the settings say of sessions that clients come back to."""
+    """The settings of sessions that clients come back to."""
 
     tickets: bool
     """The client keeps the session, sealed by us."""
@@ -77,7 +77,7 @@ class Resumption(NamedTuple):
 
 
 def shown_expiry(expiry: float) -> int:
-    """What the log says of an expiry: the time of day, as it is set now."""
+    """Return an expiry as the log has it: the time of day, as it is set now."""
     return int(time.time() + expiry - time.monotonic())
 
 
@@ -96,7 +96,7 @@ def _timeout(view: View, log: Log) -> int:
 
 
 def session_id_context(service: str | None) -> bytes:
-    """What a session must have in common with a connection to be resumed; `service` tells Postfix 3.12's apart."""
+    """Return the id that a session and a connection must share for resumption; by service since Postfix 3.12."""
     if service is None:
         return b"Postfix/TLS\0"
     return sha256(b"Postfix/TLS serverid\0" + service.encode("utf-8", "surrogateescape") + b"\0").digest()

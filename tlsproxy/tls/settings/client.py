@@ -23,7 +23,7 @@ _LOG_PARAMETER = "tlsproxy_client_loglevel_parameter"
 
 
 class ClientContextSettings(NamedTuple):
-    """What all sessions with the same INIT have in common."""
+    """The settings that all sessions with the same INIT have in common."""
 
     log_level: LogLevel
     log_parameter: str
@@ -50,7 +50,7 @@ class ClientContextSettings(NamedTuple):
 
 
 class ClientVariant(NamedTuple):
-    """What sessions with the same INIT may differ in, as far as it is a matter of the context."""
+    """The settings in which sessions with the same INIT may differ, as far as they concern the context."""
 
     ciphers: CipherList
     protocols: Protocols
@@ -61,7 +61,7 @@ class ClientVariant(NamedTuple):
 def client_init(view: View, prefix: str = CLIENT) -> ClientInit:
     """Return what the parameters with this prefix say of contexts: tlsproxy_client_…, smtp_tls_… or lmtp_tls_….
 
-    Raises `BadValue` for a number that is none.
+    Raises `BadValue` for a bad number.
     """
     release = view.config.release
     if prefix == CLIENT:
@@ -81,7 +81,7 @@ def client_init(view: View, prefix: str = CLIENT) -> ClientInit:
 
 
 def level_of(start: ClientStart) -> SecurityLevel:
-    """The level that is asked for; raise `SessionRefusedError` for a number that is none."""
+    """Return the level of a request; raise `SessionRefusedError` for an unknown one."""
     try:
         return SecurityLevel(start.tls_level)
     except ValueError:
@@ -89,7 +89,7 @@ def level_of(start: ClientStart) -> SecurityLevel:
 
 
 def allowed_protocols(start: ClientStart) -> Protocols:
-    """The protocols of a session; raise `SessionRefusedError`."""
+    """Return the protocols of a session; raise `SessionRefusedError`."""
     allowed = protocols(start.protocols)
     if allowed is None:
         raise SessionRefusedError(

@@ -1,7 +1,7 @@
-"""What smtp(8) and postscreen(8) have in their main.cf against what we have in ours ("unexpected settings").
+"""Comparison of the settings in requests with our own ("unexpected settings").
 
 Their TLS_CLIENT_PARAMS or TLS_SERVER_PARAMS are only compared; their INIT_PROPS are used, and compared if they name
-files, which may not be readable for us. Every difference is told once.
+files, which may not be readable for us. Every difference is logged once.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ _HINT = (
     "tlsproxy service with settings that match that tlsproxy {0}, and 3) configure that tlsproxy {0} with a "
     "tlsproxy_service_name setting that resolves to that custom tlsproxy service"
 )
-_MAX_TOLD = 1000
+_MAX_LOGGED = 1000
 _BUILT_IN = {"tls_eecdh_auto_curves": "?X25519MLKEM768:DEFAULT", "tls_ffdhe_auto_groups": ""}
 """Defaults of Postfix 3.11 and later where it was built with OpenSSL 3.5 or later; ours are those of other builds."""
 _RENAMED = {"config_file": "tls_config_file", "config_name": "tls_config_name"}
 
 
 class SettingsComparison(Generic[Init]):
-    """Compares requests with our own settings, and tells what differs."""
+    """Compares requests with our own settings, and logs what differs."""
 
     def __init__(self, settings: TlsSettings, init: Init, log: Log, *, sender: str) -> None:
         """`sender` is what Postfix calls those who send such requests."""
@@ -44,11 +44,11 @@ class SettingsComparison(Generic[Init]):
             self._built_in = {name: _BUILT_IN[name] for name in _BUILT_IN if settings.origin(name).kind == "default"}
         self._log = log
         self._same: Mapping[str, str | int] = {}
-        """What the last request had in which nothing differed; most have the same."""
-        self._told: set[tuple[tuple[str, str], ...]] = set()
+        """The parameters of the last request in which nothing differed; most have the same."""
+        self._logged: set[tuple[tuple[str, str], ...]] = set()
 
     def key(self, init: Init) -> Init:
-        """What requests must have in common to share a context."""
+        """Return the part of an INIT that requests must have in common to share a context."""
         return init._replace(log_param="") if self._mask_log_param else init
 
     def compare(self, params: Mapping[str, str | int], init: Init, *, new: bool) -> None:
@@ -71,10 +71,10 @@ class SettingsComparison(Generic[Init]):
             self._same = params
             return False
         key = tuple((name, str(value)) for name, value in params.items())
-        if key in self._told:
+        if key in self._logged:
             return False
-        if len(self._told) < _MAX_TOLD:
-            self._told.add(key)
+        if len(self._logged) < _MAX_LOGGED:
+            self._logged.add(key)
         self._log.warning(_UNEXPECTED.format("client"))  # in either role
         self._log.warning("; ".join(differences))
         return True

@@ -1,4 +1,4 @@
-"""Which setting keeps a role from being served: parameter, file and line.
+"""The setting that keeps a role from being served: parameter, file and line.
 
 Postfix's own warnings name a value at best. These lines come after them.
 """
@@ -18,9 +18,9 @@ _PARAMETERS = {
     "mdalg": ("fingerprint_digest",),
     **{pair.kind: pair[1:] for pair in KEY_PAIRS},
 }
-"""What is to blame, by other names than those of the parameters."""
+"""Settings to blame, by other names than those of the parameters."""
 _OPTIONAL = {"protocols": "protocols", "cipher_grade": "ciphers", "cipher_exclusions": "exclude_ciphers"}
-"""What has a sibling that counts where TLS is required: instead of it or, for exclusions, besides."""
+"""Settings with a sibling that counts where TLS is required: instead of it or, for exclusions, besides."""
 
 
 def lines(settings: TlsSettings, setting: str, *, enforced: bool, prefix: str = SERVER) -> Iterator[str]:

@@ -24,7 +24,7 @@ def digest_by_name(name: str) -> Digest | None:
 
 
 class Fingerprints:
-    """The digest of a context, and of sessions that want another one for what they are told."""
+    """The digest of a context, and of sessions whose fingerprints are to have another one."""
 
     def __init__(self, name: str, digest: Digest) -> None:
         self.digest = digest

@@ -28,7 +28,7 @@ system_default = tlsproxy_defaults
 [tlsproxy_defaults]
 NumTickets = 1
 """
-"""One session ticket for each handshake, as Postfix has it: there is no other way to tell OpenSSL so."""
+"""One session ticket for each handshake, as Postfix has it: OpenSSL has no other setting for it."""
 _SELECTION = b"\n\n[default]\nopenssl_conf = %b\n"
 """Behind the text of a file, says which section counts."""
 _STRICT = b"config_diagnostics = 1\n"

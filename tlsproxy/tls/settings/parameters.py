@@ -34,7 +34,7 @@ FILES = (CHAIN_FILES, *(name for pair in KEY_PAIRS for name in pair[1:]), *AUTHO
 DH_FILES = ("dh1024_param_file", "dh512_param_file")
 
 SERVER, CLIENT = "tlsproxy_tls_", "tlsproxy_client_"
-"""What the daemon's own parameters of each role begin with."""
+"""The prefixes of the daemon's own parameters, by role."""
 
 
 class CertificateFiles(NamedTuple):

@@ -1,4 +1,4 @@
-"""Where the TLS library of one Postfix release behaves unlike that of another.
+"""Differences between the TLS libraries of Postfix releases.
 
 The differences that values alone don't make (those are in the catalogue) are listed here, once, and asked for by name.
 """
@@ -13,30 +13,30 @@ from ...wire.messages import Generation
 
 
 class Behaviour(NamedTuple):
-    """The habits of a release."""
+    """The behaviour of a release."""
 
     generation: Generation
     """The dialect of clients that don't show theirs: those of the server role until 3.11, all until 3.5."""
     group_names: bool
-    """A key exchange group is told by OpenSSL's name for it, not as a key type with a curve or a size."""
+    """A key exchange group is logged by OpenSSL's name for it, not as a key type with a curve or a size."""
     nist_curves: bool
     """Curves are called as NIST does: P-256."""
     default_groups: str | None
     """Groups are given to OpenSSL by any name it knows, and these ones if it knows none; None: curves only."""
     signatures_when_resumed: bool
-    """The signatures of the certificates are told even of a resumed session, in which nobody signed."""
+    """The signatures of the certificates are logged even for a resumed session, which has none."""
     bare_key_fingerprints: bool
     """tls_legacy_public_key_fingerprints has an effect."""
     no_renegotiation: bool
-    """Renegotiation is refused without being told so."""
+    """Renegotiation is refused without a setting for it."""
     fingerprint_words: tuple[str, str] | None
-    """What fingerprints of certificate and key are called in the log; None: as in the days before raw public keys."""
+    """The words for fingerprints of certificate and key in the log; None: those before raw public keys."""
     settings_from_client: bool
     """Clients of the server role send their settings; sessions are apart by their service."""
     mismatch_yields: bool
     """A wrong name hides no other error; alone, it leaves a server's certificate trusted."""
     credential: str
-    """What a resumed session's certificate is called when it is not trusted."""
+    """The words for a resumed session's certificate that is not trusted."""
     one_ticket_saved: bool
     """Of the tickets that a server sends in a session, the first is kept, not the last."""
     raw_keys: bool

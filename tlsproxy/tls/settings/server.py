@@ -26,7 +26,7 @@ LEVEL_PARAMETER = f"{SERVER}loglevel"
 
 
 class ServerContextSettings(NamedTuple):
-    """What all sessions with the same INIT have in common."""
+    """The settings that all sessions with the same INIT have in common."""
 
     log_level: LogLevel
     log_parameter: str
@@ -60,7 +60,7 @@ class ServerContextSettings(NamedTuple):
 
 
 class ServerVariant(NamedTuple):
-    """What sessions with the same INIT may differ in, as far as it is a matter of the context."""
+    """The settings in which sessions with the same INIT may differ, as far as they concern the context."""
 
     ciphers: CipherList
     requires: bool

@@ -1,4 +1,4 @@
-"""What a configuration asks for and OpenSSL 4 or its Python binding can't do as a server; it is said once, at start."""
+"""Settings that OpenSSL 4 or its Python binding can't follow as a server; reported once, at start."""
 
 from __future__ import annotations
 
