@@ -13,7 +13,8 @@ from contextlib import ExitStack, suppress
 
 from .errors import ConfigError
 from .ownership import as_owner_of
-from .syntax.lines import encode, read_file
+from .regular_file import read_file
+from .syntax.lines import encode
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

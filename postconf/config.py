@@ -16,8 +16,8 @@ from .catalogue import ADHOC, COMPUTED, RAW, Release, release
 from .errors import ConfigError, Place
 from .machine import host as hosts
 from .machine.host import Host
+from .regular_file import read_file
 from .syntax.expressions import ExpressionError, OperandError, expand, visit_names
-from .syntax.lines import read_file
 from .syntax.maincf import AssignmentError, Setting, add_settings, split_assignment
 from .syntax.mastercf import Master, Service, read_services
 

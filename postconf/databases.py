@@ -6,7 +6,8 @@ Like postconf(1), this does not know whether a text is a list of tables; it take
 from __future__ import annotations
 
 from .htable_order import table_order
-from .syntax.lines import BLANK, cut, read_file
+from .regular_file import read_file
+from .syntax.lines import BLANK, cut
 from .syntax.maincf import read_settings
 from .syntax.mastercf import closing_brace, split_words
 

@@ -10,7 +10,7 @@ import errno
 import os
 import stat
 
-from .syntax.lines import encode
+from .syntax.lines import decode, encode
 
 LIMIT = 16 << 20
 """Bytes of a file; those with the authorities that a system trusts have a quarter of a MiB."""
@@ -43,6 +43,13 @@ def is_refused(path: str) -> bool:
         return os.fstat(descriptor).st_size > LIMIT
     finally:
         os.close(descriptor)
+
+
+def read_file(path: str) -> str:
+    """Read a regular file as text that can be turned back into its bytes; raise OSError."""
+    # Not pathlib: commands read two files and are done.
+    with open(path, "rb", opener=open_regular) as file:
+        return decode(file.read())
 
 
 def read_regular(path: str, limit: int = LIMIT) -> bytes:

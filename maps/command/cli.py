@@ -5,16 +5,15 @@ from __future__ import annotations
 import os
 import stat
 import sys
-from contextlib import nullcontext
 
 from postconf.config import DEFAULT_DIRECTORY, Config
 from postconf.errors import ConfigError
 from postconf.machine.installed import installed_release
-from postconf.ownership import as_owner_of
 from postconf.program.output import Output
 from postconf.program.running import program
+from postconf.regular_file import read_file
 from postconf.syntax.expressions import ExpressionError
-from postconf.syntax.lines import decode, encode, read_file
+from postconf.syntax.lines import decode, encode
 from postconf.syntax.maincf import Setting, add_settings
 from postconf.syntax.mastercf import Master
 
@@ -137,10 +136,14 @@ class Command:
 
     def _rights(self, usage: Usage, operand: str) -> AbstractContextManager[object]:
         """Be the owner of a table's directory while it is changed, as far as this is root's process; not with -o."""
+        from contextlib import nullcontext
+
         kind, _, path = self._full_name(operand).partition(":")
         directory = os.path.dirname(path) or "."  # noqa: PTH120
         if "o" in usage or kind not in BUILDABLE or not os.path.isdir(directory):  # noqa: PTH112
             return nullcontext()
+        from postconf.ownership import as_owner_of
+
         prepare_to_build(self._full_name(operand), self._access(usage, Mode.CHANGE))
         return as_owner_of(directory)
 

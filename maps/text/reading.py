@@ -5,8 +5,8 @@ from __future__ import annotations
 import errno
 import os
 
-from postconf.regular_file import LIMIT, open_regular, read_regular
-from postconf.syntax.lines import decode, encode, read_file
+from postconf.regular_file import LIMIT, open_regular, read_file, read_regular
+from postconf.syntax.lines import decode, encode
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

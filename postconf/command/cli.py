@@ -10,7 +10,8 @@ from ..errors import ConfigError
 from ..machine.installed import installed_release
 from ..names import Names
 from ..program.output import Output
-from ..syntax.lines import encode, read_file
+from ..regular_file import read_file
+from ..syntax.lines import encode
 from ..syntax.maincf import Setting, add_settings
 from ..syntax.mastercf import Master, read_services
 from .extensions import check, report, service_named, take

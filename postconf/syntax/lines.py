@@ -5,10 +5,6 @@ Works on text that was decoded as UTF-8 with surrogateescape: any bytes survive,
 
 from __future__ import annotations
 
-import errno
-import os
-import stat
-
 from ..errors import Place
 
 TYPE_CHECKING = False
@@ -110,25 +106,3 @@ def decode(data: bytes) -> str:
 def encode(text: str) -> bytes:
     """Turn text back into its bytes."""
     return text.encode("utf-8", "surrogateescape")
-
-
-def read_file(path: str) -> str:
-    """Read a regular file as text that can be turned back into its bytes; raise OSError.
-
-    A FIFO or a device is refused: it would hold up the program, or never end.
-    """
-    # Not pathlib: commands read two files and are done.
-    with open(path, "rb", opener=open_regular) as file:
-        return decode(file.read())
-
-
-def open_regular(path: str, flags: int) -> int:
-    """Open a regular file, for open(opener=); raise OSError for anything else, without waiting."""
-    descriptor = os.open(path, flags | os.O_NONBLOCK)
-    mode = os.fstat(descriptor).st_mode
-    if stat.S_ISREG(mode):
-        return descriptor
-    os.close(descriptor)
-    if stat.S_ISDIR(mode):
-        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
-    raise OSError(errno.EINVAL, "Not a regular file", path)

@@ -7,7 +7,8 @@ import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from postconf.syntax.lines import SPACE, decode, open_regular
+from postconf.regular_file import open_regular
+from postconf.syntax.lines import SPACE, decode
 from postconf.syntax.mastercf import TYPES
 
 from ..text.sources import MOST_CHARACTERS, MainFile, MasterFile
