@@ -28,6 +28,7 @@ from .project import BadProject, Project, find_project
 
 FINE, FOUND, USAGE, FAILED = range(4)
 _LEVELS = {each.word: each for each in Severity}
+_LONGEST_NUMBER = 5
 _PASSES = 10
 """Fixes can make room for others; more rounds than this are a mistake of a rule."""
 
@@ -215,6 +216,12 @@ class _Words(argparse.Action):
         setattr(namespace, self.dest, [*getattr(namespace, self.dest), *words])
 
 
+def _days(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) <= _LONGEST_NUMBER):
+        raise argparse.ArgumentTypeError(f"{text} is no number of days")
+    return int(text)
+
+
 def _parser() -> Parser:
     parser = Parser(
         "tlsproxy-check",
@@ -240,7 +247,7 @@ def _parser() -> Parser:
     add("--format", action="append", default=[], metavar="FORMAT[:FILE]", help=", ".join(reports.FORMATS))
     add("--status", default="", metavar="SOCKET", help="ask a tlsproxy(8) that runs which certificates it serves")
     add("--dns", action="store_true", help="compare certificates with the TLSA records in DNS")
-    add("--expiry-days", type=int, metavar="N", help="warn of certificates that expire so soon; default: 21")
+    add("--expiry-days", type=_days, metavar="N", help="warn of certificates that expire so soon; default: 21")
     add("--diff", action="store_true", help="show what --fix would change, and change nothing")
     add("--fix", action="store_true", help="change what can be changed without doubt")
     add("--unsafe-fixes", action="store_true", help="change also what is most likely meant")
