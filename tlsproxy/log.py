@@ -5,6 +5,8 @@ Where lines go (stderr, syslog, postlogd) and how they are stamped is decided by
 
 from typing import Protocol
 
+from .errors import TlsproxyError
+
 
 class Log(Protocol):
     """A sink for Postfix-style log lines; `text` holds no severity prefix and no newline."""
@@ -37,5 +39,5 @@ class StandardLog:
         self._logger.error("%s", text)
 
 
-class Fatal(Exception):
+class FatalError(TlsproxyError):
     """The program can't go on; it logs `fatal: text` and ends with status 1 (msg_fatal(3))."""

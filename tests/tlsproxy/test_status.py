@@ -23,7 +23,7 @@ from peers.postfix import public_directory
 from peers.proxy import AS_ROOT, client_context, running, script, write_config
 
 from tlsproxy.daemon.asking import Answer, ask
-from tlsproxy.log import Fatal
+from tlsproxy.log import FatalError
 
 GOOD = {
     "version": "0.1.0",
@@ -138,7 +138,7 @@ def test_answer_never_reaches_the_terminal_as_it_is(tmp_path: Path, *, as_json: 
 def test_any_answer_is_shown_printable_or_refused(data: bytes) -> None:
     try:
         answer = Answer(data.decode("utf-8", "replace"), Path("s"))
-    except Fatal as error:
+    except FatalError as error:
         assert str(error).isprintable()
         return
     assert all(line.isprintable() for line in answer.lines())

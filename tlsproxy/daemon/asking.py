@@ -15,7 +15,7 @@ import time
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
-from ..log import Fatal
+from ..log import FatalError
 
 _LIMIT = 10.0
 """Seconds for the whole answer."""
@@ -25,12 +25,12 @@ _MAX_NUMBER = 1 << 53
 Fields = Mapping[str, object]
 
 
-class NoDaemon(Fatal):
+class NoDaemon(FatalError):
     """Nothing listens at the control socket."""
 
 
 def ask(path: Path, page: str, *, believed: Collection[int] | None = None) -> str:
-    """Ask for a page; raise `Fatal` if there is no answer that can be used, `NoDaemon` if nothing listens.
+    """Ask for a page; raise `FatalError` if there is no answer that can be used, `NoDaemon` if nothing listens.
 
     `believed`: the user ids whose answers count; None: those of all.
     """
@@ -51,7 +51,7 @@ def ask(path: Path, page: str, *, believed: Collection[int] | None = None) -> st
         raise NoDaemon(f"{path}: {error.strerror}: no daemon answers; start it, or name its socket") from None
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         reason = "no answer in time" if isinstance(error, TimeoutError) else getattr(error, "strerror", None) or error
-        raise Fatal(f"{path}: {printable(str(reason))}: no daemon answers") from None
+        raise FatalError(f"{path}: {printable(str(reason))}: no daemon answers") from None
     head, end, body = answer.partition(b"\r\n\r\n")
     if not end or not head.startswith(b"HTTP/1.0 200 "):
         raise _not_understood(path, "no HTTP status 200")
@@ -62,25 +62,27 @@ def ask(path: Path, page: str, *, believed: Collection[int] | None = None) -> st
 
 
 def _check_peer(stream: socket.socket, path: Path, believed: Collection[int] | None) -> None:
-    """Raise `Fatal` if the process that listens belongs to an account that is not believed (SO_PEERCRED, unix(7))."""
+    """Raise `FatalError` if the listening process belongs to an account that is not trusted (SO_PEERCRED, unix(7))."""
     _, user, _ = struct.unpack("3i", stream.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i")))
     if believed is not None and user not in believed:
         try:
             name = pwd.getpwuid(user).pw_name
         except KeyError:
             name = str(user)
-        raise Fatal(f"{path}: account {name} answers: not believed; if that is the daemon's account, add --user {name}")
+        raise FatalError(
+            f"{path}: account {name} answers: not believed; if that is the daemon's account, add --user {name}"
+        )
 
 
-def _not_understood(path: Path, reason: str) -> Fatal:
-    return Fatal(f"{path}: {reason}: the answer is not that of tlsproxy(8)")
+def _not_understood(path: Path, reason: str) -> FatalError:
+    return FatalError(f"{path}: {reason}: the answer is not that of tlsproxy(8)")
 
 
 class Answer:
     """The fields of /status, each of the type that it should have."""
 
     def __init__(self, text: str, path: Path) -> None:
-        """Raise `Fatal` for what is no such answer."""
+        """Raise `FatalError` for what is no such answer."""
         try:
             fields = _as_mapping(json.loads(text, parse_constant=_refuse), "the whole")
         except (ValueError, RecursionError):

@@ -11,11 +11,11 @@ from postconf.models import InvalidSettings, TlsSettings
 from postconf.models import load as load_settings
 from postconf.values import BadValue, parse
 
-from ..log import Fatal
+from ..log import FatalError
 
 
 def read_config(directory: str, *, version: str | None = None, overrides: Iterable[str] = ()) -> postconf.Config:
-    """Read main.cf and master.cf; raise `Fatal`. Without `version`, the release is that of the installed Postfix."""
+    """Read main.cf and master.cf; raise `FatalError`. Without `version`, the release is the installed one."""
     overrides = list(overrides)
     try:
         config = postconf.load(directory, version=version, overrides=overrides)
@@ -24,12 +24,12 @@ def read_config(directory: str, *, version: str | None = None, overrides: Iterab
             config = postconf.load(directory, version=installed, overrides=overrides)
     except UnknownRelease as error:
         if version:
-            raise Fatal(str(error)) from None
+            raise FatalError(str(error)) from None
         # A release that is newer than the catalogue takes nothing away from what can be read.
     except postconf.ConfigError as error:
-        raise Fatal(str(error)) from None
+        raise FatalError(str(error)) from None
     except OSError as error:
-        raise Fatal(f"open {error.filename}: {error.strerror}") from None
+        raise FatalError(f"open {error.filename}: {error.strerror}") from None
     return config
 
 
@@ -44,18 +44,18 @@ def _installed_version(command_directory: str) -> str:
 
 
 def read_settings(view: postconf.View) -> TlsSettings:
-    """The typed settings of a service; raise `Fatal` with all that is wrong."""
+    """The typed settings of a service; raise `FatalError` with all that is wrong."""
     try:
         return load_settings(view)
     except InvalidSettings as error:
-        raise Fatal("\n".join(str(problem) for problem in error.problems)) from None
+        raise FatalError("\n".join(str(problem) for problem in error.problems)) from None
     except postconf.ConfigError as error:
-        raise Fatal(str(error)) from None
+        raise FatalError(str(error)) from None
 
 
 def number(view: postconf.View, name: str) -> int:
-    """A number or a time (in seconds) that no model has; raise `Fatal`."""
+    """A number or a time (in seconds) that no model has; raise `FatalError`."""
     try:
         return int(parse(view.config.release.parameter(name), view[name]))
     except (BadValue, postconf.ConfigError) as error:
-        raise Fatal(str(error)) from None
+        raise FatalError(str(error)) from None

@@ -9,19 +9,19 @@ from __future__ import annotations
 import os
 import pwd
 
-from ..log import Fatal
+from ..log import FatalError
 
 
 def account(name: str, *, why: str = "mail_owner") -> pwd.struct_passwd:
-    """Find a user; raise `Fatal`. `why` says which setting names it."""
+    """Find a user; raise `FatalError`. `why` says which setting names it."""
     try:
         return pwd.getpwnam(name)
     except KeyError:
-        raise Fatal(f"{why}: unknown user: {name}") from None
+        raise FatalError(f"{why}: unknown user: {name}") from None
 
 
 def drop(user: pwd.struct_passwd | None, *, chroot: str | None = None) -> None:
-    """Confine the process to the directory `chroot`, and become `user`; None leaves that as it is. Raise `Fatal`."""
+    """Confine the process to the directory `chroot`, and become `user`; None: don't. Raise `FatalError`."""
     step = "setgid"
     try:
         if user is not None:
@@ -36,4 +36,4 @@ def drop(user: pwd.struct_passwd | None, *, chroot: str | None = None) -> None:
             step = "setuid"
             os.setuid(user.pw_uid)
     except OSError as error:
-        raise Fatal(f"{step}: {error.strerror}") from None
+        raise FatalError(f"{step}: {error.strerror}") from None

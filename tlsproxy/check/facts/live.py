@@ -24,7 +24,7 @@ def served_by(socket: str) -> Mapping[str, frozenset[str]]:
     """
     from ...daemon.asking import Answer, ask
     from ...daemon.control import control_path
-    from ...log import Fatal
+    from ...log import FatalError
 
     path = Path(socket)
     try:
@@ -34,7 +34,7 @@ def served_by(socket: str) -> Mapping[str, frozenset[str]]:
         for each in Answer(ask(control, "/status", believed=None), control).certificates:
             if each.sha256:
                 found[each.file] = found.get(each.file, frozenset()) | {each.sha256}
-    except Fatal as error:
+    except FatalError as error:
         raise Unreadable(str(error)) from None
     return found
 

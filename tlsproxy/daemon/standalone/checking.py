@@ -11,7 +11,7 @@ from pathlib import Path
 import postconf
 from postconf.models import TlsSettings
 
-from ...log import Fatal
+from ...log import FatalError
 from ..asking import CertificateFields
 from ..certificate_report import described
 from ..roles import FAILED, LIMITED, OFF, load_roles, states
@@ -38,7 +38,7 @@ class _Report:
 
 
 def check(settings: TlsSettings, say: Callable[[str], None]) -> int:
-    """Load both roles and describe them; return an exit status. Raise `Fatal`."""
+    """Load both roles and describe them; return an exit status. Raise `FatalError`."""
     view = settings.view
     config = view.config
     for name in ("main.cf", "master.cf"):
@@ -57,7 +57,7 @@ def check(settings: TlsSettings, say: Callable[[str], None]) -> int:
     for each in described(roles[0]):
         say(CertificateFields(each.as_json()).line())
     if all(state == OFF for state in found.values()):
-        raise Fatal(nothing_to_serve(settings))
+        raise FatalError(nothing_to_serve(settings))
     if not startable or not any(roles):
         say("the configuration can't be served: a start would fail; correct what is named above")
         return BAD

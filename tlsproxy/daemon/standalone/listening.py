@@ -14,7 +14,7 @@ from pathlib import Path
 
 from postconf.ownership import as_owner_of
 
-from ...log import Fatal
+from ...log import FatalError
 from ..unix_sockets import bind_with_mode, is_for_root_alone, remove
 
 _BACKLOG = 1024
@@ -39,7 +39,7 @@ class Listener:
 
 
 def bind(path: Path, owner: pwd.struct_passwd | None, mode: int = SOCKET_MODE) -> Listener:
-    """Make the UNIX socket; one that nobody listens on any more is replaced. Raise `Fatal`.
+    """Make the UNIX socket; one that nobody listens on any more is replaced. Raise `FatalError`.
 
     `owner`: the account that is to own it, as far as the directory is root's: else it belongs to the directory's owner.
     None: the account of this process.
@@ -55,14 +55,14 @@ def bind(path: Path, owner: pwd.struct_passwd | None, mode: int = SOCKET_MODE) -
             os.chown(path, owner.pw_uid, owner.pw_gid, follow_symlinks=False)
     except OSError as error:
         listener.close()
-        raise Fatal(f"can't listen on {path}: {error.strerror or error}") from None
+        raise FatalError(f"can't listen on {path}: {error.strerror or error}") from None
     return made
 
 
 def _remove_stale(path: Path) -> None:
     try:
         if not stat.S_ISSOCK(path.lstat().st_mode):
-            raise Fatal(
+            raise FatalError(
                 f"can't listen on {path}: a file is there that is no socket; remove it, or use another --socket"
             )
     except FileNotFoundError:
@@ -73,4 +73,4 @@ def _remove_stale(path: Path) -> None:
         except ConnectionRefusedError:
             path.unlink()
         else:
-            raise Fatal(f"can't listen on {path}: another process listens there; stop it, or use another --socket")
+            raise FatalError(f"can't listen on {path}: another process listens there; stop it, or use another --socket")

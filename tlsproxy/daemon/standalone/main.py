@@ -18,7 +18,7 @@ import postconf
 from postconf.models import TlsSettings
 from postconf.spelling import did_you_mean
 
-from ...log import Fatal
+from ...log import FatalError
 from ..asking import Answer, NoDaemon, ask, own_accounts
 from ..configuration import read_config, read_settings
 from ..control import Control, control_path
@@ -64,13 +64,13 @@ def main(arguments: list[str], environment: MutableMapping[str, str]) -> int:
             _print_config(_read(options), options.names)
         else:
             return _serve(options, environment)
-    except Fatal as error:
+    except FatalError as error:
         say(error)
         return 1
     return 0
 
 
-def say(error: Fatal) -> None:
+def say(error: FatalError) -> None:
     """Write to standard error why the program ends, a line for each problem."""
     for line in str(error).splitlines():
         print(f"tlsproxy: fatal: {line}", file=sys.stderr)
@@ -99,7 +99,7 @@ def socket_path(view: postconf.View) -> Path:
 
 
 def _show_status(options: argparse.Namespace) -> int:
-    """Print what a running daemon reports; return 3 if it is degraded. Raise `Fatal` if none answers."""
+    """Print what a running daemon reports; return 3 if it is degraded. Raise `FatalError` if none answers."""
     believed = own_accounts()
     if options.user:
         believed.add(account(options.user, why="--user").pw_uid)
@@ -124,14 +124,14 @@ def _show_status(options: argparse.Namespace) -> int:
 
 
 def _print_config(settings: TlsSettings, wanted: Sequence[str]) -> None:
-    """Print settings that are in effect: those that are wanted, else all that the daemon goes by. Raise `Fatal`."""
+    """Print settings in effect: those that are wanted, else all of the daemon's. Raise `FatalError`."""
     view = settings.view
     models = (settings.server, settings.client, settings.globals, settings.service)
     names = {name for model in models for name in type(model).model_fields} | _BEYOND_TLS
     for name in wanted:
         if name not in view:
             hint = did_you_mean(name, [*names, *view.config])
-            raise Fatal(f"{name}: unknown parameter{hint and f' ({hint})'}")
+            raise FatalError(f"{name}: unknown parameter{hint and f' ({hint})'}")
     for name in wanted or sorted(names - {"process_id"}):
         with suppress(KeyError):  # a setting that this release has not
             print(f"{name} = {view[name]}".rstrip())
@@ -150,7 +150,7 @@ def _log_form(options: argparse.Namespace, settings: TlsSettings) -> tuple[Form,
 
 
 def _serve(options: argparse.Namespace, environment: MutableMapping[str, str]) -> int:
-    """Be the daemon; return the exit status. Raise `Fatal` for what is wrong before there is a log."""
+    """Be the daemon; return the exit status. Raise `FatalError` for what is wrong before there is a log."""
     if options.log == "mail":  # which is found from the queue directory
         options.config = Path(options.config).absolute()
         options.socket = options.socket and options.socket.absolute()
@@ -161,7 +161,7 @@ def _serve(options: argparse.Namespace, environment: MutableMapping[str, str]) -
     log = PostfixLog(*_log_form(options, settings))
     try:
         _supervise(options, settings, log, environment)
-    except Fatal as error:
+    except FatalError as error:
         for line in str(error).splitlines():
             log.fatal(line)
         if options.log == "mail":
@@ -185,8 +185,8 @@ def _supervise(
     server_role, client_role = load_roles(settings, log)
     if server_role is None and client_role is None:
         if set(states(settings, (None, None)).values()) == {OFF}:
-            raise Fatal(nothing_to_serve(settings))
-        raise Fatal("nothing to serve: no role can be served as it is configured; correct what is named above")
+            raise FatalError(nothing_to_serve(settings))
+        raise FatalError("nothing to serve: no role can be served as it is configured; correct what is named above")
     chroot = settings.view["queue_directory"] if options.chroot else None
     path = options.socket or socket_path(settings.view)
     activated = listener is not None
@@ -216,22 +216,22 @@ def _supervise(
 
 
 def _user(options: argparse.Namespace, settings: TlsSettings) -> pwd.struct_passwd | None:
-    """Whom workers become; None if that is who we are. Raise `Fatal`."""
+    """Whom workers become; None if that is who we are. Raise `FatalError`."""
     if os.geteuid() != 0:
         if options.user and account(options.user, why="--user").pw_uid != os.geteuid():
-            raise Fatal(f"--user {options.user}: only root can become somebody else")
+            raise FatalError(f"--user {options.user}: only root can become somebody else")
         if options.chroot:
-            raise Fatal("--chroot: only root can do that")
+            raise FatalError("--chroot: only root can do that")
         return None
     if options.user:
         user = account(options.user, why="--user")
         return user if user.pw_uid else None
     try:
         user = account(settings.view["mail_owner"])
-    except Fatal as error:
-        raise Fatal(f"{error}; sessions are not served as root unless --user says so") from None
+    except FatalError as error:
+        raise FatalError(f"{error}; sessions are not served as root unless --user says so") from None
     if not user.pw_uid:
-        raise Fatal("mail_owner is root; sessions are not served as root unless --user says so")
+        raise FatalError("mail_owner is root; sessions are not served as root unless --user says so")
     return user
 
 
@@ -255,7 +255,7 @@ class _Reload:
         try:
             settings = _read(self._options)
             user = _user(self._options, settings)
-        except Fatal as error:
+        except FatalError as error:
             for line in str(error).splitlines():
                 self._log.warning(line)
             return None

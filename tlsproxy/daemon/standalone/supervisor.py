@@ -19,7 +19,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
-from ...log import Fatal
+from ...log import FatalError
 from ...loop import IN, Loop
 from .. import gc_policy, metrics
 from ..certificate_report import described
@@ -160,7 +160,7 @@ class Supervisor:
             numbers = self._shared.numbers(place)
             worker = Worker(self._worker_config, self._log, self._listener.socket, channel, numbers)
             status = worker.run()
-        except Fatal as error:
+        except FatalError as error:
             self._log.fatal(str(error))
         except BaseException:
             self._log_traceback()

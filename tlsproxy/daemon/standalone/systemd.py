@@ -8,7 +8,7 @@ import time
 from collections.abc import MutableMapping
 from contextlib import suppress
 
-from ...log import Fatal
+from ...log import FatalError
 from .listening import Listener
 
 _FIRST = 3
@@ -56,15 +56,15 @@ class Notifier:
 
 
 def activated_socket(environment: MutableMapping[str, str]) -> Listener | None:
-    """The listening socket that systemd has opened for us, if it has; raise `Fatal` if it is of no use."""
+    """The listening socket that systemd has opened for us, if it has; raise `FatalError` if it is of no use."""
     pid, count = environment.pop("LISTEN_PID", ""), environment.pop("LISTEN_FDS", "0")
     environment.pop("LISTEN_FDNAMES", None)
     if pid != str(os.getpid()):
         return None
     if count != "1":
-        raise Fatal(f"socket activation: {count} sockets instead of one")
+        raise FatalError(f"socket activation: {count} sockets instead of one")
     os.set_inheritable(_FIRST, False)
     listener = socket.socket(fileno=_FIRST)
     if listener.family != socket.AF_UNIX or listener.type != socket.SOCK_STREAM:
-        raise Fatal("socket activation: not a UNIX stream socket (ListenStream= with a path)")
+        raise FatalError("socket activation: not a UNIX stream socket (ListenStream= with a path)")
     return Listener(listener)

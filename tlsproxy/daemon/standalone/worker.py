@@ -72,7 +72,7 @@ class Worker:
         )
 
     def run(self) -> int:
-        """Serve until the end; return the exit status. Raise `Fatal`."""
+        """Serve until the end; return the exit status. Raise `FatalError`."""
         config, loop = self._worker_config, self._loop
         _enter(config.settings.view["queue_directory"])
         privileges.drop(config.user, chroot=config.chroot)

@@ -14,7 +14,7 @@ import time
 import traceback
 from collections.abc import Mapping, Sequence
 
-from ...log import Fatal
+from ...log import FatalError
 from ..log import sinks
 from ..log.lines import Form, PostfixForm, PostfixLog, Sink, SyslogForm
 from ..log.mail_log import mail_log
@@ -41,7 +41,7 @@ def main(arguments: Sequence[str], environment: Mapping[str, str]) -> int:
     log = PostfixLog(*_early_form(environment))
     try:
         return _main(arguments, environment, log)
-    except Fatal as error:
+    except FatalError as error:
         for line in str(error).splitlines():
             log.fatal(line)
             if sys.stderr is not None and sys.stderr.isatty():
@@ -58,7 +58,7 @@ def main(arguments: Sequence[str], environment: Mapping[str, str]) -> int:
 def _main(arguments: Sequence[str], environment: Mapping[str, str], log: PostfixLog) -> int:
     options = command_line.parse(PROGRAM, arguments)
     if sys.stdin is not None and sys.stdin.isatty() and not options.by_hand:
-        raise Fatal("do not run this command by hand")
+        raise FatalError("do not run this command by hand")
     for descriptor in (*_FLOW_PIPE, _STATUS, LISTENER):
         _close_on_exec(descriptor)
     from ..configuration import read_config, read_settings
@@ -124,4 +124,4 @@ def _close_on_exec(descriptor: int) -> None:
         os.set_inheritable(descriptor, False)
     except OSError as error:
         if error.errno != errno.EBADF or descriptor in (_STATUS, LISTENER):
-            raise Fatal(f"descriptor {descriptor}: {error.strerror}: is this run by master(8)?") from None
+            raise FatalError(f"descriptor {descriptor}: {error.strerror}: is this run by master(8)?") from None

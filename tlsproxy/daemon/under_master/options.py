@@ -5,7 +5,7 @@ from __future__ import annotations
 import getopt
 from collections.abc import Sequence
 
-from ...log import Fatal
+from ...log import FatalError
 
 _OPTIONS = "cdDi:lm:n:o:r:s:St:uvVz"
 _FLAGS = {
@@ -38,11 +38,11 @@ class MasterOptions:
 
 
 def parse(process_name: str, arguments: Sequence[str]) -> MasterOptions:
-    """Understand the options of a service that knows no others, and serves any number of clients; raise `Fatal`."""
+    """Read the options of a service that knows no others, and serves any number of clients; raise `FatalError`."""
     try:
         found, rest = getopt.getopt(list(arguments), _OPTIONS)
     except getopt.GetoptError as error:
-        raise Fatal(f"invalid option: {error.opt}") from None
+        raise FatalError(f"invalid option: {error.opt}") from None
     options = MasterOptions(process_name)
     for option, value in found:
         if option in _FLAGS:
@@ -50,13 +50,13 @@ def parse(process_name: str, arguments: Sequence[str]) -> MasterOptions:
         else:
             _take(options, option, value)
     if not options.unlimited:
-        raise Fatal(f"service {process_name} requires a process limit of 0")
+        raise FatalError(f"service {process_name} requires a process limit of 0")
     if not options.transport:
-        raise Fatal("no transport type specified")
+        raise FatalError("no transport type specified")
     if options.transport != "unix":
-        raise Fatal(f"unsupported transport type: {options.transport}")
+        raise FatalError(f"unsupported transport type: {options.transport}")
     if rest:
-        raise Fatal(f"unexpected command-line argument: {rest[0]}")
+        raise FatalError(f"unexpected command-line argument: {rest[0]}")
     return options
 
 
@@ -69,17 +69,17 @@ def _take(options: MasterOptions, option: str, value: str) -> None:
         options.service_name = value
     elif option == "-o":
         if "=" not in value:
-            raise Fatal(f"invalid \"-o {value}\" option value: missing '=' after attribute name")
+            raise FatalError(f"invalid \"-o {value}\" option value: missing '=' after attribute name")
         options.overrides.append(value)
     elif option == "-r":
         options.retire_after = int(value) if value.isascii() and value.isdigit() else 0
         if not options.retire_after:
-            raise Fatal(f"invalid retirement time: {value}")
+            raise FatalError(f"invalid retirement time: {value}")
     elif option == "-s":
         if value != "1":
-            raise Fatal(f"invalid socket_count: {value}")
+            raise FatalError(f"invalid socket_count: {value}")
     elif option == "-t":
         options.transport = value
     elif option == "-S":
-        raise Fatal("option -S: a session on standard input can't receive the descriptor of its remote peer")
+        raise FatalError("option -S: a session on standard input can't receive the descriptor of its remote peer")
     # -l is contradicted by -z; -v asks for what tlsproxy_tls_loglevel says more aptly.

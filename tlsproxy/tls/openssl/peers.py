@@ -11,7 +11,7 @@ from typing import Any, Final
 from OpenSSL import SSL, crypto
 from OpenSSL._util import ffi, lib
 
-from ..verification.der import SEQUENCE, MalformedDer, Parts, only, parts
+from ..verification.der import SEQUENCE, DerError, Parts, only, parts
 from .binding import clear_errors, require
 
 require(
@@ -44,7 +44,7 @@ class Certificate:
         try:
             only(data, SEQUENCE)
             return cls(crypto.load_certificate(crypto.FILETYPE_ASN1, data))
-        except (MalformedDer, crypto.Error):
+        except (DerError, crypto.Error):
             return None
 
     @cached_property
@@ -54,7 +54,7 @@ class Certificate:
 
     @cached_property
     def parts(self) -> Parts:
-        """What our own reading finds in it; raises `der.MalformedDer`."""
+        """What our own reading finds in it; raises `der.DerError`."""
         return parts(self.der)
 
     @property

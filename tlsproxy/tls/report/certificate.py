@@ -8,7 +8,7 @@ from ...log import Log
 from ...wire.messages import TlsContext
 from ..openssl.peers import Certificate
 from ..settings.digests import Digest, fingerprint
-from ..verification.der import MalformedDer
+from ..verification.der import DerError
 
 _MAX_NAME = 256
 
@@ -25,7 +25,7 @@ def tell_of(facts: TlsContext, certificate: Certificate, digest: Digest, log: Lo
     facts.peer_fingerprint = fingerprint(digest, certificate.der)
     try:
         parts = certificate.parts
-    except MalformedDer:
+    except DerError:
         return
     facts.peer_pubkey_fingerprint = fingerprint(digest, parts.public_key_bits if bare_keys else parts.public_key_info)
 

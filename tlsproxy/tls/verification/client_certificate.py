@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from ..openssl.paths import PathError
 from ..openssl.peers import OK, UNSPECIFIED, Certificate
-from .der import CLIENT_AUTH, SERVER_AUTH, MalformedDer
+from .der import CLIENT_AUTH, SERVER_AUTH, DerError
 from .evidence import Proof, Refusal, Step, reported_path
 from .verify_error import INVALID_PURPOSE, Finding
 
@@ -54,5 +54,5 @@ def _purposes(certificate: Certificate | None) -> frozenset[bytes]:
         return frozenset()
     try:
         return certificate.parts.purposes
-    except MalformedDer:
+    except DerError:
         return frozenset()

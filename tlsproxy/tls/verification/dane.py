@@ -20,7 +20,7 @@ from ...log import Log
 from ...wire.dane import TlsaRecord
 from ..openssl.peers import Certificate
 from ..settings.digests import Digest, digest_by_name
-from .der import MalformedDer
+from .der import DerError
 
 PKIX_TA, PKIX_EE, DANE_TA, DANE_EE = range(4)
 CERTIFICATE, PUBLIC_KEY = range(2)
@@ -162,7 +162,7 @@ def matches(record: TlsaRecord, certificate: Certificate, digests: Digests) -> b
     """Does a usable record match a certificate? Its usage does not count here."""
     try:
         data = certificate.der if record.selector == CERTIFICATE else certificate.parts.public_key_info
-    except MalformedDer:
+    except DerError:
         return False
     if record.mtype == FULL:
         return data == record.data

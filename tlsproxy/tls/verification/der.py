@@ -1,6 +1,6 @@
 """The few places of a certificate's DER that verification needs and no tolerant parser gives (RFC 5280).
 
-Certificates of peers can be odd; what can't be read here raises `MalformedDer`, and the caller treats it as a
+Certificates of peers can be odd; what can't be read here raises `DerError`, and the caller treats it as a
 certificate that matches nothing. No I/O.
 """
 
@@ -21,7 +21,7 @@ SERVER_AUTH = bytes.fromhex("2b06010505070301")
 CLIENT_AUTH = bytes.fromhex("2b06010505070302")
 
 
-class MalformedDer(ValueError):
+class DerError(ValueError):
     """Bytes that are no DER, or not of the expected structure."""
 
 
@@ -34,33 +34,33 @@ class Element(NamedTuple):
 
 
 def elements(data: bytes) -> Iterator[Element]:
-    """Yield the elements that stand one behind the other in `data`; raise `MalformedDer`."""
+    """Yield the elements that stand one behind the other in `data`; raise `DerError`."""
     position = 0
     while position < len(data):
         start = position
         if len(data) - position < 2:
-            raise MalformedDer("truncated header")
+            raise DerError("truncated header")
         tag, length = data[position], data[position + 1]
         position += 2
         if tag & 0x1F == 0x1F:
-            raise MalformedDer("long tag")
+            raise DerError("long tag")
         if length & 0x80:
             size = length & 0x7F
             if not 1 <= size <= 4 or len(data) - position < size:
-                raise MalformedDer("bad length")
+                raise DerError("bad length")
             length = int.from_bytes(data[position : position + size], "big")
             position += size
         if len(data) - position < length:
-            raise MalformedDer("truncated content")
+            raise DerError("truncated content")
         yield Element(tag, data[position : position + length], data[start : position + length])
         position += length
 
 
 def only(data: bytes, tag: int) -> Element:
-    """The one element that `data` is, with this tag; raise `MalformedDer`."""
+    """The one element that `data` is, with this tag; raise `DerError`."""
     found = list(elements(data))
     if len(found) != 1 or found[0].tag != tag:
-        raise MalformedDer(f"not one element with tag {tag:#x}")
+        raise DerError(f"not one element with tag {tag:#x}")
     return found[0]
 
 
@@ -84,21 +84,21 @@ class Parts(NamedTuple):
 
 
 def parts(certificate: bytes) -> Parts:
-    """Take a certificate apart; raise `MalformedDer`."""
+    """Take a certificate apart; raise `DerError`."""
     outer = list(elements(only(certificate, SEQUENCE).content))
     if not outer or outer[0].tag != SEQUENCE:
-        raise MalformedDer("no TBSCertificate")
+        raise DerError("no TBSCertificate")
     fields = list(elements(outer[0].content))
     if fields and fields[0].tag == _VERSION:
         del fields[0]
     # serial number, algorithm, issuer, validity, subject, public key, …
     if len(fields) < 6 or fields[5].tag != SEQUENCE:
-        raise MalformedDer("no SubjectPublicKeyInfo")
+        raise DerError("no SubjectPublicKeyInfo")
     extensions = next((each.content for each in fields[6:] if each.tag == _EXTENSIONS), b"")
     signed_as, is_one = fields[1], len(outer) > 1 and outer[1].whole == fields[1].whole
     validity = [_time(each) for each in elements(fields[3].content)]
     if len(validity) != 2:
-        raise MalformedDer("not two times of validity")
+        raise DerError("not two times of validity")
     names = list(elements(_sequence_in_extension(extensions, _SUBJECT_ALT_NAME)))
     usages = elements(_sequence_in_extension(extensions, _EXTENDED_KEY_USAGE))
     return Parts(
@@ -133,7 +133,7 @@ _UTC, _GENERALIZED = re.compile(rb"[0-9]{12}Z"), re.compile(rb"[0-9]{14}Z")
 def _bits(public_key_info: bytes) -> bytes:
     members = list(elements(public_key_info))
     if len(members) != 2 or members[1].tag != _BIT_STRING or not members[1].content:
-        raise MalformedDer("no public key")
+        raise DerError("no public key")
     return members[1].content[1:]
 
 
@@ -146,8 +146,8 @@ def _sequence_in_extension(extensions: bytes, kind: bytes) -> bytes:
         members = list(elements(extension.content))
         if members and members[0].tag == _OID and members[0].content == kind:
             if members[-1].tag != _OCTET_STRING:
-                raise MalformedDer("extension without a value")
+                raise DerError("extension without a value")
             found.append(only(members[-1].content, SEQUENCE).content)
     if len(found) > 1:
-        raise MalformedDer("extension given twice")  # RFC 5280, section 4.2
+        raise DerError("extension given twice")  # RFC 5280, section 4.2
     return found[0] if found else b""

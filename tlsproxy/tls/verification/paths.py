@@ -8,7 +8,7 @@ from cryptography.x509 import DuplicateExtension, InvalidVersion, UnsupportedGen
 
 from ..openssl.paths import Path, PathError, signed_path
 from ..openssl.peers import Certificate
-from .der import MalformedDer
+from .der import DerError
 from .strength import is_strong_key, is_strong_signature
 
 EE_KEY_TOO_SMALL, CA_KEY_TOO_SMALL, CA_DIGEST_TOO_WEAK = 66, 67, 68
@@ -47,7 +47,7 @@ def has_strong_key(certificate: Certificate) -> bool:
     """Return True if a certificate can be read and its key is strong enough."""
     try:
         return is_strong_key(certificate.parts.public_key_info)
-    except MalformedDer:
+    except DerError:
         return False
 
 
@@ -55,5 +55,5 @@ def has_strong_signature(certificate: Certificate) -> bool:
     """Return True if a certificate can be read and the digest that was signed is strong enough."""
     try:
         return is_strong_signature(certificate.parts.signature_algorithm)
-    except MalformedDer:
+    except DerError:
         return False

@@ -12,7 +12,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, mldsa, rsa
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
-from .der import MalformedDer, elements
+from .der import DerError, elements
 
 _RSA_BITS, _DSA_BITS, _ORDER_BITS = 920, 1024, 160
 """Sizes that count as 80 bits. For RSA, OpenSSL rounds the estimate of NIST SP 800-56B (revision 2, appendix D) to a
@@ -62,7 +62,7 @@ def is_strong_signature(algorithm: bytes) -> bool:
         fields = elements(parameters[0].content)
         digest = next(each.content for each in fields if each.tag == _PSS_DIGEST)
         return next(elements(next(elements(digest)).content)).content in _DIGESTS
-    except (MalformedDer, ValueError, IndexError, StopIteration):  # a digest that is not named is SHA-1
+    except (DerError, ValueError, IndexError, StopIteration):  # a digest that is not named is SHA-1
         return False
 
 

@@ -17,7 +17,7 @@ from ..openssl.paths import Path, PathError, Reach, reach
 from ..openssl.peers import OK, UNSPECIFIED, Certificate
 from . import dane
 from .dane import DANE_EE, DANE_TA, PKIX_EE, PKIX_TA
-from .der import MalformedDer
+from .der import DerError
 from .evidence import Match, Proof, Refusal, Step, reported_path
 from .names import matched_name, split_references
 from .paths import (
@@ -125,7 +125,7 @@ class _Case:
         hosts, address = split_references(names)
         try:
             parts = self.leaf.parts
-        except MalformedDer:
+        except DerError:
             self.finding.note(HOSTNAME_MISMATCH, 0, self.leaf)
             return
         if hosts:

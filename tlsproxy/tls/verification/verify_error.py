@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..openssl.peers import OK, Certificate, error_text
-from .der import MalformedDer
+from .der import DerError
 
 SELF_SIGNED_LEAF = 18
 SELF_SIGNED_IN_CHAIN = 19
@@ -77,7 +77,7 @@ def note_dates(finding: Finding, path: Sequence[Certificate], *, start: int, now
         certificate = path[depth]
         try:
             begins, ends = certificate.parts.begins, certificate.parts.ends
-        except MalformedDer:
+        except DerError:
             begins = ends = ""
         if not begins or begins > now:
             finding.note(_NOT_YET_VALID[0], depth, certificate)
