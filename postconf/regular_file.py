@@ -21,7 +21,11 @@ def open_regular(path: str, flags: int = os.O_RDONLY) -> int:
 
     Raises OSError: IsADirectoryError for a directory, EINVAL for a FIFO, a socket, or a device.
     """
-    descriptor = os.open(encode(path), flags | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
+    try:
+        descriptor = os.open(encode(path), flags | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
+    except OSError as error:
+        error.filename = path  # as it was given: errors are shown to people
+        raise
     mode = os.fstat(descriptor).st_mode
     if stat.S_ISREG(mode):
         return descriptor

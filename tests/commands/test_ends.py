@@ -51,7 +51,7 @@ def run(arguments: Sequence[str], **streams: object) -> subprocess.CompletedProc
 
 
 def is_clean(diagnostics: bytes) -> bool:
-    return not any(word in diagnostics for word in (b"Traceback", b"panic:", b"Exception ignored", b"Errno"))
+    return not any(word in diagnostics for word in (b"Traceback", b"panic:", b"Exception ignored", b"Errno", b"b'"))
 
 
 def broken_pipe() -> int:
@@ -133,6 +133,7 @@ def test_odd_file_is_one_clear_line(directory: Path, kind: str, name: str) -> No
     config = str(directory)
     calls = [
         ["tlsproxy", "--print-config", "-c", config],
+        ["tlsproxy-trace", "--client", "192.0.2.1", "--sender", "a@a.test", "--recipient", "b@b.test", "-c", config],
         ["tlsproxy-check", "--fix", "-c", config],
         ["tlsproxy-postconf", "-c", config, "-n"],
         ["tlsproxy-postconf", "-c", config, "-M"],
