@@ -191,7 +191,7 @@ class TlsManager:
             return
         if self._failing:
             self._failing = False
-            self._log.info("tlsmgr is there again")
+            self._log.info("tlsmgr is available again")
         self._last_used = self._loop.now
         question = self._questions.popleft()
         if self._questions:

@@ -75,7 +75,7 @@ def test_a_reload_for_which_there_can_be_no_processes_is_done_when_there_can(tmp
             (tmp_path / "no-fork").touch()
             new_certificate(tmp_path)
             proxy.process.send_signal(signal.SIGHUP)
-            log = proxy.wait_for_log("no new process can be made: old ones go on")
+            log = proxy.wait_for_log("cannot fork; old workers continue")
             assert "warning: fork: Resource temporarily unavailable" in log
             assert proxy.workers() == workers
             assert certificate(proxy) == before

@@ -140,7 +140,7 @@ def test_a_renewed_certificate_is_served_without_a_reload(public_path: Path, rea
         write_config(public_path / "new", {})
         (public_path / "new" / "chain.pem").chmod(0o644 if readable else 0o600)
         (public_path / "new" / "chain.pem").rename(public_path / "pki" / "chain.pem")
-        said = "files with keys, certificates or tables have changed"
+        said = "files with keys, certificates or tables changed"
         if readable:
             postfix.wait_for_log(said)
         else:
@@ -166,7 +166,7 @@ def test_a_bad_renewal_keeps_what_there_was_and_is_said_once(public_path: Path) 
         client = starttls(postfix)
         before = certificate(client)
         chain.write_text("damaged")
-        postfix.wait_for_log("the keys and certificates that were read before stay in use; correct the file")
+        postfix.wait_for_log("keeping the previous keys and certificates; correct the file")
         other = starttls(postfix)
         assert certificate(other) == before
         finish(other)

@@ -117,8 +117,8 @@ def test_renewed_certificates_are_for_new_sessions_and_tickets_stay_valid(
     assert not role.renew()
     assert log.lines == [
         f"warning: error loading chain from {chain}: key not first",
-        f"warning: renewal failed: error loading private keys and certificates from: {chain}: the keys and certificates"
-        " that were read before stay in use; correct the file",
+        f"warning: renewal failed: error loading private keys and certificates from: {chain}:"
+        " keeping the previous keys and certificates; correct the file",
     ]
     assert certificate()[0] == old.der
     chain.write_bytes(new.key_pem + new.chain_pem)

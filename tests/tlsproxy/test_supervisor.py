@@ -309,7 +309,7 @@ def test_sigquit_ends_with_the_last_session(tmp_path: Path) -> None:
 def test_workers_that_die_at_their_start_are_not_started_without_end(tmp_path: Path) -> None:
     write_config(tmp_path, {"tlsproxy_watchdog_timeout": "10s"})
     with running(tmp_path) as proxy:
-        while "workers end soon after their start" not in proxy.log():
+        while "workers keep exiting at startup" not in proxy.log():
             wait_until(proxy.workers)
             victim = proxy.workers()[0]
             os.kill(victim, signal.SIGKILL)

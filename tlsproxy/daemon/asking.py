@@ -123,7 +123,7 @@ class Answer:
         reloaded = {
             "none": "not reloaded since the start",
             "done": "reloaded at {}",
-            "failed": "reload failed at {}: what was in use before stays in use; the log says why",
+            "failed": "reload failed at {}: keeping the previous configuration; see the log",
             "waiting": "reload at {} waits for new processes; the log says why",
         }.get(self.reload[0], self.reload[0])
         when = self.reload[1]

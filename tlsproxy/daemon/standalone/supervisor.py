@@ -198,7 +198,7 @@ class Supervisor:
             self._pause = 0.0
         self._fork_at = self.loop.now + self._pause
         if self._pause:
-            self._log.warning(f"workers end soon after their start: the next one starts in {self._pause:.0f} s")
+            self._log.warning(f"workers keep exiting at startup: restarting in {self._pause:.0f} s")
         self._pause = min(max(2 * self._pause, 1.0), _LONGEST_PAUSE)
         if self._fork_at <= self.loop.now:
             self._fork_workers()
@@ -219,7 +219,7 @@ class Supervisor:
         except Exception:  # a defect is no reason to end what works
             self._log_traceback()
         if config is None:
-            self._log.warning("reload failed: what was in use before stays in use")
+            self._log.warning("reload failed: keeping the previous configuration; correct what the lines above name")
             self._came_to(FAILED, f"reload failed at {_stamp()}, see the log")
         else:
             self._worker_config = config
@@ -243,7 +243,7 @@ class Supervisor:
             for each in old:
                 each.leaving = False
             if self._reloaded.state != WAITING:
-                self._log.warning("reload: no new process can be made: old ones go on, tried again each second")
+                self._log.warning("reload postponed: cannot fork; old workers continue, retrying each second")
                 self._came_to(WAITING, "reload waits for new processes, see the log")
             return
         for each in old:
@@ -309,7 +309,7 @@ class Supervisor:
         if now >= self._fork_at:
             self._fill_places()
         if self._watch.has_changed(now):
-            self._log.info("files with keys, certificates or tables have changed")
+            self._log.info("files with keys, certificates or tables changed")
             self._reload()
         role = self._worker_config.server_role
         if role is not None and now >= role.expires and role.renew():

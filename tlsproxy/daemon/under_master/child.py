@@ -130,7 +130,7 @@ class Child:
     def _renew(self) -> None:
         """Read new keys and certificates, or leave that to a process that has privileges when it starts."""
         server, log = self._server, self._log
-        changed = "files with keys, certificates or tables have changed"
+        changed = "files with keys, certificates or tables changed"
         if self._files.is_closed():
             log.info(f"{changed}: a new process reads them")
             self._leave()
