@@ -1,6 +1,6 @@
 """Make docs/log-lines.md: the lines of its own that the daemon can write, with what they mean and what to do.
 
-The messages are read from the code; tools/log-lines.toml says what each means, or that it is Postfix's own and explained there.
+The messages are read from the code. tools/log-lines.toml says what each means, or that it is one of Postfix's.
 With --list the messages that nothing explains are printed.
 """
 
@@ -21,8 +21,9 @@ _ELSEWHERE = ("command_line.py",)
 """What these print goes to a terminal, not to the log."""
 _INTRODUCTION = """# Troubleshooting by log line
 
-The daemon logs what Postfix's tlsproxy(8) logs, in the same words; look such a line up in Postfix's documentation. This page has the
-lines that only this daemon writes, by alphabet. `…` stands for what differs. Most have the form *event: consequence; remedy*.
+The daemon logs what Postfix's tlsproxy(8) logs, in the same words; look such a line up in Postfix's documentation. This
+page has the lines that only this daemon writes, by alphabet. `…` stands for what differs. Most have the form
+*event: consequence; remedy*.
 
 """
 
@@ -43,9 +44,7 @@ def templates() -> Iterator[str]:
 
 def _logs(function: ast.expr) -> bool:
     name = function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
-    return name in _LOGS or (
-        name.endswith("Error") and name[:-5] in ("Identity", "Settings", "SessionRefused", "Cipher")
-    )
+    return name in _LOGS or name in ("IdentityError", "SettingsError", "SessionRefusedError", "CipherError")
 
 
 def template(node: ast.expr) -> str | None:
