@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parent.parent
 SOURCES = ("tlsproxy/daemon", "tlsproxy/session", "tlsproxy/tls", "tlsproxy/tlsmgr.py", "tlsproxy/wire")
 MEANINGS = ROOT / "tools" / "log-lines.toml"
 PAGE = ROOT / "docs" / "log-lines.md"
-_LOGS = frozenset(("info", "warning", "error", "fatal", "Fatal"))
+_LOGS = frozenset(("info", "warning", "error", "fatal", "FatalError"))
 _ELSEWHERE = ("command_line.py",)
 """What these print goes to a terminal, not to the log."""
 _INTRODUCTION = """# Troubleshooting by log line
