@@ -108,6 +108,7 @@ NOTES = {
         "Not asked for in the server role, and not waited for in the client role: OpenSSL seeds itself."
     ),
     "process_id": "Known from the start; Postfix takes it for empty where syslog_name refers to it.",
+    "process_name": "`tlsproxy`, whatever the command is called in master.cf, so that log tools find its lines.",
     "tls_dane_digest_agility": "Without effect since Postfix 3.2.",
     "tls_dane_trust_anchor_digest_enable": "Without effect since Postfix 3.2.",
     "tlsproxy_client_loglevel_parameter": "Its value is part of the name of a context until Postfix 3.11, as there.",
@@ -125,7 +126,7 @@ NOTES = {
     "tlsproxy_tls_req_ccert": "At security level 1 OpenSSL 4 refuses TLS 1.0 and 1.1 at once.",
     "tlsproxy_tls_enable_rpk": (
         "No raw public keys: the binding lacks them, and clients get a certificate. `not supported: raw "
-        "public keys, …` is logged at start."
+        "public keys …` is logged at start."
     ),
     "tlsproxy_tls_chain_files": (
         "A file that is missing turns the role off at start; Postfix goes on without certificates."

@@ -83,8 +83,8 @@ def test_names_facility_and_number_are_those_that_the_c_program_logs(public_path
                 assert found, line
                 assert int(found[1]) == PRIORITY
                 tags[side] = found[2].replace(found[3], "PID")
-    # Postfix reads syslog_name before it has set process_id.
-    assert tags == {"theirs": "x-theirs-tlsproxy-/tlsproxy", "ours": "x-ours-our-tlsproxy-PID/our-tlsproxy"}
+    # Our name is that of the program, not of its file. Postfix reads syslog_name before it has set process_id.
+    assert tags == {"theirs": "x-theirs-tlsproxy-/tlsproxy", "ours": "x-ours-tlsproxy-PID/tlsproxy"}
 
 
 def test_the_directory_of_the_configuration_can_be_referred_to() -> None:
