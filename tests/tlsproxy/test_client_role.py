@@ -350,7 +350,7 @@ def test_renewed_authorities_and_certificates_are_for_new_sessions(tmp_path: Pat
             if written:
                 authorities.write_bytes(written)
                 proxy.process.send_signal(1)
-                proxy.wait_for_log("stay in use" if status == "29" and written == b"nonsense" else "reload")
+                proxy.wait_for_log("renewal failed: " if status == "29" and written == b"nonsense" else "reload")
             assert status in _eventually(client, server, asked, status)
 
 
