@@ -83,7 +83,7 @@ class PatternTable(Table):
         read_patterns(engine, name, access, self._rules)
 
     def lookup(self, key: bytes) -> bytes | None:
-        if self._cold:
+        if self._cold > 0:
             self._cold -= 1
             if not self._cold:
                 from .screening import screened
