@@ -33,6 +33,7 @@ SHAPES = {
     "words": r"/WORD.*WORD/ REJECT NUMBER",
     "choices": r"/(WORD|WORD)\.(WORD|[0-9]+)x/ REJECT $1 NUMBER",
     "sets": r"/^[WORD]{1,3}[0-9]+[WORD]/ REJECT NUMBER",
+    "conditions": r"/^userNUMBER@(.*)$/ REJECT $1 NUMBER",
     "headers": r"/^Subject: .*WORD/ REJECT NUMBER",
 }
 """Rules as lists have them."""
@@ -45,8 +46,10 @@ def table(shape: str, generator: random.Random) -> str:
         rule = SHAPES[shape].replace("NUMBER", str(number))
         while "WORD" in rule:
             rule = rule.replace("WORD", _word(generator), 1)
+        if shape == "conditions" and number % 10 == 0:
+            lines += ["endif"] * (number > 0) + [f"if /^[{_word(generator)}]/"]
         lines.append(rule)
-    return "\n".join([*lines, "/^last$/ OK", ""])
+    return "\n".join([*lines, "endif" if shape == "conditions" else "", "/^last$/ OK", ""])
 
 
 def keys(generator: random.Random) -> bytes:

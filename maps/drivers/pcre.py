@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 
-from ..text.outline import Syntax
-from ..text.patterns import Engine, PatternTable, examine_patterns
+from ..text.patterns import Engine, PatternTable, Syntax, examine_patterns
 from ..text.pcre2 import (
     ANCHORED,
     CASELESS,

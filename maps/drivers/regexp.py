@@ -12,8 +12,7 @@ from typing import Any
 from postconf.syntax.lines import decode
 
 from ..native.regex_abi import ffi
-from ..text.outline import Syntax
-from ..text.patterns import BadPattern, Engine, MatchFailure, PatternTable, examine_patterns
+from ..text.patterns import BadPattern, Engine, MatchFailure, PatternTable, Syntax, examine_patterns
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -34,6 +34,10 @@ from .pattern_parts import (
     literals,
 )
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .patterns import Syntax
+
 LENGTHS = (4000, 1000, 250, 60)
 """The lengths of keys that are tried, in bytes."""
 STEPS = 1_000_000
@@ -49,16 +53,8 @@ class Outline(NamedTuple):
 
     text: bytes
     longest: int
-
-
-class Syntax(NamedTuple):
-    """How a pattern is written, and with which options."""
-
-    perl: bool
-    """Is it for PCRE2, or an extended regular expression of the C library?"""
-    ignore_case: bool
-    multiline: bool
-    """Do `^` and `$` match at lines?"""
+    anchored: bool
+    """Does it match at the beginning of a key only?"""
 
 
 def outline(pattern: bytes, syntax: Syntax) -> Outline | None:
@@ -70,14 +66,18 @@ def outline(pattern: bytes, syntax: Syntax) -> Outline | None:
         text = b"(?%b:%b)" % (b"i" if syntax.ignore_case else b"-i", tree.text)
         for length in LENGTHS:
             if tree.cost(length, END)[1] <= STEPS:
-                return Outline(text, length)
+                return Outline(text, length, tree.text.startswith(rb"\A"))
     except (NotPlainError, IndexError):
         pass
     return None
 
 
 _NOTHING = Part(b"", 0, True)
-_LITERALS = re.compile(rb"[A-Za-z0-9 _@:;,=<>\"'%&~!/#-]+")
+_ANY = byte_set(ALL, False)
+_START, _LINE_START = Part(rb"\A", 0, True), Part(rb"(?<![^\n])", 0, True)
+_END, _LINE_END = Part(rb"\Z", _NEWLINE, False), Part(rb"(?![^\n])", _NEWLINE, False)
+"""At an end nothing but a newline comes next."""
+_LITERALS = re.compile(rb"(?:[A-Za-z0-9 _@:;,=<>\"'%&~!/#-]|\\[./@-])+")
 _REPEATED = frozenset([b"*", b"+", b"?", b"{"])
 _COUNT = re.compile(rb"\{([0-9]{1,3})(?:(,)([0-9]{1,3})?)?\}")
 _CLASS = re.compile(rb"\[:([a-z]+):\]")
@@ -111,24 +111,24 @@ class _Reader:
 
     def _sequence(self) -> Part:
         parts: list[Part] = []
-        ignore_case = self._syntax.ignore_case
-        while self._at < len(self._pattern):
-            found = _LITERALS.match(self._pattern, self._at)
+        pattern, ignore_case = self._pattern, self._syntax.ignore_case
+        while self._at < len(pattern):
+            found = _LITERALS.match(pattern, self._at)
             if found:
                 self._at = found.end()
-                chars = found[0]
+                chars = found[0].replace(b"\\", b"")
                 if len(chars) > 1 and self._next() in _REPEATED:
                     parts.append(literals(chars[:-1], ignore_case))
                     chars = chars[-1:]
                 parts.append(literals(chars, ignore_case))
+                continue
+            char = self._next()
+            if char in b"|)":
+                break
+            if char in _REPEATED:
+                parts[-1:] = [self._repeat(parts[-1] if parts else _NOTHING)]
             else:
-                char = self._next()
-                if char in b"|)":
-                    break
-                if char in _REPEATED:
-                    parts[-1:] = [self._repeat(parts[-1] if parts else _NOTHING)]
-                else:
-                    parts.append(self._part(char))
+                parts.append(self._part(char))
         return parts[0] if len(parts) == 1 else Sequence(parts)
 
     def _repeat(self, part: Part) -> Part:
@@ -153,7 +153,7 @@ class _Reader:
     def _part(self, char: bytes) -> Part:
         self._at += 1
         if char == b".":
-            return byte_set(ALL, False)
+            return _ANY
         if char == b"(":
             return self._group()
         if char == b"[":
@@ -161,16 +161,12 @@ class _Reader:
         if char == b"\\":
             return self._escaped()
         if char == b"^":
-            return Part(rb"(?<![^\n])" if self._syntax.multiline else rb"\A", 0, True)
+            return _LINE_START if self._syntax.multiline else _START
         if char == b"$":
-            return self._end()
+            return _LINE_END if self._syntax.multiline else _END
         if char in (b"]", b"}") or char[0] > 126:
             return self._literal(char[0])
         raise NotPlainError
-
-    def _end(self) -> Part:
-        # Nothing but a newline can come next.
-        return Part(rb"(?![^\n])" if self._syntax.multiline else rb"\Z", _NEWLINE, False)
 
     def _literal(self, byte: int) -> Part:
         return literal(byte, self._syntax.ignore_case)
@@ -203,11 +199,11 @@ class _Reader:
         if byte in sets:
             return byte_set(sets[byte], self._syntax.ignore_case)
         if byte in b"bB" or (not perl and byte in b"<>`'"):
-            return Part(b"", 0, True)
+            return _NOTHING
         if perl and byte in b"zZ":
-            return Part(rb"\Z", _NEWLINE, False)
+            return _END
         if perl and byte == ord("A"):
-            return Part(rb"\A", 0, True)
+            return _START
         if 48 <= byte <= 57 or 65 <= byte <= 90 or 97 <= byte <= 122:
             raise NotPlainError
         return self._literal(byte)

@@ -7,6 +7,7 @@ What a pattern means is the engine's business, a library with a little around it
 from __future__ import annotations
 
 import re
+from functools import cache
 from typing import NamedTuple, Protocol
 
 from postconf.syntax.lines import decode
@@ -22,11 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from ..table import Access
-    from .outline import Outline, Syntax
-    from .rule_tables import Outliner
+    from .rule_tables import Plain
 
-_FAULTLESS = re.compile(rb"/\^?(?:[\w @:;,=<>\"'%&~#-]|\\[.@/-]|\.[*+]?){1,500}\$?/i?[ \t]+[^\s$\0][^$\0]*")
-"""Simple rules with a value: they need not be compiled to see that nothing is wrong with them."""
 WARM = 8
 """Lookups after which a table is worth screens: who looks up one key is done before they are made."""
 
@@ -47,6 +45,16 @@ class Compiled(Protocol):
 
     def match(self, key: bytes, groups: int) -> Sequence[bytes] | None:
         """Return the first `groups` groups of a match, those that are not set as empty; None without a match."""
+
+
+class Syntax(NamedTuple):
+    """How a pattern is written, and with which options."""
+
+    perl: bool
+    """Is it for PCRE2, or an extended regular expression of the C library?"""
+    ignore_case: bool
+    multiline: bool
+    """Do `^` and `$` match at lines?"""
 
 
 class Engine(NamedTuple):
@@ -116,7 +124,13 @@ def read_patterns(
 
 def examine_patterns(engine: Engine, name: str, access: Access) -> None:
     """Read a file, or the rules in the name, and warn of what opening it warns of; nothing of it is kept."""
-    read_patterns(engine, name, access, Unkept(), faultless=None if access.values_are_files else _FAULTLESS.fullmatch)
+    read_patterns(engine, name, access, Unkept(), faultless=None if access.values_are_files else faultless().fullmatch)
+
+
+@cache
+def faultless() -> re.Pattern[bytes]:
+    """Return what matches simple rules with a value: without compiling them it is clear that nothing is wrong."""
+    return re.compile(rb"/\^?(?:[\w @:;,=<>\"'%&~#-]|\\[.@/-]|\.[*+]?){1,500}\$?/i?[ \t]+[^\s$\0][^$\0]*")
 
 
 class _Skip(Exception):
@@ -156,12 +170,12 @@ class _Reader:
 
     def __init__(self, engine: Engine, name: str, number: int, access: Access) -> None:
         self._engine = engine
-        self._place = f"{engine.kind} map {name}, line {number}"
+        self._name = name
         self._number = number
         self._access = access
 
     def warn(self, text: str) -> None:
-        self._access.warn(f"{self._place}: {text}")
+        self._access.warn(f"{self._engine.kind} map {self._name}, line {self._number}: {text}")
 
     def read(self, line: bytes, rules: Rules[bytes]) -> None:
         try:
@@ -202,7 +216,7 @@ class _Reader:
                 return None
             return replacement.expand(groups)
 
-        rules.add(Rule(rule, self._outliner(pattern) if pattern.positive else None, self._number))
+        rules.add(Rule(rule, self._plain(pattern) if pattern.positive else None, self._number))
 
     def _begin(self, text: bytes, rules: Rules[bytes]) -> None:
         pattern, rest = self._pattern(text)
@@ -211,20 +225,12 @@ class _Reader:
             self.warn(f'ignoring extra text after IF statement: "{decode(extra)}"')
             self.warn("do not prepend whitespace to statements between IF and ENDIF")
         condition = self._compile(pattern, True)
-        rules.begin(self._number, condition.holds, self._outliner(pattern), positive=pattern.positive)
+        rules.begin(self._number, condition.holds, self._plain(pattern), positive=pattern.positive)
 
-    def _outliner(self, pattern: _Pattern) -> Outliner | None:
-        """Return what makes the outline of a pattern."""
+    def _plain(self, pattern: _Pattern) -> Plain | None:
+        """Return what an outline of a pattern is made of."""
         syntax = self._engine.syntax(pattern.options)
-        if syntax is None:
-            return None
-
-        def outliner() -> Outline | None:
-            from .outline import outline
-
-            return outline(pattern.text, syntax)
-
-        return outliner
+        return syntax and (pattern.text, syntax)
 
     def _pattern(self, text: bytes) -> tuple[_Pattern, bytes]:
         """Take the pattern that a text begins with, with its flags, and return the rest of the text."""

@@ -17,9 +17,10 @@ from .source import file_lines, logical_lines
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ..table import Access
-    from .outline import Outline
+    from .patterns import Syntax
 
-    Outliner = Callable[[], Outline | None]
+    Plain = tuple[bytes, Syntax]
+    """A pattern and its syntax."""
 
 Key = TypeVar("Key")
 INLINE = "unknown_stream"
@@ -52,13 +53,13 @@ def _lines(file: TextFile, kind: str, name: str, access: Access, *, strict: bool
 
 
 class Rule(Generic[Key]):
-    """A rule, which has a value for some keys, and a way to its outline if it can have one."""
+    """A rule, which has a value for some keys, and what an outline may be made of."""
 
-    __slots__ = ("line", "outline", "value")
+    __slots__ = ("line", "plain", "value")
 
-    def __init__(self, value: Callable[[Key], bytes | None], outline: Outliner | None = None, line: int = 0) -> None:
+    def __init__(self, value: Callable[[Key], bytes | None], plain: Plain | None = None, line: int = 0) -> None:
         self.value = value
-        self.outline = outline
+        self.plain = plain
         self.line = line
 
     def line_for(self, key: Key) -> int:  # noqa: ARG002
@@ -69,16 +70,16 @@ class Rule(Generic[Key]):
 class If(Generic[Key]):
     """A condition, and the step that its ENDIF leads to; the table ends there if it has no ENDIF."""
 
-    __slots__ = ("end", "holds", "line", "outline", "positive")
+    __slots__ = ("end", "holds", "line", "plain", "positive")
 
     def __init__(
-        self, line: int, holds: Callable[[Key], bool], outline: Outliner | None = None, *, positive: bool = True
+        self, line: int, holds: Callable[[Key], bool], plain: Plain | None = None, *, positive: bool = True
     ) -> None:
         self.line = line
         self.holds = holds
-        self.outline = outline
+        self.plain = plain
         self.positive = positive
-        """Does it hold for keys that match the outline, or for others?"""
+        """Does it hold for keys that match the pattern, or for others?"""
         self.end = sys.maxsize
 
 
@@ -94,10 +95,10 @@ class Rules(Generic[Key]):
         self.steps.append(rule)
 
     def begin(
-        self, line: int, holds: Callable[[Key], bool], outline: Outliner | None = None, *, positive: bool = True
+        self, line: int, holds: Callable[[Key], bool], plain: Plain | None = None, *, positive: bool = True
     ) -> None:
         """Begin what counts only if a condition holds."""
-        step = If(line, holds, outline, positive=positive)
+        step = If(line, holds, plain, positive=positive)
         self.steps.append(step)
         self._open.append(step)
 
@@ -141,8 +142,8 @@ class Unkept(Rules[Key]):
         """Leave the rule."""
 
     def begin(
-        self, line: int, holds: Callable[[Key], bool], outline: Outliner | None = None, *, positive: bool = True
+        self, line: int, holds: Callable[[Key], bool], plain: Plain | None = None, *, positive: bool = True
     ) -> None:
         """Keep the place of a condition."""
-        super().begin(line, holds, outline, positive=positive)
+        super().begin(line, holds, plain, positive=positive)
         self.steps.clear()

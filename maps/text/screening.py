@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from .outline import Outline
+from .outline import Outline, outline
 from .rule_tables import If, Rule
 
 TYPE_CHECKING = False
@@ -24,6 +24,8 @@ _FEWEST = 16
 """Steps of a table that is worth it."""
 _SIZES = (128, 32, 8)
 """Rules behind a screen: behind one that lets a key pass are smaller ones."""
+_ANCHORED_SIZES = (1024, *_SIZES)
+"""The same where all rules are anchored: then the size of a screen hardly matters, and others slow down the more."""
 _TEXT = 1 << 20
 """Bytes of all outlines of a table: their machine code takes ten to twenty times as much."""
 _UNION = 4000
@@ -76,7 +78,7 @@ class _Screening:
     def _member(self, index: int) -> _Member | None:
         """Return the member that begins with a step; what is further down is known already."""
         step = self._old[index]
-        own = step.outline and step.outline()
+        own = step.plain and outline(*step.plain)
         if own is None:
             return None
         if not isinstance(step, If):
@@ -88,14 +90,17 @@ class _Screening:
             text = b"|".join([member.outline.text for member in inner])
             if len(text) <= _UNION:
                 longest = min(own.longest, *(member.outline.longest for member in inner))
-                return _Member(index, step.end, Outline(text, longest), sum(member.rules for member in inner))
+                anchored = all(member.outline.anchored for member in inner)
+                rules = sum(member.rules for member in inner)
+                return _Member(index, step.end, Outline(text, longest, anchored), rules)
         return _Member(index, step.end, own, 1) if step.positive else None
 
     def _level(self, start: int, end: int, depth: int) -> None:
         """Add the steps of one level: of the whole table, or of what is behind one condition."""
         while start < end:
             members = self._run(start, end)
-            self._group(members, _SIZES, depth)
+            anchored = all(member.outline.anchored for member in members)
+            self._group(members, _ANCHORED_SIZES if anchored else _SIZES, depth)
             if members:
                 start = members[-1].end
             if start < end:  # a step that has no outline
@@ -103,19 +108,22 @@ class _Screening:
                 self._add(start, following, depth)
                 start = following
 
-    def _group(self, members: list[_Member], sizes: tuple[int, ...], depth: int) -> None:
-        """Add members in groups, each behind its screen, and smaller groups in these."""
+    def _group(self, members: list[_Member], sizes: tuple[int, ...], depth: int, screened: int = 0) -> None:
+        """Add members in groups, each behind its screen, and smaller groups in these.
+
+        `screened` is the number of members behind the last screen: a group of all of them needs none.
+        """
         if not sizes:
             for member in members:
                 self._add(member.start, member.end, depth)
             return
         for group in _parts(members, sizes[0]):
-            if len(group) > 1 and (len(group) < len(members) or sizes is _SIZES):
-                condition = self._begin(group)
-                self._group(group, sizes[1:], depth)
-                self._finish(condition)
+            if len(group) in (1, screened):
+                self._group(group, sizes[1:], depth, screened)
             else:
-                self._group(group, sizes[1:], depth)
+                condition = self._begin(group)
+                self._group(group, sizes[1:], depth, len(group))
+                self._finish(condition)
 
     def _run(self, start: int, end: int) -> list[_Member]:
         """Return the members that follow each other from `start` on."""

@@ -29,7 +29,9 @@ class Replacement:
         self._pieces: list[bytes | int] = []
         self.highest = 0
         """The highest number of a group, as C computes it: a 64-bit unsigned one."""
-        if not self._parse(text):
+        if b"$" not in text:
+            self._pieces.append(text)
+        elif not self._parse(text):
             raise BadReplacement
 
     def expand(self, groups: Sequence[bytes]) -> bytes:

@@ -13,7 +13,7 @@ import maps
 from maps import Access, Flags, TableError
 from maps.drivers import texthash
 from maps.registry import examine_table
-from maps.text.patterns import _FAULTLESS
+from maps.text.patterns import faultless
 from maps.text.source import Plain, blocks, file_lines, logical_lines, records
 
 LINES = st.sampled_from(
@@ -150,7 +150,7 @@ def test_examined_table_has_the_warnings_of_an_open_one(kind: str, data: st.Data
 @given(st.text("ab0 _.*+\\@/-^$i\t", max_size=12))
 def test_rule_that_is_not_compiled_has_no_fault(kind: str, text: str) -> None:
     line = f"/{text}"
-    if _FAULTLESS.fullmatch(line.encode()):
+    if faultless().fullmatch(line.encode()):
         warnings: list[str] = []
         maps.open_table(f"{kind}:{{{{{line}}}}}", Access(warn=warnings.append)).close()
         assert warnings == []

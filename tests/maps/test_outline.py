@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from peers.pattern_texts import KEYS, REPEATS, patterns
 
 from maps.drivers import pcre, regexp
-from maps.text.outline import LENGTHS, STEPS, Outline, Syntax, outline
-from maps.text.patterns import BadPattern, Compiled, Engine, MatchFailure
+from maps.text.outline import LENGTHS, STEPS, Outline, outline
+from maps.text.patterns import BadPattern, Compiled, Engine, MatchFailure, Syntax
 from maps.text.pcre2 import PerlPattern, Screen
 
 ENGINES = {"pcre": pcre.ENGINE, "regexp": regexp.ENGINE}
