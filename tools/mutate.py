@@ -25,7 +25,7 @@ PACKAGE = "tlsproxy.tls."
 _VERDICT, _CERTIFICATES = "test_verdict", "test_verdict_certificates"
 MODULES = {
     "verification.verify": (_VERDICT,),
-    "verification.judge": (_VERDICT,),
+    "verification.chain_verifier": (_VERDICT,),
     "verification.policy": (_VERDICT,),
     "verification.evidence": (_CERTIFICATES, _VERDICT),
     "verification.client_certificate": (_CERTIFICATES,),

@@ -17,7 +17,7 @@ from peers.smtp_client import INIT, START, Asked, Session, SmtpClient, server_co
 from peers.tlsmgr import Manager
 
 from tlsproxy.tls.client.sessions import cache_id
-from tlsproxy.tls.verification.policy import Policy
+from tlsproxy.tls.verification.policy import VerificationPolicy
 from tlsproxy.wire.messages import ClientInit, ClientStart
 
 SETTINGS = {"smtp_tls_security_level": "may", "smtpd_tls_security_level": "none"}
@@ -178,5 +178,5 @@ def test_a_session_has_the_name_that_postfix_gives_it(monkeypatch: pytest.Monkey
     start = start._replace(helo="sink.private.test", serverid="s&")
     init = ClientInit(**INIT)  # type: ignore[arg-type]
     ciphers = "aNULL:-aNULL:HIGH:MEDIUM:+RC4:@STRENGTH"
-    name = cache_id(init, start, Policy(1), "", ciphers, raw_keys=False)  # type: ignore[arg-type]
+    name = cache_id(init, start, VerificationPolicy(1), "", ciphers, raw_keys=False)  # type: ignore[arg-type]
     assert name == "s&&205E864008FBCD30CBF3DAE83BBD58C51AD5D0A4EB9FFE7F2FDAA427894A3B59"

@@ -18,10 +18,10 @@ from peers.hostile import FLAWS
 
 from postconf.values import SecurityLevel
 from tlsproxy.tls.openssl.peers import OK, UNSPECIFIED, Certificate
+from tlsproxy.tls.verification.chain_verifier import ChainVerifier, peer_status
 from tlsproxy.tls.verification.dane import Digests
 from tlsproxy.tls.verification.evidence import Match, Proof, Refusal, Step
-from tlsproxy.tls.verification.judge import Judge, peer_status
-from tlsproxy.tls.verification.policy import Policy
+from tlsproxy.tls.verification.policy import VerificationPolicy
 from tlsproxy.tls.verification.verify import Trust, verdict
 from tlsproxy.wire.dane import TlsaRecord
 from tlsproxy.wire.messages import PeerStatus
@@ -58,10 +58,10 @@ def test_peer_status_is_that_of_the_table(level: SecurityLevel) -> None:
 
 STEPS = st.lists(st.tuples(st.booleans(), st.integers(0, 90), st.integers(0, 3)), min_size=1, max_size=6)
 POLICIES = [
-    Policy(SecurityLevel.VERIFY, ("mx.test",)),
-    Policy(SecurityLevel.DANE, ("mx.test",), (TlsaRecord(3, 1, 1, bytes(32)),), digests=Digests({}, {})),
-    Policy(SecurityLevel.DANE, ("mx.test",), (TlsaRecord(2, 0, 0, b"x"),)),
-    Policy(SecurityLevel.DANE, ("mx.test",), (TlsaRecord(0, 0, 0, b"x"),)),
+    VerificationPolicy(SecurityLevel.VERIFY, ("mx.test",)),
+    VerificationPolicy(SecurityLevel.DANE, ("mx.test",), (TlsaRecord(3, 1, 1, bytes(32)),), digests=Digests({}, {})),
+    VerificationPolicy(SecurityLevel.DANE, ("mx.test",), (TlsaRecord(2, 0, 0, b"x"),)),
+    VerificationPolicy(SecurityLevel.DANE, ("mx.test",), (TlsaRecord(0, 0, 0, b"x"),)),
 ]
 
 
@@ -71,8 +71,10 @@ def broken(*_: object) -> list[Certificate]:
 
 @pytest.mark.parametrize("policy", POLICIES)
 @given(steps=STEPS)
-def test_after_an_exception_no_later_step_makes_it_good(policy: Policy, steps: list[tuple[bool, int, int]]) -> None:
-    judge = Judge(policy, broken)
+def test_after_an_exception_no_later_step_makes_it_good(
+    policy: VerificationPolicy, steps: list[tuple[bool, int, int]]
+) -> None:
+    judge = ChainVerifier(policy, broken)
     raised = False
     for ok, error, depth in steps:
         try:
@@ -85,32 +87,32 @@ def test_after_an_exception_no_later_step_makes_it_good(policy: Policy, steps: l
 
 
 def test_limit_is_that_of_postfix_unless_asked_otherwise() -> None:
-    assert Policy(SecurityLevel.MAY).highest == 11
+    assert VerificationPolicy(SecurityLevel.MAY).highest == 11
 
 
 def test_what_was_never_looked_at_is_not_good() -> None:
-    assert Judge(POLICIES[0], broken).answer.error == UNSPECIFIED
+    assert ChainVerifier(POLICIES[0], broken).answer.error == UNSPECIFIED
 
 
 @pytest.mark.parametrize(
     ("policy", "good"),
     [
-        (Policy(SecurityLevel.VERIFY, ("mx.test",)), True),
-        (Policy(SecurityLevel.VERIFY, ("other.test",)), False),
-        (Policy(SecurityLevel.VERIFY, ()), False),
-        (Policy(SecurityLevel.VERIFY, ("mx.test",), must_fail=True), False),
-        (Policy(SecurityLevel.VERIFY, ("mx.test", "192.0.2.1")), False),
-        (Policy(SecurityLevel.VERIFY), False),
-        (Policy(SecurityLevel.FINGERPRINT), False),
-        (Policy(SecurityLevel.DANE, ("mx.test",)), False),
-        (Policy(SecurityLevel.ENCRYPT), True),
+        (VerificationPolicy(SecurityLevel.VERIFY, ("mx.test",)), True),
+        (VerificationPolicy(SecurityLevel.VERIFY, ("other.test",)), False),
+        (VerificationPolicy(SecurityLevel.VERIFY, ()), False),
+        (VerificationPolicy(SecurityLevel.VERIFY, ("mx.test",), must_fail=True), False),
+        (VerificationPolicy(SecurityLevel.VERIFY, ("mx.test", "192.0.2.1")), False),
+        (VerificationPolicy(SecurityLevel.VERIFY), False),
+        (VerificationPolicy(SecurityLevel.FINGERPRINT), False),
+        (VerificationPolicy(SecurityLevel.DANE, ("mx.test",)), False),
+        (VerificationPolicy(SecurityLevel.ENCRYPT), True),
     ],
 )
-def test_what_openssl_finds_good_must_also_have_the_name(policy: Policy, good: bool) -> None:
+def test_what_openssl_finds_good_must_also_have_the_name(policy: VerificationPolicy, good: bool) -> None:
     leaf = Certificate.from_der(Identity(name("mx.test"), hosts=["mx.test"]).der)
     assert leaf is not None
     chain: Callable[[], list[Certificate]] = lambda: [leaf]  # noqa: E731
-    judge = Judge(policy, chain)
+    judge = ChainVerifier(policy, chain)
     assert (judge.step(True, OK, 0, leaf) == OK) is good
 
 
@@ -157,7 +159,7 @@ def decide(
     names: tuple[str, ...] | None = (HOST,),
     **more: object,
 ) -> Proof | Refusal:
-    policy = Policy(level, names, tuple(records), digests=DIGESTS, **more)  # type: ignore[arg-type]
+    policy = VerificationPolicy(level, names, tuple(records), digests=DIGESTS, **more)  # type: ignore[arg-type]
     return verdict(policy, taken(*chain), trust)
 
 
@@ -495,8 +497,8 @@ def test_chain_of_the_attacker_is_never_proven(
 
 
 def test_judge_answers_with_the_verdict_so_far() -> None:
-    policy = Policy(SecurityLevel.VERIFY, (HOST,), digests=DIGESTS)
-    judge = Judge(policy, lambda: taken(LEAF, ISSUER))
+    policy = VerificationPolicy(SecurityLevel.VERIFY, (HOST,), digests=DIGESTS)
+    judge = ChainVerifier(policy, lambda: taken(LEAF, ISSUER))
     assert [judge.step(*step) for step in WHOLE] == [UNSPECIFIED, UNSPECIFIED, OK]
     assert isinstance(judge.answer, Proof)
     assert judge.step(False, 47, 0, None) == 47
@@ -510,11 +512,15 @@ def test_judge_asks_once_where_local_authorities_have_no_say() -> None:
         asked.append(1)
         return taken(LEAF, ISSUER)
 
-    judge = Judge(Policy(SecurityLevel.DANE, (HOST,), (record(2, 0, 0, ROOT),), digests=DIGESTS), chain)
+    judge = ChainVerifier(
+        VerificationPolicy(SecurityLevel.DANE, (HOST,), (record(2, 0, 0, ROOT),), digests=DIGESTS), chain
+    )
     assert judge.step(False, 20, 1, None) == OK
     assert judge.step(False, 4711, 0, None) == OK
     assert len(asked) == 1
-    mixed = Judge(Policy(SecurityLevel.DANE, (HOST,), (record(1, 0, 1, LEAF),), digests=DIGESTS), chain)
+    mixed = ChainVerifier(
+        VerificationPolicy(SecurityLevel.DANE, (HOST,), (record(1, 0, 1, LEAF),), digests=DIGESTS), chain
+    )
     assert [mixed.step(*step) for step in WHOLE] == [UNSPECIFIED, UNSPECIFIED, OK]
     assert mixed.step(False, 4711, 0, None) == 4711
 
@@ -522,9 +528,9 @@ def test_judge_asks_once_where_local_authorities_have_no_say() -> None:
 def test_judge_knows_the_time() -> None:
     over = server(HOST, ROOT, days=(-30, -1))
     now = server(HOST, ROOT, days=(-1, 1))
-    policy = Policy(SecurityLevel.DANE, (HOST,), (record(2, 0, 0, ROOT),), digests=DIGESTS)
-    assert Judge(policy, lambda: taken(over)).step(False, 20, 0, None) == 10
-    assert Judge(policy, lambda: taken(now)).step(False, 20, 0, None) == OK
+    policy = VerificationPolicy(SecurityLevel.DANE, (HOST,), (record(2, 0, 0, ROOT),), digests=DIGESTS)
+    assert ChainVerifier(policy, lambda: taken(over)).step(False, 20, 0, None) == 10
+    assert ChainVerifier(policy, lambda: taken(now)).step(False, 20, 0, None) == OK
 
 
 def test_judge_in_doubt_stays_so_when_things_get_better() -> None:
@@ -536,7 +542,7 @@ def test_judge_in_doubt_stays_so_when_things_get_better() -> None:
             raise answer
         return answer
 
-    judge = Judge(Policy(SecurityLevel.VERIFY, (HOST,), digests=DIGESTS), chain)
+    judge = ChainVerifier(VerificationPolicy(SecurityLevel.VERIFY, (HOST,), digests=DIGESTS), chain)
     with pytest.raises(ValueError, match="unforeseen"):
         judge.step(*WHOLE[0])
     assert [judge.step(*step) for step in WHOLE] == [UNSPECIFIED] * 3
@@ -552,7 +558,7 @@ def test_exception_after_a_proof_takes_it_back() -> None:
             raise ValueError("unforeseen")
         return answer
 
-    judge = Judge(Policy(SecurityLevel.VERIFY, (HOST,), digests=DIGESTS), chain)
+    judge = ChainVerifier(VerificationPolicy(SecurityLevel.VERIFY, (HOST,), digests=DIGESTS), chain)
     assert [judge.step(*step) for step in WHOLE][-1] == OK
     with pytest.raises(ValueError, match="unforeseen"):
         judge.step(*WHOLE[2])

@@ -32,7 +32,7 @@ from tlsproxy.tls.verification.der import CLIENT_AUTH, SERVER_AUTH, DerError, el
 from tlsproxy.tls.verification.evidence import Proof, Refusal, Step, reported_path
 from tlsproxy.tls.verification.paths import build_path, has_strong_key, has_strong_signature, is_well_formed
 from tlsproxy.tls.verification.strength import is_strong_key, is_strong_signature
-from tlsproxy.tls.verification.verify_error import Finding, note_dates
+from tlsproxy.tls.verification.verify_error import VerifyFailure, note_dates
 
 ROOT = authority("Root")
 ISSUER = authority("Issuer", ROOT)
@@ -385,7 +385,7 @@ def test_well_formed_certificate_is_one_that_can_be_read_in_full() -> None:
 
 
 def test_first_error_closest_to_the_leaf_is_remembered() -> None:
-    finding = Finding()
+    finding = VerifyFailure()
     assert (finding.error, finding.depth, finding.certificate) == (OK, -1, None)
     for error, depth, remembered in ((20, 2, 20), (7, 2, 20), (10, 3, 20), (26, 1, 26), (62, 0, 62), (10, 0, 62)):
         finding.note(error, depth, certificate(LEAF))
@@ -394,7 +394,7 @@ def test_first_error_closest_to_the_leaf_is_remembered() -> None:
 
 
 def test_wrong_name_yields_where_it_is_to() -> None:
-    finding = Finding(mismatch_yields=True)
+    finding = VerifyFailure(mismatch_yields=True)
     finding.note(62, 0)
     finding.note(10, 1)
     assert (finding.error, finding.depth) == (10, 1)
@@ -424,7 +424,7 @@ def test_wrong_name_yields_where_it_is_to() -> None:
     ],
 )
 def test_finding_is_described_as_postfix_does(error: int, depth: int, text: str) -> None:
-    finding = Finding()
+    finding = VerifyFailure()
     finding.note(error, depth, certificate(LEAF))
     assert finding.describe("MX", peer="server") == text
     failed = "certificate verification failed for MX: external policy failure (why)"
@@ -432,7 +432,7 @@ def test_finding_is_described_as_postfix_does(error: int, depth: int, text: str)
 
 
 def test_issuer_that_is_not_known_is_described_as_such() -> None:
-    finding = Finding()
+    finding = VerifyFailure()
     finding.note(20, 0)
     assert finding.describe("MX", peer="server").endswith("untrusted issuer <unknown>")
 
@@ -454,7 +454,7 @@ LIFE = ("20250101000000Z", "20270101000000Z")
     ],
 )
 def test_dates_are_those_of_openssl(validity: tuple[str, str], error: int) -> None:
-    finding = Finding()
+    finding = VerifyFailure()
     note_dates(finding, [dated(*validity)], start=0, now=NOW)
     assert finding.error == error
 
@@ -468,13 +468,13 @@ def dated(begins: str, ends: str) -> Certificate:
 def test_dates_count_from_the_start_down() -> None:
     good, over = dated(*LIFE), dated("20200101000000Z", "20210101000000Z")
     for start, path, wanted in ((1, [good, over], (10, 1)), (0, [good, over], (OK, -1)), (1, [over, over], (10, 0))):
-        finding = Finding()
+        finding = VerifyFailure()
         note_dates(finding, path, start=start, now=NOW)
         assert (finding.error, finding.depth) == wanted
 
 
 def test_dates_that_cannot_be_read_are_wrong() -> None:
-    finding = Finding()
+    finding = VerifyFailure()
     note_dates(finding, [certificate(LEAF.extended(again=(NAMES, False, sequence())))], start=0, now=NOW)
     assert finding.error == 9
 
@@ -521,8 +521,8 @@ def test_path_that_is_not_reported_whole_is_an_error(steps: list[Step]) -> None:
 
 
 def test_refusal_always_has_an_error() -> None:
-    assert Refusal(Finding()).error == UNSPECIFIED
-    finding = Finding()
+    assert Refusal(VerifyFailure()).error == UNSPECIFIED
+    finding = VerifyFailure()
     finding.note(20, 3)
     assert Refusal(finding, "mx.test").error == 20
     assert Refusal(finding, "mx.test").peer_name == "mx.test"

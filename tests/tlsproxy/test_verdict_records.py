@@ -153,6 +153,7 @@ def test_of_each_kind_the_strongest_digest_counts() -> None:
         (0, 2, sha512(LEAF.der).digest()),
         (1, 255, sha256(LEAF.key.info).digest()),
     ],
+    ids=["whole", "whole-key", "sha256", "sha256-key", "sha512", "own-digest-key"],  # data is another in each process
 )
 def test_record_matches_its_certificate_alone(selector: int, mtype: int, data: bytes) -> None:
     record = TlsaRecord(3, selector, mtype, data)

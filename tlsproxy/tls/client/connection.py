@@ -23,8 +23,8 @@ from ..report.certificate import describe, log_fault, tell_of
 from ..report.summary import Agreement, agreement, signature, summary
 from ..settings.release_behaviour import Behaviour
 from ..verification import dane
+from ..verification.chain_verifier import ChainVerifier, peer_status
 from ..verification.evidence import Match, Proof, Refusal
-from ..verification.judge import Judge, peer_status
 from .contexts import ClientContexts
 from .policy import SessionPolicy
 from .sessions import CachedSession
@@ -52,7 +52,7 @@ class ClientSessionSettings(NamedTuple):
 class ClientConnection:
     """One session."""
 
-    __slots__ = ("_facts", "_hooks", "_judge", "_namaddr", "_setting", "_tickets", "agreed", "reused", "ssl")
+    __slots__ = ("_facts", "_hooks", "_namaddr", "_setting", "_tickets", "_verifier", "agreed", "reused", "ssl")
 
     _facts: TlsContext  # known from `finish_handshake` on
     agreed: Agreement
@@ -64,7 +64,7 @@ class ClientConnection:
         self._tickets = 0
         self.reused = False
         self.ssl = ssl = binding.begin(setting.context, descriptor, server=False)
-        self._judge = Judge(setting.policy.verification, lambda: peers.peer_chain(ssl))
+        self._verifier = ChainVerifier(setting.policy.verification, lambda: peers.peer_chain(ssl))
         self._hooks = hooks = Hooks()
         hooks.on_verify = self._on_verify
         hooks.on_fault = lambda: log_fault(setting.log)
@@ -124,7 +124,7 @@ class ClientConnection:
         stored = peers.verify_result(self.ssl)
         if stored != peers.OK or reused:  # a session that is resumed has the verdict on it inside
             return stored
-        return self._judge.answer.error
+        return self._verifier.answer.error
 
     def _describe(self, certificate: Certificate, facts: TlsContext, *, reused: bool) -> None:
         """Log the server's certificate, the record that has matched, or the error."""
@@ -132,7 +132,7 @@ class ClientConnection:
         bare_keys = setting.library.tls_legacy_public_key_fingerprints and setting.behaviour.bare_key_fingerprints
         digest = setting.contexts.fingerprints.of(setting.start.mdalg)
         tell_of(facts, certificate, digest, log, bare_keys=bare_keys)
-        facts.peer_CN = facts.peer_CN or self._judge.answer.peer_name or ""
+        facts.peer_CN = facts.peer_CN or self._verifier.answer.peer_name or ""
         if facts.peer_status & PeerStatus.MATCHED:
             if setting.mask & _CERTIFICATE_LINES:
                 self._log_match()
@@ -143,7 +143,7 @@ class ClientConnection:
             log.info(f"{setting.start.namaddr}: {line}")
 
     def _log_match(self) -> None:
-        log, answer = self._setting.log, self._judge.answer
+        log, answer = self._setting.log, self._verifier.answer
         if not isinstance(answer, Proof):
             return
         if answer.peer_name:
@@ -153,7 +153,7 @@ class ClientConnection:
 
     def _complain(self, *, reused: bool) -> None:
         """Say why the server's certificate is not good enough."""
-        setting, answer = self._setting, self._judge.answer
+        setting, answer = self._setting, self._verifier.answer
         if reused:
             setting.log.info(
                 f"{setting.start.namaddr}: re-using session with untrusted {setting.behaviour.credential}, "
@@ -166,7 +166,7 @@ class ClientConnection:
     def _on_verify(self, ok: bool, error: int, depth: int, certificate: Certificate | None) -> int:
         """Take OpenSSL's opinion of one step of verification; return the error that stands so far."""
         setting = self._setting
-        error = self._judge.step(ok, error, depth, certificate)
+        error = self._verifier.step(ok, error, depth, certificate)
         if setting.mask & LogMask.VERBOSE and not setting.policy.verification.hopeless:
             subject = f" subject={certificate.subject}" if certificate else ""
             setting.log.info(f"{self._namaddr}: depth={depth} verify={int(ok)}{subject}")

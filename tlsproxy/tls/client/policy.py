@@ -17,7 +17,7 @@ from ..roles import SessionRefusedError
 from ..settings.client import DANE_LEVELS, level_of
 from ..verification.dane import Digests, show, strongest, usable_records
 from ..verification.names import references, to_ascii
-from ..verification.policy import Policy
+from ..verification.policy import VerificationPolicy
 
 _MAX_SNI = 255
 
@@ -34,7 +34,7 @@ _UNUSABLE = {
 class SessionPolicy(NamedTuple):
     """The demands of one session."""
 
-    verification: Policy
+    verification: VerificationPolicy
     """Of the server's certificate."""
     servername: str
     """The server name that is sent (RFC 6066); empty for none."""
@@ -71,7 +71,9 @@ def session_policy(
             f"{namaddr}: no {_UNUSABLE[level]}: no certificate is good enough; check the policy of {start.nexthop}"
         )
         must_fail = True
-    policy = Policy(level, names, strongest(usable, digests), must_fail, digests, mismatch_yields, verifydepth)
+    policy = VerificationPolicy(
+        level, names, strongest(usable, digests), must_fail, digests, mismatch_yields, verifydepth
+    )
     return SessionPolicy(policy, servername)
 
 

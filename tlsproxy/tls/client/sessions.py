@@ -20,7 +20,7 @@ from ...wire.dane import TlsaRecord
 from ...wire.messages import ClientInit, ClientStart
 from ..openssl import peers
 from ..settings.parameters import AUTHORITIES, CERTIFICATES, CHAIN_FILES
-from ..verification.policy import Policy
+from ..verification.policy import VerificationPolicy
 
 _RULES = "2"
 """The generation of the rules of verification: sessions that older ones have admitted are not resumed. Version 0.1.0,
@@ -82,7 +82,9 @@ class CachedSession:
             self._log.info(text)
 
 
-def cache_id(init: ClientInit, start: ClientStart, policy: Policy, sni: str, ciphers: str, *, raw_keys: bool) -> str:
+def cache_id(
+    init: ClientInit, start: ClientStart, policy: VerificationPolicy, servername: str, ciphers: str, *, raw_keys: bool
+) -> str:
     """The name of a session; `raw_keys`: Postfix 3.9 and later keep apart who asks for raw public keys."""
     verified = policy.level > SecurityLevel.ENCRYPT
     parts = [_text(start.helo), struct.pack("@l", peers.VERSION), _text(start.protocols), _text(ciphers)]
@@ -90,7 +92,7 @@ def cache_id(init: ClientInit, start: ClientStart, policy: Policy, sni: str, cip
         parts.append(struct.pack("@i", start.enable_rpk))
     parts.append(struct.pack("@i", policy.hopeless))
     parts += _records(start.dane.records if verified and start.dane else ())
-    parts.append(_text(sni if verified else ""))
+    parts.append(_text(servername if verified else ""))
     files = [getattr(init, name) for name in (CHAIN_FILES, *CERTIFICATES, *AUTHORITIES)]
     if verified or any(files):
         names = policy.names if policy.names is not None else ("*",)

@@ -20,13 +20,13 @@ from ..bounded_cache import BoundedCache
 from ..contexts import log_error, log_failed_renewal
 from ..identities import Identity
 from ..roles import RefusedSessionPlan, RoleUnavailableError, SessionPlan
-from ..settings import culprit, unsupported
+from ..settings import culprit
 from ..settings.comparison import SettingsComparison
 from ..settings.errors import CipherError, SettingsError
 from ..settings.levels import server_level
 from ..settings.loglevel import checked_mask, packets
 from ..settings.release_behaviour import Behaviour
-from ..settings.server import ServerContextSettings, ServerVariant, server_settings
+from ..settings.server import ServerContextSettings, ServerVariant, server_settings, unsupported
 from .connection import ServerConnection, ServerSessionSettings, signature_digest
 from .contexts import ServerContexts
 from .sni import ServerNames, open_names
@@ -46,7 +46,7 @@ class ServerRole:
         self._contexts: BoundedCache[ServerInit, ServerContexts] = BoundedCache()
         self._own_log_level = own.start.log_param, own.start.log_level
         self._own = self._session_settings(own.init, own.start)
-        for line in unsupported.lines(settings.server, own.init, settings.view):
+        for line in unsupported(settings.server, own.init, settings.view):
             log.info(line)
 
     @classmethod

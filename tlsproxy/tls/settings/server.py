@@ -6,11 +6,13 @@ are the only names of parameters of this role; what the values mean is not asked
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
+from postconf import View
 from postconf.models import TlsGlobals, TlsServer, TlsSettings
 from postconf.models.log_level import LogLevel, log_level
-from postconf.values import ProtocolList, SecurityLevel, cipher_exclusions
+from postconf.values import LIST_SEPARATORS, ProtocolList, SecurityLevel, cipher_exclusions, words
 
 from ...log import Log
 from ...wire.messages import ServerInit, ServerSettings, ServerStart
@@ -22,6 +24,7 @@ from .parameters import CERTIFICATES, CHAIN_FILES, FILES, KEY_PAIRS, SERVER, Cer
 DISABLED = "TLS server role is disabled with tlsproxy_tls_security_level or tlsproxy_use_tls"
 DISABLED_LATER = "TLS server role is disabled by configuration"
 NO_CERTIFICATE = "No server certs available. TLS can't be enabled"
+_SSLV3 = frozenset({"sslv3", ">=sslv3", "<=sslv3"})
 LEVEL_PARAMETER = f"{SERVER}loglevel"
 
 
@@ -164,3 +167,16 @@ def _check_certificates(
         log.warning("Can't require client certs unless TLS is required")
     if not certified and (ask or not none):
         raise SettingsError(NO_CERTIFICATE, "certificates")
+
+
+def unsupported(server: TlsServer, init: ServerInit, view: View) -> Iterator[str]:
+    """Yield lines on settings that OpenSSL 4 or its Python binding can't follow, and what happens instead."""
+    if _SSLV3.intersection(word.lower() for word in words(init.protocols, LIST_SEPARATORS + ":")):
+        yield f'not supported: SSLv3, which the protocol list "{init.protocols}" names: OpenSSL 4 has none; remove it'
+    if server.tlsproxy_tls_enable_rpk:
+        yield "not supported: raw public keys (tlsproxy_tls_enable_rpk): clients get a certificate; nothing to be done"
+    if view["smtpd_tls_session_cache_database"]:
+        yield (
+            "not used: smtpd_tls_session_cache_database: sessions are kept in this process, and clients resume with "
+            "tickets; nothing to be done"
+        )

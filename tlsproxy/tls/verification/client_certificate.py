@@ -11,7 +11,7 @@ from ..openssl.paths import PathError
 from ..openssl.peers import OK, UNSPECIFIED, Certificate
 from .der import CLIENT_AUTH, SERVER_AUTH, DerError
 from .evidence import Proof, Refusal, Step, reported_path
-from .verify_error import INVALID_PURPOSE, Finding
+from .verify_error import INVALID_PURPOSE, VerifyFailure
 
 
 def client_verdict(steps: Sequence[Step], *, trust_servers: bool) -> Proof | Refusal:
@@ -28,7 +28,7 @@ def client_verdict(steps: Sequence[Step], *, trust_servers: bool) -> Proof | Ref
     `trust_servers`: True if a certificate that is for servers only, below authorities for servers, may have the wrong
     purpose (tls_trust_server_ccerts).
     """
-    finding = Finding()
+    finding = VerifyFailure()
     leaves = [step.certificate for step in steps if step.depth == 0 and step.certificate is not None]
     excused = trust_servers and any(map(_is_for_servers_only, leaves))
     for step in steps:

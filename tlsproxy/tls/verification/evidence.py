@@ -11,7 +11,7 @@ from typing import NamedTuple
 from ...wire.dane import TlsaRecord
 from ..openssl.paths import Path, PathError
 from ..openssl.peers import OK, UNSPECIFIED, Certificate
-from .verify_error import Finding
+from .verify_error import VerifyFailure
 
 
 class Step(NamedTuple):
@@ -48,7 +48,7 @@ class Refusal:
 
     __slots__ = ("finding", "peer_name")
 
-    def __init__(self, finding: Finding, peer_name: str | None = None) -> None:
+    def __init__(self, finding: VerifyFailure, peer_name: str | None = None) -> None:
         if finding.error == OK:
             finding.note(UNSPECIFIED, 0)
         self.finding = finding

@@ -10,7 +10,7 @@ from ...wire.dane import TlsaRecord
 from .dane import PKIX_EE, PKIX_TA, Digests
 
 
-class Policy(NamedTuple):
+class VerificationPolicy(NamedTuple):
     """What a session demands of the server's certificate. `level` is the effective one."""
 
     level: SecurityLevel

@@ -29,9 +29,9 @@ from .paths import (
     has_strong_signature,
     is_well_formed,
 )
-from .policy import Policy
+from .policy import VerificationPolicy
 from .strength import is_strong_key
-from .verify_error import CHAIN_TOO_LONG, HOSTNAME_MISMATCH, Finding, note_dates
+from .verify_error import CHAIN_TOO_LONG, HOSTNAME_MISMATCH, VerifyFailure, note_dates
 
 ADDRESS_MISMATCH = 64
 DANE_NO_MATCH = 65
@@ -53,7 +53,7 @@ class Undecided:
     __slots__ = ()
 
 
-def verdict(policy: Policy, chain: Sequence[Certificate], trust: Trust) -> Proof | Refusal:
+def verdict(policy: VerificationPolicy, chain: Sequence[Certificate], trust: Trust) -> Proof | Refusal:
     """Decide whether a server that has sent `chain` satisfies a policy. The first line that applies decides.
 
     =========================================  =========================================================================
@@ -85,11 +85,11 @@ Answer = Proof | Refusal | Undecided
 class _Case:
     """One chain before one policy, and what stands against it so far."""
 
-    def __init__(self, policy: Policy, chain: Sequence[Certificate], trust: Trust) -> None:
+    def __init__(self, policy: VerificationPolicy, chain: Sequence[Certificate], trust: Trust) -> None:
         self.policy = policy
         self.chain = chain
         self.trust = trust
-        self.finding = Finding(mismatch_yields=policy.mismatch_yields)
+        self.finding = VerifyFailure(mismatch_yields=policy.mismatch_yields)
         self._peer_name: str | None = None
         self._names_checked = False
         self._reach: Reach | None = None
@@ -254,5 +254,5 @@ def _restriction(case: _Case, path: Path | PathError) -> Match | None:
     return None
 
 
-def _restricts_issuers(policy: Policy) -> bool:
+def _restricts_issuers(policy: VerificationPolicy) -> bool:
     return any(each.usage == PKIX_TA for each in policy.records)

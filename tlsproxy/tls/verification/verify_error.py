@@ -22,7 +22,7 @@ _NOT_YET_VALID = (9, 13)
 _EXPIRED = (10, 14)
 
 
-class Finding:
+class VerifyFailure:
     """One error of a chain, its depth (0: the peer's own certificate), and the certificate it is about."""
 
     __slots__ = ("_mismatch_yields", "certificate", "depth", "error")
@@ -68,7 +68,7 @@ class Finding:
         return f"{whose} {failed}: num={self.error}:{error_text(self.error)}"
 
 
-def note_dates(finding: Finding, path: Sequence[Certificate], *, start: int, now: str) -> None:
+def note_dates(finding: VerifyFailure, path: Sequence[Certificate], *, start: int, now: str) -> None:
     """Note certificates of a path, from the one at `start` down, that are not valid at `now` (YYYYMMDDhhmmssZ).
 
     As for OpenSSL, the last second is over when it comes (X509_cmp_time(3)); a time that can't be read is never right.

@@ -10,9 +10,9 @@ from postconf.values import SecurityLevel
 from ...wire.messages import PeerStatus
 from ..openssl.peers import OK, Certificate
 from .evidence import Proof, Refusal, Step
-from .policy import Policy
+from .policy import VerificationPolicy
 from .verify import Trust, verdict
-from .verify_error import HOSTNAME_MISMATCH, Finding
+from .verify_error import HOSTNAME_MISMATCH, VerifyFailure
 
 
 def peer_status(level: int, error: int | None, *, mismatch_keeps_trust: bool = False) -> PeerStatus:
@@ -42,18 +42,18 @@ def peer_status(level: int, error: int | None, *, mismatch_keeps_trust: bool = F
     return PeerStatus.PRESENT
 
 
-class Judge:
+class ChainVerifier:
     """Asks for the verdict on one chain at each step of OpenSSL's verification; every answer may be the last one."""
 
     __slots__ = ("_in_doubt", "_peer_chain", "_policy", "_steps", "answer")
 
-    def __init__(self, policy: Policy, peer_chain: Callable[[], list[Certificate]]) -> None:
+    def __init__(self, policy: VerificationPolicy, peer_chain: Callable[[], list[Certificate]]) -> None:
         """`peer_chain`: returns what the server has sent, its own certificate first."""
         self._policy = policy
         self._peer_chain = peer_chain
         self._steps: list[Step] = []
         self._in_doubt = False
-        self.answer: Proof | Refusal = Refusal(Finding())
+        self.answer: Proof | Refusal = Refusal(VerifyFailure())
         """The verdict so far: nothing is proven before the first step."""
 
     def step(self, ok: bool, error: int, depth: int, certificate: Certificate | None) -> int:
@@ -66,7 +66,7 @@ class Judge:
             return self.answer.error
         decided = len(self._steps) > 1 and not self._policy.local
         if not decided:
-            self._in_doubt, self.answer = True, Refusal(Finding())
+            self._in_doubt, self.answer = True, Refusal(VerifyFailure())
             now = time.strftime("%Y%m%d%H%M%SZ", time.gmtime())
             self.answer = verdict(self._policy, self._peer_chain(), Trust(tuple(self._steps), now))
             self._in_doubt = False
