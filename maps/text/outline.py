@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 LENGTHS = (4000, 1000, 250, 60)
 """The lengths of keys that are tried, in bytes."""
 STEPS = 1_000_000
-"""How long a search from one place in the key may be: PCRE2 gives up after 10,000,000 steps."""
+"""Longest search from one place in a key, in steps: PCRE2 gives up after 10,000,000."""
 _DEPTH = 20
 _SIZE = 2000
 """Bytes of an outline, with all copies that the library makes of repeated groups."""
@@ -54,7 +54,7 @@ class Outline(NamedTuple):
     text: bytes
     longest: int
     anchored: bool
-    """Does it match at the beginning of a key only?"""
+    """True if it matches at the beginning of a key only."""
 
 
 def outline(pattern: bytes, syntax: Syntax) -> Outline | None:

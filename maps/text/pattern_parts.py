@@ -15,12 +15,12 @@ class NotPlainError(Exception):
 
 
 class Follow(NamedTuple):
-    """What comes after a part of a pattern."""
+    """The continuation behind a part of a pattern."""
 
     first: int
     """The bytes that it may begin with, as a set of bits."""
     anything: bool
-    """May it also match nothing, with anything behind it?"""
+    """True if it may also match nothing, with anything behind it."""
 
 
 END = Follow(0, False)
@@ -38,7 +38,7 @@ class Part:
         """The bytes that it may begin with, as a set of bits."""
         self.nullable = nullable
         self.copies = copies
-        """How many copies of a group the library makes at most."""
+        """Copies of a group that the library makes, at most."""
 
     def cost(self, length: int, follow: Follow) -> tuple[int, int]:  # noqa: ARG002
         """Return in how many ways it may match at one place of a key of some length, and how many steps that takes.

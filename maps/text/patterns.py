@@ -48,13 +48,13 @@ class Compiled(Protocol):
 
 
 class Syntax(NamedTuple):
-    """How a pattern is written, and with which options."""
+    """The syntax of a pattern, and options that change its meaning."""
 
     perl: bool
-    """Is it for PCRE2, or an extended regular expression of the C library?"""
+    """True for PCRE2, False for an extended regular expression of the C library."""
     ignore_case: bool
     multiline: bool
-    """Do `^` and `$` match at lines?"""
+    """True if `^` and `$` match at lines."""
 
 
 class Engine(NamedTuple):
@@ -68,7 +68,7 @@ class Engine(NamedTuple):
     flags: Mapping[int, int]
     """The options that flags toggle."""
     syntax: Callable[[int], Syntax | None]
-    """Tells how to outline patterns with some options; None if that can't be."""
+    """Returns the syntax of patterns with some options; None if they can't be outlined."""
     obsolete: bytes = b""
     """Flags that mean nothing any more."""
     negations_follow: bool = False

@@ -29,11 +29,11 @@ _INFO_CAPTURECOUNT = 4
 _NOMATCH = -1
 _MESSAGE_SIZE = 256
 _PAIRS = 100
-"""How many groups the reused match data has room for, with the whole match."""
+"""Groups that the reused match data has room for, with the whole match."""
 _STEPS = 2000
 """Match limit of a screen for each of its rules, which is some 5 µs."""
 _PATIENCE = 16
-"""How often a screen may reach its limit before it is given up."""
+"""Number of times that a screen may reach its limit before it is given up."""
 
 _NULL = ffi.NULL
 _match = _pcre.pcre2_match_8

@@ -79,7 +79,7 @@ class If(Generic[Key]):
         self.holds = holds
         self.plain = plain
         self.positive = positive
-        """Does it hold for keys that match the pattern, or for others?"""
+        """True if it holds for keys that match the pattern, False if for others."""
         self.end = sys.maxsize
 
 

@@ -20,7 +20,7 @@ _QUOTE, _ESCAPE, _COMMENT = b'"\\#'
 _SHOWN = 30
 _MAY_GO_ON = frozenset(SPACE + b"#\0")
 _JOINED = (b"\0", b"\n ", b"\n\t", b"\n\v", b"\n\f", b"\n\r")
-"""Where these are, a logical line may be more or less than a physical one."""
+"""Signs that a logical line may be more or less than a physical one."""
 _NO_ENTRIES = (b"\n#", b"\n\n")
 _NOT_PLAIN = (*_JOINED, b'"', b"\\", b"\r", b"\v", b"\f", b": ", b":\t")
 """What makes a line one that needs a closer look."""

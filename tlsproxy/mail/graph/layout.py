@@ -19,7 +19,7 @@ LONGEST = 38
 """Characters of a line; longer ones lose some in the middle, since paths tell most at their ends."""
 _ACROSS, _BETWEEN, _THROUGH = 62, 20, 14
 RETURN, _ASIDE = 14, 5
-"""How far beside a box an edge goes down that goes back."""
+"""Distance from a box at which an edge that goes back turns down, in pixels."""
 _SWEEPS = 12
 _COLUMNS = list(Kind)
 
@@ -43,7 +43,7 @@ class Line(NamedTuple):
     points: tuple[tuple[float, float], ...]
     returns: bool
     around: bool
-    """Does it go to the left, below all boxes? Then it has four points, and the two in the middle are corners."""
+    """True if it goes to the left below all boxes. It has four points then, of which those in the middle are corners."""
 
 
 class Layout(NamedTuple):
