@@ -43,7 +43,7 @@ class Line(NamedTuple):
     points: tuple[tuple[float, float], ...]
     returns: bool
     around: bool
-    """True if it goes to the left below all boxes. It has four points then, of which those in the middle are corners."""
+    """True if it goes to the left below all boxes. It has four points then; those in the middle are corners."""
 
 
 class Layout(NamedTuple):
