@@ -18,7 +18,7 @@ MEANINGS = ROOT / "tools" / "log-lines.toml"
 PAGE = ROOT / "docs" / "log-lines.md"
 _LOGS = frozenset(("info", "warning", "error", "fatal", "FatalError"))
 _ELSEWHERE = ("command_line.py",)
-"""What these print goes to a terminal, not to the log."""
+"""Modules whose messages go to a terminal, not to the log."""
 _INTRODUCTION = """# Troubleshooting by log line
 
 The daemon logs what Postfix's tlsproxy(8) logs, in the same words; look such a line up in Postfix's documentation. This
