@@ -48,6 +48,7 @@ def serve(role: ServerRole, descriptor: int) -> TlsContext | None:
             return None
         connection.finish_handshake()
         binding.SSL_write(connection.ssl, b"220", 3)  # fails where the client only said hello, and has gone
+        binding.SSL_shutdown(connection.ssl)  # OpenSSL forgets the id of a session that has no proper end
         binding.clear_errors()
         return connection.tls_context()
     finally:

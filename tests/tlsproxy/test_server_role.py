@@ -397,3 +397,30 @@ def test_daemon_without_roles_says_so_once(tmp_path: Path) -> None:
     run = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False)
     assert run.returncode == 1
     assert run.stderr.count("nothing to serve") == 1
+
+
+def test_session_id_stays_valid_when_a_certificate_is_renewed(tmp_path: Path, certificates: Certificates) -> None:
+    old, new = certificates.servers["ec256"], certificates.servers["ec384"]
+    chain = tmp_path / "chain.pem"
+    chain.write_bytes(old.key_pem + old.chain_pem)
+    settings = {
+        "smtpd_tls_chain_files": str(chain),
+        "smtpd_tls_session_cache_database": "btree:any",
+        "tls_ssl_options": "NO_TICKET",
+    }
+    role = make_role(tmp_path, settings, Lines())
+    context = client_context()
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+
+    def resumed(session: ssl.SSLSession | None) -> tuple[bool, ssl.SSLSession | None]:
+        with serving(role) as (stream, _), context.wrap_socket(stream, session=session) as tls:
+            assert tls.recv(3) == b"220"
+            return bool(tls.session_reused), tls.session
+
+    _, session = resumed(None)
+    assert session is not None
+    assert not session.has_ticket
+    assert resumed(session)[0]
+    chain.write_bytes(new.key_pem + new.chain_pem)
+    assert role.renew()
+    assert resumed(session)[0]
