@@ -62,10 +62,11 @@ def _named_tables(context: Context) -> Iterator[Named]:
         if read.kind.name != _NOT_TABLES:
             for word in read.reading.words:
                 if word.role == "table":
-                    yield from _split(read.assignment, word.text)
+                    yield from split_table(read.assignment, word.text)
 
 
-def _split(assignment: Assignment, word: str) -> Iterator[Named]:
+def split_table(assignment: Assignment, word: str) -> Iterator[Named]:
+    """Yield the table that a word of a value names; nothing for one that is none."""
     kind, colon, name = word.partition(":")
     while kind in _ADAPTERS and colon:
         kind, colon, name = name.partition(":")

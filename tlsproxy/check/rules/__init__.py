@@ -6,8 +6,9 @@ from importlib import import_module
 from types import ModuleType
 
 _SUBJECTS = (
-    *("addresses", "certificates", "comments", "compatibility", "dane", "destinations", "kinds", "levels", "loader"),
-    *("master", "names", "outside", "protocols", "proxy", "relaying", "restrictions", "services", "syntax", "tables"),
+    *("addresses", "certificates", "combinations", "comments", "compatibility", "dane", "destinations", "kinds"),
+    *("levels", "loader", "logins", "master", "names", "outside", "protocols", "proxy", "relaying", "restrictions"),
+    *("routes", "services", "syntax", "table_contents", "tables", "tls_off"),
     "values",
 )
 

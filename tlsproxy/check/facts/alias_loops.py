@@ -1,0 +1,62 @@
+"""Aliases of aliases(5) tables that lead back to themselves, as local(8) expands them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from postconf.syntax.lines import decode
+
+from ..context import Context
+from .aliases import aliases
+from .contents import Content, contents
+from .tables import FILES, Named
+
+_MOST = 100_000
+"""Aliases of one table that are followed; larger ones come from programs."""
+_MOST_LOOPS = 10
+
+
+def loops(context: Context, named: Named) -> Iterator[tuple[Content, list[str]]]:
+    """Yield the first alias of each loop, and the names on the way."""
+    entries: dict[str, Content] = {}
+    for entry in aliases(context, named) if named.kind in FILES else contents(context, named):
+        if len(entries) >= _MOST:
+            return
+        entries.setdefault(decode(entry.key).lower(), entry)
+    done: set[str] = set()
+    found = 0
+    for start in entries:
+        for chain in _walk(start, entries, done):
+            yield entries[chain[0]], chain
+            found += 1
+            if found == _MOST_LOOPS:
+                return
+
+
+def _walk(start: str, entries: dict[str, Content], done: set[str]) -> Iterator[list[str]]:
+    """Follow an alias, depth first; yield each way that ends where it has been."""
+    if start in done:
+        return
+    path = {start: None}
+    waiting = [_targets(start, entries)]
+    done.add(start)
+    while waiting:
+        name = next(waiting[-1], None)
+        if name is None:
+            waiting.pop()
+            path.popitem()
+        elif name in path:
+            way = list(path)
+            yield [*way[way.index(name) :], name]
+        elif name not in done:
+            done.add(name)
+            path[name] = None
+            waiting.append(_targets(name, entries))
+
+
+def _targets(name: str, entries: dict[str, Content]) -> Iterator[str]:
+    """Yield the aliases in a value; an alias that contains itself is a mailbox there, as is one behind a backslash."""
+    for word in decode(entries[name].value).split(","):
+        target = word.strip().strip('"').lower()
+        if target in entries and target != name:
+            yield target

@@ -1,0 +1,53 @@
+"""Sources of aliases(5) tables, as postalias(1) reads them: `name: value, value`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from maps.text.reading import TextFile
+from maps.text.source import file_lines
+from postconf.syntax.lines import decode
+
+from ..context import Context
+from .contents import Content
+from .tables import FILES, Named
+
+_NAME = re.compile(rb'\s*("(?:[^"\\]|\\.)*"|[^\s:"]+)\s*:\s*(.*)\Z', re.DOTALL)
+_SHOWN = 40
+
+
+def aliases(context: Context, named: Named) -> Iterator[Content]:
+    """Yield the aliases of a table that is made from a file; quotes stay in the names."""
+    for number, line in _lines(context, named):
+        match = _NAME.match(line)
+        if match:
+            yield Content(match[1].strip(b'"'), match[2].strip(), number)
+
+
+def alias_faults(context: Context, named: Named) -> Iterator[tuple[int, str, str]]:
+    """Yield the line, message and suggestion of each line that is no alias."""
+    for number, line in _lines(context, named):
+        match = _NAME.match(line)
+        if match is None:
+            shown = decode(line[:_SHOWN]).strip()
+            yield number, f'"{shown}" has no colon: postalias(1) leaves it out', "write name: value"
+        elif not match[2].strip():
+            yield number, f"{decode(match[1])} has no value: postalias(1) leaves it out", "write name: value"
+        elif b"@" in match[1] and not match[1].startswith(b'"'):
+            name = decode(match[1])
+            yield number, f"{name} is never looked up: aliases are local names", f"write {name.partition('@')[0]}"
+
+
+def _lines(context: Context, named: Named) -> Iterator[tuple[int, bytes]]:
+    if named.kind not in FILES or not named.name.startswith("/") or not context.files.enabled:
+        return
+    try:
+        file = TextFile(context.files.locate(named.name), for_daemon=True)
+        yield from file_lines(file.pieces(), named.name, _ignore)
+    except OSError:
+        return
+
+
+def _ignore(_warning: str) -> None:
+    """Take a warning that other rules report."""

@@ -1,0 +1,150 @@
+"""Entries of lookup tables that are text: those in their own names, in files, and in the sources of indexed files.
+
+Tables are read in one pass and not kept. What opening a table warns of is left to `facts.tables`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from maps.naming import BadBraces, braced_list, in_braces
+from maps.table import Access, TableError
+from maps.text.reading import TextFile
+from maps.text.rule_tables import read_rules
+from maps.text.source import Plain, Record, blocks
+from postconf.syntax.lines import decode, encode
+
+from ..context import Context
+from ..findings import Span
+from .tables import FILES, Named
+
+PATTERNS = ("regexp", "pcre")
+_FROM_SOURCES = (*FILES, "texthash")
+_WITH_RULES = (*PATTERNS, "cidr")
+_INLINE_ENTRY = re.compile(r'\s*((?:[^\s="\\]|\\.|"(?:[^"\\]|\\.)*")*)\s*=\s*(.*?)\s*\Z', re.DOTALL)
+_CONDITION = re.compile(rb"(?i)\s*(?:if|endif)\b")
+_LONGEST_INLINE = 50_000
+"""Characters of a table in its own name that are looked at."""
+
+
+class Content(NamedTuple):
+    """An entry: its key or pattern and its value, as written, and the line of its file; 0 for a table in a setting."""
+
+    key: bytes
+    value: bytes
+    line: int
+
+
+def contents(context: Context, named: Named) -> Iterator[Content]:
+    """Yield the entries of a table that can be read as text, in their order; none of another one."""
+    name = named.name
+    if named.kind == "static":
+        text = name[1:-1].strip() if name.startswith("{") and name.endswith("}") else name
+        if text:
+            yield Content(b"*", encode(text), 0)
+    elif named.kind == "inline":
+        yield from _inline(name)
+    elif named.kind in _WITH_RULES:
+        yield from _rules(context, named)
+    elif named.kind in _FROM_SOURCES:
+        yield from _source(context, name)
+
+
+def span_of(context: Context, named: Named, entry: Content) -> Span:
+    """Return the place of an entry: a line of its file, or its value in the setting."""
+    if entry.line and name_is_file(named):
+        return Span(context.files.outside(named.name), entry.line)
+    value, key = decode(entry.value), decode(entry.key)
+    return named.assignment.word(value if value and value in named.assignment.value else key)
+
+
+def name_is_file(named: Named) -> bool:
+    """Return True if a table has a file with its entries."""
+    return named.name.startswith("/")
+
+
+def _is_readable(context: Context, name: str) -> bool:
+    return name.startswith("/") and context.files.enabled and context.files.exists(name)
+
+
+def _inline(name: str) -> Iterator[Content]:
+    if len(name) > _LONGEST_INLINE:
+        return
+    for element in braced_list(name) or ():
+        try:
+            text = in_braces(element) if element.startswith("{") else element
+        except BadBraces:
+            continue
+        match = _INLINE_ENTRY.match(text)
+        if match:
+            yield Content(encode(match[1]), encode(match[2]), 0)
+
+
+def _rules(context: Context, named: Named) -> Iterator[Content]:
+    name = named.name
+    if not name.startswith("{"):
+        if not _is_readable(context, name):
+            return
+        name = context.files.locate(name)
+    elif len(name) > _LONGEST_INLINE:
+        return
+    is_pattern = named.kind in PATTERNS
+    try:
+        for number, line in read_rules(named.kind, name, _quiet()):
+            if _CONDITION.match(line):
+                continue
+            key, value = _split_pattern(line) if is_pattern else _split_blank(line)
+            if value:
+                yield Content(key, value, number if name_is_file(named) else 0)
+    except (OSError, TableError):
+        return
+
+
+def _split_pattern(line: bytes) -> tuple[bytes, bytes]:
+    """Split `/pattern/flags value`; the value is empty if there is none."""
+    text = line.strip()
+    negated = len(text) - len(text.lstrip(b"!"))
+    delimiter = text[negated : negated + 1]
+    end = negated + 1
+    while end < len(text) and text[end : end + 1] != delimiter:
+        end += 2 if text[end : end + 1] == b"\\" else 1
+    key = text[: end + 1]
+    rest = text[end + 1 :].split(None, 1)
+    if not rest or text[end + 1 : end + 2].isspace():
+        return key, text[end + 1 :].strip()
+    return key, rest[1] if len(rest) > 1 else b""
+
+
+def _split_blank(line: bytes) -> tuple[bytes, bytes]:
+    fields = line.split(None, 1)
+    return (fields[0], fields[1].strip()) if len(fields) > 1 else (line, b"")
+
+
+def _source(context: Context, name: str) -> Iterator[Content]:
+    if not _is_readable(context, name):
+        return
+    try:
+        file = TextFile(context.files.locate(name), for_daemon=True)
+        for block in blocks(file.pieces(), name, _ignore, utf8=False):
+            yield from _entries(block)
+    except OSError:
+        return
+
+
+def _entries(block: Plain | Iterable[Record]) -> Iterator[Content]:
+    if isinstance(block, Plain):
+        for (key, value), number in zip(block.entries, block.numbers, strict=True):
+            yield Content(key, value, number)
+        return
+    for record in block:
+        yield Content(record.key, record.value, record.line)
+
+
+def _quiet() -> Access:
+    return Access(warn=_ignore, error=_ignore)
+
+
+def _ignore(_warning: str) -> None:
+    """Take a warning that other rules report."""

@@ -1,0 +1,86 @@
+"""Keys of lookup tables that no program ever looks up, by the use of the table."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from .table_uses import Use, Used
+
+_ODD = re.compile(rb"[@./*^$\[\\|:]|.*[@./*$|\\:]\Z|.*/")
+"""Only keys that this matches can be among those: most are seen to be good without a closer look."""
+_PATTERN = re.compile(r"!?/.*/[a-z]*\Z|\^|.*[.)\]][*+]|.*\\\.|.*[^\\]\$\Z")
+_NETWORK = re.compile(r"\[?[0-9a-fA-F.:]+\]?/[0-9]{1,3}\Z")
+_CUT_SHORT = re.compile(r"[0-9]{1,3}(\.[0-9]{1,3}){0,2}\.\Z")
+_DOMAIN = re.compile(r"[\w-]+(\.[\w-]+)*\.[a-z]{2,}\Z", re.IGNORECASE)
+_OF_ADDRESSES = (Use.VIRTUAL, Use.CANONICAL, Use.RELOCATED)
+_OF_SENDERS = (Use.RELAYHOST, Use.TRANSPORT_OF_SENDER)
+_MAIL = ("check_sender_access", "check_recipient_access", "check_etrn_access")
+_CLIENTS = ("check_client_access", "check_reverse_client_hostname_access", "check_helo_access")
+
+
+class DeadKey(NamedTuple):
+    """The reason why a key is never found, and what to write instead."""
+
+    message: str
+    suggestion: str
+
+
+def dead_key(used: Used, key: bytes, *, parents: bool) -> DeadKey | None:
+    """Return why a key of a table with fixed keys matches nothing.
+
+    `parents`: domains match their subdomains (parent_domain_matches_subdomains has the table's name in it).
+    """
+    if not _ODD.match(key):
+        return None
+    text = key.decode("utf-8", "replace")
+    if text.startswith('"'):
+        return None
+    if _PATTERN.match(text) and not text.startswith("["):
+        return DeadKey(f'"{text}" is a pattern, and a {used.named.kind}: table has fixed keys', "use regexp: or pcre:")
+    if "*" in text and text != "*":
+        plain = text.replace("*@", "@").replace("*.", ".")
+        better = used.use is not Use.ACCESS and plain != text
+        return DeadKey(
+            f'"{text}" matches nothing: there are no wildcards', f"write {plain}" if better else "see the manual"
+        )
+    if used.use in (Use.TRANSPORT, Use.ACCESS):
+        return _of_domains(used, text, parents=parents)
+    if used.use in _OF_ADDRESSES:
+        return _of_addresses(text)
+    if used.use in _OF_SENDERS and "@" not in text and _DOMAIN.match(text):
+        return DeadKey(f'"{text}" is no key for senders of a domain', f"write @{text}")
+    if used.use is Use.POLICY and "@" in text:
+        return DeadKey(f'"{text}" is an address: policies are for next hops', f"write {text.rpartition('@')[2]}")
+    return None
+
+
+def _of_domains(used: Used, text: str, *, parents: bool) -> DeadKey | None:
+    if text.startswith("@"):
+        return DeadKey(f'"{text}" is never looked up here', f"write {text[1:]}")
+    if text.startswith(".") and parents:
+        parameter = "transport_maps" if used.use is Use.TRANSPORT else "smtpd_access_maps"
+        return DeadKey(
+            f'"{text}" is never looked up while {parameter} is in parent_domain_matches_subdomains',
+            f"write {text[1:]}, which matches subdomains, too",
+        )
+    if used.use is Use.TRANSPORT:
+        if text.endswith("@"):
+            return DeadKey(f'"{text}" is never looked up here', "write user@domain")
+        return None
+    if used.check in _CLIENTS:
+        if _NETWORK.match(text):
+            return DeadKey(f'"{text}" is never looked up: only cidr: tables have networks', "use cidr:")
+        if _CUT_SHORT.match(text):
+            return DeadKey(f'"{text}" is never looked up', f"write {text[:-1]}")
+        if "@" in text and used.check != "check_helo_access":
+            return DeadKey(f'"{text}" is a mail address, and clients are looked up here', "use check_sender_access")
+    return None
+
+
+def _of_addresses(text: str) -> DeadKey | None:
+    if text.endswith("@"):
+        return DeadKey(f'"{text}" is never looked up here', f"write {text[:-1]}")
+    if text.startswith("."):
+        return DeadKey(f'"{text}" is never looked up here', "list the domains, as @domain")
+    return None

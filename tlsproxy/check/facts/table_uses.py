@@ -1,0 +1,98 @@
+"""Uses of lookup tables: what the programs that ask a table take its values for."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from ..context import Context
+from .readings import readings
+from .tables import Named, split_table
+
+
+class Use(enum.Enum):
+    """The meaning of a table's values."""
+
+    ACCESS = "access(5)"
+    CHECKS = "header_checks(5)"
+    CLIENT_CHECKS = "header_checks(5) of smtp(8)"
+    POSTSCREEN = "postscreen_access_list"
+    TRANSPORT = "transport(5)"
+    TRANSPORT_OF_SENDER = "sender_dependent_default_transport_maps"
+    TRANSPORT_OF_USER = "mailbox_transport_maps"
+    RELAYHOST = "sender_dependent_relayhost_maps"
+    ALIASES = "aliases(5)"
+    VIRTUAL = "virtual(5)"
+    CANONICAL = "canonical(5)"
+    RELOCATED = "relocated(5)"
+    PASSWORDS = "smtp_sasl_password_maps"
+    NUMBERS = "virtual_uid_maps"
+    POLICY = "smtp_tls_policy_maps"
+
+
+_OF_PARAMETERS = {
+    Use.CHECKS: (
+        *("header_checks", "mime_header_checks", "nested_header_checks", "body_checks", "milter_header_checks"),
+    ),
+    Use.CLIENT_CHECKS: tuple(
+        f"{side}_{kind}_checks"
+        for side in ("smtp", "lmtp")
+        for kind in ("header", "mime_header", "nested_header", "body")
+    ),
+    Use.POSTSCREEN: ("postscreen_access_list", "postscreen_blacklist_networks", "postscreen_whitelist_networks"),
+    Use.TRANSPORT: ("transport_maps", "address_verify_transport_maps"),
+    Use.TRANSPORT_OF_SENDER: (
+        "sender_dependent_default_transport_maps",
+        "address_verify_sender_dependent_default_transport_maps",
+    ),
+    Use.TRANSPORT_OF_USER: ("mailbox_transport_maps", "fallback_transport_maps"),
+    Use.RELAYHOST: ("sender_dependent_relayhost_maps", "address_verify_sender_dependent_relayhost_maps"),
+    Use.ALIASES: ("alias_maps", "alias_database"),
+    Use.VIRTUAL: ("virtual_alias_maps",),
+    Use.CANONICAL: (
+        *("canonical_maps", "sender_canonical_maps", "recipient_canonical_maps", "smtp_generic_maps"),
+        *("lmtp_generic_maps", "recipient_bcc_maps", "sender_bcc_maps"),
+    ),
+    Use.RELOCATED: ("relocated_maps",),
+    Use.PASSWORDS: ("smtp_sasl_password_maps", "lmtp_sasl_password_maps"),
+    Use.NUMBERS: ("virtual_uid_maps", "virtual_gid_maps"),
+    Use.POLICY: ("smtp_tls_policy_maps", "lmtp_tls_policy_maps", "tlsproxy_client_policy_maps"),
+}
+_USES = {parameter: use for use, parameters in _OF_PARAMETERS.items() for parameter in parameters}
+_ACCESS_SUFFIX = "_access"
+
+
+class Used(NamedTuple):
+    """A table and its use. `check` is the restriction that asks it, for an access table."""
+
+    named: Named
+    use: Use
+    check: str = ""
+
+
+def used_tables(context: Context) -> list[Used]:
+    """Return the tables whose use is known, each once for each use, in the order of their settings."""
+    return context.keep(_listed)
+
+
+def _listed(context: Context) -> list[Used]:
+    found = {(each.named.kind, each.named.name, each.use, each.check): each for each in reversed(list(_found(context)))}
+    return list(reversed(found.values()))
+
+
+def _found(context: Context) -> Iterator[Used]:
+    for read in readings(context):
+        use = _USES.get(read.assignment.name)
+        if use is None and read.kind.name != "restrictions":
+            continue
+        check = ""
+        for word in read.reading.words:
+            if word.role == "restriction":
+                check = word.text.lower()
+            elif word.role == "table":
+                for named in split_table(read.assignment, word.text):
+                    if use is not None:
+                        yield Used(named, use)
+                    elif check.startswith("check_") and check.endswith(_ACCESS_SUFFIX):
+                        yield Used(named, Use.ACCESS, check)

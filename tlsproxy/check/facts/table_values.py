@@ -1,0 +1,234 @@
+"""Values of lookup tables, by the use of the table: what Postfix can't do anything with, and what it does then."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, NamedTuple
+
+from postconf.kinds import Kind
+from postconf.kinds.reading import Reading, words_at
+from postconf.kinds.routes import check_nexthop, read_transport
+from postconf.spelling import did_you_mean, nearest
+
+from ...mail.access.restrictions import RESTRICTIONS
+from ..findings import Severity
+from .table_uses import Use
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_SIMILAR = 0.6
+_ACTIONS = frozenset(
+    (
+        *("ok", "relay", "dunno", "reject", "defer", "defer_if_reject", "defer_if_permit", "info", "warn", "hold"),
+        *("bcc", "redirect", "filter", "prepend", "discard", "hangup"),
+    )
+)
+"""The actions of access(5)."""
+_CHECKS = frozenset(
+    (
+        *("reject", "warn", "info", "filter", "pass", "discard", "hold", "delay", "prepend", "replace", "redirect"),
+        *("bcc", "strip", "ignore", "dunno", "ok"),
+    )
+)
+"""The actions of header_checks(5), as cleanup(8) knows them."""
+_CLIENT_CHECKS = frozenset(("warn", "info", "replace", "prepend", "ignore", "strip", "dunno", "ok"))
+"""Those of smtp(8)."""
+_POSTSCREEN = ("permit", "reject", "dunno", "permit_mynetworks")
+_CODE = re.compile(r"[0-9]{3}\Z")
+_REPLY = re.compile(r"[45][0-9]{2}\Z")
+_DSN = re.compile(r"[245]\.[0-9]{1,3}\.[0-9]{1,3}\Z")
+_HEADER = re.compile(r"[!-9;-~]+[ \t]*:")
+_WORD_OF_LIST = re.compile(r"[A-Za-z]\w*\Z")
+_WITH_COLON = ("filter",)
+_WITH_ADDRESS = ("redirect", "bcc")
+_TIME = re.compile(r"[0-9]+[smhdw]?\Z")
+
+
+class Fault(NamedTuple):
+    """A value that is no value for its use: message with the effect, suggestion, severity."""
+
+    message: str
+    suggestion: str
+    severity: Severity = Severity.WARNING
+
+
+def fault_of(use: Use, value: str, classes: frozenset[str] = frozenset()) -> Fault | None:
+    """Return what is wrong with a value of a table of some use; `classes` are restriction classes, in lower case."""
+    if use is Use.ACCESS:
+        return _access(value, classes)
+    judge = _JUDGES.get(use)
+    return judge(value) if judge else None
+
+
+def _first(value: str) -> tuple[str, str]:
+    fields = value.split(None, 1)
+    return (fields[0], fields[1] if len(fields) > 1 else "") if fields else ("", "")
+
+
+def _access(value: str, classes: frozenset[str]) -> Fault | None:
+    """Judge a value as check_table_result of smtpd(8) reads it (access(5))."""
+    word, rest = _first(value)
+    action = word.lower()
+    if action in _ACTIONS:
+        return _argument(action, rest)
+    if value.strip().isdigit():
+        return None
+    if _REPLY.match(word) and rest:
+        return None
+    severe = "the client gets 451 4.3.5 Server configuration error"
+    if word[:1].isdigit():
+        what = f'"{word}" is no reply code' if not _REPLY.match(word) else f"the code {word} has no text"
+        return Fault(f"{what}: {severe}", "write 4NN text or 5NN text", Severity.ERROR)
+    if ":" in value:
+        return Fault(f"there can be no table in an access table: {severe}", "use a restriction class", Severity.ERROR)
+    return _restrictions(value, classes, severe)
+
+
+def _restrictions(value: str, classes: frozenset[str], severe: str) -> Fault | None:
+    words = value.replace(",", " ").split()
+    for position, word in enumerate(words):
+        name = word.lower()
+        if name in RESTRICTIONS or name in classes or not _WORD_OF_LIST.match(word):
+            if RESTRICTIONS.get(name) is not None:
+                return None  # what stands behind may be its argument
+            continue
+        known = [*_ACTIONS, *RESTRICTIONS] if not position else list(RESTRICTIONS)
+        meant = nearest(name, known)
+        hint = f'did you mean "{meant.upper() if meant in _ACTIONS else meant}"?' if meant else ""
+        return Fault(
+            f'"{word}" is neither an action nor a restriction: {severe}',
+            hint or did_you_mean(name, known, _SIMILAR) or "see access(5)",
+            Severity.ERROR,
+        )
+    return None
+
+
+def _argument(action: str, rest: str) -> Fault | None:
+    """Judge the argument of an action that access(5) and header_checks(5) have."""
+    ignored = "a warning is logged, and it has no effect"
+    if action in _WITH_COLON and ":" not in rest:
+        return Fault(f"{action.upper()} needs transport:destination; {ignored}", "write FILTER transport:destination")
+    if action in _WITH_ADDRESS and "@" not in rest:
+        return Fault(f"{action.upper()} needs user@domain; {ignored}", f"write {action.upper()} user@domain")
+    if action == "prepend" and not _HEADER.match(rest):
+        return Fault(f"PREPEND needs a header, name: value; {ignored}", "write PREPEND Name: value")
+    if action in ("reject", "defer") and _DSN.match(rest.partition(" ")[0]):
+        wanted = "5" if action == "reject" else "4"
+        if rest.startswith("2"):
+            return Fault(f"{rest.partition(' ')[0]} is no status of a rejection", f"write {wanted}{rest[1:]}")
+    return None
+
+
+def _checks(value: str, actions: frozenset[str] = _CHECKS) -> Fault | None:
+    """Judge a value as cleanup(8) reads it (header_checks(5)); patterns have $1 in their texts."""
+    word, rest = _first(value)
+    action = word.lower()
+    if "$" in word:
+        return None
+    if action not in actions:
+        if action in _CHECKS:
+            return Fault(f"smtp(8) has no action {word}; a warning is logged, and it has no effect", "see smtp(8)")
+        meant = did_you_mean(action, sorted(actions), _SIMILAR)
+        return Fault(
+            f'"{word}" is no action; a warning is logged, and it has no effect',
+            meant.upper() if meant.isupper() else meant or "see header_checks(5)",
+        )
+    if "$" in rest:
+        return None
+    if action in ("prepend", "replace"):
+        if not rest:
+            return Fault(f"{word} has no text; a warning is logged, and it has no effect", f"write {word} text")
+        return None
+    if action == "delay":
+        if _TIME.match(rest.strip()):
+            return None
+        return Fault("DELAY needs a time; a warning is logged, and it has no effect", "write DELAY 1h")
+    return _argument(action, rest)
+
+
+def _client_checks(value: str) -> Fault | None:
+    return _checks(value, _CLIENT_CHECKS)
+
+
+def _postscreen(value: str) -> Fault | None:
+    word = value.split(maxsplit=1)[0] if value.split() else ""
+    if word.lower() in _POSTSCREEN:
+        return None
+    meant = nearest(word.lower(), _POSTSCREEN)
+    hint = "PERMIT and OK are not the same here: write permit" if word.lower() == "ok" else ""
+    return Fault(
+        f'"{word}" is no action of postscreen(8): a warning is logged, and the rest of the list is ignored',
+        hint or (f'did you mean "{meant}"?' if meant else "write permit, reject or dunno"),
+    )
+
+
+def _transport(value: str) -> Fault | None:
+    """Judge `transport:nexthop`; both halves can be empty."""
+    if value.startswith(":") or not value:
+        nexthop = value[1:]
+        return _nexthop(nexthop) if nexthop else None
+    reading = read_transport(_KIND, value)
+    for problem in reading.problems:
+        return Fault(f"{problem.message}: mail for it is deferred", problem.suggestion, Severity.ERROR)
+    return None
+
+
+def _transport_of_sender(value: str) -> Fault | None:
+    return None if value.lower() == "dunno" else _transport(value)
+
+
+def _relayhost(value: str) -> Fault | None:
+    return None if value.lower() == "dunno" else _nexthop(value)
+
+
+def _nexthop(value: str) -> Fault | None:
+    reading = Reading(_KIND)
+    for word in words_at(value):
+        check_nexthop(reading, word)
+    for problem in reading.problems:
+        return Fault(f"{problem.message}: smtp(8) is fatal when it delivers", problem.suggestion, Severity.ERROR)
+    return None
+
+
+def _passwords(value: str) -> Fault | None:
+    if ":" in value:
+        return None
+    return Fault("there is no password: smtp(8) sends an empty one", "write user:password")
+
+
+def _numbers(value: str) -> Fault | None:
+    if value.strip().isdigit():
+        return None
+    return Fault(
+        f'"{value}" is no number: virtual(8) defers mail for it', "write the number of an account", Severity.ERROR
+    )
+
+
+_KIND = Kind("transport", None, "", "dies-later", "")
+_JUDGES: dict[Use, Callable[[str], Fault | None]] = {
+    Use.CHECKS: _checks,
+    Use.CLIENT_CHECKS: _client_checks,
+    Use.POSTSCREEN: _postscreen,
+    Use.TRANSPORT: _transport,
+    Use.TRANSPORT_OF_SENDER: _transport_of_sender,
+    Use.TRANSPORT_OF_USER: _transport,
+    Use.RELAYHOST: _relayhost,
+    Use.PASSWORDS: _passwords,
+    Use.NUMBERS: _numbers,
+}
+
+
+_TRANSPORTS = (Use.TRANSPORT, Use.TRANSPORT_OF_SENDER, Use.TRANSPORT_OF_USER)
+
+
+def transport_in(use: Use, value: str) -> str:
+    """Return the transport that a value names; empty if it names none, or a part of the key decides."""
+    if use in (Use.ACCESS, Use.CHECKS):
+        word, rest = _first(value)
+        name = rest.partition(":")[0] if word.lower() == "filter" else ""
+    elif use in _TRANSPORTS:
+        name = "" if value.lower() == "dunno" else value.partition(":")[0]
+    else:
+        return ""
+    return "" if "$" in name else name.strip()
