@@ -12,12 +12,13 @@ from dataclasses import dataclass, field
 from postconf import ConfigError, View
 from postconf.kinds import Kind, Outcome, Problem, Reading, kind_of
 from postconf.syntax.expressions import ExpressionError
-from postconf.syntax.mastercf import closing_brace
+from postconf.syntax.mastercf import FIELDS, closing_brace
 from postconf.syntax.references import NAME
 
 from ..context import Context
 from ..findings import Severity, Span
-from ..text.sources import Assignment
+from ..text.sources import Assignment, Entry
+from .programs import DAEMONS
 
 _MAX_DEPTH = 20
 """References that are followed for the place of a word."""
@@ -136,6 +137,19 @@ def comment_start(context: Context, assignment: Assignment) -> int:
     if kind is None or kind.name in _FREE_TEXT:
         return -1
     return next((at for at, char in enumerate(value) if char == "#" and (at == 0 or value[at - 1].isspace())), -1)
+
+
+def comment_words(entry: Entry) -> Iterator[int]:
+    """Yield the positions of words behind a command that begin with `#`, where the program does not take them."""
+    if entry.service is None or entry.service.command not in DAEMONS:
+        return
+    previous = ""
+    for index, (word, _) in enumerate(entry.words[len(FIELDS) :], len(FIELDS)):
+        if word.startswith("argv=") and entry.service.command in ("pipe", "spawn"):
+            return
+        if word.startswith("#") and previous != "-o":
+            yield index
+        previous = word
 
 
 def is_quoted(context: Context, assignment: Assignment) -> bool:

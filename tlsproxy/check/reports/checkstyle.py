@@ -20,7 +20,7 @@ def render(run: Run, *, colour: bool) -> str:  # noqa: ARG001
 
 
 def _error(finding: Finding) -> str:
-    place = f'line="{finding.span.line}" column="{finding.span.column}"'
+    place = f'line="{max(1, finding.span.line)}" column="{finding.span.column}"'
     source = attribute(f"tlsproxy-check.{finding.rule}")
     return (
         f"    <error {place} severity={attribute(finding.severity.word)} "

@@ -443,7 +443,8 @@ class LevelWithoutCertificate(Rule):
             told.add(str(span))
             yield self.finding(
                 span,
-                "TLS is to be offered, and there is no certificate: clients get 454",
+                "TLS is to be offered, and there is no certificate: "
+                + ("handshakes fail" if context.is_yes("smtpd_tls_wrappermode", view) else "clients get 454"),
                 self._help(context),
                 related=[(given.span(), "nothing is left of this")] if given else (),
             )

@@ -31,6 +31,15 @@ def replace_line(each: Assignment, text: str) -> tuple[Edit, ...]:
     return (Edit(each.source.path, first, 1, first + 1, 1, f"{text}\n"), *gone)
 
 
+def behind(each: Assignment, text: str) -> Edit:
+    """Return the edit that puts a line behind a setting of main.cf."""
+    number = each.line.last_number
+    while number > each.line.number and number not in each.source.content(each.line):
+        number -= 1
+    column = len(each.source.line(number)) + 1
+    return Edit(each.source.path, number, column, number, column, "\n" + text)
+
+
 class UseTlsAndLevel(Rule):
     """Old switches for TLS, with or instead of a level.
 
@@ -48,7 +57,12 @@ class UseTlsAndLevel(Rule):
     def check(self, context: Context) -> Iterator[Finding]:
         """Yield what is found."""
         for side in _SIDES:
+            pair = self._pair(context, side)
+            if pair:
+                yield self._of_pair(side, *pair)
             for each in context.named(f"{side}_use_tls", f"{side}_enforce_tls"):
+                if each in pair:
+                    continue
                 level = level_name(each.name)
                 view = context.view(each)
                 given = context.setting(level, view)
@@ -66,6 +80,32 @@ class UseTlsAndLevel(Rule):
                 yield self.finding(
                     each.name_span(), message, help, related=[(given.span(), "the level")] if given else (), fix=fix
                 )
+
+    @staticmethod
+    def _pair(context: Context, side: str) -> tuple[Assignment, ...]:
+        """Return both switches of a side, if they are in main.cf alone and nothing else decides the level."""
+        names = (f"{side}_use_tls", f"{side}_enforce_tls")
+        found = context.named(*names)
+        if len(found) != len(names) or any(each.service for each in found):
+            return ()
+        return () if context.setting(level_name(names[0])) else tuple(found)
+
+    def _of_pair(self, side: str, first: Assignment, second: Assignment) -> Finding:
+        on = [each.name for each in (first, second) if each.value.lower() == "yes"]
+        word = "encrypt" if f"{side}_enforce_tls" in on else "may" if on else "none"
+        help = f"write {level_name(first.name)} = {word} for both"
+        edits = (*replace_line(first, f"{level_name(first.name)} = {word}"), *self._removal(second))
+        return self.finding(
+            first.name_span(),
+            f"{first.name} and {second.name} are old switches",
+            help,
+            related=[(second.name_span(), "the other one")],
+            fix=Fix(help, edits, safe=True) if on and edits[1:] else None,
+        )
+
+    @staticmethod
+    def _removal(each: Assignment) -> tuple[Edit, ...]:
+        return each.source.removal(each.line)
 
     @staticmethod
     def _other_switch(context: Context, each: Assignment) -> bool:
@@ -301,6 +341,7 @@ class AuthInClear(Rule):
     id = "L009"
     name = "auth-in-clear"
     severity = Severity.WARNING
+    effect = "The answer to EHLO has AUTH, before STARTTLS and where there is none."
     bad = "smtpd_tls_security_level = may\nsmtpd_sasl_auth_enable = yes\n"
     good = "smtpd_tls_security_level = may\nsmtpd_sasl_auth_enable = yes\nsmtpd_tls_auth_only = yes\n"
     lookalike = (
@@ -319,7 +360,7 @@ class AuthInClear(Rule):
             setting = context.setting("smtpd_sasl_auth_enable", view)
             is_open = (
                 context.is_yes("smtpd_sasl_auth_enable", view)
-                and server_level(context, view) == "may"
+                and server_level(context, view) in ("may", "none")
                 and not context.is_yes("smtpd_tls_auth_only", view)
                 and "noplaintext" not in context.value("smtpd_sasl_security_options", view)
             )
@@ -327,13 +368,17 @@ class AuthInClear(Rule):
                 continue
             told.add(setting)
             only = context.setting("smtpd_tls_auth_only", view)
+            has_tls = server_level(context, view) == "may"
             fix = None
-            if only is None and not setting.service:
-                fix = Fix("require TLS for it", (context.main.addition("smtpd_tls_auth_only = yes"),), safe=True)
+            if only is None and not setting.service and has_tls:
+                edit = behind(setting, "smtpd_tls_auth_only = yes")
+                fix = Fix("require TLS for it", (edit,), safe=False)
             yield self.finding(
                 setting.name_span(),
-                "clients may send passwords without TLS",
-                "set smtpd_tls_auth_only = yes",
+                "clients may send passwords without TLS"
+                if has_tls
+                else "clients send passwords in clear: there is no TLS",
+                "set smtpd_tls_auth_only = yes" + ("" if has_tls else ", and smtpd_tls_security_level = may"),
                 related=[(only.span(), "here it is allowed")] if only else (),
                 fix=fix,
             )

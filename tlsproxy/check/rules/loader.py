@@ -180,7 +180,7 @@ class NothingLeft(Rule):
         for verdict in verdicts(context):
             excluded = context.value("smtpd_tls_exclude_ciphers", verdict.view)
             signs = any(word[:1] in "!-+@" for word in excluded.replace(",", " ").replace(":", " ").split())
-            span = context.span("smtpd_tls_exclude_ciphers", verdict.view)
+            span = self._decisive(context, verdict.view)
             if str(span) in told:
                 continue
             told.add(str(span))
@@ -193,6 +193,16 @@ class NothingLeft(Rule):
                     "exclude less, or add another key",
                     severity=Severity.WARNING,
                 )
+
+    @staticmethod
+    def _decisive(context: Context, view: View) -> Span:
+        """Return the place of the setting that narrows the ciphers most: a list, exclusions, or the service."""
+        enforced = server_level(context, view) == "encrypt"
+        prefix = "smtpd_tls_mandatory_" if enforced else "smtpd_tls_"
+        names = [f"tls_{context.value(f'{prefix}ciphers', view).lower()}_cipherlist", "smtpd_tls_exclude_ciphers"]
+        names += ["smtpd_tls_mandatory_exclude_ciphers"] if enforced else []
+        given = [name for name in names if name in context.release.kinds and context.setting(name, view)]
+        return context.span(given[0] if given else "smtpd_tls_exclude_ciphers", view)
 
     @staticmethod
     def _without_cipher(context: Context, verdict: Verdict) -> str:

@@ -9,6 +9,7 @@ from postconf.syntax.lines import SPACE
 from postconf.syntax.mastercf import TYPES
 
 from ..context import Context
+from ..facts.readings import comment_words
 from ..findings import Edit, Finding, Fix, Severity, Span
 from ..rule import Rule
 from ..text.sources import Entry
@@ -100,10 +101,11 @@ class OptionSpaces(Rule):
     def _check(self, entry: Entry) -> Iterator[Finding]:
         words = entry.words
         if entry.service and entry.service.command in _WITH_FLAGS:
-            while words[-1][0].lower().startswith("flags="):
+            while len(words) > 1 and words[-1][0].lower().startswith("flags="):
                 words = words[:-1]
         position = 8
-        while position < len(words):
+        comment = next(comment_words(entry), len(words))
+        while position < min(comment, len(words)):
             word, _ = words[position]
             following = words[position + 1][0] if position + 1 < len(words) else ""
             if word == "-o":
@@ -366,9 +368,9 @@ class SubmissionPlaintext(Rule):
                 or port(entry) not in SUBMISSION + IMPLICIT_TLS
             ):
                 continue
-            if is_local(entry):
-                continue
             view = context.service_view(entry)
+            if is_local(entry) or (not context.has_main and not context.is_set("smtpd_tls_auth_only", view)):
+                continue  # a main.cf that is not there may have it
             is_safe = (
                 context.is_yes("smtpd_tls_auth_only", view)
                 or context.is_yes("smtpd_tls_wrappermode", view)

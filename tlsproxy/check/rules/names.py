@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from functools import cache
 
 from postconf.catalogue import ADHOC, Release, release, upstream_releases
+from postconf.kinds import kind_of
 
 from ..context import Context
 from ..facts.removed import LAST_RELEASE
@@ -90,14 +91,29 @@ class UndefinedMacro(Rule):
     def check(self, context: Context) -> Iterator[Finding]:
         """Yield what is found."""
         for each in context.everywhere:
+            if not context.has_main:
+                return  # it may be set in a main.cf that is not there
+            kind = kind_of(each.name, context.release)
+            is_list = kind is not None and kind.name == "restrictions"
             for name in context.undefined(each):
                 meant = context.nearest_parameter(name)
                 yield self.finding(
                     each.word("$" + name) if f"${name}" in each.value else each.word(name),
                     f"{name} is not set anywhere, and ${name} is replaced by nothing",
-                    f'did you mean "{meant}"?' if meant else "set it, or write $$ for a dollar sign",
-                    severity=Severity.ERROR if meant else Severity.WARNING,
+                    f'did you mean "{meant}"?' if meant else self._help(name, is_list=is_list),
+                    severity=Severity.ERROR if meant or (is_list and not _is_custom(name)) else Severity.WARNING,
                 )
+
+    @staticmethod
+    def _help(name: str, *, is_list: bool) -> str:
+        if is_list:
+            return f"set {name} in main.cf: until then, the list lacks its restrictions"
+        return "set it, or write $$ for a dollar sign"
+
+
+def _is_custom(name: str) -> bool:
+    """Return True for the names of lists that the sample master.cf proposes."""
+    return name.startswith("mua_")
 
 
 class WrongSide(Rule):

@@ -63,6 +63,8 @@ class IncludeListFreezes(Rule):
             listed = [word for word in words if word[0] not in "!<>="]
             if found is None or not listed or any(word in (">=", "<=") for word in words):
                 continue
+            if each in context.keep(without_effect):
+                continue
             missing = [name for name in ("TLSv1.2", "TLSv1.3") if name not in _allowed(found)]
             if not missing:
                 continue
@@ -97,6 +99,8 @@ class LegacyProtocols(Rule):
     def check(self, context: Context) -> Iterator[Finding]:
         """Yield what is found."""
         for each, _, found in protocol_settings(context):
+            if each in context.keep(without_effect):
+                continue
             old = [name for name in _allowed(found) if name in ("SSLv3", "TLSv1", "TLSv1.1")] if found else []
             if "_mandatory_" in each.name and old:
                 yield self.finding(
@@ -124,6 +128,31 @@ class AllProtocolsExcluded(Rule):
                 yield self.finding(each.span(), "no protocol is left", "allow at least TLSv1.2 and TLSv1.3")
 
 
+def without_effect(context: Context) -> tuple[Assignment, ...]:
+    """Return the settings for required TLS of a side that nothing requires TLS of."""
+    found: list[Assignment] = []
+    if context.master is None:
+        return ()  # somewhere a service may require TLS
+    required = ("encrypt", "fingerprint", "dane", "dane-only", "verify", "secure")
+    for side in ("smtpd", "smtp"):
+        levels = {context.value(f"{side}_tls_security_level", view).lower() for view in context.views(side)}
+        levels.add(context.value(f"{side}_tls_security_level").lower())
+        enforced = any(context.is_yes(f"{side}_enforce_tls", view) for view in (context.config, *context.views(side)))
+        is_open = side == "smtp" and (
+            context.value("smtp_tls_policy_maps")
+            or context.value("smtp_tls_per_site")
+            or context.has_program("postscreen")
+        )
+        if enforced or is_open or levels.intersection(required):
+            continue
+        found += (
+            each
+            for each in context.named(f"{side}_tls_mandatory_protocols", f"{side}_tls_mandatory_ciphers")
+            if each.value and (context.expanded(each) or "") != context.expanded_default(each.name)
+        )
+    return tuple(found)
+
+
 class MandatoryWithoutEffect(Rule):
     """Settings for required TLS, and nothing that requires it.
 
@@ -145,29 +174,12 @@ class MandatoryWithoutEffect(Rule):
 
     def check(self, context: Context) -> Iterator[Finding]:
         """Yield what is found."""
-        if context.master is None:
-            return  # somewhere a service may require TLS
-        required = ("encrypt", "fingerprint", "dane", "dane-only", "verify", "secure")
-        for side in ("smtpd", "smtp"):
-            levels = {context.value(f"{side}_tls_security_level", view).lower() for view in context.views(side)}
-            levels.add(context.value(f"{side}_tls_security_level").lower())
-            enforced = any(
-                context.is_yes(f"{side}_enforce_tls", view) for view in (context.config, *context.views(side))
+        for each in context.keep(without_effect):
+            yield self.finding(
+                each.name_span(),
+                "this counts where TLS is required, and no service requires it",
+                f"set {each.name.replace('_mandatory', '')}, too",
             )
-            is_open = side == "smtp" and (
-                context.value("smtp_tls_policy_maps")
-                or context.value("smtp_tls_per_site")
-                or context.has_program("postscreen")
-            )
-            if enforced or is_open or levels.intersection(required):
-                continue
-            for each in context.named(f"{side}_tls_mandatory_protocols", f"{side}_tls_mandatory_ciphers"):
-                if each.value and (context.expanded(each) or "") != context.expanded_default(each.name):
-                    yield self.finding(
-                        each.name_span(),
-                        "this counts where TLS is required, and no service requires it",
-                        f"set {each.name.replace('_mandatory', '')}, too",
-                    )
 
 
 class BadCipherGrade(KindRule):

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from postconf.syntax.lines import SPACE
 from postconf.syntax.maincf import AssignmentError, split_assignment
 from postconf.syntax.mastercf import FIELDS, TYPES, closing_brace
 
 from ..context import Context
-from ..facts.readings import comment_start, is_quoted, too_long
+from ..facts.readings import comment_start, comment_words, is_quoted, too_long
 from ..findings import Edit, Finding, Fix, Severity, Span
 from ..rule import Rule
 from ..text.sources import MOST_CHARACTERS, TOO_LARGE, Assignment, MasterFile, Source
 from ..text.templates import UNRENDERED, templates
+
+_COMMAND = 7
 
 
 class MissingEquals(Rule):
@@ -65,6 +68,23 @@ class InlineComment(Rule):
                     "put the comment on a line of its own",
                     fix=self._fix(each, start),
                 )
+        yield from self._behind_commands(context)
+
+    def _behind_commands(self, context: Context) -> Iterator[Finding]:
+        """Report the first comment on each line of master.cf that is behind a command."""
+        for entry in context.entries:
+            lines: set[int] = set()
+            for index in comment_words(entry):
+                span = entry.span(index)
+                if span.line not in lines:
+                    lines.add(span.line)
+                    text = context.master.line(span.line) if context.master else ""
+                    yield self.finding(
+                        replace(span, end_column=len(text.rstrip(SPACE)) + 1),
+                        f'# starts no comment here: "{text[span.column - 1 :].strip()}" is given to '
+                        f"{entry.words[_COMMAND][0]}, which dies of it",
+                        "put the comment on a line of its own",
+                    )
 
     def _fix(self, each: Assignment, start: int) -> Fix | None:
         first, last = each.span(start, 1), each.span(len(each.value) - 1, 1)

@@ -30,12 +30,19 @@ _MARKUP = re.compile(
     | %%[\w :.-]+%%                          # Zimbra and others
     | %\{\w+\} | %\(\w+\)s                   # Python, Modoboa
     | (?<![\w%']) %[a-z]+_[a-z_]+\b
-    | (?<![\w.@]) @[A-Za-z_][\w.-]*@         # Autoconf, CMake, Maven
+    | (?<![\w.@]) @@?[A-Za-z_][\w.-]*@@?     # Autoconf, CMake, Maven
+    | (?<![\w$?(P*+]) <[A-Za-z][\w .-]*>      # for people to replace
+    | (?<![?:]) \{=[A-Za-z_][\w.]*\}
+    | (?<![\w$]) _[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+_ (?!\w)
+    | /(?:PATH/TO|path/to)/
     | \b__[A-Z][A-Z0-9_]*__\b                # sed
     | \bPH_[A-Z][A-Z0-9_]*\b                         # iRedMail
     """,
     re.VERBOSE,
 )
+_OPENING = re.compile(r"\s*(\{%|\{#|<%)")
+"""A statement or comment that goes on on the next lines."""
+_CLOSINGS = {"{%": "%}", "{#": "#}", "<%": "%>"}
 _LONGEST_LINE = 10_000
 """Characters of a line in which markup is looked for: the expression is quadratic."""
 _VARIABLE = re.compile(r"[A-Z][A-Z0-9_]+")
@@ -86,9 +93,17 @@ def _templates(context: Context) -> Templates:
 
 def _markup(source: Source) -> Iterator[tuple[int, int, int]]:
     """Line, begin and end of all that is marked, outside comments."""
+    closing = ""
     for number, text in enumerate(source.lines, 1):
-        if not text.lstrip(SPACE).startswith("#") and (match := _MARKUP.search(text, 0, _LONGEST_LINE)):
-            yield number, *match.span()
+        if closing:
+            yield number, 0, max(1, len(text))
+            closing = "" if closing in text else closing
+        elif not text.lstrip(SPACE).startswith("#"):
+            if match := _MARKUP.search(text, 0, _LONGEST_LINE):
+                yield number, *match.span()
+            elif opening := _OPENING.match(text, 0, _LONGEST_LINE):
+                closing = _CLOSINGS[opening[1]]
+                yield number, opening.start(1), len(text)
 
 
 def _variables(context: Context, source: Source) -> Iterator[tuple[int, int, int]]:
