@@ -29,6 +29,8 @@ from .project import BadProject, Project, find_project
 FINE, FOUND, USAGE, FAILED = range(4)
 _LEVELS = {each.word: each for each in Severity}
 _LONGEST_NUMBER = 5
+_SHOWN = 4
+"""Files that are named where there are more."""
 _PASSES = 10
 """Fixes can make room for others; more rounds than this are a mistake of a rule."""
 
@@ -112,7 +114,18 @@ class _Run:
         for target in targets:
             if not (arguments.diff and not target.path):
                 target.write(self._report(target, results))
+        shows_text = any(target.format == "text" and not target.path for target in targets)
+        is_silent = arguments.quiet or arguments.diff or self.upgrade or any(result.findings for result in results)
+        if shows_text and sys.stdout.isatty() and not is_silent:
+            print(self._summary(results))
         return self._status(results)
+
+    def _summary(self, results: list[Checked]) -> str:
+        """Return what was checked, for a run that has found nothing."""
+        files = [source.path for result in results for source in result.sources]
+        shown = ", ".join(files[:_SHOWN]) + (f" and {len(files) - _SHOWN} more" if len(files) > _SHOWN else "")
+        looked = "and the files that they name" if self.files.enabled and self.arguments.files != ["-"] else "alone"
+        return f"nothing found in {shown} {looked}, by {len(self.rules)} rules for Postfix {self.release.name}"
 
     def _report(self, target: reports.Target, results: list[Checked]) -> str:
         if self.upgrade:
@@ -249,6 +262,7 @@ def _parser() -> Parser:
     add("--dns", action="store_true", help="compare certificates with the TLSA records in DNS")
     add("--expiry-days", type=_days, metavar="N", help="warn of certificates that expire so soon; default: 21")
     add("--diff", action="store_true", help="show what --fix would change, and change nothing")
+    add("-q", "--quiet", action="store_true", help="say nothing on a terminal if nothing is found")
     add("--fix", action="store_true", help="change what can be changed without doubt")
     add("--unsafe-fixes", action="store_true", help="change also what is most likely meant")
     add("--disable-ignore-pragma", action="store_true", help="report also what comments say to ignore")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from postconf import ServiceView
 from postconf.syntax.lines import SPACE
 from postconf.syntax.mastercf import TYPES
 
@@ -252,60 +251,6 @@ class ImplicitChroot(Rule):
     @staticmethod
     def _edit(span: Span) -> Edit:
         return Edit(span.path, span.line, span.column, span.line, span.end_column, "y")
-
-
-class ChrootUnreachable(Rule):
-    """A socket or directory that a service in a chroot jail can't reach.
-
-    Names are looked up below the queue directory then, while the file is elsewhere.
-    """
-
-    id = "M007"
-    name = "chroot-unreachable"
-    needs_files = True
-    bad = (
-        "smtpd_milters = unix:$config_directory/cert.pem\nqueue_directory = /var/spool/nowhere\n"
-        "--- master.cf\nsmtp inet n - y - - smtpd\n"
-    )
-    good = (
-        "smtpd_milters = unix:$config_directory/cert.pem\nqueue_directory = /var/spool/nowhere\n"
-        "--- master.cf\nsmtp inet n - n - - smtpd\n"
-    )
-    lookalike = (
-        "smtpd_milters = unix:/opendkim/opendkim.sock, inet:localhost:8891\nsmtpd_sasl_path = private/auth\n"
-        "--- master.cf\nsmtp inet n - y - - smtpd\n"
-    )
-
-    _SOCKETS = ("smtpd_milters", "smtpd_sasl_path", "smtpd_recipient_restrictions", "smtpd_relay_restrictions")
-
-    def check(self, context: Context) -> Iterator[Finding]:
-        """Yield what is found."""
-        told: set[str] = set()
-        queue = context.value("queue_directory")
-        for view in context.services("smtpd"):
-            if not context.is_chrooted(view):
-                continue
-            for name, path in self._paths(context, view):
-                if context.files.exists(path) and not context.files.exists(queue + path) and path not in told:
-                    told.add(path)
-                    setting = context.setting(name, view)
-                    yield self.finding(
-                        setting.word(path) if setting else context.service_span(view),
-                        f"{view.service.name} runs in {queue}, where there is no {path}",
-                        f"put it below {queue}, or write n in the chroot column",
-                        related=[(context.service_span(view, 4), "in a chroot jail")],
-                    )
-
-    def _paths(self, context: Context, view: ServiceView) -> Iterator[tuple[str, str]]:
-        for name in self._SOCKETS:
-            for word in context.value(name, view).replace(",", " ").split():
-                path = word.removeprefix("unix:")
-                if path.startswith("/") and (path != word or name == "smtpd_sasl_path"):
-                    yield name, path
-        if context.is_yes("smtpd_tls_ask_ccert", view) or context.is_yes("smtpd_tls_req_ccert", view):
-            path = context.value("smtpd_tls_CApath", view)
-            if path.startswith("/"):
-                yield "smtpd_tls_CApath", path
 
 
 class WrapperMode(Rule):
