@@ -1,4 +1,4 @@
-"""Aliases of aliases(5) tables that lead back to themselves, as local(8) expands them."""
+"""Aliases of aliases(5) and virtual(5) tables that lead back to themselves."""
 
 from __future__ import annotations
 
@@ -14,12 +14,14 @@ from .tables import FILES, Named
 _MOST = 100_000
 """Aliases of one table that are followed; larger ones come from programs."""
 _MOST_LOOPS = 10
+_ALIASES = ("alias_maps", "alias_database")
 
 
 def loops(context: Context, named: Named) -> Iterator[tuple[Content, list[str]]]:
     """Yield the first alias of each loop, and the names on the way."""
     entries: dict[str, Content] = {}
-    for entry in aliases(context, named) if named.kind in FILES else contents(context, named):
+    is_source = named.kind in FILES and named.assignment.name in _ALIASES
+    for entry in aliases(context, named) if is_source else contents(context, named):
         if len(entries) >= _MOST:
             return
         entries.setdefault(decode(entry.key).lower(), entry)

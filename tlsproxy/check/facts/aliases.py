@@ -36,7 +36,7 @@ def alias_faults(context: Context, named: Named) -> Iterator[tuple[int, str, str
             yield number, f"{decode(match[1])} has no value: postalias(1) leaves it out", "write name: value"
         elif b"@" in match[1] and not match[1].startswith(b'"'):
             name = decode(match[1])
-            yield number, f"{name} is never looked up: aliases are local names", f"write {name.partition('@')[0]}"
+            yield number, f"{name} is no local name: postalias(1) leaves it out", f"write {name.partition('@')[0]}"
 
 
 def _lines(context: Context, named: Named) -> Iterator[tuple[int, bytes]]:

@@ -9,6 +9,7 @@ from postconf.kinds import Kind
 from postconf.kinds.reading import Reading, words_at
 from postconf.kinds.routes import check_nexthop, read_transport
 from postconf.spelling import did_you_mean, nearest
+from postconf.values import CipherGrade, cipher_grade
 
 from ...mail.access.restrictions import RESTRICTIONS
 from ..findings import Severity
@@ -197,6 +198,18 @@ def _passwords(value: str) -> Fault | None:
     return Fault("there is no password: smtp(8) sends an empty one", "write user:password")
 
 
+def _policy(value: str) -> Fault | None:
+    """Judge the ciphers of a TLS policy; the rest has a parser, and a rule of its own."""
+    for word in value.replace(",", " ").split():
+        name, _, text = word.partition("=")
+        if name.lower() == "ciphers" and cipher_grade(text) is None:
+            meant = did_you_mean(text.lower(), [*CipherGrade], _SIMILAR)
+            return Fault(
+                f'"{text}" is no cipher grade: mail for it is deferred', meant or "write high or medium", Severity.ERROR
+            )
+    return None
+
+
 def _numbers(value: str) -> Fault | None:
     if value.strip().isdigit():
         return None
@@ -216,6 +229,7 @@ _JUDGES: dict[Use, Callable[[str], Fault | None]] = {
     Use.RELAYHOST: _relayhost,
     Use.PASSWORDS: _passwords,
     Use.NUMBERS: _numbers,
+    Use.POLICY: _policy,
 }
 
 

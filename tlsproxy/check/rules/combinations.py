@@ -43,7 +43,7 @@ class SizeLimits(Rule):
     good = "message_size_limit = 60000000\nmailbox_size_limit = 0\n"
     lookalike = (
         "message_size_limit = 60000000\nmydestination =\nvirtual_mailbox_domains = example.com\n"
-        "virtual_mailbox_limit = 1000\nvirtual_transport = lmtp:unix:private/lmtp\n"
+        "virtual_transport = lmtp:unix:private/lmtp\n"
     )
 
     _AGENTS = (
@@ -56,7 +56,7 @@ class SizeLimits(Rule):
         reported: set[Span] = set()
         for program, limit, transport, domains in self._AGENTS:
             used = context.value(transport).partition(":")[0] == program and context.value(domains)
-            if not context.has_main or not used:
+            if not context.has_main or not (used or limit in context.main.effective):
                 continue
             for view in context.views(program):
                 mailbox, message = _number(context, limit, view), _number(context, "message_size_limit", view)
@@ -71,9 +71,11 @@ class SizeLimits(Rule):
                 what = f"larger than {limit} ({mailbox})" if message else f"unlimited, and {limit} is not"
                 yield self.finding(
                     span,
-                    f"message_size_limit is {what}: {program}(8) does not start",
+                    f"message_size_limit is {what}: {program}(8) does not start"
+                    + ("" if used else ", as soon as it is used"),
                     f"set {limit} = 0, or to at least message_size_limit",
                     related=[(other.span(), "the limit of mailboxes")] if other and other is not setting else (),
+                    severity=Severity.ERROR if used else Severity.WARNING,
                 )
 
 

@@ -8,7 +8,9 @@ from functools import cache
 from postconf.catalogue import ADHOC, Release, release, upstream_releases
 from postconf.kinds import kind_of
 
+from ...tls.settings.parameters import CERTIFICATES, CHAIN_FILES
 from ..context import Context
+from ..facts.key_files import server_level
 from ..facts.removed import LAST_RELEASE
 from ..findings import Edit, Finding, Fix, Severity
 from ..rule import Rule
@@ -116,6 +118,9 @@ def _is_custom(name: str) -> bool:
     return name.startswith("mua_")
 
 
+_OF_SERVERS = ("smtpd_tls_auth_only", "smtpd_tls_received_header", "smtpd_tls_ask_ccert", "smtpd_tls_req_ccert")
+
+
 class WrongSide(Rule):
     """One half of a pair for the server, the other half for the client.
 
@@ -157,6 +162,23 @@ class WrongSide(Rule):
                             ],
                         )
         yield from self._twice(context)
+        yield from self._server_without(context)
+
+    def _server_without(self, context: Context) -> Iterator[Finding]:
+        """Report a certificate of the client beside settings for TLS of a server that has none."""
+        main = context.main.effective
+        switch = next((main[name] for name in _OF_SERVERS if name in main and main[name].value.lower() != "no"), None)
+        if switch is None or any(server_level(context, view) != "none" for view in context.views("smtpd")):
+            return
+        ends = (CHAIN_FILES, *CERTIFICATES)
+        given = next((main[f"smtp_tls_{end}"] for end in ends if context.value(f"smtp_tls_{end}")), None)
+        if given is not None and not any(context.value(f"smtpd_tls_{end}") for end in ends):
+            yield self.finding(
+                given.name_span(),
+                "there is a certificate for the client only, and settings for TLS of the server, which offers none",
+                f'did you mean "{given.name.replace("smtp_", "smtpd_", 1)}"?',
+                related=[(switch.name_span(), "it is for the server")],
+            )
 
     def _twice(self, context: Context) -> Iterator[Finding]:
         for this, other in (("smtp", "smtpd"), ("smtpd", "smtp")):

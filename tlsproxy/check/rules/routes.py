@@ -30,6 +30,7 @@ _USED_FOR = {
     "default_transport": (),
 }
 """The parameters that give a transport its domains."""
+_LOOPS = {Use.ALIASES: "local(8) returns the mail", Use.VIRTUAL: "cleanup(8) refuses mail for it with 451"}
 _VERIFYING = "reject_unverified_recipient"
 _CLASSES = ("mydestination", "virtual_alias_domains", "virtual_mailbox_domains", "relay_domains")
 
@@ -282,27 +283,32 @@ class UncheckedRecipients(Rule):
 
 
 class AliasLoop(Rule):
-    """Aliases that lead back to themselves."""
+    """Aliases that lead back to themselves.
+
+    An alias that has its own name among others is none of them: there, the name is a mailbox.
+    """
 
     id = "F005"
     name = "alias-loop"
-    effect = 'local(8) returns the mail, "alias database loop for staff".'
-    needs_files = True
-    bad = "alias_maps = hash:$config_directory/aliases\n--- aliases\nstaff: sales\nsales: Staff\n"
-    good = "alias_maps = hash:$config_directory/aliases\n--- aliases\nstaff: sales\nsales: joe\n"
+    effect = (
+        "In virtual_alias_maps: 451 4.6.0 Alias expansion error, at the end of the message. In alias_maps: local(8) "
+        'returns the mail, "alias database loop".'
+    )
+    bad = "virtual_alias_maps = inline:{{a@example.com=b@example.com},{b@example.com=A@example.com}}\n"
+    good = "virtual_alias_maps = inline:{{a@example.com=b@example.com},{b@example.com=joe}}\n"
     lookalike = (
-        "alias_maps = hash:$config_directory/aliases\n--- aliases\njoe: \\joe, jane\njane: jane, jo@example.com\n"
+        "virtual_alias_maps = inline:{{a@example.com=a@example.com, b@example.com},{b@example.com=b@example.com}}\n"
     )
 
     def check(self, context: Context) -> Iterator[Finding]:
         """Yield what is found."""
         for used in used_tables(context):
-            if used.use is not Use.ALIASES:
+            if used.use not in _LOOPS:
                 continue
             for entry, chain in loops(context, used.named):
                 yield self.finding(
                     span_of(context, used.named, entry),
-                    f"the alias leads back to itself: {' → '.join(chain)}; local(8) returns the mail",
+                    f"the alias leads back to itself: {' → '.join(chain)}; {_LOOPS[used.use]}",
                     "let one of them end at a mailbox",
                     related=[(used.named.span(), "the table is used here")],
                 )
@@ -316,7 +322,7 @@ class ProxyRefused(Rule):
 
     id = "F006"
     name = "proxy-refused"
-    effect = 'proxymap(8) warns, "request for unapproved table"; the lookup fails, and mail is deferred.'
+    effect = 'smtpd(8) is fatal, "proxymap service is not configured for table"; proxymap(8) warns of it.'
     bad = (
         "proxy_read_maps = $virtual_alias_maps\nvirtual_alias_maps = proxy:mysql:/etc/postfix/a.cf\n"
         "smtpd_sender_login_maps = proxy:mysql:/etc/postfix/b.cf\n"

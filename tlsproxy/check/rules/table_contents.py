@@ -100,7 +100,7 @@ class BadAliases(Rule):
     name = "bad-aliases"
     severity = Severity.WARNING
     needs_files = True
-    effect = "A line without a colon: postalias(1) warns, \"missing ':'\", and leaves it out."
+    effect = 'postalias(1) warns, "need name:value pair", "name must be local", and leaves the line out.'
     bad = (
         "alias_maps = hash:$config_directory/aliases\n--- aliases\npostmaster: root\nabuse root\n"
         "joe@example.com: jane\n"

@@ -1,0 +1,192 @@
+"""What real Postfix does with mistakes in routes, tables and combinations of settings: one instance has them all."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from check.examples import run
+from peers.children import PATIENCE
+from peers.postfix import MASTER_CF, PrivatePostfix, free_ports, public_directory
+
+from tlsproxy.check.rule import all_rules
+
+pytestmark = [pytest.mark.postfix, pytest.mark.xdist_group("check-effects")]
+RULES = [rule for rule in all_rules() if not rule.optional]
+
+MAIN = {
+    "message_size_limit": "60000000",
+    "mydestination": "local.test both.test",
+    "virtual_alias_domains": "both.test circle.test",
+    "virtual_alias_maps": "inline:{ {a@circle.test = b@circle.test}, {b@circle.test = a@circle.test} }",
+    "transport_maps": "inline:{ {slow.test = smtp-slo:}, {@dead.test = discard:}, {login.test = login:}, "
+    "{open.test = smtp:[mail.example.com} }",
+    "header_checks": "regexp:{ {/^X-Odd: / REJCT} }",
+    "bounce_queue_lifetime": "20d",
+    "hopcount_limit": "5",
+    "proxy_read_maps": "$virtual_alias_maps",
+    "default_transport": "retry:nowhere",
+}
+SERVICES = {
+    "access": "-o { smtpd_client_restrictions = check_client_access inline:{127.0.0.1=REJCT} }",
+    "proxied": "-o { smtpd_client_restrictions = check_client_access proxy:static:OK }",
+    "starttls": "-o smtpd_discard_ehlo_keywords=starttls -o smtpd_tls_security_level=may",
+    "nofile": "-o mydestination=/nonexistent/domains",
+    "circle": "-o content_filter=relay:[127.0.0.1]:{circle}",
+}
+OTHERS = """local unix - n n - - local
+login unix - - n - - smtp -o smtp_sasl_auth_enable=yes
+"""
+
+
+class Mistaken:
+    """The instance, and replies of its services."""
+
+    def __init__(self, instance: PrivatePostfix, ports: dict[str, int]) -> None:
+        self.instance = instance
+        self.ports = ports
+
+    def submit(self, recipient: str, port: int | None = None, header: str = "Subject: x") -> list[str]:
+        """Send a message; return the replies."""
+        port = port or self.instance.ports["submission"]
+        with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as connection:
+            lines = connection.makefile("rw", newline="\r\n")
+            replies = [lines.readline()]
+            for command in ("EHLO x.test", "MAIL FROM:<s@x.test>", f"RCPT TO:<{recipient}>", "DATA"):
+                replies.append(self._ask(lines, command))
+            if replies[-1].startswith("354"):
+                replies.append(self._ask(lines, f"{header}\r\n\r\nx\r\n."))
+        return replies
+
+    @staticmethod
+    def _ask(lines, command: str) -> str:  # type: ignore[no-untyped-def]
+        lines.write(command + "\r\n")
+        lines.flush()
+        reply = line = lines.readline()
+        while line[3:4] == "-":
+            line = lines.readline()
+            reply += line
+        return str(reply)
+
+
+@pytest.fixture(scope="module")
+def mistaken() -> Iterator[Mistaken]:
+    ports = dict(zip(SERVICES, free_ports(len(SERVICES)), strict=True))
+    entries = ""
+    for name, options in SERVICES.items():
+        written = options.replace("{circle}", str(ports["circle"])).replace("{", "{{").replace("}", "}}")
+        entries += f"127.0.0.1:{ports[name]} inet n - n - - smtpd\n  {written}\n"
+    with public_directory() as root, PrivatePostfix(root / "postfix", MAIN, MASTER_CF + entries + OTHERS) as instance:
+        yield Mistaken(instance, ports)
+
+
+def rules_of(text: str, directory: Path | None = None) -> set[str]:
+    return {finding.rule for finding in run(text, RULES, directory).findings}
+
+
+def main_cf(*names: str) -> str:
+    return "".join(f"{name} = {MAIN[name]}\n" for name in names)
+
+
+def test_transport_without_service_defers_mail(mistaken: Mistaken) -> None:
+    mistaken.submit("a@slow.test")
+    mistaken.instance.wait_for_log("mail transport unavailable")
+    core = "--- master.cf\nqmgr unix n - n 300 1 qmgr\nsmtp unix - - n - - smtp\n"
+    assert "F001" in rules_of(main_cf("transport_maps") + core)
+
+
+def test_transport_key_with_at_sign_is_not_found(mistaken: Mistaken) -> None:
+    assert "rejected: nowhere" in mistaken.submit("a@dead.test")[3]  # by default_transport
+    assert "T009" in rules_of(main_cf("transport_maps"))
+
+
+def test_nexthop_with_open_bracket_kills_the_client(mistaken: Mistaken) -> None:
+    mistaken.submit("a@open.test")
+    mistaken.instance.wait_for_line(r"postfix/smtp\[\d+\]: fatal: ")
+    assert "T008" in rules_of(main_cf("transport_maps"))
+
+
+def test_client_without_passwords_dies(mistaken: Mistaken) -> None:
+    mistaken.submit("a@login.test")
+    mistaken.instance.wait_for_log("specify a password table via the")
+    assert "L012" in rules_of("smtp_sasl_auth_enable = yes\n")
+
+
+def test_mailboxes_smaller_than_messages_kill_local(mistaken: Mistaken) -> None:
+    replies = mistaken.submit("root@local.test")
+    assert replies[3].startswith("250")
+    mistaken.instance.wait_for_log("mailbox_size_limit is smaller than message_size_limit")
+    assert "Q001" in rules_of(main_cf("message_size_limit"))
+
+
+def test_unknown_users_are_accepted_without_a_list(mistaken: Mistaken) -> None:
+    assert mistaken.submit("nobody-at-all@local.test")[3].startswith("250")
+    assert "F004" in rules_of("mydestination = local.test\nlocal_recipient_maps =\n")
+
+
+def test_domain_in_two_classes_is_warned_of(mistaken: Mistaken) -> None:
+    mistaken.submit("a@both.test")
+    mistaken.instance.wait_for_log("do not list domain both.test in BOTH mydestination and virtual_alias_domains")
+    assert "F003" in rules_of(main_cf("mydestination", "virtual_alias_domains"))
+
+
+def test_aliases_in_a_circle_are_refused(mistaken: Mistaken) -> None:
+    assert mistaken.submit("a@circle.test")[-1].startswith("451 4.6.0")
+    assert "F005" in rules_of(main_cf("virtual_alias_maps"))
+
+
+def test_unknown_header_action_is_warned_of(mistaken: Mistaken) -> None:
+    assert mistaken.submit("root@local.test", header="X-Odd: 1")[-1].startswith("250")
+    mistaken.instance.wait_for_log("unknown command in header_checks map: REJCT")
+    assert "T008" in rules_of(main_cf("header_checks"))
+
+
+def test_unknown_access_action_is_answered_with_451(mistaken: Mistaken) -> None:
+    replies = mistaken.submit("root@local.test", mistaken.ports["access"])
+    assert replies[3].startswith("451 4.3.5")
+    assert "T008" in rules_of("smtpd_client_restrictions = check_client_access inline:{127.0.0.1=REJCT}\n")
+
+
+def test_table_that_proxymap_refuses_kills_smtpd(mistaken: Mistaken) -> None:
+    with socket.create_connection(("127.0.0.1", mistaken.ports["proxied"]), timeout=PATIENCE):
+        mistaken.instance.wait_for_log("proxymap service is not configured for table")
+    text = main_cf("proxy_read_maps") + "smtpd_client_restrictions = check_client_access proxy:static:OK\n"
+    assert "F006" in rules_of(text)
+
+
+def test_starttls_is_not_offered_if_it_is_discarded(mistaken: Mistaken) -> None:
+    assert "STARTTLS" not in mistaken.submit("root@local.test", mistaken.ports["starttls"])[1]
+    assert "L015" in rules_of("smtpd_discard_ehlo_keywords = starttls\nsmtpd_tls_security_level = may\n")
+
+
+def test_list_file_that_is_missing_fails_lookups(mistaken: Mistaken, tmp_path: Path) -> None:
+    with socket.create_connection(("127.0.0.1", mistaken.ports["nofile"]), timeout=PATIENCE):
+        mistaken.instance.wait_for_log("open file /nonexistent/domains: No such file or directory")
+    assert "T011" in rules_of("mydestination = /nonexistent/domains\n", tmp_path)
+
+
+def test_queue_lifetimes_are_adjusted(mistaken: Mistaken) -> None:
+    mistaken.instance.wait_for_log("bounce_queue_lifetime is larger than maximal_queue_lifetime - adjusting")
+    assert "Q002" in rules_of(main_cf("bounce_queue_lifetime"))
+
+
+def test_filtered_mail_that_is_filtered_again_goes_round(mistaken: Mistaken) -> None:
+    mistaken.submit("root@local.test", mistaken.ports["circle"])
+    mistaken.instance.wait_for_log("too many hops")
+    port = mistaken.ports["circle"]
+    text = f"content_filter = smtp:[127.0.0.1]:{port}\n--- master.cf\n127.0.0.1:{port} inet n - n - - smtpd\n"
+    assert "F002" in rules_of(text)
+
+
+def test_aliases_without_a_colon_are_left_out(tmp_path: Path) -> None:
+    file = tmp_path / "aliases"
+    file.write_text("postmaster: root\nabuse root\njoe@example.com: root\n")
+    (tmp_path / "main.cf").write_text("compatibility_level = 3.6\n")
+    command = ["postalias", "-c", str(tmp_path), f"hash:{file}"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=20)
+    assert "line 2: need name:value pair" in done.stderr
+    assert "line 3: name must be local" in done.stderr
+    assert "T010" in rules_of(f"alias_maps = hash:{file}\n", tmp_path)
