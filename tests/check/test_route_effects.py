@@ -6,6 +6,7 @@ import socket
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TextIO
 
 import pytest
 from check.examples import run
@@ -54,22 +55,21 @@ class Mistaken:
         port = port or self.instance.ports["submission"]
         with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as connection:
             lines = connection.makefile("rw", newline="\r\n")
-            replies = [lines.readline()]
-            for command in ("EHLO x.test", "MAIL FROM:<s@x.test>", f"RCPT TO:<{recipient}>", "DATA"):
-                replies.append(self._ask(lines, command))
+            commands = ("EHLO x.test", "MAIL FROM:<s@x.test>", f"RCPT TO:<{recipient}>", "DATA")
+            replies = [lines.readline(), *(self._ask(lines, command) for command in commands)]
             if replies[-1].startswith("354"):
                 replies.append(self._ask(lines, f"{header}\r\n\r\nx\r\n."))
         return replies
 
     @staticmethod
-    def _ask(lines, command: str) -> str:  # type: ignore[no-untyped-def]
+    def _ask(lines: TextIO, command: str) -> str:
         lines.write(command + "\r\n")
         lines.flush()
         reply = line = lines.readline()
         while line[3:4] == "-":
             line = lines.readline()
             reply += line
-        return str(reply)
+        return reply
 
 
 @pytest.fixture(scope="module")

@@ -48,7 +48,7 @@ def test_shipped_files_are_fine(main_cf: str, version: str) -> None:
 def test_a_clean_installation_is_fine(capsys: pytest.CaptureFixture[str]) -> None:
     if "smtpd_tls_cert_file" in Path("/etc/postfix/main.cf").read_text():
         pytest.skip("this installation has been configured")
-    assert main(["--fail-on", "info"]) == 0
+    assert main(["--fail-on", "info", "--ignore", "Q006"]) == 0  # the name of this machine can be a single word
     assert capsys.readouterr().out == ""
 
 

@@ -17,6 +17,7 @@ from ..facts.tables import named_tables
 from ..findings import Finding, Severity, Span
 from ..rule import Rule
 from .master import IMPLICIT_TLS, STARTTLS, is_local, port
+from .services import missing_services
 
 _CORE = ("cleanup", "qmgr", "pickup")
 _NEEDED_BY_ALL = ("error", "retry")
@@ -66,7 +67,7 @@ class TransportMissing(Rule):
             return
         yield from self._settings(context)
         yield from self._tables(context)
-        if context.has_main:
+        if context.has_main and not missing_services(context):  # else that rule has the same remedy
             yield from self._defaults(context)
 
     def _settings(self, context: Context) -> Iterator[Finding]:

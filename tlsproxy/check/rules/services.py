@@ -386,6 +386,15 @@ def _addition(context: Context, line: str) -> Fix:
     return Fix(f"add {line}", (context.main.addition(line),), safe=False)
 
 
+def missing_services(context: Context) -> list[tuple[str, str]]:
+    """Return the services that every Postfix needs and that master.cf does not have, with what happens without them."""
+    return [
+        (context.value(parameter) or name, effect)
+        for parameter, name, effect in _NEEDED
+        if not context.has_service(context.value(parameter) or name)
+    ]
+
+
 class ServiceMissing(Rule):
     """A service without which mail stops.
 
@@ -411,11 +420,7 @@ class ServiceMissing(Rule):
         """Yield what is found."""
         if context.master is None or not context.services(*_CORE):
             return
-        missing = [
-            (context.value(parameter) or name, effect)
-            for parameter, name, effect in _NEEDED
-            if not context.has_service(context.value(parameter) or name)
-        ]
+        missing = missing_services(context)
         if missing:
             names = ", ".join(name for name, _ in missing)
             yield self.finding(
