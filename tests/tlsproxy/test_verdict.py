@@ -182,7 +182,7 @@ def test_leaf_that_a_record_names_is_proven(level: SecurityLevel, selector: int,
     wanted = record(3, selector, mtype, LEAF)
     names = None if level is SecurityLevel.FINGERPRINT else (HOST,)
     answer = proven(decide([record(3, 0, 0, ROOT), wanted], [LEAF], NOTHING, level=level, names=names))
-    assert answer.match == Match(wanted, 0)
+    assert answer.match == Match(wanted, 0, by_key=False)
     assert answer.peer_name == (HOST if level >= SecurityLevel.VERIFY else None)
 
 
@@ -237,7 +237,7 @@ def test_path_to_an_anchor_is_proven(
     level: SecurityLevel, trust: Trust, wanted: TlsaRecord, chain: list[Template], depth: int
 ) -> None:
     answer = proven(decide([record(3, 0, 1, ELSEWHERE), wanted], chain, trust, level=level))
-    assert answer.match == Match(wanted, depth)
+    assert answer.match == Match(wanted, depth, by_key=False)
     assert answer.peer_name == HOST
 
 
@@ -429,7 +429,7 @@ def test_record_restricts_a_path_to_a_local_authority(wanted: TlsaRecord, depth:
     local = reports(LEAF, ISSUER, ROOT)
     records = [record(0, 0, 1, ELSEWHERE), wanted]
     answer = proven(decide(records, [LEAF, ISSUER], local))
-    assert (answer.match, answer.peer_name) == (Match(wanted, depth), HOST)
+    assert (answer.match, answer.peer_name) == (Match(wanted, depth, by_key=False), HOST)
     assert refused(decide(records, [LEAF, ISSUER], UNTRUSTED))[0] == 20
     assert refused(decide(records, [LEAF, ISSUER], NOTHING))[0] in (1, 65)
     assert refused(decide(records, [LEAF, ISSUER], local, names=("other.test",))) == (62, 0)

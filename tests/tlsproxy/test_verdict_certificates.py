@@ -521,7 +521,8 @@ def test_path_that_is_not_reported_whole_is_an_error(steps: list[Step]) -> None:
 
 
 def test_refusal_always_has_an_error() -> None:
-    assert Refusal(VerifyFailure()).error == UNSPECIFIED
+    empty = Refusal(VerifyFailure())
+    assert (empty.error, empty.finding.depth) == (UNSPECIFIED, 0)
     finding = VerifyFailure()
     finding.note(20, 3)
     assert Refusal(finding, "mx.test").error == 20

@@ -197,8 +197,9 @@ def _by_anchor(case: _Case) -> Answer:
 def _by_bare_key(case: _Case) -> Answer:
     """Usage 2 1 0: a key without a certificate, that has signed the topmost one (RFC 7671, section 5.2.2)."""
     policy = case.policy
-    if policy.local or not any(each.usage == DANE_TA for each in policy.records):
+    if policy.local:
         return Undecided()
+    # Some record has usage 2: the leaf alone decides on those of usage 3, and unusable ones are not here.
     reach = case.reach  # which takes a verification of its own
     if reach.depth >= policy.highest:
         return case.refuse(CHAIN_TOO_LONG, policy.highest, None, names=True)
