@@ -36,6 +36,7 @@ COMPLETED_BY_PKIX_TA = "an issuer that is only in a record of usage 0 does not c
 VERSION_2 = "a certificate of version 2 can't be used with OpenSSL 4, nor below a bare key"
 SELF_ISSUED = "OpenSSL 4 takes no self-issued certificate with a signature of another kind of key than its own"
 BARE_KEY_STRENGTH = "the signature of a bare key must be as strong as any other"
+UNREADABLE = "the extensions of a server's certificate that a bare key has signed must be readable"
 
 
 @dataclass
@@ -72,6 +73,8 @@ class Compared:
             return SELF_ISSUED
         if bare_key and flaws & _WEAKNESSES:
             return BARE_KEY_STRENGTH
+        if bare_key and set(self.attack.flaws) & _UNREADABLE:
+            return UNREADABLE
         return None
 
     def __str__(self) -> str:
@@ -88,6 +91,7 @@ def _contradicts_itself(certificate: Template) -> bool:
 
 
 _WEAKNESSES = {"digest-sha1", "key-rsa512", "key-rsa768"}
+_UNREADABLE = {"name-address-short@0", "name-latin@0", "path-length-negative@0", "path-length-without-authority@0"}
 
 
 class Rivals:
