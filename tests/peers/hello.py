@@ -166,7 +166,16 @@ def _read_server_hello(answer: Answer, hello: _Reader) -> None:
 
 
 def _read_key_exchange(answer: Answer, exchange: _Reader) -> None:
-    if exchange.rest[0] == 3 and exchange.rest[3] in (32, 56, 65, 97, 133):  # a named curve, and a point of its size
+    if exchange.rest[0] == 3 and exchange.rest[3] in (
+        32,
+        49,
+        56,
+        57,
+        65,
+        97,
+        129,
+        133,
+    ):  # a named curve, and a point of its size
         exchange.take(1)
         answer.group = exchange.number(2)
         exchange.vector(1)

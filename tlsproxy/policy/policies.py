@@ -131,7 +131,7 @@ class Policies:
             policy = self._with_dane(policy)
         if policy.level is SecurityLevel.NONE:
             return policy
-        policy = self._with_settings(policy, entry)
+        policy = with_settings(policy, entry, self.settings)
         match policy.level:
             case SecurityLevel.FINGERPRINT:
                 return self._with_fingerprints(policy, entry)
@@ -197,29 +197,6 @@ class Policies:
         return None if value is None else parse_site(value, where)
 
     # What main.cf adds.
-
-    def _with_settings(self, policy: Policy, entry: Entry) -> Policy:
-        settings = self.settings
-        mandatory = policy.level > SecurityLevel.MAY
-        if entry.servername is None and settings.servername and not is_hostname(settings.servername):
-            name = settings.parameter("servername")
-            message = f'"{name} = {settings.servername}" specifies an invalid hostname'
-            raise PolicyError(message, table=name, warning=message)
-        exclusions = [settings.exclude_ciphers, settings.mandatory_exclude_ciphers if mandatory else ""]
-        if entry.exclude is not None:
-            exclusions = [entry.exclude]
-        if mandatory:
-            exclusions.append("eNULL" if policy.level is SecurityLevel.ENCRYPT else "aNULL")
-        return replace(
-            policy,
-            protocols=_given(entry.protocols, settings.mandatory_protocols if mandatory else settings.protocols),
-            cipher_grade=_given(entry.ciphers, settings.mandatory_ciphers if mandatory else settings.ciphers),
-            cipher_exclusions=" ".join(each for each in exclusions if each),
-            servername=_given(entry.servername, settings.servername),
-            connection_reuse=_given(entry.connection_reuse, settings.connection_reuse),
-            enable_rpk=_given(entry.enable_rpk, settings.enable_rpk),
-            forced_failure_type=entry.policy_failure or "",
-        )
 
     def _with_fingerprints(self, policy: Policy, entry: Entry) -> Policy:
         settings = self.settings
@@ -314,6 +291,30 @@ class Policies:
             raise PolicyError(problem, key=policy.destination.nexthop, warning=problem)
         self._warn(problem)
         return replace(policy, level=SecurityLevel.MAY)
+
+
+def with_settings(policy: Policy, entry: Entry, settings: PolicySettings) -> Policy:
+    """Return a policy with what an entry and main.cf say of protocols, ciphers and name; raise `PolicyError`."""
+    mandatory = policy.level > SecurityLevel.MAY
+    if entry.servername is None and settings.servername and not is_hostname(settings.servername):
+        name = settings.parameter("servername")
+        message = f'"{name} = {settings.servername}" specifies an invalid hostname'
+        raise PolicyError(message, table=name, warning=message)
+    exclusions = [settings.exclude_ciphers, settings.mandatory_exclude_ciphers if mandatory else ""]
+    if entry.exclude is not None:
+        exclusions = [entry.exclude]
+    if mandatory:
+        exclusions.append("eNULL" if policy.level is SecurityLevel.ENCRYPT else "aNULL")
+    return replace(
+        policy,
+        protocols=_given(entry.protocols, settings.mandatory_protocols if mandatory else settings.protocols),
+        cipher_grade=_given(entry.ciphers, settings.mandatory_ciphers if mandatory else settings.ciphers),
+        cipher_exclusions=" ".join(each for each in exclusions if each),
+        servername=_given(entry.servername, settings.servername),
+        connection_reuse=_given(entry.connection_reuse, settings.connection_reuse),
+        enable_rpk=_given(entry.enable_rpk, settings.enable_rpk),
+        forced_failure_type=entry.policy_failure or "",
+    )
 
 
 def _without_dane(policy: Policy, problem: str, level: SecurityLevel = SecurityLevel.MAY) -> Policy:

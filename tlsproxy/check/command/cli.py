@@ -13,14 +13,16 @@ from postconf.catalogue import Release, UnknownRelease, release
 from postconf.machine.installed import installed_release
 from postconf.program.parser import Parser
 
+from ...errors import TlsproxyError
 from .. import fixes, reports
-from ..context import Options
+from ..context import Context, Options
 from ..engine import Checked, check
 from ..facts.filesystem import FileSystem
 from ..facts.live import name_server, served_by
 from ..findings import Severity
 from ..rule import Rule, all_rules
 from ..text.sources import MainFile, MasterFile
+from ..tls_report.command import TlsReport
 from ..upgrade.command import BadUpgrade, Upgrade
 from ..upgrade.systems import system_names
 from .inputs import DEFAULT_DIRECTORY, Input, Unreadable, read_inputs
@@ -42,7 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         project = find_project(Path.cwd())
         return _Run(arguments, project).run()
-    except (BadProject, BadUpgrade, UnknownRelease, _Usage) as error:
+    except (BadProject, BadUpgrade, TlsproxyError, UnknownRelease, _Usage) as error:
         print(f"tlsproxy-check: {error}", file=sys.stderr)
         return USAGE
     except BrokenPipeError:
@@ -78,6 +80,11 @@ class _Run:
         self.upgrade = Upgrade(arguments.upgrade, arguments.from_, self.release) if arguments.upgrade else None
         if arguments.from_ and not self.upgrade:
             raise _Usage("--from needs --upgrade")
+        self.tls_report = TlsReport(arguments.openssl) if arguments.tls_report else None
+        if arguments.tls_report and arguments.upgrade:
+            raise _Usage("--tls-report and --upgrade are different reports")
+        if arguments.openssl and not arguments.tls_report:
+            raise _Usage("--openssl needs --tls-report")
         days = project.expiry_days if arguments.expiry_days is None else arguments.expiry_days
         self.options = Options(
             expiry_days=days,
@@ -97,7 +104,7 @@ class _Run:
         if arguments.explain:
             return self._explain(arguments.explain)
         targets = [reports.Target.parse(each) for each in arguments.format or ["text"]]
-        formats = self.upgrade.FORMATS if self.upgrade else reports.FORMATS
+        formats = (self.upgrade or self.tls_report or reports).FORMATS
         if any(target.format not in formats for target in targets):
             raise _Usage(f"formats are {', '.join(formats)}")
         directories = arguments.config_directory
@@ -128,8 +135,8 @@ class _Run:
         return f"nothing found in {shown} {looked}, by {len(self.rules)} rules for Postfix {self.release.name}"
 
     def _report(self, target: reports.Target, results: list[Checked]) -> str:
-        if self.upgrade:
-            return self.upgrade.report(target.format, results, colour=target.wants_colour())
+        if other := self.upgrade or self.tls_report:
+            return other.report(target.format, results, colour=target.wants_colour())
         return reports.render(target.format, reports.Run(results, self.rules), colour=target.wants_colour())
 
     def _check(self, each: Input) -> Checked:
@@ -137,6 +144,8 @@ class _Run:
         options = replace(self.options, directory=each.directory)
         if self.upgrade:
             return self.upgrade.compare(each.main, each.master, files, options)
+        if self.tls_report:
+            return Checked(Context(each.main, each.master, self.release, files, options))
         return check(
             each.main,
             each.master,
@@ -250,6 +259,8 @@ def _parser() -> Parser:
         "--upgrade", default="", metavar="TO", help="show what changes with another Postfix: 3.10, 3.8.4, debian13, ..."
     )
     add("--from", dest="from_", default="", metavar="FROM", help="what is upgraded; default: as --postfix-version")
+    add("--tls-report", action="store_true", help="show the TLS that each service offers, and where that is decided")
+    add("--openssl", default="", metavar="PROGRAM", help="speak for this openssl(1), such as that of the distribution")
     add("--root", default="/", metavar="IMAGE", help="look for files below this directory")
     add("--no-fs", action="store_true", help="don't look at certificates, tables and other files")
     add("--select", action=_Words, default=[], metavar="RULES", help="only these rules: ids or beginnings of ids")

@@ -49,7 +49,7 @@ class Verdict:
     warning = error = info
 
 
-class _AsProxy(View):
+class AsProxy(View):
     """The settings of an smtpd(8) service as those of tlsproxy(8), which default to them."""
 
     def __init__(self, context: Context, view: View, fixed: Mapping[str, str]) -> None:
@@ -104,7 +104,7 @@ def _judge(context: Context, view: View, loaded: dict[object, list[Identity]]) -
     fixed = {"tlsproxy_tls_security_level": server_level(context, view), **_SETTLED}
     verdict = Verdict(view, context.files)
     try:
-        settings = load(_AsProxy(context, view, fixed))
+        settings = load(AsProxy(context, view, fixed))
         verdict.library = settings.globals
         counted = _that_count(settings)
         if counted not in loaded:

@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from maps.folding import WrappedTable
 from maps.table import Access, Flags, TableError
+from maps.text.source import records
 
 from ..context import Context
 from ..findings import Span
@@ -149,3 +150,26 @@ def place_of_warning(context: Context, named: Named, warning: str) -> tuple[Span
     if found is None or not named.name.startswith("/"):
         return named.span(), found["problem"] if found else warning
     return Span(context.files.outside(named.name), int(found["line"])), found["problem"]
+
+
+def entries_of(context: Context, table: Named) -> Iterator[tuple[bytes, bytes, int, int]]:
+    """Yield key, value, line and column of each entry, from the source if there is one; a line of 0 is unknown."""
+    source = source_of(context, table)
+    if source is not None:
+        lines = source.split(b"\n")
+        for record in records(lines, table.name, lambda _: None, utf8=False):
+            yield record.key, record.value, record.line, lines[record.line - 1].find(record.value) + 1
+        return
+    opened = open_table(context, table, [])
+    if opened is None:
+        return
+    try:
+        if table.kind == "static":
+            yield b"*", opened.lookup(b"*") or b"", 0, 0
+        else:
+            for key, value in opened.entries():
+                yield key, value, 0, 0
+    except TableError:
+        return
+    finally:
+        opened.close()

@@ -17,7 +17,7 @@ from tlsproxy.policy.errors import PolicyError, Where
 from tlsproxy.policy.per_site import parse_site
 
 from ..context import Context
-from ..facts.tables import FILES, Named, examine, named_tables, open_table, place_of_warning, source_of
+from ..facts.tables import FILES, Named, entries_of, examine, named_tables, open_table, place_of_warning, source_of
 from ..findings import Edit, Finding, Fix, Severity, Span
 from ..rule import Rule
 
@@ -356,7 +356,7 @@ class PolicyEntry(Rule):
             if table.text in told:
                 continue
             told.add(table.text)
-            for key, value, line, column in self._entries(context, table):
+            for key, value, line, column in entries_of(context, table):
                 where = Where(parameter, key.decode("utf-8", "replace"))
                 try:
                     if parameter.endswith("_per_site"):
@@ -375,25 +375,3 @@ class PolicyEntry(Rule):
                         "see TLS policies in postconf(5); lists of protocols have colons, not commas",
                         related=[(table.span(), "the table is used here")] if line else (),
                     )
-
-    @staticmethod
-    def _entries(context: Context, table: Named) -> Iterator[tuple[bytes, bytes, int, int]]:
-        source = source_of(context, table)
-        if source is not None:
-            lines = source.split(b"\n")
-            for record in records(lines, table.name, lambda _: None, utf8=False):
-                yield record.key, record.value, record.line, lines[record.line - 1].find(record.value) + 1
-            return
-        opened = open_table(context, table, [])
-        if opened is None:
-            return
-        try:
-            if table.kind == "static":
-                yield b"*", opened.lookup(b"*") or b"", 0, 0
-            else:
-                for key, value in opened.entries():
-                    yield key, value, 0, 0
-        except TableError:
-            return
-        finally:
-            opened.close()

@@ -51,7 +51,7 @@ class ClientContexts:
         self._options = context_options(library, log, server=False)
         if behaviour.no_renegotiation:
             self._options |= NO_RENEGOTIATION
-        self._trust, self._identities = self._read_files()
+        self._trust, self.identities = self._read_files()
         self._groups = choose_groups(library, log, defaults=behaviour.default_groups)
         self._made: BoundedCache[ClientVariant, ClientContext] = BoundedCache()
 
@@ -61,7 +61,7 @@ class ClientContexts:
 
     def renew(self) -> None:
         """Read certificates and authorities again, for new sessions; raise as at first, and nothing has changed."""
-        self._trust, self._identities = self._read_files()
+        self._trust, self.identities = self._read_files()
         self._made.clear()
 
     def _read_files(self) -> tuple[SSL.Context | None, list[Identity]]:
@@ -75,7 +75,7 @@ class ClientContexts:
         refused = limit_protocols(context, variant.protocols)
         if self._trust:  # before the identities: in a chroot their issuers are put beside the authorities
             peers.share_trust(context, self._trust)
-        use_identities(context, self._identities, self.settings.certificates.text, self._log)
+        use_identities(context, self.identities, self.settings.certificates.text, self._log)
         callbacks.judge_chains(context, self.settings.verifydepth)
         callbacks.see_messages(context)  # for tickets, and for what the server has signed with
         if self._groups:

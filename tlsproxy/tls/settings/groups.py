@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
 
 from OpenSSL import SSL
@@ -22,38 +23,50 @@ def use_groups(context: SSL.Context, library: TlsGlobals, log: Log, *, defaults:
         set_groups(context, chosen)
 
 
-def choose_groups(library: TlsGlobals, log: Log, *, defaults: str | None = None) -> str:
+Usable = Callable[[tuple[str, ...]], tuple[str, ...]]
+
+
+def choose_groups(
+    library: TlsGlobals, log: Log, *, defaults: str | None = None, usable_of: Usable | None = None
+) -> str:
     """The configured groups that OpenSSL has, in its own syntax; empty if it is to use its own.
 
     `defaults` are those of Postfix 3.8 and later, which takes all that OpenSSL takes in such a list; None stands for
-    the way of Postfix 3.7.
+    the way of Postfix 3.7. `usable_of`: the groups that another OpenSSL takes of some.
     """
+    usable_of = usable_of or usable_groups
     if defaults is None:
-        return ":".join(_known_curves(library.tls_eecdh_auto_curves, log))
-    return ":".join(_first_usable(f"{library.tls_eecdh_auto_curves} {library.tls_ffdhe_auto_groups}", defaults, log))
+        return ":".join(_known_curves(library.tls_eecdh_auto_curves, log, usable_of))
+    configured = f"{library.tls_eecdh_auto_curves} {library.tls_ffdhe_auto_groups}"
+    return ":".join(_first_usable(configured, defaults, log, usable_of))
 
 
-def _known_curves(text: str, log: Log) -> tuple[str, ...]:
+def is_known_curve(name: str) -> bool:
+    """Return True for a name that Postfix 3.7 looks up; it is not necessarily one that OpenSSL has a group for."""
+    return name in _NIST_CURVES or is_object_name(name) or "MLKEM" in name
+
+
+def _known_curves(text: str, log: Log, usable_of: Usable) -> tuple[str, ...]:
     """Curves by the names of objects, in their exact case. Hybrid groups have none, and are younger than this rule."""
     known = []
     for name in words(text):
-        if name in _NIST_CURVES or is_object_name(name) or "MLKEM" in name:
+        if is_known_curve(name):
             known.append(name)
         else:
             log.warning(f'ignoring unknown ECDHE curve "{name}"')
-    usable = usable_groups(tuple(known))
+    usable = usable_of(tuple(known))
     if known and not usable:
         log.warning("none of the configured ECDHE curves are supported")
     return usable
 
 
-def _first_usable(configured: str, defaults: str, log: Log) -> tuple[str, ...]:
+def _first_usable(configured: str, defaults: str, log: Log, usable_of: Usable) -> tuple[str, ...]:
     """The groups of the first list that has any which OpenSSL takes."""
     if not configured.strip():
         return ()
     for text, origin in ((configured, "configured"), (defaults, "Postfix default")):
         wanted = words(text, LIST_SEPARATORS + ":")
-        usable = usable_groups(wanted)
+        usable = usable_of(wanted)
         if usable:
             return usable
         if wanted:

@@ -1,0 +1,118 @@
+"""The command: formats, services, origins, and what can't be read."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from peers.certificates import Identity, name
+
+from tlsproxy.check.command.cli import main
+
+MASTER = """\
+smtp      inet  n  -  n  -  1  postscreen
+smtpd     pass  -  -  n  -  -  smtpd
+tlsproxy  unix  -  -  n  -  0  tlsproxy
+submission inet n  -  n  -  -  smtpd
+  -o smtpd_tls_security_level=encrypt
+  -o smtpd_tls_mandatory_ciphers=high
+smtps     inet  n  -  n  -  -  smtpd
+  -o smtpd_tls_wrappermode=yes
+plain     inet  n  -  n  -  -  smtpd
+  -o smtpd_tls_security_level=none
+smtp      unix  -  -  n  -  -  smtp
+lmtp      unix  -  -  n  -  -  lmtp
+"""
+MAIN = """\
+smtpd_tls_security_level = may
+smtpd_tls_chain_files = {directory}/chain.pem
+postscreen_tls_security_level = may
+smtp_tls_security_level = dane
+smtp_tls_policy_maps = texthash:{directory}/policy
+lmtp_tls_security_level = encrypt
+tls_server_sni_maps = texthash:{directory}/names
+"""
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> Path:
+    chain = Identity(name("mail.example.com"), hosts=["mail.example.com", "mx.example.com"])
+    other = Identity(name("other.example"), hosts=["other.example"], kind="rsa2048")
+    (tmp_path / "chain.pem").write_bytes(chain.key_pem + chain.pem)
+    (tmp_path / "other.pem").write_bytes(other.key_pem + other.pem)
+    (tmp_path / "names").write_text(f"other.example {tmp_path}/other.pem\n")
+    (tmp_path / "policy").write_text("# policies\nexample.net secure protocols=TLSv1.3\nexample.org none\n")
+    (tmp_path / "main.cf").write_text(MAIN.format(directory=tmp_path))
+    (tmp_path / "master.cf").write_text(MASTER)
+    return tmp_path
+
+
+def report(directory: Path, capsys: pytest.CaptureFixture[str], *options: str) -> dict[str, dict[str, Any]]:
+    assert main(["-c", str(directory), "--tls-report", "--format", "json", "--postfix-version", "3.7", *options]) == 0
+    made = json.loads(capsys.readouterr().out)
+    assert list(made) == ["openssl", "services"]
+    return {f"{each['service']} {each['role']}": each for each in made["services"]}
+
+
+def test_services_of_every_kind_are_reported(directory: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert {name: each["level"] for name, each in report(directory, capsys).items()} == {
+        "smtp/inet server": "may",
+        "smtpd/pass server": "may",
+        "tlsproxy/unix server": "may",
+        "submission/inet server": "encrypt",
+        "smtps/inet server": "encrypt",
+        "smtp/unix client": "dane",
+        "smtp/unix example.net client": "secure",
+        "lmtp/unix client": "encrypt",
+        "tlsproxy/unix client": "dane",
+    }
+
+
+def test_settings_of_a_service_decide_for_it_only(directory: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    found = report(directory, capsys)
+    submission = found["submission/inet server"]
+    assert submission["origins"]["smtpd_tls_mandatory_ciphers"] == f"{directory}/master.cf:6"
+    assert submission["origins"]["smtpd_tls_chain_files"] == f"{directory}/main.cf:2"
+    assert "smtpd_tls_mandatory_ciphers" not in found["smtps/inet server"]["origins"]
+
+
+def test_policy_entry_decides_with_its_own_line(directory: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    policy = report(directory, capsys)["smtp/unix example.net client"]
+    assert policy["protocols"] == ["TLSv1.3"]
+    assert policy["origins"]["smtp_tls_policy_maps"] == f"{directory}/policy:2"
+
+
+def test_certificates_are_listed_by_server_name(directory: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    certificates = report(directory, capsys)["smtps/inet server"]["certificates"]
+    assert [(each["server_name"], each["algorithm"], each["bits"], each["names"]) for each in certificates] == [
+        ("", "ECDSA", 256, ["mail.example.com", "mx.example.com"]),
+        ("other.example", "RSA", 2048, ["other.example"]),
+    ]
+    assert certificates[0]["not_after"].endswith("Z")
+
+
+def test_without_files_the_usual_keys_are_assumed(directory: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    server = report(directory, capsys, "--no-fs")["smtps/inet server"]
+    assert server["protocols"]
+    assert server["certificates"][0]["not_after"] is None
+
+
+def test_openssl_that_is_none_is_a_usage_error(directory: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for program, problem in (("/nonexistent", "No such file"), ("/bin/echo", "is not openssl")):
+        assert main(["-c", str(directory), "--tls-report", "--openssl", program]) == 2
+        assert problem in capsys.readouterr().err
+
+
+def test_text_shows_equal_services_once(directory: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["-c", str(directory), "--tls-report", "--postfix-version", "3.7"]) == 0
+    assert "\nsmtpd/pass: server, level may\n" in capsys.readouterr().out
+
+
+def test_page_shows_odd_names_as_text(directory: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (directory / "policy").write_text("<script>alert(1)</script> encrypt\n")
+    assert main(["-c", str(directory), "--tls-report", "--format", "html"]) == 0
+    page = capsys.readouterr().out
+    assert "&lt;script&gt;" in page
+    assert "<script" not in page

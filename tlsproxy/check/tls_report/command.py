@@ -1,0 +1,46 @@
+"""The options --tls-report, --profile and --openssl of tlsproxy-check."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from ..engine import Checked
+
+if TYPE_CHECKING:
+    from ..context import Context
+    from .library import Library
+    from .offer import Offer
+
+
+class TlsReport:
+    """A report of what is offered."""
+
+    FORMATS = ("text", "json", "html")
+
+    def __init__(self, program: str) -> None:
+        """`program` is the openssl(1) to speak for; empty for the OpenSSL of tlsproxy. Raise `LibraryError`."""
+        self._library = choose_library(program)
+
+    def report(self, format: str, results: Sequence[Checked], *, colour: bool) -> str:
+        """Return the report in one of the FORMATS."""
+        from .render import render
+
+        found = [offer for each in results for offer in offers(each.context, self._library)]
+        return render(format, self._library.name, found, colour=colour)
+
+
+def choose_library(program: str) -> Library:
+    """Return the OpenSSL of a program, or the one of tlsproxy; raise `LibraryError`."""
+    from .library import Bundled, Program
+
+    return Program(program) if program else Bundled()
+
+
+def offers(context: Context, library: Library) -> Iterator[Offer]:
+    """Yield the offers of all services of a configuration."""
+    from .clients import client_offers
+    from .servers import server_offers
+
+    yield from server_offers(context, library)
+    yield from client_offers(context, library)

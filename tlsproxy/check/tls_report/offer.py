@@ -1,0 +1,66 @@
+"""An offer: the TLS of one service in one role."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from postconf import View
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """A certificate that is sent, with what of its chain counts."""
+
+    algorithm: str
+    """RSA, RSA-PSS, ECDSA, DSA, Ed25519, Ed448, or a name as OpenSSL has it."""
+    bits: int
+    curve: str = ""
+    names: tuple[str, ...] = ()
+    not_before: datetime | None = None
+    not_after: datetime | None = None
+    server_name: str = ""
+    """The key in tls_server_sni_maps; empty for the certificate that everybody gets who asks for no such name."""
+    chain: tuple[str, ...] = ()
+    """The subjects of the issuers that are sent."""
+    strength: int = 0
+    """Bits of security of the weakest key or signature of the chain."""
+    signature: str = ""
+    """The digest of the leaf's signature, such as sha256."""
+    is_assumed: bool = False
+    """True if the file can't be read, and the kind of key is the one that the parameter is for."""
+
+
+@dataclass
+class Offer:
+    """What a peer of a service meets."""
+
+    service: str
+    role: str
+    """server or client."""
+    level: str
+    view: View
+    protocols: tuple[str, ...] = ()
+    """The versions in which a handshake can succeed, the oldest first."""
+    ciphers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """By version, in order of preference."""
+    groups: tuple[str, ...] = ()
+    """The groups of TLS 1.3, or those of ECDHE where there is no TLS 1.3."""
+    certificates: tuple[Certificate, ...] = ()
+    client_certificate: str = "none"
+    """none, ask or require."""
+    resumption: tuple[str, ...] = ()
+    """tickets, cache."""
+    signatures: tuple[str, ...] = ()
+    """The schemes with which the certificates sign, or that are accepted."""
+    dh_bits: int = 0
+    """The size of finite-field parameters up to TLS 1.2; 0 if none are used."""
+    prefers: bool = False
+    """True if the server's order of ciphers counts, not the client's."""
+    problems: tuple[str, ...] = ()
+    """Why there is less than the settings say."""
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    """The parameters that decide, by what they decide: protocols, ciphers, exclude_ciphers, …"""
+    origins: Mapping[str, str] = field(default_factory=dict)
+    """By parameter that is set: file:line."""

@@ -1,0 +1,21 @@
+"""Origins: which line of which file has decided on a parameter."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from postconf import ConfigError, View
+from postconf.origins import place_of
+
+
+def origins(view: View, names: Iterable[str]) -> dict[str, str]:
+    """Return file:line of each parameter that is set, or whose default refers to one that is."""
+    found = {}
+    for name in dict.fromkeys(names):
+        try:
+            place = place_of(view, name)
+        except (KeyError, ConfigError):
+            continue
+        if place is not None and place.line:
+            found[name] = f"{place.path}:{place.line}"
+    return found
