@@ -379,6 +379,7 @@ WHOLE = reports(LEAF, ISSUER, ROOT).steps
         ((*WHOLE[:2], Step(True, OK, 0, None)), (1, 0)),
         ((*WHOLE[:2], *reports(ELSEWHERE).steps), (1, 0)),
         ((Step(False, 20, 1, None), *WHOLE), (20, 1)),
+        ((Step(False, 20, 1, None), WHOLE[0]), (20, 1)),
         ((Step(False, OK, 1, None), *WHOLE), (1, 1)),
         ((Step(False, 4711, 2, None), *WHOLE), (4711, 2)),
         ((*WHOLE, Step(False, 47, 0, None)), (47, 0)),
