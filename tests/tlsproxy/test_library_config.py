@@ -98,6 +98,26 @@ def test_config_file_takes_effect_or_turns_tls_off(tmp_path: Path, name: str) ->
             assert remote.version() == "TLSv1.2"
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        FILE,
+        "openssl_conf = own\n[own]\n",
+        "openssl_conf = own\n[own]\nssl_conf = own_ssl\n[own_ssl]\nserver = x\n[x]\nMinProtocol = TLSv1.2\n",
+        f"openssl_conf = first\n{SECTIONS}NumTickets = 3\n",
+    ],
+)
+def test_config_file_leaves_one_ticket_for_each_handshake(tmp_path: Path, text: str) -> None:
+    (tmp_path / "file.cnf").write_text(text)
+    write_config(tmp_path, {"tls_config_file": str(tmp_path / "file.cnf"), "smtpd_tls_loglevel": "cache"})
+    with running(tmp_path) as proxy:
+        local, remote = proxy.tls_session()
+        with local, remote:
+            local.sendall(b"220")
+            assert remote.recv(3) == b"220"
+        assert proxy.wait_for_log("DISCONNECT").count("Issuing session ticket") == 1
+
+
 @pytest.mark.postfix
 def test_config_file_takes_effect_as_in_the_c_program(public_path: Path) -> None:
     certificates = Certificates(public_path / "pki")

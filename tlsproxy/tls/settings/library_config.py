@@ -97,14 +97,15 @@ def _examined(file: str, name: str, *, strict: bool) -> _Examined:
     except OSError as error:
         return _Examined(_OWN, (f"{file}: {error.strerror}",))
     key = encode(name) or b"openssl_conf"
-    section = _value(_with_includes(text), key)
+    whole = _with_includes(text)
+    section = _value(whole, key)
     selected = text + _SELECTION % section if section else _OWN
     if not strict:
-        return _Examined(selected)
+        return _Examined(selected + _one_ticket(whole, section))
     # A section that is missing makes the library complain; silence means that it could not read the file at all.
     if not _errors(text + _SELECTION % b"tlsproxy_missing" + _STRICT):
         return _Examined(_OWN, _syntax_errors(file, text))
-    return _Examined(selected, _errors(selected + _STRICT) if section else ())
+    return _Examined(selected + _one_ticket(whole, section), _errors(selected + _STRICT) if section else ())
 
 
 _LOAD = """\
@@ -144,6 +145,7 @@ _LINE = re.compile(rb"(?:[^\\\n]|\\(?:\n|.))*", re.DOTALL)
 _SECTION = re.compile(rb"\s*\[\s*([^\]\s]+)\s*\]")
 _NAME = rb"[A-Za-z0-9_!.%&*+,/;?@^~|-]+"
 _SETTING = re.compile(rb"\s*(?:(%b)::)?(%b)\s*=\s*(.*)" % (_NAME, _NAME), re.DOTALL)
+_PLAIN = re.compile(rb"[A-Za-z0-9_.-]+")
 _COMMENT = re.compile(rb"\s*(?:#|$)")
 _DIRECTIVE = re.compile(rb"\s*\.(?:include|pragma)\b")
 _INCLUDE = re.compile(rb"^\s*\.include\s*=?\s*(/[^\s#$\"'\\]+)[ \t]*$", re.MULTILINE)
@@ -176,15 +178,29 @@ def _with_includes(text: bytes, depth: int = _DEEPEST) -> bytes:
     return _INCLUDE.sub(content, text) if depth else text
 
 
-def _value(text: bytes, key: bytes) -> bytes:
-    """Return the last value of a key of the default section as it is written, or nothing."""
+def _one_ticket(text: bytes, section: bytes) -> bytes:
+    """Return what to write behind a file, so that its section leaves one ticket for each handshake, as in `_OWN`."""
+    section = section.partition(b"#")[0].strip()
+    if not section:
+        return b""
+    ssl = _value(text, b"ssl_conf", section).partition(b"#")[0].strip()
+    defaults = _value(text, b"system_default", ssl).partition(b"#")[0].strip() if ssl else b""
+    if not _PLAIN.fullmatch(section + ssl + defaults):
+        return b""  # variables and quotes are OpenSSL's to read
+    lines = b"" if ssl else b"[%b]\nssl_conf = tlsproxy_ssl\n" % section
+    lines += b"" if defaults else b"[%b]\nsystem_default = tlsproxy_defaults\n" % (ssl or b"tlsproxy_ssl")
+    return lines + b"[%b]\nNumTickets = 1\n" % (defaults or b"tlsproxy_defaults")
+
+
+def _value(text: bytes, key: bytes, wanted: bytes = b"default") -> bytes:
+    """Return the last value of a key of a section as it is written, or nothing."""
     section, value = b"default", b""
     for _, line in _lines(text):
         if _COMMENT.match(line):
             continue
         if heading := _SECTION.match(line):
             section = heading[1]
-        elif (setting := _SETTING.match(line)) and setting[2] == key and (setting[1] or section) == b"default":
+        elif (setting := _SETTING.match(line)) and setting[2] == key and (setting[1] or section) == wanted:
             value = setting[3].strip()
     return value
 
