@@ -32,6 +32,8 @@ def test_json_lines_have_the_facts_of_a_session(tmp_path: Path, version: str) ->
         local, remote = proxy.tls_session(endpoint=ENDPOINT)
         with local, remote:
             cipher = remote.cipher()
+            remote.sendall(b"QUIT")
+            assert local.recv(4) == b"QUIT"  # the daemon has done its handshake, too
         proxy.wait_for_log("DISCONNECT")
         found = of_session(proxy)
         everything = lines(proxy)

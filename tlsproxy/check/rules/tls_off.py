@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ...tls.settings.parameters import KEYS
 from ..context import Context
 from ..facts.key_files import client_level, server_level
 from ..findings import Finding, Severity, Span
 from ..rule import Rule
 from ..text.sources import Assignment
-
-_FILES = ("key_file", "eckey_file", "dkey_file")
 
 
 class StartTlsOff(Rule):
@@ -161,7 +160,7 @@ class AuthoritiesAreKey(Rule):
                 if not path or path in certificates:
                     continue
                 for other in ("smtpd", "smtp"):
-                    for kind in _FILES:
+                    for kind in KEYS:
                         name = f"{other}_tls_{kind}"
                         if context.is_set(name, view) and context.value(name, view) == path:
                             yield self.finding(
