@@ -1,4 +1,4 @@
-"""Write docs/rules/ from the classes of the rules. A test says when that is to be done again."""
+"""Generator of docs/rules/ from the rule classes. A test fails when the pages are outdated."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from pathlib import Path
 from tlsproxy.check.rule import all_rules
 
 _AFTERWORD = """
-*With files*: it looks at more than main.cf and master.cf, and is silent with `--no-fs`. *Only if selected*: with
-`--select` or `--extend-select`. K014 and D005 are silent unless `--status` or `--dns` lets them ask.
+*With files*: the rule reads more than main.cf and master.cf, and is off with `--no-fs`. *Only if selected*: the rule
+runs with `--select` or `--extend-select`. K014 runs only with `--status`, D005 only with `--dns`.
 
-There is no rule for a `$` that was meant as a dollar sign: N002 tells one that makes a name which is set nowhere, S006
-one that makes no name at all. Bytes that are not UTF-8 are not reported, since comments may have them. Nothing is said
-of keys and policies that only a server's answers hold.
+There is no rule for a `$` that was meant as a dollar sign: N002 reports one that makes an undefined name, S006 one that
+makes no name at all. Bytes that are not UTF-8 are not reported, because comments may contain them. Keys and policies in
+databases of servers (LDAP, SQL) are not checked.
 """
 
 DIRECTORY = Path(__file__).parent.parent / "docs" / "rules"
 
 
 def pages() -> dict[str, str]:
-    """Name → text of each page."""
+    """Return the text of each page by its file name."""
     rows = []
     for rule in all_rules():
         notes = [rule.severity.word]
@@ -27,8 +27,8 @@ def pages() -> dict[str, str]:
         notes += ["only if selected"] if rule.optional else []
         rows.append(f"| [{rule.id}]({rule.id}.md) | {rule.name} | {', '.join(notes)} | {rule.title()} |\n")
     index = (
-        "# Rules\n\nThese pages are made from the rules themselves by `tools/make_rule_pages.py`; what they show as "
-        "reported and as right is tested.\n\n| rule | name | severity | what it finds |\n|---|---|---|---|\n"
+        "# Rules\n\n`tools/make_rule_pages.py` generates these pages from the rules. Tests run the bad and good "
+        "examples.\n\n| rule | name | severity | what it finds |\n|---|---|---|---|\n"
     )
     return {"README.md": index + "".join(rows) + _AFTERWORD} | {f"{rule.id}.md": rule.page() for rule in all_rules()}
 

@@ -71,7 +71,7 @@ def _apply_pragmas(checked: Checked, rules: list[Rule]) -> None:
     for pragma in comments:
         for unused in sorted((pragma.rules & ran) - pragma.used):
             checked.findings.append(
-                reporter.finding(pragma.span, f"{unused} is to be ignored here, and not found", "delete the comment")
+                reporter.finding(pragma.span, f"unused suppression: {unused} does not occur here", "delete the comment")
             )
 
 

@@ -1,4 +1,4 @@
-"""What a rule is. To add one, copy its neighbour in `rules`: nothing else has to be touched."""
+"""Base class of all rules. To add a rule, copy its neighbour in `rules`; no other file changes."""
 
 from __future__ import annotations
 
@@ -12,33 +12,33 @@ if TYPE_CHECKING:
 
 
 class Rule:
-    """One thing that can be wrong with a configuration.
+    """One kind of mistake in a configuration.
 
     The docstring of a rule is its documentation: the first line is its title, the rest says why. `bad`, `good` and
-    `lookalike` are small configurations, each of main.cf text, perhaps followed by `--- FILE` lines and the texts of
-    other files. The rule reports the first, and nothing in the others; `lookalike` is right although it looks wrong.
-    Tests and documentation pages are made of these.
+    `lookalike` are small configurations: main.cf text, optionally followed by `--- FILE` lines and the texts of
+    other files. The rule reports `bad`, and nothing in the others; `lookalike` is good although it looks wrong.
+    Tests run the examples, and the documentation pages show them.
     """
 
     id: ClassVar[str]
     name: ClassVar[str]
     severity: ClassVar[Severity] = Severity.ERROR
     effect: ClassVar[str] = ""
-    """What Postfix does, where that was seen."""
+    """Effect on Postfix, if a test has observed it."""
     needs_files: ClassVar[bool] = False
-    """Whether it asks the file system for more than main.cf and master.cf."""
+    """True if the rule reads more files than main.cf and master.cf."""
     in_templates: ClassVar[bool] = False
-    """Whether a line alone shows it, so that it can be said of a file that is still to be rendered."""
+    """True if a single line shows the mistake, so that the rule also applies to unrendered templates."""
     optional: ClassVar[bool] = False
-    """Whether it only runs when it is selected."""
+    """True if the rule only runs when it is selected."""
     example_version: ClassVar[str] = "3.7"
-    """The release of Postfix that the examples are for."""
+    """Postfix release of the examples."""
     bad: ClassVar[str] = ""
     good: ClassVar[str] = ""
     lookalike: ClassVar[str] = ""
 
     def check(self, context: Context) -> Iterator[Finding]:
-        """Yield what is found."""
+        """Yield the findings of this rule."""
         raise NotImplementedError
 
     def finding(
@@ -56,22 +56,22 @@ class Rule:
 
     @classmethod
     def title(cls) -> str:
-        """One line on what it detects."""
+        """Return the first line of the docstring."""
         return (cls.__doc__ or "").strip().partition("\n")[0]
 
     @classmethod
     def why(cls) -> str:
-        """The rest of its documentation."""
+        """Return the docstring after its first line."""
         lines = (cls.__doc__ or "").strip().split("\n")[1:]
         return "\n".join(line.removeprefix("    ") for line in lines).strip()
 
     @classmethod
     def page(cls) -> str:
-        """Its documentation, in Markdown."""
+        """Return the documentation page in Markdown."""
         parts = [f"# {cls.id} {cls.name}", cls.title(), cls.why(), f"Severity: {cls.severity.word}."]
         if cls.effect:
             parts.append(f"Effect on Postfix: {cls.effect}")
-        for heading, example in (("Reported", cls.bad), ("Right", cls.good), ("Right, too", cls.lookalike)):
+        for heading, example in (("Bad", cls.bad), ("Good", cls.good), ("Also good (looks wrong)", cls.lookalike)):
             if example.strip():
                 shown = example.strip("\n").replace("\r", r"\r").replace("\ufeff", r"\ufeff")
                 parts.append(f"{heading}:\n\n```\n{shown}\n```")
@@ -79,7 +79,7 @@ class Rule:
 
 
 def all_rules() -> list[Rule]:
-    """Every rule, in the order of their names."""
+    """Return all rules, sorted by id."""
     from . import rules
 
     found = [

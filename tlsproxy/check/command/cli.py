@@ -1,4 +1,4 @@
-"""tlsproxy-check, the command. Exit status: 0 fine, 1 findings, 2 usage, 3 something can't be read or written."""
+"""Command tlsproxy-check. Exit status: 0 no findings, 1 findings, 2 usage, 3 a file can't be read or written."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _LONGEST_NUMBER = 5
 _SHOWN = 4
 """Files that are named where there are more."""
 _PASSES = 10
-"""Fixes can make room for others; more rounds than this are a mistake of a rule."""
+"""Maximum number of rounds of fixes. One fix can make another possible; more rounds mean a defect in a rule."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -58,7 +58,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 class _Usage(Exception):
-    """Arguments that don't mean anything."""
+    """Invalid arguments."""
 
 
 class _Run:
@@ -225,7 +225,7 @@ def _selected(rules: list[Rule], select: Sequence[str], extend: Sequence[str], i
 
 
 class _Words(argparse.Action):
-    """An option whose value is a list with commas, and that may be repeated."""
+    """Option that may be repeated, and whose value is a list separated by commas."""
 
     def __call__(
         self,
@@ -240,43 +240,82 @@ class _Words(argparse.Action):
 
 def _days(text: str) -> int:
     if not (text.isascii() and text.isdigit() and len(text) <= _LONGEST_NUMBER):
-        raise argparse.ArgumentTypeError(f"{text} is no number of days")
+        raise argparse.ArgumentTypeError(f"{text} is not a number of days")
     return int(text)
 
 
 def _parser() -> Parser:
     parser = Parser(
         "tlsproxy-check",
-        description="Find mistakes in Postfix's main.cf and master.cf. Reads only, and needs no Postfix.",
-        epilog="Exit status: 0 nothing found, 1 findings, 2 usage, 3 something can't be read or written.",
+        description="Find mistakes in Postfix's main.cf and master.cf. Needs no Postfix; changes files only with --fix.",
+        epilog="Exit status: 0 no findings, 1 findings, 2 usage, 3 a file can't be read or written.",
         operands="FILE",
     )
     add = parser.add_argument
-    add("files", nargs="*", metavar="FILE", help="main.cf, master.cf, a directory that has them, or - for stdin")
-    add("-c", dest="config_directory", action="append", default=[], metavar="DIR", help="default: /etc/postfix")
-    add("--postfix-version", default="", metavar="V", help="such as 3.10; default: the installed one, or 3.7")
+    add("files", nargs="*", metavar="FILE", help="main.cf, master.cf, their directory, or - for standard input")
     add(
-        "--upgrade", default="", metavar="TO", help="show what changes with another Postfix: 3.10, 3.8.4, debian13, ..."
+        "-c",
+        dest="config_directory",
+        action="append",
+        default=[],
+        metavar="DIR",
+        help="configuration directory; default: /etc/postfix",
     )
-    add("--from", dest="from_", default="", metavar="FROM", help="what is upgraded; default: as --postfix-version")
-    add("--tls-report", action="store_true", help="show the TLS that each service offers, and where that is decided")
-    add("--openssl", default="", metavar="PROGRAM", help="speak for this openssl(1), such as that of the distribution")
-    add("--root", default="/", metavar="IMAGE", help="look for files below this directory")
-    add("--no-fs", action="store_true", help="don't look at certificates, tables and other files")
-    add("--select", action=_Words, default=[], metavar="RULES", help="only these rules: ids or beginnings of ids")
-    add("--extend-select", action=_Words, default=[], metavar="RULES", help="these rules besides the usual ones")
-    add("--ignore", action=_Words, default=[], metavar="RULES", help="not these rules")
-    add("--known", action=_Words, default=[], metavar="NAMES", help="parameters that other programs read")
-    add("--fail-on", default="", choices=[*_LEVELS, "never"], help="the least severity of status 1; default: error")
+    add(
+        "--postfix-version",
+        default="",
+        metavar="V",
+        help="Postfix release, such as 3.10; default: the installed one, or 3.7",
+    )
+    add(
+        "--upgrade",
+        default="",
+        metavar="TO",
+        help="show what an upgrade changes; TO is a release or system: 3.10, 3.8.4, debian13, ...",
+    )
+    add(
+        "--from",
+        dest="from_",
+        default="",
+        metavar="FROM",
+        help="release or system to upgrade from; default: as --postfix-version",
+    )
+    add(
+        "--root",
+        default="/",
+        metavar="IMAGE",
+        help="directory that holds the file system to check, such as a mounted image",
+    )
+    add("--no-fs", action="store_true", help="don't read certificates, tables and other files")
+    add("--select", action=_Words, default=[], metavar="RULES", help="run only these rules: ids or prefixes of ids")
+    add("--extend-select", action=_Words, default=[], metavar="RULES", help="run these rules besides the default ones")
+    add("--ignore", action=_Words, default=[], metavar="RULES", help="skip these rules")
+    add(
+        "--known", action=_Words, default=[], metavar="NAMES", help="accept these parameters, which other programs read"
+    )
+    add(
+        "--fail-on",
+        default="",
+        choices=[*_LEVELS, "never"],
+        help="lowest severity that causes exit status 1; default: error",
+    )
+    add("--tls-report", action="store_true", help="show the TLS settings that each service offers, and their origin")
+    add("--openssl", default="", metavar="PROGRAM", help="report for this openssl(1), such as the distribution's")
     add("--format", action="append", default=[], metavar="FORMAT[:FILE]", help=", ".join(reports.FORMATS))
-    add("--status", default="", metavar="SOCKET", help="ask a tlsproxy(8) that runs which certificates it serves")
-    add("--dns", action="store_true", help="compare certificates with the TLSA records in DNS")
-    add("--expiry-days", type=_days, metavar="N", help="warn of certificates that expire so soon; default: 21")
-    add("--diff", action="store_true", help="show what --fix would change, and change nothing")
-    add("-q", "--quiet", action="store_true", help="say nothing on a terminal if nothing is found")
-    add("--fix", action="store_true", help="change what can be changed without doubt")
-    add("--unsafe-fixes", action="store_true", help="change also what is most likely meant")
-    add("--disable-ignore-pragma", action="store_true", help="report also what comments say to ignore")
+    add(
+        "--status", default="", metavar="SOCKET", help="compare with the certificates of the running tlsproxy(8) (K014)"
+    )
+    add("--dns", action="store_true", help="compare certificates with TLSA records in DNS (D005)")
+    add("--expiry-days", type=_days, metavar="N", help="warn of certificates that expire within N days; default: 21")
+    add("--diff", action="store_true", help="show the changes of --fix without making them")
+    add("-q", "--quiet", action="store_true", help="print nothing on a terminal for a clean result")
+    add("--fix", action="store_true", help="apply safe fixes")
+    add(
+        "--unsafe-fixes",
+        action="store_true",
+        help="with --fix or --diff: include fixes that are probably, but not certainly, right",
+    )
+    add("--disable-ignore-pragma", action="store_true", help="ignore suppression comments")
     add("--explain", metavar="RULE", help="describe one rule")
     add("--list-rules", action="store_true", help="list all rules")
     for option in ("--upgrade", "--from"):

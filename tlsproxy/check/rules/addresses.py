@@ -7,7 +7,7 @@ from .kinds import KindRule
 
 
 class BadNetwork(KindRule):
-    """A network, address or host in a list of clients that Postfix can't read.
+    """Invalid network, address or host in a list of clients.
 
     A network with the address of a host in it makes each lookup that comes as far fail: of `mynetworks`, that is 451
     for every recipient from elsewhere. An IPv6 address without brackets is taken for a table. What is no network at
@@ -28,7 +28,7 @@ class BadNetwork(KindRule):
 
 
 class BadInterface(KindRule):
-    """An interface that is neither an address nor a host's name; names of network devices don't count."""
+    """Interface that is neither an address nor a hostname; names of network devices are invalid."""
 
     id = "V014"
     name = "bad-interface"
@@ -41,7 +41,7 @@ class BadInterface(KindRule):
 
 
 class BadSourceAddress(KindRule):
-    """A source of connections that is no address of its protocol."""
+    """Source address that is invalid for its protocol."""
 
     id = "V015"
     name = "bad-source-address"
@@ -54,7 +54,7 @@ class BadSourceAddress(KindRule):
 
 
 class BadPattern(KindRule):
-    """An element of a list that can match nothing: a wildcard, an address among domains, a file without its full path.
+    """List element that matches nothing: a wildcard, an address among domains, a relative file name.
 
     Postfix takes it for a word like any other, and says nothing.
     """
@@ -71,7 +71,7 @@ class BadPattern(KindRule):
 
 
 class BadHostName(KindRule):
-    """A name of a host or a domain that can't be one."""
+    """Invalid hostname or domain name."""
 
     id = "V023"
     name = "bad-host-name"
@@ -83,7 +83,7 @@ class BadHostName(KindRule):
 
 
 class BadMailAddress(KindRule):
-    """A parameter for one mail address with two, or with one that is incomplete."""
+    """Parameter for one mail address with two addresses or an incomplete one."""
 
     id = "V024"
     name = "bad-mail-address"
@@ -96,7 +96,7 @@ class BadMailAddress(KindRule):
 
 
 class BadAccount(KindRule):
-    """A user or group that Postfix refuses."""
+    """User or group that Postfix refuses."""
 
     id = "V025"
     name = "bad-account"

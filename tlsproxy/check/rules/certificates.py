@@ -34,7 +34,7 @@ class _Missing(Rule):
 
 
 class CertificateMissing(_Missing):
-    """A certificate or key file that is not there, or can't be read."""
+    """Certificate or key file that is missing or unreadable."""
 
     id = "K001"
     name = "cert-missing"
@@ -47,7 +47,7 @@ class CertificateMissing(_Missing):
 
 
 class ChainFileMissing(_Missing):
-    """A chain file that is not there, or can't be read: all certificates are lost, also those of other files."""
+    """Chain file that is missing or unreadable: all certificates are lost, including those of other files."""
 
     id = "K002"
     name = "chain-file-missing"
@@ -63,7 +63,7 @@ class ChainFileMissing(_Missing):
 
 
 class AuthoritiesMissing(_Missing):
-    """A file of certification authorities that is not there, or can't be read."""
+    """File of certification authorities that is missing or unreadable."""
 
     id = "K016"
     name = "cafile-unreadable"
@@ -82,9 +82,9 @@ class AuthoritiesMissing(_Missing):
 
 
 class NotJudged(Rule):
-    """A key or certificate that this user may not read: whether it is good nobody can say.
+    """Key or certificate that this user may not read, and that is therefore not checked.
 
-    Keys are root's, most often. Daemons read them with root's privileges; to have them checked, do as they do.
+    Keys usually belong to root, and daemons read them with root's privileges. Run the check as root to include them.
     """
 
     id = "K018"
@@ -104,7 +104,7 @@ class NotJudged(Rule):
 
 
 class IncompleteChain(Rule):
-    """A certificate without the one that it was issued with: clients that verify can't build a chain."""
+    """Certificate without its intermediate: clients that verify can't build a chain."""
 
     id = "K006"
     name = "incomplete-chain"
@@ -132,9 +132,9 @@ class IncompleteChain(Rule):
 
 
 class Validity(Rule):
-    """A certificate that has expired, will soon, or is not valid yet.
+    """Certificate that has expired, expires soon, or is not valid yet.
 
-    How soon is for --expiry-days to say.
+    The option --expiry-days sets how soon.
     """
 
     id = "K007"
@@ -172,9 +172,9 @@ class Validity(Rule):
 
 
 class KeyTooOpen(Rule):
-    """A private key that all users of the machine can read, or that belongs to the user of Postfix's daemons.
+    """Private key that all local users can read, or that the user of Postfix's daemons owns.
 
-    They give up root's privileges lest a mistake in them cost the key.
+    Daemons drop root's privileges so that a mistake in them can't leak the key.
     """
 
     id = "K008"
@@ -220,7 +220,7 @@ class KeyTooOpen(Rule):
 
 
 class KeyAfterDrop(Rule):
-    """A private key that tlsproxy(8) would have to read without privileges.
+    """Private key that tlsproxy(8) would have to read without privileges.
 
     It reads the keys of its own tlsproxy_client_… settings at start. Those that a service of smtp(8) has for itself
     come with each request, when only files of the user postfix can be read.
@@ -272,7 +272,7 @@ class KeyAfterDrop(Rule):
 
 
 class NameNotInCertificate(Rule):
-    """A certificate for other names than that of this host: clients that verify it turn away."""
+    """Certificate without the name of this host: clients that verify it refuse to deliver."""
 
     id = "K010"
     name = "name-not-in-san"
@@ -307,7 +307,7 @@ class NameNotInCertificate(Rule):
 
 
 class WeakKey(Rule):
-    """A key or signature that clients no longer accept."""
+    """Weak key or signature that current clients reject."""
 
     id = "K011"
     name = "weak-key"
@@ -357,7 +357,7 @@ class WeakKey(Rule):
 
 
 class LegacyAndChainFiles(Rule):
-    """Chain files, and files of the older kind: those are ignored."""
+    """Chain files besides the older certificate parameters: the older ones are ignored."""
 
     id = "K012"
     name = "legacy-and-chain-files"
@@ -387,7 +387,7 @@ class LegacyAndChainFiles(Rule):
 
 
 class CertificateOnClientSide(Rule):
-    """The server's certificate for mail that goes out: few servers ask for one, and some fail with it."""
+    """Server certificate used as client certificate: few servers ask for one, and some fail with it."""
 
     id = "K013"
     name = "cert-on-client-side"
@@ -406,7 +406,7 @@ class CertificateOnClientSide(Rule):
 
 
 class LevelWithoutCertificate(Rule):
-    """A server that is to offer TLS, and has no certificate."""
+    """TLS server without a certificate."""
 
     id = "K015"
     name = "level-without-certificate"
@@ -458,7 +458,7 @@ class LevelWithoutCertificate(Rule):
 
 
 class AuthoritiesAreOwnChain(Rule):
-    """The server's own certificate as the authority that others are verified with."""
+    """The server's own certificate used as certification authority."""
 
     id = "L004"
     name = "cafile-is-own-chain"

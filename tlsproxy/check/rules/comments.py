@@ -10,9 +10,9 @@ from ..rule import Rule
 
 
 class UnusedIgnore(Rule):
-    """A comment that ignores what is not there.
+    """Unused suppression: the rule that a comment ignores does not occur there.
 
-    It would hide the next mistake of that kind. The engine reports it, since only it knows what comments were good for.
+    It would hide the next mistake of that kind. The engine reports it, because only the engine knows which were used.
     """
 
     id = "A001"

@@ -26,7 +26,7 @@ _RENAMED = {
 
 
 class Deprecated(Rule):
-    """A parameter that Postfix is about to lose.
+    """Deprecated parameter: a later Postfix removes it.
 
     Postfix 3.9 and later warn of it at each start.
     """
@@ -57,7 +57,7 @@ class Deprecated(Rule):
 
 
 class CompatibilityLevelLow(Rule):
-    """A compatibility level below that of the release: some defaults are those of older ones."""
+    """compatibility_level below that of the release: some defaults are those of older releases."""
 
     id = "C002"
     name = "compat-level-low"
@@ -86,7 +86,7 @@ class CompatibilityLevelLow(Rule):
 
 
 class CompatibilityLevelMissing(Rule):
-    """No compatibility level: defaults are those of very old releases, and Postfix says so in its log."""
+    """No compatibility_level: Postfix uses defaults of very old releases, and logs that it does."""
 
     id = "C003"
     name = "compat-level-missing"
@@ -110,7 +110,7 @@ class CompatibilityLevelMissing(Rule):
 
 
 class DefaultChanged(Rule):
-    """A default of TLS that another release has otherwise, and that is not set here."""
+    """TLS parameter that is not set, and whose default changes between releases."""
 
     id = "C004"
     name = "default-changed"
@@ -147,7 +147,7 @@ class DefaultChanged(Rule):
 
 
 class OpensslConfiguration(Rule):
-    """A configuration of OpenSSL that can't be used: TLS is off."""
+    """Unusable OpenSSL configuration: TLS is off."""
 
     id = "C005"
     name = "openssl-config"

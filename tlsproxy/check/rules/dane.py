@@ -13,9 +13,9 @@ _DANE = ("dane", "dane-only")
 
 
 class DaneWithoutDnssec(Rule):
-    """DANE without DNSSEC: there are no TLSA records that could be trusted.
+    """DANE without DNSSEC: no TLSA record can be trusted.
 
-    smtp(8) looks for DNSSEC only if it is told so.
+    smtp(8) asks for DNSSEC validation only if smtp_dns_support_level is dnssec.
     """
 
     id = "D001"
@@ -57,7 +57,7 @@ class DaneWithoutDnssec(Rule):
 
 
 class PolicyOverridesDane(Rule):
-    """A policy service for MTA-STS in front of DANE: what the table says counts, TLSA records don't."""
+    """MTA-STS policy service that overrides DANE: the table decides, TLSA records are ignored."""
 
     id = "D002"
     name = "sts-overrides-dane"
@@ -88,7 +88,7 @@ class PolicyOverridesDane(Rule):
 
 
 class TlsaRecords(Rule):
-    """The TLSA records (3 1 1) that go with the configured keys, to be compared with DNS."""
+    """TLSA records (3 1 1) of the configured keys, to compare with DNS."""
 
     id = "D003"
     name = "tlsa-print"
@@ -111,7 +111,7 @@ class TlsaRecords(Rule):
 
 
 class DeadAnchors(Rule):
-    """Certification authorities where only TLSA records count."""
+    """Certification authorities at a DANE level, where only TLSA records count."""
 
     id = "D004"
     name = "dane-trust-anchors-mix"

@@ -7,7 +7,7 @@ from .kinds import KindRule
 
 
 class BadTransport(KindRule):
-    """A transport that can't be the name of a service: often the host without a transport in front of it."""
+    """Invalid transport name: often a host without its transport."""
 
     id = "V018"
     name = "bad-transport"
@@ -20,9 +20,9 @@ class BadTransport(KindRule):
 
 
 class BadNexthop(KindRule):
-    """A destination that smtp(8) can't read. It is fatal, and all mail for it waits.
+    """Invalid next-hop destination: smtp(8) exits, and all mail for it waits.
 
-    The port stands behind the bracket; a transport or the scheme of a URL has no place here.
+    The port follows the bracket; a transport or the scheme of a URL is not allowed here.
     """
 
     id = "V019"
@@ -39,7 +39,7 @@ class BadNexthop(KindRule):
 
 
 class BadEndpoint(KindRule):
-    """A port or an endpoint that can't be one."""
+    """Invalid port or endpoint."""
 
     id = "V020"
     name = "bad-endpoint"
@@ -52,7 +52,7 @@ class BadEndpoint(KindRule):
 
 
 class BadMilter(KindRule):
-    """A mail filter that can't be reached as it is written, or an option that filters don't have."""
+    """Invalid Milter endpoint, or an unknown Milter option."""
 
     id = "V021"
     name = "bad-milter"
@@ -69,7 +69,7 @@ class BadMilter(KindRule):
 
 
 class BadDnsList(KindRule):
-    """A DNS list of postscreen(8) whose filter, weight or name can't be read."""
+    """Invalid filter, weight or name of a postscreen(8) DNS list."""
 
     id = "V022"
     name = "bad-dns-list"
@@ -82,7 +82,7 @@ class BadDnsList(KindRule):
 
 
 class BadServiceName(KindRule):
-    """A name of a service, or a pattern for services, that fits none."""
+    """Service name or pattern that matches no service."""
 
     id = "V026"
     name = "bad-service-name"

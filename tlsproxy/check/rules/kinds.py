@@ -38,7 +38,7 @@ class KindRule(Rule):
 
 
 class BadWord(KindRule):
-    """A value that has to be one word of a list, and is none of them."""
+    """Value that is not one of the allowed keywords."""
 
     id = "V010"
     name = "bad-word"
@@ -55,7 +55,7 @@ class BadWord(KindRule):
 
 
 class BadFlag(KindRule):
-    """A list of words with one that Postfix does not have; they are compared with their case.
+    """Unknown keyword in a list; keywords are case-sensitive.
 
     The program that reads the list is fatal.
     """
@@ -74,7 +74,7 @@ class BadFlag(KindRule):
 
 
 class UnknownListWord(KindRule):
-    """A word that Postfix ignores in a list where it knows all words that can have an effect."""
+    """Unknown keyword that Postfix ignores without a warning."""
 
     id = "V012"
     name = "unknown-list-word"
@@ -88,7 +88,7 @@ class UnknownListWord(KindRule):
 
 
 class BadAccessWord(KindRule):
-    """A word in a list of actions and tables that is no action: the rest of the list is ignored."""
+    """Unknown action in a list of actions and tables: the rest of the list is ignored."""
 
     id = "V017"
     name = "bad-access-word"
@@ -102,7 +102,7 @@ class BadAccessWord(KindRule):
 
 
 class TwoTables(KindRule):
-    """Two tables where there can be one only."""
+    """Two tables where only one is allowed."""
 
     id = "V028"
     name = "two-tables"
@@ -115,7 +115,7 @@ class TwoTables(KindRule):
 
 
 class UnbalancedBraces(KindRule):
-    """A brace without its partner in a list of restrictions."""
+    """Unbalanced brace in a list of restrictions."""
 
     id = "V030"
     name = "unbalanced-braces"
@@ -128,7 +128,7 @@ class UnbalancedBraces(KindRule):
 
 
 class BadForm(KindRule):
-    """A value that has not the form that its parameter wants: a rate, a header's name, a level, two characters."""
+    """Value with an invalid format: a rate, a header name, a level, a pair of characters."""
 
     id = "V027"
     name = "bad-form"
@@ -141,7 +141,7 @@ class BadForm(KindRule):
 
 
 class BadFingerprint(KindRule):
-    """Fingerprints or digests that match no certificate."""
+    """Fingerprint or digest that can match no certificate."""
 
     id = "V029"
     name = "bad-fingerprint"

@@ -41,9 +41,9 @@ def behind(each: Assignment, text: str) -> Edit:
 
 
 class UseTlsAndLevel(Rule):
-    """Old switches for TLS, with or instead of a level.
+    """Obsolete TLS switches, with or instead of a security level.
 
-    smtpd_use_tls and its kin yield to the level where one is set, and Postfix 3.9 and later warn of them at each start.
+    smtpd_use_tls and similar switches yield to a security level. Postfix 3.9 and later warn of them at each start.
     """
 
     id = "L001"
@@ -115,7 +115,7 @@ class UseTlsAndLevel(Rule):
 
 
 class VerifyWithoutAnchors(Rule):
-    """Servers are to be verified, and nobody is trusted: all mail at that level is deferred."""
+    """Verification level without trusted authorities: all mail at that level is deferred."""
 
     id = "L002"
     name = "verify-without-anchors"
@@ -148,9 +148,9 @@ class VerifyWithoutAnchors(Rule):
 
 
 class ClientPathInChroot(Rule):
-    """A directory of authorities that a client in a chroot jail can't see.
+    """Directory of authorities that a client in a chroot can't see.
 
-    smtp_tls_CAfile is read before the jail is entered; smtp_tls_CApath is looked into later. Debian copies it at start.
+    smtp_tls_CAfile is read before chroot(2), smtp_tls_CApath afterwards. Debian copies the directory at start.
     """
 
     id = "L003"
@@ -188,7 +188,7 @@ class ClientPathInChroot(Rule):
 
 
 class LevelNoneWithCertificate(Rule):
-    """A certificate for a server that offers no TLS."""
+    """Certificate for a server that does not offer TLS."""
 
     id = "L005"
     name = "level-none-with-certs"
@@ -225,7 +225,7 @@ class LevelNoneWithCertificate(Rule):
 
 
 class EncryptOnMx(Rule):
-    """Mail from the Internet is refused unless it is encrypted.
+    """Mandatory TLS on port 25: mail from servers without TLS is refused.
 
     A public server must not require TLS on port 25 (RFC 3207): there are senders without.
     """
@@ -255,7 +255,7 @@ class EncryptOnMx(Rule):
 
 
 class SmtpsRelay(Rule):
-    """A relay host that expects TLS from the first byte, or one that does not, and a client that does otherwise."""
+    """Mismatch between implicit TLS and STARTTLS for the relay host."""
 
     id = "L007"
     name = "smtps-relay"
@@ -301,7 +301,7 @@ class SmtpsRelay(Rule):
 
 
 class ClientCertificateWithoutEffect(Rule):
-    """Client certificates are wanted where TLS is optional, or not there at all.
+    """Client certificates required where TLS is optional or off.
 
     Postfix only requires a certificate where it requires TLS.
     """
@@ -333,9 +333,9 @@ class ClientCertificateWithoutEffect(Rule):
 
 
 class AuthInClear(Rule):
-    """Clients may send passwords before TLS begins.
+    """Passwords accepted before TLS.
 
-    Servers for submission have a rule of their own (M009).
+    M009 is the same for submission ports.
     """
 
     id = "L009"
@@ -385,7 +385,7 @@ class AuthInClear(Rule):
 
 
 class FingerprintDigest(Rule):
-    """Fingerprints by an algorithm that is unknown, or too weak to tell certificates apart."""
+    """Fingerprint algorithm that is unknown or too weak."""
 
     id = "L011"
     name = "fingerprint-digest"

@@ -58,7 +58,7 @@ class _Judged(Rule):
 
 
 class KeyMismatch(_Judged):
-    """A key that does not belong to its certificate."""
+    """Private key that does not match its certificate."""
 
     id = "K003"
     name = "key-cert-mismatch"
@@ -78,7 +78,7 @@ class KeyMismatch(_Judged):
 
 
 class KeyNotFirst(_Judged):
-    """A chain file that does not begin with its key."""
+    """Chain file that does not begin with the private key."""
 
     id = "K004"
     name = "key-not-first"
@@ -91,7 +91,7 @@ class KeyNotFirst(_Judged):
 
 
 class StrayPem(_Judged):
-    """PEM objects that don't belong there: a second key, an encrypted key, something else."""
+    """Unexpected PEM objects: a second key, an encrypted key, or another type."""
 
     id = "K005"
     name = "stray-pem"
@@ -113,7 +113,7 @@ class StrayPem(_Judged):
 
 
 class RoleUnavailable(_Judged):
-    """Something else keeps the daemon from offering TLS; the words are its own."""
+    """Other error that keeps the daemon from offering TLS, with the daemon's own message."""
 
     id = "K017"
     name = "no-tls"
@@ -150,9 +150,9 @@ class RoleUnavailable(_Judged):
 
 
 class NothingLeft(Rule):
-    """Lists of ciphers and exclusions that leave no cipher for TLS 1.2 and below, or none that goes with our keys.
+    """Cipher lists that leave no cipher for TLS 1.2 and below, or no cipher for the configured keys.
 
-    Ciphers of TLS 1.3 are not touched by them, and go with every key.
+    These lists do not affect ciphers of TLS 1.3, which work with every key.
     """
 
     id = "P009"

@@ -33,7 +33,7 @@ def is_local(entry: Entry) -> bool:
 
 
 class BadFieldCount(Rule):
-    """An entry with fewer than eight fields."""
+    """Entry of master.cf with fewer than eight fields."""
 
     id = "M001"
     name = "bad-field-count"
@@ -51,7 +51,7 @@ class BadFieldCount(Rule):
 
 
 class BadField(Rule):
-    """A field of master.cf that means nothing: type, flags, wake-up time, process limit."""
+    """Invalid field of master.cf: type, flags, wake-up time or process limit."""
 
     id = "M005"
     name = "bad-field"
@@ -71,7 +71,7 @@ class BadField(Rule):
 
 
 class OptionSpaces(Rule):
-    """Blanks in a -o setting: the rest is not part of it.
+    """Blank in a -o setting: the rest is not part of it.
 
     master(8) starts, and the service dies at its first connection. A value with blanks needs braces.
     """
@@ -153,7 +153,7 @@ class OptionSpaces(Rule):
 
 
 class OrphanOptions(Rule):
-    """-o settings behind a service that was made a comment: they belong to the service before it."""
+    """-o settings after a service that is commented out: they apply to the service above."""
 
     id = "M003"
     name = "orphan-options"
@@ -193,7 +193,7 @@ class OrphanOptions(Rule):
 
 
 class DuplicateService(Rule):
-    """Two entries with the same name and type: the last one counts, with the -o settings of both."""
+    """Duplicate service: the last entry counts, with the -o settings of both."""
 
     id = "M004"
     name = "duplicate-service"
@@ -221,7 +221,7 @@ class DuplicateService(Rule):
 
 
 class ImplicitChroot(Rule):
-    """Services in a chroot jail without a word about it.
+    """Services that are chrooted by default.
 
     Below compatibility level 1, `-` in the chroot column means yes.
     """
@@ -254,7 +254,7 @@ class ImplicitChroot(Rule):
 
 
 class WrapperMode(Rule):
-    """TLS from the first byte where clients don't expect it, or none where they do.
+    """Implicit TLS on a port for STARTTLS, or the reverse.
 
     Ports 465, submissions and smtps are for TLS from the first byte; on 25 and 587 it begins with STARTTLS.
     """
@@ -288,7 +288,7 @@ class WrapperMode(Rule):
 
 
 class SubmissionPlaintext(Rule):
-    """Passwords may be sent in clear on a submission port."""
+    """Passwords accepted in cleartext on a submission port."""
 
     id = "M009"
     name = "submission-plaintext-auth"
@@ -333,7 +333,7 @@ class SubmissionPlaintext(Rule):
 
 
 class OverrideDefeatsMain(Rule):
-    """A -o setting of TLS that says something else than main.cf."""
+    """TLS setting of a service that contradicts main.cf."""
 
     id = "M010"
     name = "override-defeats-main"

@@ -53,10 +53,10 @@ def _rename(each: Assignment, name: str) -> Fix:
 
 
 class UnknownParameter(Rule):
-    """A name that is almost that of a parameter.
+    """Unknown parameter, probably a typo.
 
-    Postfix takes any name, since users may define their own; so a typing error sets nothing, and nobody is told but
-    those who read the warnings of postconf(1).
+    Postfix accepts any name, because users may define their own. A typing error therefore sets nothing, and only
+    postconf(1) warns of it.
     """
 
     id = "N001"
@@ -81,7 +81,7 @@ class UnknownParameter(Rule):
 
 
 class UndefinedMacro(Rule):
-    """A reference to a name that is set nowhere: it is replaced by nothing."""
+    """Reference to an undefined parameter: it expands to an empty text."""
 
     id = "N002"
     name = "undefined-macro"
@@ -122,7 +122,7 @@ _OF_SERVERS = ("smtpd_tls_auth_only", "smtpd_tls_received_header", "smtpd_tls_as
 
 
 class WrongSide(Rule):
-    """One half of a pair for the server, the other half for the client.
+    """Half of a pair set for the server, the other half for the client.
 
     smtpd_* is for mail that comes in, smtp_* for mail that goes out. A level that is set twice for one of them and not
     for the other is a typing error most often.
@@ -194,9 +194,9 @@ class WrongSide(Rule):
 
 
 class UnusedUserParameter(Rule):
-    """A parameter of your own that nothing refers to.
+    """User-defined parameter that nothing refers to.
 
-    Perhaps another program reads it: then name it with `known` in the settings of the checker.
+    If another program reads it, name it with `known` in the settings of the checker.
     """
 
     id = "N004"
@@ -222,7 +222,7 @@ class UnusedUserParameter(Rule):
 
 
 class NotInThisVersion(Rule):
-    """A parameter that newer releases have: this one ignores it."""
+    """Parameter of newer releases: this release ignores it."""
 
     id = "N005"
     name = "not-in-this-version"
@@ -245,7 +245,7 @@ class NotInThisVersion(Rule):
 
 
 class RemovedInThisVersion(Rule):
-    """A parameter that only older releases have."""
+    """Parameter of older releases only."""
 
     id = "N006"
     name = "removed-in-this-version"
@@ -270,7 +270,7 @@ class RemovedInThisVersion(Rule):
 
 
 class ReadOnly(Rule):
-    """An assignment to what the running process says of itself: it has no effect."""
+    """Assignment to a parameter that each process sets itself: it has no effect."""
 
     id = "N007"
     name = "read-only"
@@ -298,7 +298,7 @@ def _by_lower_case(release: Release) -> dict[str, str]:
 
 
 class CaseOrDash(Rule):
-    """A known name in other case, or with dashes: names are taken as they are."""
+    """Known parameter in a different case or with dashes: names are case-sensitive."""
 
     id = "N008"
     name = "case-or-dash"

@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
 
 class RenewedNotLoaded(Rule):
-    """A certificate that was renewed, while the daemon still serves the old one.
+    """Renewed certificate that the running daemon does not serve yet.
 
-    Asks the running tlsproxy(8) (`--status SOCKET`) and no other program: Postfix's own can't be asked.
+    The rule queries the running tlsproxy(8) (`--status SOCKET`). Postfix's own program has no such interface.
     """
 
     id = "K014"
@@ -45,11 +45,10 @@ class RenewedNotLoaded(Rule):
 
 
 class TlsaMismatch(Rule):
-    """TLSA records in DNS that a certificate does not fit: senders with DANE keep their mail.
+    """TLSA records that do not match the certificate: senders that use DANE will not deliver.
 
-    Asks DNS (`--dns`) for the records of $myhostname at port 25, and believes a name server that says that it has
-    validated them (the AD bit). Publish the record of a new key (`--select D003` prints it) before the key is used, and
-    remove the old one after that.
+    The rule asks DNS (`--dns`) for the records of $myhostname at port 25, and trusts the AD bit of the name server.
+    Publish the record of a new key (`--select D003` prints it) before the key is used; remove the old one afterwards.
     """
 
     id = "D005"

@@ -32,7 +32,7 @@ def _allowed(found: Protocols) -> list[str]:
 
 
 class BadProtocolList(KindRule):
-    """A protocol list that Postfix can't read: it turns TLS off."""
+    """Invalid protocol list: Postfix turns TLS off."""
 
     id = "P001"
     name = "bad-protocol-list"
@@ -46,7 +46,7 @@ class BadProtocolList(KindRule):
 
 
 class IncludeListFreezes(Rule):
-    """A list of protocols to use: it leaves out all that are invented later, and often one that exists."""
+    """List of enabled protocols: it excludes all newer protocols, and often an existing one."""
 
     id = "P002"
     name = "include-list-freezes"
@@ -84,7 +84,7 @@ class IncludeListFreezes(Rule):
 
 
 class LegacyProtocols(Rule):
-    """Protocols that are broken or retired (RFC 8996) where TLS is required.
+    """Broken or deprecated protocols (RFC 8996) where TLS is mandatory.
 
     Where it is optional, an old protocol is still better than none.
     """
@@ -113,7 +113,7 @@ class LegacyProtocols(Rule):
 
 
 class AllProtocolsExcluded(Rule):
-    """A list that leaves no protocol: no handshake can succeed."""
+    """Protocol list that leaves no protocol: no handshake can succeed."""
 
     id = "P004"
     name = "all-protocols-excluded"
@@ -154,9 +154,9 @@ def without_effect(context: Context) -> tuple[Assignment, ...]:
 
 
 class MandatoryWithoutEffect(Rule):
-    """Settings for required TLS, and nothing that requires it.
+    """Settings for mandatory TLS where TLS is optional: they have no effect.
 
-    smtpd_tls_mandatory_… counts from level encrypt on; at may, smtpd_tls_protocols and smtpd_tls_ciphers do.
+    smtpd_tls_mandatory_… applies at level encrypt and above. Level may uses smtpd_tls_protocols and smtpd_tls_ciphers.
     """
 
     id = "P005"
@@ -183,7 +183,7 @@ class MandatoryWithoutEffect(Rule):
 
 
 class BadCipherGrade(KindRule):
-    """A cipher grade that does not exist."""
+    """Unknown cipher grade."""
 
     id = "P006"
     name = "bad-cipher-grade"
@@ -196,9 +196,9 @@ class BadCipherGrade(KindRule):
 
 
 class BadExclusion(KindRule):
-    """A list of excluded ciphers with an item that is more than a name.
+    """Excluded cipher with an operator: only names are allowed.
 
-    Postfix puts `!` in front of each item itself; what begins with a sign can't be read then.
+    Postfix itself puts `!` in front of each item; an item that begins with an operator is invalid.
     """
 
     id = "P007"
@@ -212,7 +212,7 @@ class BadExclusion(KindRule):
 
 
 class OverriddenCipherList(Rule):
-    """A cipher list of your own for a grade: it stays as it is when Postfix and OpenSSL learn."""
+    """Customized cipher grade: it does not follow the improvements of Postfix and OpenSSL."""
 
     id = "P008"
     name = "overridden-cipherlist"
@@ -234,7 +234,7 @@ class OverriddenCipherList(Rule):
 
 
 class Obsolete(Rule):
-    """Settings of key exchange that had a meaning once."""
+    """Obsolete key exchange setting."""
 
     id = "P010"
     name = "obsolete-key-exchange"
@@ -260,7 +260,7 @@ class Obsolete(Rule):
 
 
 class BlankAfterOperator(Rule):
-    """A blank behind `>=`: the limit is lost, and what follows is the only protocol."""
+    """Blank after `>=`: the limit is lost, and the protocol after it is the only one."""
 
     id = "P012"
     name = "blank-after-operator"
@@ -290,7 +290,7 @@ class BlankAfterOperator(Rule):
 
 
 class UnknownOption(KindRule):
-    """A word that OpenSSL's options don't have."""
+    """Unknown keyword in OpenSSL options."""
 
     id = "P013"
     name = "unknown-tls-option"
@@ -303,7 +303,7 @@ class UnknownOption(KindRule):
 
 
 class UnknownGroup(Rule):
-    """A curve or group for key exchange that OpenSSL does not know: it is skipped."""
+    """Unknown key exchange group or curve: it is skipped."""
 
     id = "P011"
     name = "unknown-group"

@@ -54,9 +54,9 @@ def missing_service(context: Context, line: str) -> Fix | None:
 
 
 class ProxyLimit(ProcessLimit):
-    """tlsproxy(8) with a limit for its processes.
+    """tlsproxy(8) with a process limit.
 
-    One process serves all sessions, and does not start with any other limit than 0.
+    One process serves all sessions, and starts only with a limit of 0.
     """
 
     id = "X001"
@@ -71,7 +71,7 @@ class ProxyLimit(ProcessLimit):
 
 
 class ProxyMissing(Rule):
-    """TLS is left to tlsproxy(8), and there is no such service.
+    """tlsproxy(8) is needed, but master.cf has no such service.
 
     A `tlsproxy_service_name` of another name is taken for a daemon that master(8) does not start (docs/daemon.md).
     """
@@ -118,7 +118,7 @@ def stands_alone(context: Context, name: str) -> bool:
 
 
 class ManagerMissing(Rule):
-    """TLS, and no tlsmgr(8), which all others have their random numbers and sessions from."""
+    """TLS without tlsmgr(8), which provides random numbers and cached sessions."""
 
     id = "X003"
     name = "tlsmgr-missing"
@@ -158,7 +158,7 @@ class ManagerMissing(Rule):
 
 
 class RoleOff(Rule):
-    """A role of tlsproxy(8) that is turned off, and a service that asks for it."""
+    """Disabled role of tlsproxy(8) that a service needs."""
 
     id = "X004"
     name = "tlsproxy-role-off"
@@ -199,10 +199,10 @@ class RoleOff(Rule):
 
 
 class SettingsDiffer(Rule):
-    """Settings of one service that tlsproxy(8) does not have.
+    """-o settings of TLS that tlsproxy(8) does not see.
 
-    It reads its files before it drops privileges, by its own tlsproxy_… settings. Key files that only an -o setting of
-    smtp(8) names can't be read later; what postscreen(8) is told with -o smtpd_tls_… nobody follows.
+    It reads its files before it drops privileges, by its own tlsproxy_… settings. Key files that only a -o setting of
+    smtp(8) names can't be read later, and -o smtpd_tls_… of postscreen(8) has no effect.
     """
 
     id = "X005"
@@ -250,7 +250,7 @@ class SettingsDiffer(Rule):
 
 
 class LegacyProxyNames(Rule):
-    """Names that settings of tlsproxy(8) had before Postfix 3.7."""
+    """Parameter names of tlsproxy(8) before Postfix 3.7."""
 
     id = "X006"
     name = "legacy-tlsproxy-names"
@@ -282,9 +282,9 @@ def rename(each: Assignment, name: str, *, safe: bool) -> Fix:
 
 
 class SessionCache(Rule):
-    """A session cache where Postfix may not write, or one that nobody needs.
+    """Session cache that Postfix may not write, or that is not needed.
 
-    tlsmgr(8) has no privileges and writes in $data_directory only. Servers have session tickets, and need no cache.
+    tlsmgr(8) has no privileges and writes in $data_directory only. Servers use session tickets, and need no cache.
     """
 
     id = "X007"
@@ -314,14 +314,14 @@ class SessionCache(Rule):
                 elif side == "smtpd" and context.value("tls_session_ticket_cipher"):
                     yield self.finding(
                         each.name_span(),
-                        "clients resume sessions with tickets; the cache is not needed",
+                        "session tickets are enabled, so the cache is not needed",
                         "remove it",
                         severity=Severity.INFO,
                     )
 
 
 class LogServiceMissing(Rule):
-    """A log file, and no service that writes it."""
+    """Log file without the postlog service that writes it."""
 
     id = "X008"
     name = "postlog-missing"

@@ -23,7 +23,7 @@ _LEAST_BITS = {4: 16, 6: 32}
 
 
 class NoRelayControl(Rule):
-    """No restriction that keeps strangers from relaying: smtpd(8) does not serve anybody then.
+    """No relay control: smtpd(8) refuses to serve any client.
 
     Without a compatibility_level of at least 1, smtpd_relay_restrictions is empty by default.
     """
@@ -77,11 +77,11 @@ def _sets_lists(lists: Lists) -> bool:
 
 
 class OpenRelay(Rule):
-    """Anybody may send mail to anybody.
+    """Open relay: any client may send mail to any destination.
 
-    Decided by an evaluation of the lists, as smtpd(8) does it, for a client outside mynetworks that has not logged in,
-    and addresses that are not of this site. Tables are asked where they are there; a sender that one of them permits in
-    front of the relay control is tried too, since a sender address is only a claim.
+    The rule evaluates the lists as smtpd(8) does, for a client outside mynetworks that has not logged in, and
+    addresses of other sites. It queries the tables that exist. It also tries a sender that a table permits
+    before the relay control, because a client can claim any sender address.
     """
 
     id = "R011"
@@ -161,7 +161,7 @@ def _bits(network: ipaddress.IPv4Network | ipaddress.IPv6Network) -> bool:
 
 
 class TrustedNetworks(Rule):
-    """Networks in mynetworks that are not this site's: their clients may relay."""
+    """Foreign networks in mynetworks: their clients may relay."""
 
     id = "R012"
     name = "trusted-networks"

@@ -62,7 +62,7 @@ class ListRule(Rule):
 
 
 class UnknownRestriction(ListRule):
-    """A name that is neither a restriction nor a class of smtpd_restriction_classes."""
+    """Unknown restriction: neither built in nor in smtpd_restriction_classes."""
 
     id = "R001"
     name = "unknown-restriction"
@@ -101,7 +101,7 @@ class UnknownRestriction(ListRule):
 
 
 class MissingArgument(ListRule):
-    """A check without its table, a DNS check without its domain, or a table where no check is implied."""
+    """Incomplete restriction: a check without its table or domain, or a table without a check."""
 
     id = "R002"
     name = "restriction-argument"
@@ -138,7 +138,7 @@ class MissingArgument(ListRule):
 
 
 class ClassProblem(Rule):
-    """A restriction class that has no value, refers to itself, or is used by nothing."""
+    """Restriction class that is undefined, refers to itself, or is unused."""
 
     id = "R003"
     name = "restriction-class"
@@ -185,7 +185,7 @@ def _contains_itself(name: str, words: RestrictionList, classes: Classes) -> boo
 
 
 class DeadRestriction(ListRule):
-    """An element behind one that always decides: it is never evaluated."""
+    """Unreachable restriction: one before it always decides."""
 
     id = "R004"
     name = "dead-restriction"
@@ -214,9 +214,9 @@ class DeadRestriction(ListRule):
 
 
 class LatePermit(ListRule):
-    """Own clients that are permitted behind the restriction that rejects them.
+    """Own clients permitted only after the restriction that rejects them.
 
-    What rejects mail for other destinations comes behind the permits, or nobody can send mail elsewhere.
+    The restriction that rejects other destinations belongs after the permits; else no client can send mail elsewhere.
     """
 
     id = "R005"
@@ -251,7 +251,7 @@ class LatePermit(ListRule):
 
 
 class NoEffect(ListRule):
-    """A restriction that never does anything: what it looks at is not known yet, or what it needs is off."""
+    """Restriction without effect: its data is not known yet, or a feature that it needs is off."""
 
     id = "R006"
     name = "restriction-without-effect"
@@ -297,7 +297,7 @@ def _what(subject: Subject) -> str:
 
 
 class DnsList(Rule):
-    """A DNS list that is gone, or one of good senders that is used to reject."""
+    """DNS list that no longer exists, or an allowlist that is used to reject."""
 
     id = "R007"
     name = "dns-list"
@@ -338,7 +338,7 @@ class DnsList(Rule):
 
 
 class TableShape(ListRule):
-    """A table of networks for something that is no address: no key ever matches."""
+    """Network table for a lookup key that is not an address: no key matches."""
 
     id = "R008"
     name = "access-table-shape"
@@ -361,7 +361,7 @@ class TableShape(ListRule):
 
 
 class ListsBeforeLogin(ListRule):
-    """Own users who are rejected for their address, since a DNS list is asked before their login counts."""
+    """DNS list before permit_sasl_authenticated: own users are rejected for their address."""
 
     id = "R009"
     name = "dnsbl-before-login"

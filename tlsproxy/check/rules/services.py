@@ -45,10 +45,10 @@ _OF_DELIVERIES = ("_concurrency_", "_recipient_limit", "_recipient_refill", "_ex
 
 
 class UnknownProgram(Rule):
-    """A command that is no program of Postfix's.
+    """Command that is not a Postfix program.
 
-    master(8) can't run it, and the service is never there. Programs of others are named with their directory, or
-    are in daemon_directory.
+    master(8) can't run it, and the service never starts. Other programs are given with their directory, or are
+    in daemon_directory.
     """
 
     id = "M011"
@@ -80,9 +80,9 @@ class UnknownProgram(Rule):
 
 
 class ProcessLimit(Rule):
-    """A process limit with which a program does not start.
+    """Process limit with which the program refuses to start.
 
-    Programs that keep a state of their own must be alone; those that others wait for must have no limit.
+    Programs that keep their own state need a limit of 1; programs that others wait for need 0 (no limit).
     """
 
     id = "M012"
@@ -126,9 +126,9 @@ class ProcessLimit(Rule):
 
 
 class Unprivileged(Rule):
-    """A program that needs the privileges of root, and has none.
+    """Program that needs root's privileges, but does not run privileged.
 
-    local(8), pipe(8), spawn(8) and virtual(8) become the account that they deliver for.
+    local(8), pipe(8), spawn(8) and virtual(8) change to the account for which they deliver.
     """
 
     id = "M013"
@@ -154,7 +154,7 @@ class Unprivileged(Rule):
 
 
 class InvalidOption(Rule):
-    """An option that Postfix's daemons don't have."""
+    """Command-line option that Postfix's daemons don't have."""
 
     id = "M014"
     name = "invalid-option"
@@ -176,7 +176,7 @@ class InvalidOption(Rule):
 
 
 class WrongProgram(Rule):
-    """A -o setting of a parameter that the program of the service does not read: it has no effect.
+    """-o setting of a parameter that the service's program does not read: it has no effect.
 
     `smtpd_*` is for smtpd(8), which receives mail, `smtp_*` for smtp(8), which sends it. What limits deliveries of a
     transport is read by qmgr(8), from main.cf alone.
@@ -264,7 +264,7 @@ def _defaults_with(release: Release, name: str) -> list[str]:
 
 
 class PipeAttributes(Rule):
-    """Attributes with which pipe(8) or spawn(8) does not start."""
+    """Attributes with which pipe(8) or spawn(8) refuses to start."""
 
     id = "M016"
     name = "pipe-attributes"
@@ -337,7 +337,7 @@ def attributes(entry: Entry) -> Iterator[tuple[int, str, str]]:
 
 
 class SingleRecipient(Rule):
-    """Flags of pipe(8) that need one delivery for each recipient, which is not what the queue manager does."""
+    """pipe(8) flags that need one delivery per recipient, without the recipient limit of 1."""
 
     id = "M017"
     name = "pipe-recipient-limit"
@@ -396,9 +396,9 @@ def missing_services(context: Context) -> list[tuple[str, str]]:
 
 
 class ServiceMissing(Rule):
-    """A service without which mail stops.
+    """Missing service without which no mail is delivered.
 
-    Reported of a master.cf that has cleanup(8), qmgr(8) or pickup(8), and is no fragment therefore.
+    A master.cf without cleanup(8), qmgr(8) and pickup(8) is taken for a fragment, and not reported.
     """
 
     id = "M018"
@@ -431,7 +431,7 @@ class ServiceMissing(Rule):
 
 
 class ScreenIncomplete(Rule):
-    """postscreen(8) without a service that it hands clients to, or asks.
+    """postscreen(8) without a service that it needs.
 
     It passes clients to `smtpd`, of type pass, and leaves DNS lists to dnsblog(8).
     """

@@ -20,7 +20,7 @@ _COMMAND = 7
 
 
 class MissingEquals(Rule):
-    """A line of main.cf without `=`.
+    """Line of main.cf without `=`.
 
     Every program of Postfix refuses to start with such a file.
     """
@@ -41,10 +41,10 @@ class MissingEquals(Rule):
 
 
 class InlineComment(Rule):
-    """A `#` behind a value: it starts no comment there.
+    """`#` after a value: it does not start a comment there.
 
-    Comments are whole lines. What stands behind `#` becomes part of the value, which then often means nothing, and a
-    protocol list that means nothing turns TLS off.
+    Comments are whole lines. The text after `#` becomes part of the value, which is then often invalid. An invalid
+    protocol list turns TLS off.
     """
 
     id = "S002"
@@ -105,7 +105,7 @@ class InlineComment(Rule):
 
 
 class SwallowedAssignment(Rule):
-    """An indented line that sets a parameter: it goes on with the one before.
+    """Indented assignment: it continues the line above.
 
     White space at the beginning of a line continues the line above, also across comments and blank lines.
     """
@@ -141,7 +141,7 @@ class SwallowedAssignment(Rule):
 
 
 class LeadingWhitespace(Rule):
-    """White space in front of the first line: there is nothing to go on with, and Postfix drops the line."""
+    """Indented first line: it continues nothing, and Postfix drops it."""
 
     id = "S004"
     name = "leading-whitespace-first"
@@ -183,7 +183,7 @@ class LeadingWhitespace(Rule):
 
 
 class CommentedContinuation(Rule):
-    """A comment within a value: what is behind it still belongs to the value."""
+    """Comment inside a value: the lines after it still belong to the value."""
 
     id = "S005"
     name = "commented-continuation"
@@ -206,7 +206,7 @@ class CommentedContinuation(Rule):
 
 
 class UnbalancedMacro(Rule):
-    """A reference without an end, or one that means nothing; a `-o { …` without a closing brace.
+    """Unterminated or invalid reference, or a `-o { …` without a closing brace.
 
     Postfix can't expand the value, and no program that needs it starts. Of the brace in master.cf postconf(1) warns,
     and master(8) does not start.
@@ -244,7 +244,7 @@ def _is_broken(word: str) -> bool:
 
 
 class QuotedValue(Rule):
-    """A value in quotes: they are part of it.
+    """Quoted value: the quotes are part of it.
 
     Postfix has no quotes in main.cf, except for a few values in braces.
     """
@@ -275,7 +275,7 @@ class QuotedValue(Rule):
 
 
 class StrangeBytes(Rule):
-    """A carriage return, a NUL or a byte order mark: Postfix takes it for text, or cuts the line there."""
+    """Carriage return, NUL or byte order mark: Postfix takes it for text, or cuts the line there."""
 
     id = "S008"
     name = "strange-bytes"
@@ -310,7 +310,7 @@ class StrangeBytes(Rule):
 
 
 class NoFinalNewline(Rule):
-    """No newline at the end: what a script appends is glued to the last line."""
+    """No newline at end of file: text that a script appends joins the last line."""
 
     id = "S009"
     name = "no-final-newline"
@@ -334,7 +334,7 @@ class NoFinalNewline(Rule):
 
 
 class DuplicateParameter(Rule):
-    """The same parameter twice: the last one counts."""
+    """Duplicate parameter: the last assignment counts."""
 
     id = "S011"
     name = "duplicate-parameter"
@@ -365,7 +365,7 @@ class DuplicateParameter(Rule):
 
 
 class EmptyOverridesDefault(Rule):
-    """An empty value where Postfix needs one.
+    """Empty value where Postfix requires one.
 
     Without a name of the host or a directory master(8) does not start, without what TLS needs its services die; and
     postconf(1) says nothing.
@@ -400,7 +400,7 @@ class EmptyOverridesDefault(Rule):
 
 
 class TooLarge(Rule):
-    """A configuration that is too large to be checked.
+    """Configuration too large to be checked.
 
     Main.cf and master.cf may have four million characters each, and all references together may expand to some sixty
     million. Postfix has no such limits; a checker that reads configurations of strangers needs them. Nothing else is
@@ -449,7 +449,7 @@ class TooLarge(Rule):
 
 
 class UnrenderedTemplate(Rule):
-    """A file that is still to be rendered: it has markup of a template, or variables of the environment.
+    """Unrendered template: template markup or environment variables.
 
     It is reported once for each file. To Postfix, statements are lines without `=`, and in a value markup is text; so
     it must not be installed as it is. Check what is made from it, or say `# tlsproxy-check: ignore-file=S013` in it. In

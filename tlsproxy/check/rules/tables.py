@@ -26,7 +26,7 @@ _ALIASES = ("alias_maps", "alias_database")
 
 
 class UnknownType(Rule):
-    """A table of a type that Postfix does not have.
+    """Unknown table type.
 
     The table fails each time it is asked, and mail is deferred.
     """
@@ -68,7 +68,7 @@ class UnknownType(Rule):
 
 
 class TypeNotAvailable(Rule):
-    """A table of a type that this build of Postfix does not have, or whose package is not installed."""
+    """Table type that this build of Postfix lacks, or whose package is not installed."""
 
     id = "T002"
     name = "type-not-available"
@@ -119,7 +119,7 @@ class TypeNotAvailable(Rule):
 
 
 class NotCompiled(Rule):
-    """A table whose file was not made, or is older than its source."""
+    """Table file that is missing, or older than its source."""
 
     id = "T003"
     name = "not-compiled"
@@ -161,7 +161,7 @@ class NotCompiled(Rule):
 
 
 class NamesWithoutContent(Rule):
-    """A table of certificates by name that holds no certificates, or old ones.
+    """SNI table without certificates, or with outdated ones.
 
     The values of tls_server_sni_maps are names of files in the source, and the files' content in the table:
     `postmap -F` copies it. A renewed certificate needs another `postmap -F`; a restart is not enough.
@@ -222,7 +222,7 @@ class NamesWithoutContent(Rule):
 
 
 class DefaultNotNamed(Rule):
-    """Names of the server's own certificate that the table of certificates by name does not have.
+    """Names of the server's certificate that are missing in the SNI table.
 
     Clients get that certificate all the same, and each of them leaves a line in the log.
     """
@@ -276,7 +276,7 @@ class DefaultNotNamed(Rule):
 
 
 class BrokenTable(Rule):
-    """A table that can't be read, or has lines that mean nothing: Postfix skips those."""
+    """Unreadable table, or invalid lines in it, which Postfix skips."""
 
     id = "T006"
     name = "table-error"
@@ -307,7 +307,7 @@ class BrokenTable(Rule):
 
 
 class DynamicMapsOwner(Rule):
-    """A list of plug-ins that Postfix does not trust, since others than root can change it."""
+    """Plug-in list that users other than root can change: Postfix ignores it."""
 
     id = "T007"
     name = "dynamicmaps-ownership"
@@ -329,15 +329,15 @@ class DynamicMapsOwner(Rule):
         if facts.st_uid != 0 or facts.st_mode & 0o022:
             yield self.finding(
                 setting.span() if setting else Span(context.main.path),
-                f"others than root can change {path}: its table types are lost",
+                f"users other than root can change {path}: its table types are lost",
                 f"chown root {path}; chmod 644 {path}",
             )
 
 
 class PolicyEntry(Rule):
-    """An entry of a TLS policy table that smtp(8) can't use: mail for that destination is deferred.
+    """TLS policy entry that smtp(8) can't use: mail for that destination is deferred.
 
-    The daemon's own parser is the judge.
+    The daemon's own parser decides.
     """
 
     id = "L010"

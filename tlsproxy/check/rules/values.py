@@ -28,9 +28,9 @@ CLIENT_LEVEL_NAMES = ("smtp_tls_security_level", "lmtp_tls_security_level", "tls
 
 
 class BadBoolean(KindRule):
-    """Neither yes nor no.
+    """Boolean that is neither yes nor no.
 
-    Each program that has the parameter dies of it when it starts, and master(8) starts it again every minute.
+    Each program that has the parameter exits at start, and master(8) restarts it every minute.
     """
 
     id = "V001"
@@ -44,7 +44,7 @@ class BadBoolean(KindRule):
 
 
 class BadInteger(KindRule):
-    """No number, or one that is out of range."""
+    """Not a number, or a number out of range."""
 
     id = "V002"
     name = "bad-integer"
@@ -60,7 +60,7 @@ class BadInteger(KindRule):
 
 
 class BadTime(KindRule):
-    """A time that Postfix can't read, or reads as something else.
+    """Invalid time, or one with another meaning than it seems.
 
     A time is a whole number and one letter: s, m, h, d or w. What is behind the letter is ignored: `500ms` are 500
     minutes.
@@ -95,7 +95,7 @@ class BadTime(KindRule):
 
 
 class BadLevel(KindRule):
-    """A TLS security level that does not exist, or not on this side.
+    """Unknown TLS security level, or one of the other side.
 
     dane and the levels above it are for the client, which has a server to verify.
     """
@@ -114,7 +114,7 @@ class BadLevel(KindRule):
 
 
 class BadLogLevel(KindRule):
-    """A log level that means nothing, or that shows too much.
+    """Invalid TLS log level, or one that logs too much.
 
     From 3 on, packets of the handshake are logged, from 4 on everything: mail and passwords.
     """
@@ -144,7 +144,7 @@ class BadLogLevel(KindRule):
 
 
 class RelativePath(KindRule):
-    """A file by a relative name: it is looked for in the queue directory."""
+    """Relative file name: Postfix looks for it in the queue directory."""
 
     id = "V006"
     name = "relative-path"
@@ -166,7 +166,7 @@ class RelativePath(KindRule):
 
 
 class CircularMacro(Rule):
-    """Values that refer to each other: they can't be expanded."""
+    """Circular references: the values can't be expanded."""
 
     id = "V007"
     name = "circular-macro"
@@ -204,7 +204,7 @@ def _refers_to_itself(context: Context, assignment: Assignment) -> bool:
 
 
 class EqualsDefault(Rule):
-    """A setting that is the default anyway."""
+    """Setting equal to the default."""
 
     id = "V008"
     name = "equals-default"
@@ -223,7 +223,7 @@ class EqualsDefault(Rule):
 
 
 class BadFamily(KindRule):
-    """Words that say which addresses are used, and that Postfix does not have; they are in lower case.
+    """Unknown value of inet_protocols or inet_interfaces; values are lowercase.
 
     Every program needs them, and none starts.
     """

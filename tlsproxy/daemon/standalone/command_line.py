@@ -1,4 +1,4 @@
-"""The command line of tlsproxy where master(8) has not made it: every option is judged before any file is read."""
+"""Command line of tlsproxy outside master(8). All options are checked before any file is read."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ _MOST_WORKERS = 1024
 _LOOPBACK = "127.0.0.1"
 _EXAMPLES = """\
 examples:
-  tlsproxy --standalone -c /etc/postfix          serve, in the foreground
-  tlsproxy --check                               load everything, serve nothing; status 0: it would start
-  tlsproxy --status --json                       sessions, certificates and the last reload, for programs
-  tlsproxy --print-config smtpd_tls_protocols    one setting that is in effect
+  tlsproxy --standalone -c /etc/postfix          serve in the foreground
+  tlsproxy --check                               test the configuration; status 0: the daemon would start
+  tlsproxy --status --json                       sessions, certificates and last reload as JSON
+  tlsproxy --print-config smtpd_tls_protocols    value of one parameter
 
-Without one of the first four options it is run by master(8); see tlsproxy(8).
-Exit status: 0 done; 1 it can't be done, or no daemon answers; 2 usage; 3 the daemon is degraded (--status), or a part
-of what is configured can't be served (--check).
+Without one of the first four options the command expects to be started by master(8); see tlsproxy(8).
+Exit status: 0 success; 1 error, or the daemon does not answer; 2 usage; 3 the daemon is degraded (--status), or one
+role can't be served (--check).
 """
 
 
 class Address(NamedTuple):
-    """Where to listen for HTTP."""
+    """Address and port for HTTP."""
 
     host: str
     port: int
@@ -36,7 +36,7 @@ class Address(NamedTuple):
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
-    """Read the command line; a mistake ends the program with status 2."""
+    """Parse the command line; exit with status 2 for a usage error."""
     parser = _parser()
     options = parser.parse(arguments)
     if not (options.standalone or options.check or options.status or options.print_config):
@@ -47,7 +47,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
         parser.error("--json goes with --status")
     if not os.path.isdir(options.config) and os.path.basename(options.config) in ("main.cf", "master.cf"):  # noqa: PTH112, PTH119
         directory = os.path.dirname(options.config) or "."  # noqa: PTH120
-        parser.error(f"-c {options.config}: this is a file; name the directory that has it: -c {directory}")
+        parser.error(f"-c {options.config} is a file; use its directory: -c {directory}")
     return options
 
 
@@ -58,47 +58,68 @@ def _parser() -> Parser:
         epilog=_EXAMPLES,
     )
     action = parser.add_mutually_exclusive_group()
-    action.add_argument("--standalone", action="store_true", help="serve, in the foreground and without master(8)")
+    action.add_argument("--standalone", action="store_true", help="serve in the foreground, without master(8)")
     action.add_argument(
-        "--check", action="store_true", help="load all that is needed to serve, and report what is wrong"
+        "--check", action="store_true", help="test the configuration: load what a start would load, and report errors"
     )
     action.add_argument(
         "--status", action="store_true", help="show state, sessions and certificates of a running daemon"
     )
-    action.add_argument("--print-config", action="store_true", help="print settings that are in effect: all, or NAMEs")
+    action.add_argument("--print-config", action="store_true", help="print effective settings: all, or only NAMEs")
     add = parser.add_argument
-    add("names", nargs="*", metavar="NAME", help="a parameter, with --print-config")
+    add("names", nargs="*", metavar="NAME", help="parameter for --print-config")
     add("--json", action="store_true", help="with --status: print JSON")
-    add("-c", "--config", metavar="DIR", default="/etc/postfix", help="where main.cf and master.cf are (%(default)s)")
-    add("--socket", metavar="PATH", type=Path, help="default: private/$tlsproxy_service_name in the queue directory")
-    add("--control", metavar="PATH", type=Path, help="where --status asks; default: the socket's path with .control")
+    add(
+        "-c",
+        "--config",
+        metavar="DIR",
+        default="/etc/postfix",
+        help="directory with main.cf and master.cf (%(default)s)",
+    )
+    add(
+        "--socket",
+        metavar="PATH",
+        type=Path,
+        help="socket to serve; default: private/$tlsproxy_service_name in the queue directory",
+    )
+    add(
+        "--control",
+        metavar="PATH",
+        type=Path,
+        help="control socket that --status queries; default: the path of --socket with .control appended",
+    )
     add(
         "--postfix-version",
         metavar="V",
         type=_release,
-        help="the release whose defaults and log lines to use, such as 3.10",
+        help="use the defaults and log lines of this Postfix release, such as 3.10",
     )
     add("-o", dest="overrides", metavar="NAME=VALUE", action="append", default=[], type=_override,
-        help="override a setting of main.cf")  # fmt: skip
+        help="override a parameter of main.cf")  # fmt: skip
     add(
         "--workers",
         metavar="N",
         default=1,
         type=_workers,
-        help="processes that serve; 0: one for each CPU (%(default)s)",
+        help="number of worker processes; 0: one per CPU (%(default)s)",
     )
-    add("--user", metavar="NAME", help="the account of workers, if started by root; default: $mail_owner. "
-        "With --status: the account whose answer is believed")  # fmt: skip
-    add("--chroot", action="store_true", help="confine workers to the queue directory")
-    add("--log", choices=("stderr", "json", "mail"), default="stderr", help="mail: where Postfix logs (%(default)s)")
+    add("--user", metavar="NAME", help="account of the workers if started by root; default: $mail_owner. "
+        "With --status: account of the daemon whose answer is trusted")  # fmt: skip
+    add("--chroot", action="store_true", help="chroot workers to the queue directory")
+    add(
+        "--log",
+        choices=("stderr", "json", "mail"),
+        default="stderr",
+        help="log destination and format; mail: the log of Postfix (%(default)s)",
+    )
     add("--metrics", metavar="[HOST:]PORT", type=_address,
-        help=f"answer HTTP for Prometheus on this address, too; HOST is {_LOOPBACK} by default")  # fmt: skip
+        help=f"serve Prometheus metrics over HTTP on this address; default HOST: {_LOOPBACK}")  # fmt: skip
     return parser
 
 
 def _workers(text: str) -> int:
     if not (text.isascii() and text.isdigit()) or int(text) > _MOST_WORKERS:
-        raise argparse.ArgumentTypeError(f"{text} is no number from 0 to {_MOST_WORKERS}")
+        raise argparse.ArgumentTypeError(f"{text} is not a number from 0 to {_MOST_WORKERS}")
     return int(text)
 
 
@@ -122,9 +143,11 @@ def _release(text: str) -> str:
 def _address(text: str) -> Address:
     host, colon, port = text.rpartition(":")
     if not (port.isascii() and port.isdigit()) or not 0 < int(port) < 1 << 16:
-        raise argparse.ArgumentTypeError(f"{text}: the port is no number from 1 to 65535")
+        raise argparse.ArgumentTypeError(f"{text}: the port is not a number from 1 to 65535")
     if colon and not host:
-        raise argparse.ArgumentTypeError(f"{text} names no address: use {_LOOPBACK}:{port}, or 0.0.0.0:{port} for all")
+        raise argparse.ArgumentTypeError(
+            f"{text} has no address: use {_LOOPBACK}:{port}, or 0.0.0.0:{port} for all addresses"
+        )
     if host.startswith("[") and host.endswith("]"):
         host = host[1:-1]
     elif ":" in host:
