@@ -306,7 +306,7 @@ def test_file_in_place_of_directory_is_a_usage_error(tmp_path: Path) -> None:
     write_config(tmp_path, {})
     ended = status("-c", tmp_path / "main.cf")
     assert (ended.returncode, ended.stderr.count("\n")) == (2, 1)
-    assert f"name the directory that has it: -c {tmp_path};" in ended.stderr
+    assert f"is a file; use its directory: -c {tmp_path};" in ended.stderr
 
 
 def test_start_error_is_reported_once_with_the_parameter_to_set(tmp_path: Path) -> None:

@@ -247,7 +247,7 @@ def _days(text: str) -> int:
 def _parser() -> Parser:
     parser = Parser(
         "tlsproxy-check",
-        description="Find mistakes in Postfix's main.cf and master.cf. Needs no Postfix; changes files only with --fix.",
+        description="Find mistakes in Postfix's main.cf and master.cf, without Postfix. Only --fix changes files.",
         epilog="Exit status: 0 no findings, 1 findings, 2 usage, 3 a file can't be read or written.",
         operands="FILE",
     )
