@@ -1,4 +1,4 @@
-"""How fast the checker is: one configuration of 500 lines, and 1,000 configurations in one run.
+"""Benchmark of the checker: one configuration of 500 lines, and 1,000 configurations in one run.
 
 python benchmarks/checker.py
 """
@@ -37,7 +37,7 @@ tlsproxy  unix  -       -       y       -       0       tlsproxy
 
 
 def long_main_cf() -> str:
-    """A main.cf of 500 lines: all kinds of parameters with their defaults, and some settings of TLS."""
+    """Return a main.cf of 500 lines: all kinds of parameters with their defaults, and some settings of TLS."""
     known = release("3.7")
     text = "compatibility_level = 3.7\nsmtpd_tls_security_level = may\nsmtpd_tls_cert_file = none\n"
     names = [name for name in known.defaults if known.defaults[name] and known.kinds[name] not in ("computed", "adhoc")]
@@ -47,7 +47,7 @@ def long_main_cf() -> str:
 
 
 def one_long_configuration() -> float:
-    """CPU seconds for one configuration, after all rules have been imported."""
+    """Return the CPU seconds for one configuration, after all rules have been imported."""
     rules = [rule for rule in all_rules() if not rule.optional]
     known = release("3.7")
     text = long_main_cf()
@@ -65,7 +65,7 @@ def one_long_configuration() -> float:
 
 
 def many_configurations(*, files: bool) -> float:
-    """Configurations per second of CPU time, in one run of the command; with `files` each has a key and certificate."""
+    """Return configurations per second of CPU time, in one run; `files`: True if each has a key and certificate."""
     text = Path(__file__).parent.parent.joinpath("samples/starttls/main.cf").read_text()
     with tempfile.TemporaryDirectory() as directory:
         arguments = []

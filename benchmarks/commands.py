@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""postconf(1) and tlsproxy-postconf, beside a Python that does nothing, then tables of rules: benchmarks/commands.py.
+"""postconf(1) and tlsproxy-postconf, compared with an idle Python: benchmarks/commands.py.
 
-Prints milliseconds of CPU time of whole processes, as the kernel counts them. They take turns, and the best of all
-rounds counts. Then: how many configurations one process loads and expands in a second of CPU time.
+Prints milliseconds of CPU time of whole processes, as the kernel counts them: the best of several rounds, in turn. Then
+it prints the number of configurations that one process loads and expands per second of CPU time.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ OURS = str(Path(sys.executable).parent / "tlsproxy-postconf")
 NOTHING = [sys.executable, "-c", "pass"]
 MODES = (["-n"], ["-d"], ["-h", "smtpd_tls_protocols"], ["-M"], ["-P"], ["-x"])
 CONDITION = "smtpd_error_sleep_time = ${stress?{0}:{1s}}"
-"""Of this kind there is none in the built-in defaults, which are parsed already."""
+"""Condition that no built-in default has; those of defaults are already parsed."""
 
 MAIN_CF = """\
 # A mail server as many are: 60 lines.
@@ -149,7 +149,7 @@ def commands(directory: Path) -> None:
 
 
 def many_configurations(root: Path) -> tuple[float, float]:
-    """Configurations per second of CPU time: with all that main.cf sets expanded, and with all that there is."""
+    """Return configurations per second of CPU time: with the settings of main.cf expanded, and with all parameters."""
     directories = []
     for number in range(CONFIGURATIONS):
         directories.append(root / str(number))
@@ -171,7 +171,7 @@ def main() -> None:
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # installed modules are compiled
     with tempfile.TemporaryDirectory() as name:
         write(Path(name), MAIN_CF)
-        time.sleep(2)  # postconf(1) reads a file again and again that has just been changed
+        time.sleep(2)  # postconf(1) rereads a file that was changed within the last second
         commands(Path(name))
         set_values, all_values = many_configurations(Path(name))
         print(

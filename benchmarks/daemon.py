@@ -1,9 +1,9 @@
-"""The C tlsproxy(8) and ours, side by side: `make bench`, or `daemon.py [--rounds N] [--only TEXT] [--json FILE]`.
+"""Benchmark: the C tlsproxy(8) and this one. `make bench`, or `daemon.py [--rounds N] [--only TEXT] [--json FILE]`.
 
 Each runs under a master(8) of its own, with the same main.cf and the same certificates (RSA-2048, ECDSA P-256). They
-take turns, on one CPU that they share with the generator. Figures are what the kernel has charged to the daemon's
-processes; shown are the best of all rounds and the median of the ratios. Needs root and Debian's Postfix; system calls
-are counted where strace is.
+take turns, on one CPU that they share with the generator. Figures are the CPU time of the daemon's
+processes: the best of all rounds, and the median of the ratios. Needs root and Debian's Postfix, and strace to count
+system calls.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ tlsproxy-if unix -  - n  -  0  tlsproxy -o tlsproxy_tls_loglevel=${{stress?{{2}}
 """
 _DESCRIPTORS = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
 _MANY = min(10_000, _DESCRIPTORS // 2 - 500)
-"""Sessions; each has two descriptors in the daemon, and two here."""
+"""Number of sessions; each takes two descriptors in the daemon, and two here."""
 
 
 @dataclass(frozen=True)
@@ -65,10 +65,10 @@ class Row:
     what: str
     phase: Phase
     target: float | None
-    """What the ratio is to be at most; the figure itself where `absolute`."""
+    """Maximum of the ratio, or of the figure itself if `absolute`."""
     absolute: bool = False
     rounds: int = 0
-    """Where not as many as all others."""
+    """Number of rounds, if it differs from the others."""
 
 
 ROWS = [
@@ -146,9 +146,9 @@ _UNSHARED = "the same, by those of two daemons"
 
 
 def _scaling(root: Path, rounds: int) -> dict[str, list[float]]:
-    """How much faster two workers are than one, and than two daemons, which share nothing: all that the machine gives.
+    """Measure the speed of two workers relative to one worker, and to two independent daemons (the machine's maximum).
 
-    The generator needs a CPU as well. So it has as little to do as can be, and the daemon much: a key of 8192 bits.
+    The generator needs a CPU as well. A key of 8192 bits gives most of the work to the daemon.
     """
     key = Identity(name("mail.private.test"), kind="rsa8192")
     rates: dict[str, list[float]] = {}
@@ -162,7 +162,7 @@ def _scaling(root: Path, rounds: int) -> dict[str, list[float]]:
 
 
 def _targets(root: Path, stack: ExitStack) -> list[Target]:
-    """Start the two under masters of their own."""
+    """Start both daemons, each under its own master(8)."""
     chains = Certificates(root / "pki").directory
     settings = {
         "smtpd_tls_security_level": "may",
@@ -189,7 +189,7 @@ def _targets(root: Path, stack: ExitStack) -> list[Target]:
 
 
 def _client_request(conf: Path) -> bytes:
-    """What smtp(8) sends for a session in which it talks to a server, but that it does not want to be told of it."""
+    """Return the request of smtp(8) for a client session whose TLS context it does not need."""
     proxy = Proxy.of(str(conf))
     with Policies(proxy.view) as policies:
         policy = policies.decide("[127.0.0.1]")

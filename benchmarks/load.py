@@ -20,11 +20,11 @@ _WILLING = b"status\0" + b"1\0\0"
 SERVER_ROLE = (
     b"remote_endpoint\0[192.0.2.7]:4711\0flags\0" + b"1\0timeout\0" + b"60\0timeout\0" + b"60\0serverid\0smtpd\0\0"
 )
-"""What postscreen(8) sends."""
+"""Request of postscreen(8)."""
 
 
 def client(version: ssl.TLSVersion) -> ssl.SSLContext:
-    """A client of one protocol version, which trusts everybody."""
+    """Return a client of one protocol version, which trusts every certificate."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
@@ -33,7 +33,7 @@ def client(version: ssl.TLSVersion) -> ssl.SSLContext:
 
 
 def server(version: ssl.TLSVersion, chain: Path) -> ssl.SSLContext:
-    """A server of one protocol version."""
+    """Return a server of one protocol version."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = context.maximum_version = version
     context.load_cert_chain(chain)
@@ -42,19 +42,19 @@ def server(version: ssl.TLSVersion, chain: Path) -> ssl.SSLContext:
 
 @dataclass(frozen=True)
 class Way:
-    """How sessions go: through which socket, with what request, to a peer with which context."""
+    """Parameters of sessions: the socket, the request, and the peer's context."""
 
     socket: Path
     context: ssl.SSLContext
     request: bytes = SERVER_ROLE
-    """Of the server role, or of the client role without a wish for the TLS context: then the context is a server's."""
+    """Request of the server role, or of the client role without the TLS context; then the peer is a server."""
 
 
 class Session:
     """One session, from the request to both ends closed; `plain` is the local end, `secure` the remote one."""
 
     def __init__(self, way: Way, resume: ssl.SSLSession | None = None) -> None:
-        """Go through the hand-off and the handshake."""
+        """Do the hand-off and the handshake."""
         self.plain, ours = handed_over(way)
         if way.request is SERVER_ROLE:
             self.secure = way.context.wrap_socket(ours, session=resume)
@@ -78,7 +78,7 @@ class Session:
         _stream(self.plain, self.secure, mebibytes, 65536)
 
     def close(self) -> None:
-        """End in good order: the local end closes first, the remote one gets close_notify."""
+        """Close cleanly: the local end closes first, the remote one gets close_notify."""
         self.plain.close()
         if self.secure.recv(1):
             raise ConnectionError("more than was sent")
@@ -86,7 +86,7 @@ class Session:
 
 
 def steps(way: Way, resume: ssl.SSLSession | None = None) -> Iterator[socket.socket]:
-    """A whole session with a byte each way, step by step; whenever it is the daemon's turn, yield where it answers."""
+    """Run a whole session with a byte each way; yield the socket on which the daemon answers next."""
     plain = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     plain.settimeout(_PATIENCE)
     plain.connect(str(way.socket))
@@ -127,7 +127,7 @@ def steps(way: Way, resume: ssl.SSLSession | None = None) -> Iterator[socket.soc
 
 
 class Idle:
-    """A session that does nothing any more, and costs this process two descriptors."""
+    """Idle session, which costs this process two descriptors."""
 
     def __init__(self, way: Way) -> None:
         session = Session(way)
@@ -150,7 +150,7 @@ def announced(path: Path) -> socket.socket:
 
 
 def handed_over(way: Way) -> tuple[socket.socket, socket.socket]:
-    """Go as far as the hand-off; return the local end and the remote one, without TLS."""
+    """Do the hand-off; return the local end and the remote one, without TLS."""
     plain = announced(way.socket)
     plain.sendall(way.request)
     _expect(plain, _WILLING)
@@ -161,7 +161,7 @@ def handed_over(way: Way) -> tuple[socket.socket, socket.socket]:
 
 
 def hello(context: ssl.SSLContext) -> bytes:
-    """What a client says first."""
+    """Return the ClientHello."""
     said = ssl.MemoryBIO()
     with suppress(ssl.SSLWantReadError):
         context.wrap_bio(ssl.MemoryBIO(), said).do_handshake()
@@ -171,11 +171,11 @@ def hello(context: ssl.SSLContext) -> bytes:
 _listener: socket.socket | None = None
 _lock = threading.Lock()
 _sources = itertools.cycle(f"127.0.0.{number}" for number in range(1, 250))
-"""Connections that have ended keep their ports for a minute: one address has not enough of them."""
+"""Source addresses. Closed connections keep their ports for a minute, so one address has too few."""
 
 
 def forked() -> None:
-    """Share no listener with another process: it would get our connections."""
+    """Close the inherited listener, so that no other process accepts its connections."""
     global _listener  # noqa: PLW0603
     _listener = None
 

@@ -1,4 +1,4 @@
-"""What processes have cost: CPU time, memory, system calls. Linux, and what /proc tells of it."""
+"""Cost of processes: CPU time, memory, system calls (Linux, /proc)."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ def cpu(command: list[str], directory: Path, keys: bytes = b"") -> tuple[float, 
 
 
 class Daemon:
-    """A daemon as seen from its master: all processes below it but Postfix's own helpers."""
+    """Daemon under a master process: all child processes except Postfix's own helpers."""
 
     def __init__(self, name: str, master: int) -> None:
         self.name = name
         self._master = master
 
     def processes(self) -> list[int]:
-        """The process ids of today."""
+        """Return the current process ids."""
         children: dict[int, list[int]] = {}
         names: dict[int, str] = {}
         for entry in Path("/proc").iterdir():
@@ -63,7 +63,7 @@ class Daemon:
         return (int(fields[13]) + int(fields[14])) / _TICK
 
     def reload(self) -> None:
-        """Let master(8) be rid of all processes, as `postfix reload` does, and wait until they have gone."""
+        """Make master(8) end all processes, as `postfix reload` does, and wait for their exit."""
         os.kill(self._master, signal.SIGHUP)
         while self.processes():
             time.sleep(0.05)
@@ -79,7 +79,7 @@ class Daemon:
 
     @contextlib.contextmanager
     def on_this_cpu(self) -> Iterator[None]:
-        """Keep the daemon and ourselves on one CPU: figures are work then, and not how two CPUs wake each other."""
+        """Pin the daemon and this process to one CPU, so that wake-ups between CPUs don't count."""
         everywhere = os.sched_getaffinity(0)
         one = {min(everywhere)}
         self._pin(one)
@@ -92,7 +92,7 @@ class Daemon:
 
     @contextlib.contextmanager
     def on_another_cpu(self) -> Iterator[None]:
-        """Keep the daemon on one CPU, and ourselves off it."""
+        """Pin the daemon to one CPU, and this process to the others."""
         everywhere = os.sched_getaffinity(0)
         self._pin({min(everywhere)})
         os.sched_setaffinity(0, {max(everywhere)})
@@ -103,13 +103,13 @@ class Daemon:
             self._pin(everywhere)
 
     def _pin(self, cpus: set[int]) -> None:
-        for pid in (self._master, *self.processes()):  # new ones are born where their parent is
+        for pid in (self._master, *self.processes()):  # children inherit the CPU of their parent
             with contextlib.suppress(OSError):
                 os.sched_setaffinity(pid, cpus)
 
     @contextlib.contextmanager
     def traced(self) -> Iterator[dict[str, int]]:
-        """Count the daemon's system calls by name; the result is there when the block has ended. Needs strace."""
+        """Count the daemon's system calls by name; the result is complete when the block has ended. Needs strace."""
         calls: dict[str, int] = {}
         with tempfile.NamedTemporaryFile("r") as report:
             pids = [word for pid in self.processes() for word in ("-p", str(pid))]
@@ -135,7 +135,7 @@ def _stat(pid: int) -> list[str]:
 
 
 def _run_time(pid: int) -> float:
-    """CPU time by the scheduler's own clock, which is finer than that of `stat`."""
+    """Return the CPU time by the scheduler's own clock, which is finer than that of `stat`."""
     total = 0
     with contextlib.suppress(OSError):
         for task in Path(f"/proc/{pid}/task").iterdir():

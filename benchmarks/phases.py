@@ -1,4 +1,4 @@
-"""What is measured of a daemon: each phase gives one figure of one target."""
+"""Phases of the benchmark: each one measures one figure of one daemon."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ TLS12, TLS13 = ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3
 
 @dataclass(frozen=True)
 class Target:
-    """A daemon that runs."""
+    """Running daemon."""
 
     name: str
     daemon: Daemon
     sockets: dict[str, Path]
-    """The services: by the kind of their key, and one whose settings have a condition."""
+    """Sockets by the kind of key; one service has settings with a condition."""
     chains: Path = field(default_factory=Path)
     client_request: bytes = b""
     """A request of the client role."""
 
     def way(self, key: str = "ecdsa", version: ssl.TLSVersion = TLS13, *, role: str = "server") -> Way:
-        """How sessions go whose server has such a key."""
+        """Return the parameters of sessions with such a server key."""
         if role == "server":
             return Way(self.sockets[key], client(version))
         return Way(self.sockets["ecdsa"], server(version, self.chains / _CHAINS[key]), self.client_request)
@@ -48,16 +48,16 @@ Phase = Callable[[Target], float]
 
 
 def cost(target: Target, work: Callable[[], int]) -> float:
-    """CPU seconds of the daemon for each unit of work."""
+    """Return the CPU seconds of the daemon for each unit of work."""
     time.sleep(0.2)
     before = target.daemon.cpu() + target.daemon.reaped()
     units = work()
-    time.sleep(0.2)  # it may still be closing
+    time.sleep(0.2)  # the daemon may still be closing sessions
     return (target.daemon.cpu() + target.daemon.reaped() - before) / units
 
 
 def many(way: Way, count: int, at_once: int, ticket: ssl.SSLSession | None = None) -> int:
-    """Go through sessions, several at once: hand-off, handshake, a byte each way, an end in good order."""
+    """Run sessions, several at once: hand-off, handshake, a byte each way, a clean end."""
     todo = (steps(way, ticket) for _ in range(count))
     under_way = deque(islice(todo, at_once))
     while under_way:
@@ -70,7 +70,7 @@ def many(way: Way, count: int, at_once: int, ticket: ssl.SSLSession | None = Non
 
 
 def as_answered(ways: list[Way], count: int, at_once: int) -> int:
-    """Go through sessions as `many` does, but go on with each as soon as it is answered: no worker has to wait."""
+    """Run sessions like `many`, but continue each one as soon as it is answered, so that no worker waits."""
     todo = (steps(way) for way in islice(cycle(ways), count))
     waiting = {}
     ready = deque(islice(todo, at_once))
@@ -102,11 +102,11 @@ def sessions(
     count: int = 400,
     at_once: int = 8,
 ) -> Phase:
-    """Milliseconds for a session."""
+    """Return a phase: milliseconds for a session."""
 
     def run(target: Target) -> float:
         way = target.way(key, version, role=role)
-        first = Session(way)  # which master(8) may have to start a process for
+        first = Session(way)  # master(8) may have to start a process for it
         first.ping(1)
         ticket = first.secure.session if resumed else None
         first.close()
@@ -117,7 +117,7 @@ def sessions(
 
 
 def bulk(direction: str, record: int = 16384, mebibytes: int = 256) -> Phase:
-    """Seconds for a GiB."""
+    """Return a phase: seconds for a GiB."""
 
     def run(target: Target) -> float:
         session = Session(target.way())
@@ -138,7 +138,7 @@ def bulk(direction: str, record: int = 16384, mebibytes: int = 256) -> Phase:
 
 
 def pings(others: int = 0, count: int = 5000) -> Phase:
-    """Microseconds for 64 bytes there and back, alone or in turn with others."""
+    """Return a phase: microseconds for 64 bytes and their echo, alone or in turn with other sessions."""
 
     def run(target: Target) -> float:
         open_sessions = [Session(target.way()) for _ in range(1 + others)]
@@ -158,7 +158,7 @@ def pings(others: int = 0, count: int = 5000) -> Phase:
 
 
 def waits(session: Session, count: int) -> list[float]:
-    """Microseconds that pings take, by the clock."""
+    """Return the wall-clock times of pings, in microseconds."""
     times = []
     for _ in range(count):
         began = time.perf_counter()
@@ -168,7 +168,7 @@ def waits(session: Session, count: int) -> list[float]:
 
 
 def usual_wait(others: int, count: int = 2000) -> Phase:
-    """The median of the microseconds that a ping takes by the clock, beside sessions that do nothing."""
+    """Return a phase: median wall-clock time of a ping in microseconds, with idle sessions open."""
 
     def run(target: Target) -> float:
         session = Session(target.way())
@@ -185,9 +185,9 @@ def usual_wait(others: int, count: int = 2000) -> Phase:
 
 
 def wait_in_a_storm(peers: int = 8, count: int = 1500) -> Phase:
-    """The 99th percentile of the microseconds that a ping takes while others begin handshakes without a pause.
+    """Return a phase: 99th percentile of a ping's microseconds during a storm of handshakes.
 
-    They leave once the daemon has done the dear half, and so get it to do more of it than they could do themselves.
+    The clients close after the daemon's expensive half of the handshake, to cause more of them.
     """
 
     def run(target: Target) -> float:
@@ -198,7 +198,7 @@ def wait_in_a_storm(peers: int = 8, count: int = 1500) -> Phase:
             for each in storm:
                 each.start()
             time.sleep(0.3)
-            # The others are not to keep us from noticing the answer.
+            # The other sessions must not delay the measurement.
             os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
             times = waits(session, count)
             os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
@@ -222,7 +222,7 @@ def _begin_handshakes(way: Way) -> None:
 
 
 def among(others: int, phase: Phase) -> Phase:
-    """Another phase, while there are sessions that do nothing."""
+    """Return another phase with idle sessions open."""
 
     def run(target: Target) -> float:
         crowd = [Idle(target.way()) for _ in range(others)]
@@ -237,7 +237,7 @@ def among(others: int, phase: Phase) -> Phase:
 
 
 def memory(count: int = 1000) -> Phase:
-    """KiB of resident memory for a session that does nothing."""
+    """Return a phase: KiB of resident memory for an idle session."""
 
     def run(target: Target) -> float:
         before = target.daemon.memory()
@@ -252,7 +252,7 @@ def memory(count: int = 1000) -> Phase:
 
 
 def start(service: str) -> Phase:
-    """Milliseconds from nothing to the first announcement."""
+    """Return a phase: milliseconds from the start to the first announcement."""
 
     def run(target: Target) -> float:
         target.daemon.reload()
@@ -263,7 +263,7 @@ def start(service: str) -> Phase:
 
 
 def calls(what: str) -> Phase:
-    """System calls for each session, ping or MiB."""
+    """Return a phase: system calls for each session, ping or MiB."""
 
     def run(target: Target) -> float:
         way = target.way()
@@ -284,7 +284,7 @@ def calls(what: str) -> Phase:
 
 
 def workers(directory: Path, key: Identity, *counts: int) -> float:
-    """Sessions a second through stand-alone daemons with so many workers each."""
+    """Return sessions per second through stand-alone daemons with these numbers of workers."""
     with ExitStack() as stack:
         ways = []
         for number, count in enumerate(counts):

@@ -36,11 +36,11 @@ SHAPES = {
     "conditions": r"/^userNUMBER@(.*)$/ REJECT $1 NUMBER",
     "headers": r"/^Subject: .*WORD/ REJECT NUMBER",
 }
-"""Rules as lists have them."""
+"""Typical rules of real lists."""
 
 
 def table(shape: str, generator: random.Random) -> str:
-    """Return rules of one shape, and one that the last key matches: without a match postmap(1) fails."""
+    """Return rules of one shape, and one that the last key matches, because postmap(1) fails without a match."""
     lines = []
     for number in range(RULES - 1):
         rule = SHAPES[shape].replace("NUMBER", str(number))
@@ -53,7 +53,7 @@ def table(shape: str, generator: random.Random) -> str:
 
 
 def keys(generator: random.Random) -> bytes:
-    """Addresses, names of hosts and header lines."""
+    """Return addresses, hostnames and header lines."""
     lines = []
     for number in range(KEYS):
         words = [_word(generator) for _ in range(4)]

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Build and query tables with postmap(1) and tlsproxy-postmap, side by side: benchmarks/tables.py [ENTRIES [KEYS]].
 
-Prints CPU seconds of each, as the kernel counts them (best of some rounds), and the ratio. Both take turns, and read
-each other's files. Modules are compiled before, as they are where a package has been installed.
+Prints CPU seconds of each, as the kernel counts them (best of some rounds), and the ratio. Both run in turn, and read
+each other's files. Modules are precompiled, as in an installed package.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ OURS = str(Path(sys.executable).parent / "tlsproxy-postmap")
 
 
 def least(commands: list[list[str]], directory: Path, keys: bytes) -> list[tuple[float, bytes]]:
-    """For each command, the least CPU time of some rounds, and its output.
+    """Return the least CPU time of some rounds, and the output, for each command.
 
-    What others on the machine add is never less than nothing, and in each round the commands take turns.
+    Other processes on the machine only add time. In each round the commands run in turn.
     """
     rounds = [[cpu(command, directory, keys) for command in commands] for _ in range(ROUNDS)]
     return [(min(seconds for seconds, _ in done), done[0][1]) for done in zip(*rounds, strict=True)]

@@ -164,7 +164,7 @@ class Table:
         raise self._unsupported("delete")
 
     def entries(self) -> Iterator[tuple[bytes, bytes]]:
-        """All entries, in the order of `postmap -s`."""
+        """Return all entries, in the order of `postmap -s`."""
         raise self._unsupported("sequence")
 
     def line(self, key: bytes) -> int | None:  # noqa: ARG002

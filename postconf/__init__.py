@@ -1,4 +1,4 @@
-"""What main.cf and master.cf say, and what is in effect.
+"""Postfix configuration: the content of main.cf and master.cf, and the effective values.
 
 The ground floor: it imports neither `maps` nor `tlsproxy`. The names below are loaded when they are first used, since
 commands that answer in milliseconds import this package.

@@ -1,7 +1,7 @@
-"""Replace a file as a whole: locked against other editors, atomically, as the owner of its directory.
+"""Atomic file replacement, locked against other editors, with the rights of the directory's owner.
 
-The protocol is that of Postfix's own commands (edit_file(3)), so that we wait for them and they for us: who holds the
-lock on `FILE.tmp` may write there and rename it. Whenever a process is killed, FILE is the old one or the new one.
+The protocol is that of Postfix's own commands (edit_file(3)), so that both wait for each other: the process that
+holds the lock on `FILE.tmp` may write it and rename it. If a process is killed, FILE is the old or the new one.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ _BUFFER = 1 << 20
 
 
 class Replacement:
-    """`path`.tmp, locked and empty; `commit` puts it in the place of `path`, `abandon` removes it.
+    """`path`.tmp, locked and empty; `commit` renames it to `path`, `abandon` removes it.
 
-    A process that dies in between leaves `path` as it was, and a .tmp file that the next writer takes over.
+    A process that dies in between leaves `path` unchanged, and a .tmp file that the next writer reuses.
     """
 
     def __init__(self, path: str, mode: int = 0o644) -> None:
@@ -40,15 +40,15 @@ class Replacement:
         self.file: BinaryIO = os.fdopen(descriptor, "r+b", buffering=_BUFFER)
 
     def _lock(self, mode: int) -> int:
-        """Open and lock the temporary file; -1 if it is another one meanwhile, or not fit for use and removed."""
+        """Open and lock the temporary file; return -1 if it was replaced meanwhile, or was unusable and is removed."""
         flags = os.O_CREAT | os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
         descriptor = os.open(self._temporary, flags, mode)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
             ours = os.fstat(descriptor)
-            with suppress(FileNotFoundError):  # the writer before may have renamed or removed it
+            with suppress(FileNotFoundError):  # the previous writer may have renamed or removed it
                 if os.path.samestat(os.lstat(self._temporary), ours):
-                    # A second name may be that of a file which is not ours to empty; a crash may have left it, too.
+                    # A second hard link may name a file that must not be emptied; a crash may also have left it.
                     if stat.S_ISREG(ours.st_mode) and ours.st_nlink == 1:
                         os.ftruncate(descriptor, 0)
                         return descriptor
@@ -60,7 +60,7 @@ class Replacement:
         return -1
 
     def copy_attributes(self) -> None:
-        """Take over the owner, mode, access control lists and security labels of `path`; raise OSError."""
+        """Copy the owner, mode, access control lists and security labels of `path`; raise OSError."""
         descriptor = self.file.fileno()
         original, ours = os.stat(self._path), os.fstat(descriptor)  # noqa: PTH116
         if (original.st_uid, original.st_gid) != (ours.st_uid, ours.st_gid):
@@ -71,7 +71,7 @@ class Replacement:
                 os.setxattr(descriptor, name, os.getxattr(self._path, name))
 
     def commit(self) -> None:
-        """Make it the file, durably; raise OSError, and then leave things as they were."""
+        """Rename it to the file, durably. Raise OSError; the file is unchanged then."""
         try:
             self.file.flush()
             os.fsync(self.file.fileno())
@@ -80,7 +80,7 @@ class Replacement:
             self.abandon()
             raise
         self.file.close()
-        with suppress(OSError):  # a directory that may not be read; the file is in its place
+        with suppress(OSError):  # an unreadable directory; the rename is done
             directory = os.open(os.path.dirname(self._path) or ".", os.O_RDONLY | os.O_DIRECTORY)  # noqa: PTH120
             try:
                 os.fsync(directory)
@@ -88,21 +88,21 @@ class Replacement:
                 os.close(directory)
 
     def abandon(self) -> None:
-        """Remove it, unless that or `commit` was done."""
+        """Remove the temporary file, unless `commit` or `abandon` was called."""
         if self.file.closed:
             return
         with suppress(OSError):
             if os.path.samestat(os.lstat(self._temporary), os.fstat(self.file.fileno())):
                 os.unlink(self._temporary)  # noqa: PTH108
-        with suppress(OSError):  # what is still buffered has nowhere to go
+        with suppress(OSError):  # buffered data is discarded
             self.file.close()
 
 
 class LockedFile:
-    """A file that no other process edits meanwhile: `with LockedFile(path) as file: file.replace(change(file.read()))`.
+    """File locked against other editors: `with LockedFile(path) as file: file.replace(change(file.read()))`.
 
-    In between, root has the rights of the directory's owner only. All failures are `ConfigError`s in Postfix's words;
-    then, and without `replace`, the file stays as it is.
+    In between, root has only the rights of the directory's owner. Failures raise `ConfigError` with Postfix's message;
+    then, and without `replace`, the file is unchanged.
     """
 
     def __init__(self, path: str) -> None:
@@ -132,14 +132,14 @@ class LockedFile:
         try:
             return read_file(self._target)
         except IsADirectoryError as error:
-            # Postfix notices at the end of its work.
+            # Postfix reports this only at its end.
             self._unreadable = ConfigError(f"read {self.path}: {error.strerror}")
             return ""
         except OSError as error:
             raise ConfigError(f"open {self.path} for reading: {error.strerror}") from None
 
     def replace(self, text: str) -> None:
-        """Make this the file. Raise `ConfigError`."""
+        """Replace the file by this text. Raise `ConfigError`."""
         if self._unreadable:
             raise self._unreadable
         try:

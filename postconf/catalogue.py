@@ -1,10 +1,9 @@
-"""Every built-in parameter of every catalogued Postfix release: default, kind, limits, and who reads it.
+"""Catalogue of the built-in parameters of each Postfix release: default, kind, limits, and programs that read it.
 
 The facts are the tab-separated tables in `data/`, made by tools/make_catalogue.py. A new release is new rows there;
-nothing here or elsewhere asks for a release by name. Values are not looked at: `Config` says which are in effect,
-`values` what they mean.
+no code names a release. This module does not know values: `Config` has the effective ones, `values` parses them.
 
-Reading the catalogue takes a millisecond or two and imports nothing, since commands do it at each start.
+Reading the catalogue takes a millisecond or two and imports nothing, because commands read it at each start.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 DEFAULT = "3.7"
-"""The release that is assumed where no Postfix is installed."""
+"""Release that is assumed without an installed Postfix."""
 
 COMPUTED = "computed"  # myhostname, mydomain, mynetworks: the default depends on the machine
 ADHOC = "adhoc"  # process_name, process_id, service_name: set by the running process, read-only
@@ -24,15 +23,15 @@ RAW = "raw"  # never expanded
 
 
 class UnknownRelease(ValueError):
-    """A Postfix version of which the catalogue has no branch."""
+    """Postfix version whose branch is not in the catalogue."""
 
 
 class Parameter:
-    """What Postfix's own tables say about one parameter.
+    """One parameter in Postfix's own tables.
 
     `minimum` and `maximum` bound a number or a time in seconds, or the length of a string; 0 is no limit. `unit` is
-    the one that a bare number of kind `time` has. `programs` are those whose tables hold the parameter (`lib…`: read
-    by several). `role` is the section of tlsproxy(8) that names it, or `compat` for the smtp(d)_ name behind one.
+    the default unit of kind `time`. `programs` are the programs whose tables have the parameter (`lib…`: read by
+    several). `role` is the section of tlsproxy(8) that names it, or `compat` for the smtp(d)_ parameter behind it.
     """
 
     __slots__ = ("default", "kind", "maximum", "minimum", "name", "programs", "role", "unit")
@@ -40,7 +39,7 @@ class Parameter:
     COLUMNS = ("name", "kind", "first", "last", "min", "max", "unit", "role", "programs", "default")
 
     def __init__(self, cells: list[str], default: str) -> None:
-        """`cells` are one row of the table; `default` is that of the build."""
+        """`cells`: one row of the table; `default`: the default of the build."""
         self.name, self.kind, _, _, minimum, maximum, self.unit, self.role, programs, _ = cells
         self.default = default
         self.minimum = int(minimum or 0)
@@ -49,7 +48,7 @@ class Parameter:
 
 
 class Release:
-    """The parameters of one release. Made by `release()`.
+    """Parameters of one release, created by `release()`.
 
     `defaults` has the text of each default as Postfix's source has it (blanks squeezed, empty for the kinds COMPUTED
     and ADHOC), `kinds` its kind: str, raw, int, long, nint, bool, nbool, time, computed or adhoc. An n-kind's default
@@ -57,11 +56,11 @@ class Release:
     """
 
     def __init__(self, name: str, table: str) -> None:
-        """`table` is the catalogued upstream release that `name` has its parameters from."""
+        """`table`: the catalogued upstream release whose parameters `name` has."""
         self.name = name
         self.version = _numbers(name)
         self._table = table
-        # The whole table at once, column by column: row by row takes three times as long.
+        # The whole table at once, column by column: row by row takes three times as long (measured).
         width = len(Parameter.COLUMNS)
         cells = "\t".join(_rows("parameters")).split("\t")
         covers = _covering(table)
@@ -74,7 +73,7 @@ class Release:
         self.defaults = defaults = dict(zip(names, compress(cells[width - 1 :: width], selected), strict=True))
         self._rows = dict(zip(names, compress(range(0, len(cells), width), selected), strict=True))
         self._cells = cells
-        # Programs that look at many configurations ask again and again.
+        # A cache for programs that read many configurations.
         self._parameters: dict[str, Parameter] = {}
         self._service_parameters: dict[str, list[tuple[str, str]]] = {}
         self._legacy: frozenset[str] | None = None
@@ -85,7 +84,7 @@ class Release:
         defaults.update((parameter, default) for build, parameter, default in _columns("builds") if build == name)
 
     def _patch(self) -> None:
-        """Apply what patch releases between the table's release and this one changed, or take it back."""
+        """Apply, or revert, the changes of patch releases between the table's release and this one."""
         mine, made_from = self.version, _numbers(self._table)
         changes = [row for row in _columns("patches") if _numbers(row[0])[:2] == made_from[:2]]
         for first, parameter, _, after in changes:
@@ -96,20 +95,20 @@ class Release:
                 self._set(parameter, before)
 
     def _set(self, parameter: str, cell: str) -> None:
-        """Give a parameter another default; an empty cell takes it away."""
+        """Change the default of a parameter; an empty cell removes the parameter."""
         if cell:
             self.defaults[parameter] = cell[1:-1]
         else:
             del self.defaults[parameter], self.kinds[parameter], self._rows[parameter]
 
     def since(self, *firsts: str) -> bool:
-        """Is this release one of, or later than, those named: the first of each branch to have a change?"""
+        """Return True if this release has a change; `firsts` are the first releases with it, one for each branch."""
         branches = sorted(_numbers(first) for first in firsts)
         same = [first for first in branches if first[:2] == self.version[:2]]
         return self.version >= (same or branches[-1:])[0]
 
     def parameter(self, name: str) -> Parameter:
-        """Everything about one parameter; KeyError for a name that is not built in."""
+        """Return one parameter. Raise KeyError for a name that is not built in."""
         if name not in self._parameters:
             start = self._rows[name]
             cells = self._cells[start : start + len(Parameter.COLUMNS)]
@@ -117,7 +116,7 @@ class Release:
         return self._parameters[name]
 
     def service_parameters(self, program: str) -> list[tuple[str, str]]:
-        """(suffix, default) of the parameters that each master.cf service with this command has."""
+        """Return (suffix, default) of the parameters that each master.cf service with this command has."""
         if program not in self._service_parameters:
             rows = _columns("service")
             found = [(suffix, default) for suffix, default, programs in rows if program in programs.split()]
@@ -125,13 +124,13 @@ class Release:
         return self._service_parameters[program]
 
     def dbms_suffixes(self) -> dict[str, frozenset[str]]:
-        """Database type → the keys of its client configuration (`NAME_key` in main.cf)."""
+        """Return the keys of the client configuration (`NAME_key` in main.cf) by database type."""
         covers = _covering(self._table)
         rows = _columns("suffixes")
         return {dbms: frozenset(keys.split()) for dbms, first, last, keys in rows if covers(first, last)}
 
     def legacy(self) -> frozenset[str]:
-        """Old names that are valid when set, have no default and are not listed."""
+        """Obsolete names that are valid when set, have no default and are not listed."""
         if self._legacy is None:
             rows = _columns("legacy")
             old = [name for name, since in rows if self.version >= _numbers(since)]
@@ -139,23 +138,23 @@ class Release:
         return self._legacy
 
     def deprecated(self) -> dict[str, str]:
-        """Name → what postconf(1) advises instead, for each name that it warns about."""
+        """Advice of postconf(1) by name, for each name that it warns about."""
         if self._deprecated is None:
             rows = _columns("deprecated")
             self._deprecated = {name: advice for name, since, advice in rows if self.version >= _numbers(since)}
         return self._deprecated
 
     def deprecated_since(self, name: str) -> str:
-        """The first release that postconf(1) warns of a name in; KeyError for one that it does not warn of."""
+        """Return the first release in which postconf(1) warns of a name. Raise KeyError if there is none."""
         return {each: since for each, since, _ in _columns("deprecated")}[name]
 
 
 def release(version: str = DEFAULT, build: str = "") -> Release:
-    """The catalogue of a release: `3.7.11`, its branch `3.7`, or a build such as `3.7.11-debian12`.
+    """Return the catalogue of a release: `3.7.11`, its branch `3.7`, or a build such as `3.7.11-debian12`.
 
-    A patch release that is not catalogued has the parameters of the nearest one before it, else of the first after it,
-    with what the patch releases between them changed. `build` (`debian`) selects that distribution's build of the same
-    branch, if there is one.
+    A patch release that is not catalogued has the parameters of the nearest earlier one, else of the first later
+    one, with the changes of the patch releases between them. `build` (`debian`) selects that
+    distribution's build of the same branch, if there is one.
     """
     made_from = dict(_columns("releases"))
     numbers = _numbers(version)
@@ -175,32 +174,32 @@ def release(version: str = DEFAULT, build: str = "") -> Release:
 
 
 def releases() -> list[str]:
-    """The names of all catalogued releases and builds: upstream's, the oldest first, then those of distributions."""
+    """Return the names of catalogued releases and builds: upstream's, oldest first, then those of distributions."""
     return [name for name, _ in _columns("releases")]
 
 
 def upstream_releases() -> list[str]:
-    """The names of the releases themselves, the oldest first."""
+    """Return the names of upstream's releases, oldest first."""
     return [name for name, made_from in _columns("releases") if not made_from]
 
 
 def general_parameters() -> list[str]:
-    """The parameters that every program evaluates at its start, of all releases, in the order of evaluation."""
+    """Return the parameters that every program evaluates at its start, of all releases, in the order of evaluation."""
     return _rows("general")
 
 
 def parsed_references() -> list[list[str]]:
-    """What stands in the references ${…} of all defaults (the cells of `references.tsv`; texts are in braces)."""
+    """Return the parsed references ${…} of all defaults (cells of `references.tsv`; texts are in braces)."""
     return _columns("references")
 
 
 def kind_rows() -> list[list[str]]:
-    """The rows of `kinds.tsv`: name, kind, detail, effect of a bad value, what has to be set (`kinds`)."""
+    """Return the rows of `kinds.tsv`: name, kind, detail, effect of a bad value, required settings (`kinds`)."""
     return _columns("kinds")
 
 
 def _covering(table: str) -> Callable[[str, str], bool]:
-    """Does the range `first` to `last` of catalogued releases cover `table`? An empty end is open."""
+    """Return a test whether a range of catalogued releases, `first` to `last`, covers `table`; "" is an open end."""
     order = upstream_releases()
     position = order.index(table)
 
@@ -211,7 +210,7 @@ def _covering(table: str) -> Callable[[str, str], bool]:
 
 
 def _numbers(version: str) -> tuple[int, ...]:
-    """3.7.11-debian12 → (3, 7, 11)."""
+    """Return the numbers of a version: (3, 7, 11) for 3.7.11-debian12."""
     numbers = version.partition("-")[0].split(".")
     if len(numbers) < 2 or not all(number.isascii() and number.isdigit() for number in numbers):
         raise UnknownRelease(f"{version!r} is not a Postfix version such as 3.7 or 3.7.11")

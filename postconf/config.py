@@ -1,11 +1,11 @@
-"""What is in effect: main.cf, master.cf, command-line overrides and built-in defaults, put together.
+"""Effective configuration: main.cf, master.cf, command-line overrides and built-in defaults.
 
     config = postconf.load("/etc/postfix")
     config["smtpd_tls_protocols"]                  # as smtpd(8) sees it without -o settings
     config.service("tlsproxy", "unix")["..."]      # with the -o settings of that service
     config.origin("tlsproxy_tls_protocols")        # where that value comes from
 
-Only syntax is checked here; what values mean is the business of `values` and `models`.
+This module checks only syntax; `values` and `models` interpret values.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ DEFAULT_DIRECTORY = "/etc/postfix"
 
 
 class Origin:
-    """Where the value of a parameter comes from.
+    """Origin of a parameter's value.
 
     `kind` is `main.cf`, `master.cf` (an -o setting), `override` (of this run), `default`, `computed` (a default that
-    depends on the machine) or `process` (read-only). `text` is the value as it stands there; `references` are the names
-    that it refers to, whose origins can be asked for in turn.
+    depends on the machine) or `process` (read-only). `text` is the value as written; `references` are the
+    names in it, each of which has its own origin.
     """
 
     __slots__ = ("kind", "name", "place", "references", "text")
@@ -52,12 +52,12 @@ class Origin:
 
 
 class View:
-    """Effective values, by name. `Config` is the view of no service in particular."""
+    """Effective values by name. `Config` is the view without a service."""
 
     config: Config
 
     def __getitem__(self, name: str) -> str:
-        """The expanded value; KeyError for a name that nobody knows, `ConfigError` for one that can't be expanded."""
+        """Return the expanded value. Raise KeyError for an unknown name, `ConfigError` if the expansion fails."""
         text = self.raw(name)
         if self.config.release.kinds.get(name) == RAW:
             return text
@@ -72,15 +72,15 @@ class View:
         return self.lookup(name) is not None
 
     def get(self, name: str, default: str | None = None) -> str | None:
-        """The expanded value, or `default` for a name that nobody knows."""
+        """Return the expanded value, or `default` for an unknown name."""
         return self[name] if name in self else default  # noqa: SIM401  this is what SIM401 wants to be called
 
     def raw(self, name: str) -> str:
-        """The value as written, or the default as written; KeyError for a name that nobody knows."""
+        """Return the unexpanded value or default. Raise KeyError for an unknown name."""
         return self._find(name).text
 
     def origin(self, name: str) -> Origin:
-        """Where the value comes from; KeyError for a name that nobody knows."""
+        """Return the origin of the value. Raise KeyError for an unknown name."""
         origin = self._find(name)
         if self.config.release.kinds.get(name) != RAW:
             names: list[str] = []
@@ -89,7 +89,7 @@ class View:
         return origin
 
     def lookup(self, name: str) -> str | None:
-        """The unexpanded value, or None."""
+        """Return the unexpanded value, or None."""
         try:
             return self._find(name).text
         except KeyError:
@@ -100,7 +100,7 @@ class View:
 
 
 class Config(View):
-    """A whole configuration."""
+    """Complete configuration."""
 
     def __init__(
         self,
@@ -112,7 +112,7 @@ class Config(View):
         host: Host | None = None,
         warnings: Iterable[str] = (),
     ) -> None:
-        """Use `load` to read one from files. `main` is changed by overrides before, never after."""
+        """Use `load` to read files. `main` has the overrides already, and never changes afterwards."""
         self.config = self
         self.directory = directory
         self.release = release
@@ -120,40 +120,40 @@ class Config(View):
         self.master = master
         self.host = host or Host()
         self.warnings = list(warnings)
-        """What Postfix would have said about the files, without `warning: `."""
+        """Warnings of Postfix about the files, without `warning: `."""
         self.warn: Callable[[str], None] = self.warnings.append
-        """Takes what else there is to say."""
+        """Receives further warnings."""
         self.process = {"process_id": str(os.getpid())}
-        """The read-only parameters; which process is asking is for the program to say."""
+        """Read-only parameters; the program sets process_name."""
         self.budget: Budget | None = None
-        """Bounds the work of all expansions, for programs that read configurations of strangers."""
+        """Limit of the work of all expansions, for programs that read untrusted configurations."""
         self._calls = release.since("3.11")
         self._service_defaults: dict[str, str] | None = None
         self._computed: dict[str, str] = {}
 
     def __iter__(self) -> Iterator[str]:
-        """All names that have a value: set in main.cf, or built in."""
+        """Return all names that have a value: set in main.cf, or built in."""
         return iter(dict.fromkeys([*self.main, *self.release.defaults, *self.service_defaults()]))
 
     def service(self, name: str, type: str) -> ServiceView:
-        """The view of a service of master.cf; KeyError if there is none."""
+        """Return the view of a service of master.cf. Raise KeyError if there is none."""
         for service in self.master.services:
             if (service.name, service.type) == (name, type):
                 return ServiceView(self, service)
         raise KeyError(f"{name}/{type}")
 
     def services(self) -> list[ServiceView]:
-        """The views of all services, in the order of master.cf."""
+        """Return the views of all services, in the order of master.cf."""
         return [ServiceView(self, service) for service in self.master.services]
 
     def service_defaults(self) -> dict[str, str]:
-        """The defaults of parameters that exist because of services, such as smtp_destination_recipient_limit."""
+        """Return the defaults of parameters of services, such as smtp_destination_recipient_limit."""
         if self._service_defaults is None:
             defaults: dict[str, str] = {}
             for service in self.master.services:
                 for suffix, default in self.release.service_parameters(service.command):
                     defaults.setdefault(service.name + suffix, default)
-            # A built-in parameter keeps its own default; it only counts as the service's.
+            # A built-in parameter keeps its own default, but counts as the service's.
             self._service_defaults = defaults | {
                 name: self.release.defaults[name] for name in defaults if name in self.release.defaults
             }
@@ -176,7 +176,7 @@ class Config(View):
         visit_names(text, visit, warn, calls=self._calls)
 
     def default(self, name: str) -> str | None:
-        """The default as postconf(1) shows it; None for a name that is not built in."""
+        """Return the default as postconf(1) shows it; None for a name that is not built in."""
         kind = self.release.kinds.get(name)
         if kind == COMPUTED:
             return self._compute(name)
@@ -187,7 +187,7 @@ class Config(View):
         return self.service_defaults().get(name)
 
     def explicit(self, name: str) -> str | None:
-        """A setting of main.cf, expanded with nothing but the settings of main.cf; None if it is not set."""
+        """Return a setting of main.cf, expanded with nothing but the settings of main.cf; None if it is not set."""
         if name not in self.main:
             return None
         warnings: list[str] = []
@@ -203,7 +203,7 @@ class Config(View):
             raise ConfigError("dictionary mail_dict: macro processing error", self.main[name].place) from None
 
     def lookup(self, name: str) -> str | None:
-        """The unexpanded value, or None."""
+        """Return the unexpanded value, or None."""
         setting = self.main.get(name)
         if setting is not None and self.release.kinds.get(name) != ADHOC:
             return setting.value
@@ -245,7 +245,7 @@ class Config(View):
 
 
 class ServiceView(View):
-    """What one service of master.cf sees: its read-only parameters and -o settings over everything else."""
+    """Effective values of one service of master.cf: its read-only parameters and -o settings come first."""
 
     def __init__(self, config: Config, service: Service) -> None:
         self.config = config
@@ -253,7 +253,7 @@ class ServiceView(View):
         self.release = config.release
 
     def lookup(self, name: str) -> str | None:
-        """The unexpanded value, or None."""
+        """Return the unexpanded value, or None."""
         if name in ("process_name", "service_name") or name in self.service.shared:
             return self._find(name).text
         return self.config.lookup(name)
@@ -278,8 +278,9 @@ def load(
 ) -> Config:
     """Read main.cf and master.cf of a directory; a missing master.cf has no services.
 
-    `version` is a Postfix release such as 3.10; `overrides` are `name=value` settings over main.cf, as `-o` of
-    postconf(1). Raises `ConfigError` with the place of the first mistake, OSError if main.cf can't be read.
+    `version` is a Postfix release such as 3.10; `overrides` are `name=value` settings that
+    replace those of main.cf, as -o of postconf(1). Raises `ConfigError` with the place of the first error, and
+    OSError if main.cf is unreadable.
     """
     path = os.fspath(directory)
     warnings: list[str] = []
@@ -298,7 +299,7 @@ def load(
 
 
 def apply_overrides(main: dict[str, Setting], overrides: Iterable[str]) -> None:
-    """Put `name=value` texts over the settings of main.cf; raise `ConfigError`."""
+    """Replace settings of main.cf by `name=value` texts. Raise `ConfigError`."""
     for override in overrides:
         try:
             name, value, _ = split_assignment(override)
@@ -308,4 +309,4 @@ def apply_overrides(main: dict[str, Setting], overrides: Iterable[str]) -> None:
 
 
 def _ignore(_warning: str) -> None:
-    """Take a warning that is given elsewhere."""
+    """Discard a warning that is reported elsewhere."""

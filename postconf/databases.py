@@ -1,6 +1,6 @@
-"""Which tables a value names, and the parameters that configure them: `ldap:NAME` has NAME_server_host and so on.
+"""Tables in values, and the parameters that configure them, such as NAME_server_host for `ldap:NAME`.
 
-Like postconf(1), this does not know whether a text is a list of tables; it takes what looks like one.
+Like postconf(1), this module can't know whether a text is a list of tables, and accepts any text that looks like one.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ _PATTERN_TYPES = ("pcre", "regexp")
 
 
 class Databases:
-    """Looks for tables, and reads the configuration files of those that have one, each file once."""
+    """Finds tables, and reads their configuration files, each one once."""
 
     def __init__(self, release: Release, warn: Callable[[str], None], *, quiet: bool) -> None:
-        """`quiet`: unused names in configuration files don't matter."""
+        """`quiet`: True if unused names in configuration files are not reported."""
         self._release = release
         self._suffixes = release.dbms_suffixes()
         self._adapters = ("proxy", "debug") if release.since("3.11") else ("proxy",)
@@ -38,10 +38,10 @@ class Databases:
     def scan(self, text: str, path: str, service: str, found: Callable[[str], None]) -> None:
         """Call `found` with each parameter that configures a table of a list, whether it is set or not.
 
-        `path` and `service`, if there is one, are where the list stands.
+        `path` and `service` (if any) are the place of the list.
         """
         where = f"{path}:{service}" if service else path
-        # No recursion: braces may be nested in any depth. `nested` is whether to look into braces in a text.
+        # No recursion: the depth of braces is unlimited. `nested` is True to look into the braces of a text.
         todo = [(iter(split_words(text, SEPARATORS)), text, True)]
         while todo:
             words, text, nested = todo[-1]
@@ -71,7 +71,7 @@ class Databases:
                     found(f"{name}_{suffix}")
 
     def _table(self, word: str) -> tuple[str, str]:
-        """The type and the name of a table, without adapters in front."""
+        """Return the type and the name of a table, without prefixed adapters."""
         kind, colon, name = word.partition(":")
         while colon and kind in self._adapters:
             kind, colon, name = name.partition(":")
@@ -87,7 +87,7 @@ class Databases:
         return text[1:end]
 
     def _check_client(self, kind: str, path: str) -> None:
-        """Read a configuration file and name the settings that its type does not have."""
+        """Read a configuration file and warn of settings that its type does not have."""
         if f"{kind}:{path}" in self._read:
             return
         self._read.add(f"{kind}:{path}")

@@ -1,10 +1,10 @@
-"""Where something stands in a configuration, and what is wrong with it."""
+"""Places in configuration files, and configuration errors."""
 
 from __future__ import annotations
 
 
 class Place:
-    """A place in a file. Lines and columns count from 1, columns in characters; 0 stands for a whole file or line."""
+    """Place in a file. Lines and columns count from 1, columns in characters; 0 means the whole file or line."""
 
     __slots__ = ("column", "line", "path")
 
@@ -27,10 +27,10 @@ class Place:
 
 
 class ConfigError(Exception):
-    """A configuration that Postfix would refuse.
+    """Configuration that Postfix refuses.
 
-    `message` is Postfix's own wording (postconf(1) prints it behind `fatal: `), `place` is where the mistake is, as far
-    as that is known, and `remedy` says what to do about it.
+    `message` is Postfix's own (postconf(1) prints it after `fatal: `), `place` is the place of the error, if known, and
+    `remedy` describes the fix.
     """
 
     def __init__(self, message: str, place: Place | None = None, remedy: str = "") -> None:

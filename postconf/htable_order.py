@@ -1,7 +1,7 @@
-"""The order in which Postfix's hash tables give back their entries, when NORANDOMIZE is set (htable(3)).
+"""Order of entries in Postfix's hash tables, if NORANDOMIZE is set (htable(3)).
 
-Warnings come in that order in releases before 3.11. It is as good as any other, so it is always used. The hash function
-is FNV-1a since Postfix 3.7, and before that the one of the "Dragon" book.
+Warnings come in that order in releases before 3.11. Later releases have no fixed order, so it is always used. The hash
+function is FNV-1a since Postfix 3.7, and before that the one of the "Dragon" book.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _MASK = 0xFFFFFFFFFFFFFFFF
 
 
 def table_order(names: Iterable[str], release: Release, size: int = 0) -> list[str]:
-    """Return distinct names in table order, given in the order of insertion; `size` is what the table was made for."""
+    """Return distinct names in table order, given in the order of insertion; `size`: initial size of the table."""
     number = _fnv if release.since("3.7") else _dragon
     buckets: list[list[str]] = [[] for _ in range(max(13, size) | 1)]
     for used, name in enumerate(dict.fromkeys(names)):

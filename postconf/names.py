@@ -1,7 +1,7 @@
-"""Which parameter names are valid: built in, made by a service, or user-defined and referred to (postconf(1)).
+"""Valid parameter names: built in, created by a service, or user-defined and referred to (postconf(1)).
 
-A name that users have made up is valid if it is set and something refers to it. Going through all references also finds
-what postconf(1) warns about: undefined names, assignments to read-only ones, and settings that nothing uses.
+A user-defined name is valid if it is set and something refers to it. The walk over all references also finds
+everything that postconf(1) warns about: undefined names, assignments to read-only ones, and settings that nothing uses.
 """
 
 from __future__ import annotations
@@ -53,33 +53,33 @@ class Names:
         self._orders: dict[int, list[str]] = {}
 
     def is_registered(self, name: str) -> bool:
-        """Is it valid everywhere?"""
+        """Return True if the name is valid everywhere."""
         return name in self.config.release.defaults or name in self.services or name in self.user
 
     def is_known(self, name: str) -> bool:
-        """May it be asked for by name?"""
+        """Return True if the name can be queried."""
         return self.is_registered(name) or name in self._legacy
 
     def is_service_class(self, name: str) -> bool:
-        """Does it exist, or count as if it did, because of a service?"""
+        """Return True if the name exists, or counts as existing, because of a service."""
         return name in self.services
 
     def is_verbatim(self, name: str) -> bool:
-        """Is its value shown unexpanded where another one refers to it? (Since Postfix 3.11.)"""
+        """Return True if references to the name stay unexpanded (since Postfix 3.11)."""
         return self.config.release.kinds.get(name) == RAW and self.config.release.since("3.11")
 
     def register_user_names(self) -> None:
-        """Go through every reference; raise `ConfigError` for values that can't be expanded."""
+        """Visit every reference; raise `ConfigError` for values that can't be expanded."""
         for service in self.config.master.services:
             self._scan(service.shared, service)
         for name in ("myhostname", "mynetworks", "mydomain"):  # in table order
             if name not in self.config.main and self.config.release.kinds[name] == COMPUTED:
-                # A `$$` in what it is computed from has become a reference.
+                # A `$$` in its source value has become a reference.
                 self._refer_all(self.config.default(name) or "", self.config.main, None, self._main_cf)
         self._scan(self.config.main, None)
 
     def warn_of_unused(self, *, master_only: bool) -> None:
-        """Name the settings that nothing uses, and those that will soon be gone."""
+        """Warn of unused and deprecated settings."""
         if self._quiet:
             return
         found = False
@@ -92,7 +92,7 @@ class Names:
             self.warn("See https://www.postfix.org/DEPRECATION_README.html for details")
 
     def _warn_of(self, settings: dict[str, Setting], where: str, local: set[str]) -> bool:
-        """The same for one name space; say whether any name is deprecated."""
+        """Return True if a name is deprecated."""
         names = self._in_order(settings)
         if self.config.release.since("3.11"):
             names.sort(key=encode)
@@ -113,7 +113,7 @@ class Names:
         return found
 
     def _scan(self, settings: dict[str, Setting], service: Service | None) -> None:
-        """Go through the references in one name space: main.cf's, or that of a service's -o settings."""
+        """Visit the references in one name space: that of main.cf, or of a service's -o settings."""
         where = self._master_cf if service else self._main_cf
         if "smtpd_restriction_classes" in settings:
             for word in _words(self._explicit(settings, "smtpd_restriction_classes", service)):
@@ -140,13 +140,13 @@ class Names:
                 )
 
     def _in_order(self, settings: dict[str, Setting]) -> list[str]:
-        """The names of a table in its order, which is also that of the entries that have been removed since."""
+        """Return the names of a table in its order; removed entries have the same order."""
         if id(settings) not in self._orders:
             self._orders[id(settings)] = table_order(settings, self.config.release)
         return [name for name in self._orders[id(settings)] if name in settings]
 
     def _refer_all(self, text: str, settings: dict[str, Setting], service: Service | None, where: str) -> None:
-        """Take note of all references in a value."""
+        """Record all references in a value."""
         self.config.visit_names(text, lambda name: self._refer(name, settings, service, where), self.warn)
 
     def _explicit(self, settings: dict[str, Setting], name: str, service: Service | None) -> str:
@@ -168,7 +168,7 @@ class Names:
     def _refer(
         self, name: str, settings: dict[str, Setting], service: Service | None, where: str, *, optional: bool = False
     ) -> None:
-        """Take note of a reference. `optional`: nobody minds if the name is not set."""
+        """Record a reference. `optional`: an unset name is not reported."""
         if service is not None and name in settings:
             self.local.setdefault(service.key, set()).add(name)
             return

@@ -1,4 +1,4 @@
-"""Where values come from, through all references: for `--origin` and for the places in error messages."""
+"""Origins of values through all references, for `--origin` and for the places in error messages."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ if TYPE_CHECKING:
 
 
 def chain(view: View, name: str) -> Iterator[tuple[int, Origin]]:
-    """The origin of a parameter, then of what its value refers to, and so on: depth first, with the depth.
+    """Yield the origin of a parameter, and recursively of its references: depth first, with the depth.
 
-    A name that is nowhere set is left out; one that is met again is not followed again. KeyError for an unknown `name`.
+    Unset names are omitted, and repeated names are not followed again. Raise KeyError for an unknown `name`.
     """
     seen = {name}
     waiting = [(0, view.origin(name))]
@@ -26,12 +26,12 @@ def chain(view: View, name: str) -> Iterator[tuple[int, Origin]]:
 
 
 def place_of(view: View, name: str) -> Place | None:
-    """Where the value of a parameter stands: its own setting, else the first one that its default refers to."""
+    """Return the place of a parameter's value: its setting, else the first setting that its default refers to."""
     return next((origin.place for _, origin in chain(view, name) if origin.place is not None), None)
 
 
 def lines(view: View, name: str) -> list[str]:
-    """What `--origin` prints of a parameter: for each name how it gets its value, and where that stands."""
+    """Return the lines of `--origin`: text and place of the parameter and of each name that it refers to."""
     return [
         f"{'    ' * depth}{origin.name} = {origin.text}".rstrip() + f"  ({_where(origin)})"
         for depth, origin in chain(view, name)

@@ -1,7 +1,7 @@
-"""Acting as the owner of a directory: root has no business of its own in a place that another account controls.
+"""Rights of a directory's owner for root, in a directory that another account controls.
 
-Whoever owns a directory may put a symbolic link or a hard link in the way at any moment. With the owner's rights that
-reaches nothing but what is the owner's anyway (set_eugid(3), as in Postfix's master(8) and postmap(1)).
+The owner of a directory can place a symbolic or hard link there at any moment. With the owner's rights, such a link
+reaches only files that the owner could change anyway (set_eugid(3), as in Postfix's master(8) and postmap(1)).
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 @contextmanager
 def as_owner_of(directory: str | os.PathLike[str]) -> Iterator[int]:
-    """Have the effective rights of the account that owns a directory; yield its user id. Raise OSError.
+    """Switch to the effective rights of the account that owns a directory; yield its user id. Raise OSError.
 
-    Nothing changes in a process that is not root's, or where the directory is root's. The process should have one
-    thread: rights are those of all.
+    Nothing changes unless the process is root's and the directory is not. The process should have one thread, because
+    rights apply to all threads.
     """
     owner = os.stat(os.fspath(directory) or ".")  # noqa: PTH116
     if os.geteuid() != 0 or owner.st_uid == 0:

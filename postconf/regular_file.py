@@ -1,7 +1,7 @@
-"""Files that a configuration or a request names, read without trust: regular files only, never waited for, bounded.
+"""Untrusted files of a configuration or a request: regular files only, opened without blocking, of limited size.
 
-A name may lead to a FIFO, a device or a terminal, which a daemon would wait for while its other sessions stand still.
-A file system that hangs (NFS) holds up even open(2); nothing in a process can prevent that.
+A name may refer to a FIFO, a device or a terminal, which would block a daemon and all its sessions. A hung file system
+(NFS) blocks even open(2); a process can't prevent that.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import stat
 from .syntax.lines import decode, encode
 
 LIMIT = 16 << 20
-"""Bytes of a file; those with the authorities that a system trusts have a quarter of a MiB."""
+"""Maximum file size in bytes; a system's file of trusted authorities has a quarter of a MiB."""
 
 
 def open_regular(path: str, flags: int = os.O_RDONLY) -> int:
@@ -24,7 +24,7 @@ def open_regular(path: str, flags: int = os.O_RDONLY) -> int:
     try:
         descriptor = os.open(encode(path), flags | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
     except OSError as error:
-        error.filename = path  # as it was given: errors are shown to people
+        error.filename = path  # as given, for error messages
         raise
     mode = os.fstat(descriptor).st_mode
     if stat.S_ISREG(mode):
@@ -36,7 +36,7 @@ def open_regular(path: str, flags: int = os.O_RDONLY) -> int:
 
 
 def is_refused(path: str) -> bool:
-    """True if there is something by this name that `read_regular` refuses: a library must not be given it."""
+    """Return True if `read_regular` refuses this file; a library must not open it then."""
     try:
         descriptor = open_regular(path)
     except IsADirectoryError:
@@ -50,8 +50,8 @@ def is_refused(path: str) -> bool:
 
 
 def read_file(path: str) -> str:
-    """Read a regular file as text that can be turned back into its bytes; raise OSError."""
-    # Not pathlib: commands read two files and are done.
+    """Read a regular file as text that encodes back to the same bytes; raise OSError."""
+    # Not pathlib: its import would take longer than reading two files.
     with open(path, "rb", opener=open_regular) as file:
         return decode(file.read())
 

@@ -1,4 +1,4 @@
-"""Which known name was meant by an unknown one."""
+"""Spelling suggestions: the known name nearest to an unknown one."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _SHORT = 8
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """The known name that a typing error of one or two letters makes another one; empty if there is none."""
+    """Return the known name that differs by a typing error of one or two letters; empty if there is none."""
     folded = word.lower().replace("-", "_")
     most = 2 if len(word) > _SHORT else 1
     best, least = "", most + 1
@@ -24,7 +24,7 @@ def nearest(word: str, known: Iterable[str]) -> str:
 
 
 def distance(one: str, other: str, limit: int) -> int:
-    """How many letters have to be changed, added, removed or swapped with the next; `limit` if so many or more."""
+    """Return the number of letters to change, add, remove or swap with the next; at most `limit`."""
     while one and other and one[0] == other[0]:
         one, other = one[1:], other[1:]
     while one and other and one[-1] == other[-1]:
@@ -44,14 +44,14 @@ def distance(one: str, other: str, limit: int) -> int:
 
 
 def similar(word: str, known: Iterable[str]) -> str:
-    """A known name that looks like it, though more than a letter or two are different; empty if there is none."""
+    """Return a similar known name that differs in more than two letters; empty if there is none."""
     import difflib  # late: commands start fast
 
     return next(iter(difflib.get_close_matches(word, known, n=1, cutoff=_SIMILAR)), "")
 
 
 def did_you_mean(word: str, known: Iterable[str], cutoff: float = _SIMILAR) -> str:
-    """A line of help with the word of a short list that was most likely meant; empty if there is none."""
+    """Return a line of help with the most similar word of a short list; empty if there is none."""
     import difflib  # late: commands start fast
 
     found = next(iter(difflib.get_close_matches(word, known, n=1, cutoff=cutoff)), "")

@@ -1,8 +1,8 @@
-"""The parameters that every Postfix program evaluates when it starts, and what it dies of (mail_params_init).
+"""Parameters that every Postfix program evaluates at start, and their fatal errors (mail_params_init).
 
-postconf(1) itself does so before -m, -b and -t. Each value is expanded with what is set in main.cf and with the
-defaults that have been evaluated before. Accounts (mail_owner, setgid_group, default_privs) are not looked up: they are
-those of the machine on which Postfix runs, which may be another one.
+postconf(1) evaluates them before -m, -b and -t. Each value is expanded with the settings of main.cf and the previously
+evaluated defaults. Accounts (mail_owner, setgid_group, default_privs) are not looked up, because Postfix may run on
+another machine.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _ALNUM = frozenset("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwx
 
 
 def evaluate(config: Config) -> dict[str, str]:
-    """The values by name; raise `ConfigError` in Postfix's words for the first one that is wrong."""
+    """Return the values by name; raise `ConfigError` with Postfix's message for the first invalid one."""
     return _Evaluation(config).run()
 
 
@@ -140,7 +140,7 @@ class _Evaluation:
 
 
 def _port_problems(text: str) -> Iterator[str]:
-    """What is wrong in a list of `service=port` (postconf(5), known_tcp_ports)."""
+    """Yield the errors in a list of `service=port` (postconf(5), known_tcp_ports)."""
     known: set[str] = set()
     for association in filter(None, text.split(",")):
         *names, port = (words(part, BLANK) for part in f" {association} ".split("="))
@@ -173,7 +173,7 @@ def _is_number(text: str) -> bool:
 
 
 def _complaint(name: str) -> str:
-    """What is wrong with a host name, in the words of valid_hostname(3); empty if nothing is."""
+    """Return the message of valid_hostname(3) for an invalid hostname; empty if it is valid."""
     if not name:
         return "empty hostname"
     shown = name[:_MAX_SHOWN]

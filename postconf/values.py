@@ -1,7 +1,7 @@
-"""Text → typed value, as Postfix's daemons read it: numbers, times, yes and no, lists, TLS words.
+"""Typed values of parameters, as Postfix's daemons read them: numbers, times, booleans, lists, TLS keywords.
 
-Pure functions, free of any notion of where the text comes from. What Postfix refuses raises `BadValue` with Postfix's
-own wording and a remedy. What it refuses later, or only where it is used (a protocol list, a cipher grade), gives None.
+Pure functions, independent of the origin of the text. An invalid value raises `BadValue` with Postfix's message and a
+remedy. A value that Postfix refuses only when it is used (a protocol list, a cipher grade) gives None.
 
 The rules are those of C: strtol(3) takes leading blanks and a sign, and only ASCII counts.
 """
@@ -28,7 +28,7 @@ SYSLOG_FACILITIES = (
 
 
 class BadValue(ValueError):
-    """A value that Postfix's daemons die of. The message is theirs."""
+    """Value that is a fatal error in Postfix's daemons, with their message."""
 
     def __init__(self, message: str, remedy: str) -> None:
         super().__init__(message)
@@ -37,7 +37,7 @@ class BadValue(ValueError):
 
 
 def parse(parameter: Parameter, text: str) -> bool | int | str:
-    """A value by the parameter's kind; times in seconds."""
+    """Return the value by the parameter's kind; times in seconds."""
     if parameter.kind in ("bool", "nbool"):
         return boolean(parameter.name, text)
     if parameter.kind in ("int", "nint", "long"):
@@ -48,7 +48,7 @@ def parse(parameter: Parameter, text: str) -> bool | int | str:
 
 
 def boolean(name: str, text: str) -> bool:
-    """`yes` or `no` in any case."""
+    """Return True for `yes`, False for `no`, in any case."""
     word = _lower(text)
     if word not in ("yes", "no"):
         raise BadValue(f"bad boolean configuration: {name} = {text}", 'specify "yes" or "no"')
@@ -56,7 +56,7 @@ def boolean(name: str, text: str) -> bool:
 
 
 def integer(parameter: Parameter, text: str) -> int:
-    """A decimal number within the parameter's limits."""
+    """Return a decimal number within the parameter's limits."""
     number, rest = _strtol(text)
     largest = LONG_MAX if parameter.kind == "long" else INT_MAX
     if not text or rest or not -largest - 1 <= number <= largest:
@@ -71,7 +71,7 @@ def integer(parameter: Parameter, text: str) -> int:
 
 
 def seconds(parameter: Parameter, text: str) -> int:
-    """A time in seconds. A bare number has the parameter's own unit; what follows the unit's letter is ignored."""
+    """Return a time in seconds. A bare number has the parameter's default unit; text after the unit is ignored."""
     number, rest = _strtol(text)
     scale = SECONDS.get(rest[:1] or parameter.unit, 0)
     too_large = number > INT_MAX or (scale > 1 and number >= INT_MAX // scale)
@@ -89,7 +89,7 @@ def seconds(parameter: Parameter, text: str) -> int:
 
 
 def string(parameter: Parameter, text: str) -> str:
-    """A text whose length in bytes is within the parameter's limits."""
+    """Return a text whose length in bytes is within the parameter's limits."""
     length = len(text.encode("utf-8", "surrogateescape"))
     if parameter.minimum and length < parameter.minimum:
         relation, remedy = f"{length} < {parameter.minimum}", "specify a value, or delete the setting for the default"
@@ -102,7 +102,7 @@ def string(parameter: Parameter, text: str) -> str:
 
 
 def words(text: str, separators: str = LIST_SEPARATORS) -> tuple[str, ...]:
-    """The elements of a list; empty ones don't count."""
+    """Return the non-empty elements of a list."""
     for separator in separators[1:]:
         text = text.replace(separator, separators[0])
     return tuple(word for word in text.split(separators[0]) if word)
@@ -112,7 +112,7 @@ def words(text: str, separators: str = LIST_SEPARATORS) -> tuple[str, ...]:
 
 
 class SecurityLevel(enum.IntEnum):
-    """How much TLS is asked for, in Postfix's own order and numbers (TLS_README, "TLS security levels")."""
+    """TLS security level, in Postfix's order and numbers (TLS_README, "TLS security levels")."""
 
     NONE = 0
     MAY = 1
@@ -126,18 +126,18 @@ class SecurityLevel(enum.IntEnum):
 
     @property
     def word(self) -> str:
-        """The word that stands for it in main.cf."""
+        """Name of the level in main.cf."""
         return "half-dane" if self is SecurityLevel.HALF_DANE else self.name.lower().replace("_", "-")
 
 
 _LEVELS = {level.word: level for level in SecurityLevel if level is not SecurityLevel.HALF_DANE}
 SERVER_LEVELS = ("none", "may", "encrypt", "fingerprint", "verify", "secure")
-"""tlsproxy(8) takes the last three for `encrypt`, with a warning."""
+"""Levels of the server; tlsproxy(8) treats the last three as `encrypt`, with a warning."""
 CLIENT_LEVELS = tuple(_LEVELS)
 
 
 def security_level(text: str, allowed: tuple[str, ...]) -> SecurityLevel | None:
-    """A level by its word, in any case; None where the text is empty: then other parameters decide."""
+    """Return a level by its name, in any case; None for an empty text: then other parameters decide."""
     if not text:
         return None
     if _lower(text) not in allowed:
@@ -146,7 +146,7 @@ def security_level(text: str, allowed: tuple[str, ...]) -> SecurityLevel | None:
 
 
 class CipherGrade(enum.StrEnum):
-    """A grade is the name of a list of ciphers: tls_GRADE_cipherlist."""
+    """Cipher grade: the name of a cipher list, tls_GRADE_cipherlist."""
 
     HIGH = "high"
     MEDIUM = "medium"
@@ -156,7 +156,7 @@ class CipherGrade(enum.StrEnum):
 
 
 def cipher_grade(text: str, *, weak_grades: bool = True) -> CipherGrade | None:
-    """A grade by its word, in any case; None for any other word.
+    """Return a grade by its name, in any case; None for an unknown name.
 
     `weak_grades` are `low` and `export`, which mean `medium` since Postfix 3.8.
     """
@@ -168,14 +168,14 @@ def cipher_grade(text: str, *, weak_grades: bool = True) -> CipherGrade | None:
 
 
 class Grade(NamedTuple):
-    """A cipher grade as it is written, and its meaning; None for a word that Postfix refuses where it uses it."""
+    """Cipher grade as written, and its meaning; None if Postfix refuses the word when it uses it."""
 
     text: str
     grade: CipherGrade | None
 
 
 def cipher_exclusions(text: str) -> tuple[str, ...]:
-    """The ciphers or groups of ciphers of an exclusion list."""
+    """Return the ciphers or groups of ciphers of an exclusion list."""
     return words(text, LIST_SEPARATORS + ":")
 
 
@@ -184,19 +184,19 @@ PROTOCOLS = {"SSLv3": 0x300, "TLSv1": 0x301, "TLSv1.1": 0x302, "TLSv1.2": 0x303,
 
 
 class Protocols(NamedTuple):
-    """What a protocol list leaves: PROTOCOLS without `excluded`, from `minimum` to `maximum` (0: no limit)."""
+    """Enabled protocols of a list: PROTOCOLS without `excluded`, from `minimum` to `maximum` (0: no limit)."""
 
     excluded: frozenset[str] = frozenset()
     minimum: int = 0
     maximum: int = 0
 
 
-@lru_cache(maxsize=100)  # each request of smtp(8) has one
+@lru_cache(maxsize=100)  # each request of smtp(8) contains one
 def protocols(text: str) -> Protocols | None:
-    """A list such as `>=TLSv1.2, !TLSv1.3` or `TLSv1.2 TLSv1.3`; None if Postfix calls it invalid.
+    """Return the meaning of a list such as `>=TLSv1.2, !TLSv1.3` or `TLSv1.2 TLSv1.3`; None if it is invalid.
 
     `>=V` and `<=V` are limits, of which the last ones count; V is a protocol, `None`, or a hexadecimal number. `!NAME`
-    excludes; a bare NAME includes, and then everything not included is excluded. SSLv2 is accepted and means nothing.
+    excludes; a bare NAME includes, and then all other protocols are excluded. SSLv2 is accepted and has no effect.
     """
     included: set[str] = set()
     excluded: set[str] = set()
@@ -221,7 +221,7 @@ def protocols(text: str) -> Protocols | None:
 
 
 class ProtocolList(NamedTuple):
-    """A protocol list as it is written, and its meaning; None for one that Postfix refuses where it uses it."""
+    """Protocol list as written, and its meaning; None if Postfix refuses the list when it uses it."""
 
     text: str
     allowed: Protocols | None
@@ -241,7 +241,7 @@ def _protocol_version(text: str) -> int | None:
 
 
 def _lower(text: str) -> str:
-    """ASCII only, like strcasecmp(3) in the C locale: `str.lower` makes `k` of the Kelvin sign."""
+    """Fold ASCII only, like strcasecmp(3) in the C locale: `str.lower` converts the Kelvin sign to `k`."""
     return text.translate(_LOWER)
 
 
@@ -249,7 +249,7 @@ _LOWER = {ord(letter): letter.lower() for letter in "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
 def _strtol(text: str, base: int = 10) -> tuple[int, str]:
-    """The number that a text begins with, and the rest of the text; (0, text) if there is none."""
+    """Return the number that a text begins with, and the rest of the text; (0, text) if there is none."""
     start = text.lstrip(SPACE)
     digits = start[1:] if start.startswith(("+", "-")) else start
     if base == 16 and digits[:2] in ("0x", "0X") and digits[2:3] and digits[2] in _DIGITS[16]:
@@ -263,7 +263,7 @@ def _strtol(text: str, base: int = 10) -> tuple[int, str]:
 
 
 def _strtoul(text: str, base: int) -> tuple[int, str]:
-    """Like strtoul(3): a minus sign wraps around."""
+    """Read a number like strtoul(3): a minus sign wraps around."""
     number, rest = _strtol(text, base)
     return (number % 2**64 if -(2**64) < number < 0 else abs(number)), rest
 

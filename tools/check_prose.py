@@ -1,9 +1,9 @@
-"""The words of docstrings, comments and documentation: what CONTRIBUTING.md asks of them, as far as a program can tell.
+"""Prose checker for docstrings, comments and documents: banned words, and first words of docstrings (CONTRIBUTING.md).
 
     tools/check_prose.py            report every line, and fail if a file has more than prose-baseline.tsv allows
-    tools/check_prose.py --update   write the baseline anew; it may only shrink
+    tools/check_prose.py --update   rewrite the baseline; it may only shrink
 
-The baseline names the files that were written before the rules. A file that is not in it must be clean.
+The baseline has the files that are older than the rules, with their number of lines. All other files must be clean.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Make the modules in maps/native from declarations in C.
+"""Generator of the modules in maps/native from C declarations.
 
     python tools/make_bindings.py maps/native
 

@@ -1,10 +1,10 @@
-"""Make the tables in postconf/data from a collection of facts about Postfix's parameters.
+"""Generator of the tables in postconf/data from a collection of facts about Postfix's parameters.
 
     python tools/make_catalogue.py FACTS.json postconf/data
 
 FACTS.json describes every built-in parameter of a number of Postfix releases: kind, limits, default per range of
 releases, and who reads it. The tables are plain text, one record per line, so that a difference between two
-releases can be seen with grep and a change of the facts in a diff. `postconf/catalogue.py` says how they are read.
+releases can be seen with grep and a change of the facts in a diff. `postconf/catalogue.py` reads them.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Json = dict[str, Any]
 Row = tuple[str, ...]
 
 ADVICE = {
-    # Postfix says these in other words than its usual `specify "NAME"`.
+    # Advice that differs from Postfix's usual `specify "NAME"`.
     "lmtp_enforce_tls": "lmtp_tls_security_level",
     "smtpd_tls_dh1024_param_file": "do not specify (leave at default)",
     "smtpd_tls_eecdh_grade": "do not specify (leave at default)",
@@ -31,7 +31,7 @@ ADVICE = {
 UNLISTED_DEPRECATED = [{"name": "deleted-test-only", "warned_since": "3.9.0", "instead": []}]
 
 EARLIER_MINIMUM = {
-    # The facts have the limits of the newest release; before, and in the release named, these had to be non-empty.
+    # The facts have the limits of the newest release. Up to the named release, these values had to be non-empty.
     "tls_low_cipherlist": "3.7.22",
     "tls_export_cipherlist": "3.7.22",
     "tls_eecdh_auto_curves": "3.7.11",
@@ -41,19 +41,19 @@ EARLIER_MINIMUM = {
 
 BEFORE_FIRST = "3.5.0"
 BEFORE = [
-    # mail_params.h of 3.4.13 and 3.5.0, for those who upgrade from the branch before the catalogue.
+    # mail_params.h of 3.4.13 and 3.5.0, for upgrades from the branch before the catalogue.
     ("info_log_address_format", "", "{external}"),
     ("maillog_file_rotate_suffix", "{%Y%m%d-%H%M%S}", "{%Y%M%d-%H%M%S}"),
     ("milter_connect_macros", "{j {daemon_name} {daemon_addr} v}", "{j {daemon_name} {daemon_addr} v _}"),
 ]
-"""What the first release of the catalogue's oldest branch has otherwise than the branch before."""
+"""Changes in the first release of the catalogue's oldest branch."""
 
 ENVIRONMENT_KINDS = ("computed", "adhoc")
-"""Their recorded defaults are those of the machine that recorded them."""
+"""Kinds whose recorded defaults depend on the recording machine."""
 
 
 def branch(release: str) -> str:
-    """3.7.11 -> 3.7 and 3.12-20260821 -> 3.12."""
+    """Return the branch of a release: 3.7 for 3.7.11, 3.12 for 3.12-20260821."""
     return ".".join(release.partition("-")[0].split(".")[:2])
 
 
@@ -67,7 +67,7 @@ def in_ranges(ranges: list[Json], releases: list[str], field: str) -> dict[str, 
 
 
 def parameter_rows(parameter: Json, releases: list[str]) -> list[Row]:
-    """One row for each run of releases in which kind, minimum and default are the same."""
+    """Return one row for each run of releases in which kind, minimum and default are the same."""
     defaults = in_ranges(parameter["default"], releases, "value")
     kinds = in_ranges(parameter.get("kind_history", []), releases, "kind")
     role = parameter.get("tlsproxy_role", "")
@@ -127,7 +127,7 @@ def deprecated_rows(facts: Json) -> list[Row]:
 
 
 def release_rows(facts: Json) -> list[Row]:
-    """Upstream's releases, oldest first; then other builds of them, which differ in some defaults."""
+    """Return upstream's releases, oldest first, then other builds of them, which differ in some defaults."""
     upstream: list[Row] = [(entry["version"], "") for entry in facts["versions"]]
     return upstream + [(build["version"], build["compared_with"]) for build in facts["debian"]]
 
@@ -141,7 +141,7 @@ def build_rows(facts: Json) -> list[Row]:
 
 
 def patch_rows(facts: Json) -> list[Row]:
-    """What a patch release changed within its branch, before and after; an empty cell is no parameter."""
+    """Return the changes of patch releases within a branch, before and after; an empty cell means no parameter."""
     rows = [
         (change["release"], parameter["name"], cell(change["before"]), cell(change["after"]))
         for parameter in facts["parameters"]
@@ -153,7 +153,7 @@ def patch_rows(facts: Json) -> list[Row]:
 
 
 def reference_rows(texts: list[str]) -> list[Row]:
-    """The references ${…} in texts, and in what these hold, parsed (`postconf.syntax.references`)."""
+    """Return the references ${…} in texts, nested ones included, parsed (`postconf.syntax.references`)."""
     rows: dict[str, Row] = {}
     todo = list(texts)
     while todo:
@@ -176,7 +176,7 @@ def reference_rows(texts: list[str]) -> list[Row]:
 
 
 def cell(text: str | None) -> str:
-    """An empty text is another thing than none."""
+    """Return the text of a cell; an empty text differs from None."""
     return "" if text is None else f"{{{text}}}"
 
 

@@ -1,4 +1,4 @@
-"""Write docs/parameter-kinds.md from the table of kinds. A test says when that is to be done again."""
+"""Generator of docs/parameter-kinds.md from the table of kinds. A test fails when the page is outdated."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ the default's parameter; names in smtpd_restriction_classes are restriction list
 
 
 def kinds(catalogue: Release) -> dict[str, Kind]:
-    """Parameter → its kind, in the order of the catalogue."""
+    """Return the kind of each parameter, in the order of the catalogue."""
     return {name: kind for name in catalogue.kinds if (kind := kind_of(name, catalogue))}
 
 
 def page() -> str:
-    """The text of the page."""
+    """Return the text of the page."""
     every: dict[str, Kind] = {}
     counts = {}
     for name in upstream_releases():

@@ -1,7 +1,7 @@
-"""Make docs/log-lines.md: the lines of its own that the daemon can write, with what they mean and what to do.
+"""Generator of docs/log-lines.md: each log line of the daemon's own, with its meaning and a remedy.
 
-The messages are read from the code. tools/log-lines.toml says what each means, or that it is one of Postfix's.
-With --list the messages that nothing explains are printed.
+The messages come from the code. tools/log-lines.toml has the meaning of each, or marks it as one of Postfix's.
+With --list it prints the messages without an entry.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ page has the lines that only this daemon writes, by alphabet. `…` stands for w
 
 
 def templates() -> Iterator[str]:
-    """Yield each message of the code, with `…` for what is filled in."""
+    """Yield each message of the code, with `…` for inserted values."""
     for source in SOURCES:
         path = ROOT / source
         for file in sorted(path.rglob("*.py")) if path.is_dir() else [path]:
@@ -57,7 +57,7 @@ def template(node: ast.expr) -> str | None:
 
 
 def page(explained: dict[str, dict[str, str]]) -> str:
-    """Return the page."""
+    """Return the text of the page."""
     parts = [_INTRODUCTION]
     for text, entry in sorted(explained.items(), key=lambda item: item[0].lstrip("…: ").lower()):
         parts.append(f"### `{text}`\n\n{entry['means']}\n\n**What to do:** {entry['do']}\n\n")
@@ -65,7 +65,7 @@ def page(explained: dict[str, dict[str, str]]) -> str:
 
 
 def main(arguments: list[str]) -> int:
-    """Write the page, or list what is not explained; return the exit status."""
+    """Write the page, or list messages without an entry; return the exit status."""
     meanings = tomllib.loads(MEANINGS.read_text())
     known = {*meanings["ours"], *meanings["postfix"]}
     missing = sorted(set(templates()) - known)

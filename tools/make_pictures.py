@@ -1,4 +1,4 @@
-"""Make the pictures in docs/images: what commands print on a terminal, as SVG in which text stays text."""
+"""Generator of the pictures in docs/images: terminal output of commands, as SVG with selectable text."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ PICTURES = {
 }
 _WIDTH = 110
 _FONTS = re.compile(r"@font-face \{.*?\}\s*", re.DOTALL)
-"""Rich names fonts on a server; the reader's own do as well."""
+"""Font references that Rich inserts; the reader's fonts suffice."""
 
 
 def main() -> None:
-    """Run the commands of the environment that this program runs in, and write the pictures."""
+    """Run the commands of this environment, and write the pictures."""
     for name, command in PICTURES.items():
         with Path(os.devnull).open("w") as nowhere:
             console = Console(record=True, width=_WIDTH, file=nowhere, force_terminal=True)
@@ -36,7 +36,7 @@ def main() -> None:
 
 
 def on_terminal(command: str) -> str:
-    """Return what a command prints where it sees a terminal."""
+    """Return the output of a command on a terminal."""
     program, *arguments = shlex.split(command)
     ours, theirs = pty.openpty()
     run = subprocess.Popen([Path(sys.executable).parent / program, *arguments], cwd=ROOT, stdout=theirs)  # noqa: S603

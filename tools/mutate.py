@@ -1,8 +1,8 @@
-"""Mutation testing of the verdict: each line that decides is broken on purpose, and a test has to notice.
+"""Mutation testing of certificate verification: a change in each deciding line must make a test fail.
 
 A mutant is one change in one module of `MODULES`. It is killed when a test of `TESTS` fails or takes too long. Each
-runs in a process of its own, forked from one that has collected the tests. What survives is shown. Survivors that mean
-the same as the original are listed with their reason in `EQUIVALENT`, by module, line and change.
+runs in its own process, forked from one that has collected the tests. Survivors are printed. `EQUIVALENT` lists the
+ones that are equivalent to the original, by module, line and change, with the reason.
 
     tools/mutate.py [MODULE …]
 """
@@ -38,7 +38,7 @@ MODULES = {
     "openssl.paths": (_CERTIFICATES, _VERDICT),
     "client.policy": ("test_session_policy",),
 }
-"""The modules that decide, and the files of tests that have to notice."""
+"""Modules to mutate, and the test files that have to fail."""
 PATIENCE = 60
 """Seconds of CPU time that a run of the tests may take: on a busy machine no mutant counts as killed for that."""
 
@@ -103,7 +103,7 @@ EQUIVALENT: dict[str, dict[str, str]] = {
         "lib.sk_X509_free(stack) (call left out)": FREED,
     },
 }
-"""Survivors that can't be told from the original, by what the line says and what was changed: why."""
+"""Reasons for equivalent survivors, by the line and the change."""
 
 
 class Mutant(NamedTuple):
@@ -138,7 +138,7 @@ _OPERATORS: dict[type[ast.operator], type[ast.operator]] = {
 
 
 def _variants(node: ast.AST) -> Iterator[tuple[str, ast.AST | None]]:
-    """Yield what could stand in a node's place; None for a statement that is left out."""
+    """Yield replacements of a node; None for a removed statement."""
     match node:
         case ast.Compare(ops=[operator]):
             for other in _COMPARISONS.get(type(operator), ()):
@@ -188,7 +188,7 @@ def _with(node: ast.AST, **fields: object) -> ast.AST:
 
 
 class _Change(ast.NodeTransformer):
-    """Puts something else in the place of one node."""
+    """Replaces one node."""
 
     def __init__(self, wanted: ast.AST, instead: ast.AST | None) -> None:
         self._wanted = wanted
@@ -224,7 +224,7 @@ def mutants(module: str) -> Iterator[Mutant]:
 
 
 def _annotated(owner: ast.AST) -> Iterator[ast.AST]:
-    """Yield the nodes inside of idle, which do nothing."""
+    """Yield the nodes inside annotations, which have no effect."""
     for name in ("annotation", "returns"):
         annotation = getattr(owner, name, None)
         if isinstance(annotation, ast.AST):
@@ -266,7 +266,7 @@ def _collect(files: Sequence[str]) -> list[Any]:
 
 
 def _take_over(old: Any, new: Any) -> None:
-    """Let what is there do what its mutant does; who refers to it notices nothing."""
+    """Give an existing object the behaviour of its mutant, so that references to it stay valid."""
     if isinstance(old, FunctionType) and isinstance(new, FunctionType):
         old.__code__, old.__defaults__, old.__kwdefaults__ = new.__code__, new.__defaults__, new.__kwdefaults__
     elif isinstance(old, property):
@@ -306,7 +306,7 @@ def _passes(item: Any) -> bool:
 
 
 def survives(items: Sequence[Any], mutant: Mutant | None) -> bool:
-    """Run tests in a process of their own, up to the first that fails; True if all of them pass."""
+    """Run tests in a separate process up to the first failure; return True if all pass."""
     child = os.fork()
     if child == 0:
         status = 1
@@ -328,7 +328,7 @@ _KEYS = ("rsa512", "rsa768", "rsa918", "rsa920", "rsa1000", "rsa1024", "rsa2048"
 
 
 def prepare() -> None:
-    """Make what no mutant changes, once for all runs."""
+    """Prepare data that no mutant changes, once for all runs."""
     os.chdir(ROOT)
     sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
     from hypothesis import settings
@@ -341,7 +341,7 @@ def prepare() -> None:
 
 
 def main(wanted: Sequence[str]) -> int:
-    """Try all mutants of the wanted modules; return 1 if one survives that nothing explains."""
+    """Try all mutants of the wanted modules; return 1 for a survivor that is not in `EQUIVALENT`."""
     prepare()
     total = killed = explained = 0
     for module in wanted or MODULES:

@@ -55,7 +55,7 @@ class Usage:
 
 
 def usage_text(program: str) -> str:
-    """The text of a usage error."""
+    """Return the text of a usage error."""
     return _USAGE.format(program)
 
 

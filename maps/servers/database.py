@@ -49,7 +49,7 @@ class Parameters:
                 raise TableError(error.message) from error
 
     def text(self, name: str, default: str = "", *, needed: bool = False) -> str:
-        """The value of a parameter; with `needed` an empty one is a `TableError`."""
+        """Return the value of a parameter; with `needed` an empty one is a `TableError`."""
         value = self._value(name)
         if value is None:
             value = default
@@ -58,7 +58,7 @@ class Parameters:
         return value
 
     def number(self, name: str, default: int, least: int = 0) -> int:
-        """The value of a parameter that is a number; raises `TableError`."""
+        """Return the value of a parameter that is a number; raises `TableError`."""
         value = self.text(name, str(default))
         try:
             number = int(value)
@@ -69,7 +69,7 @@ class Parameters:
         return number
 
     def flag(self, name: str, default: bool) -> bool:
-        """The value of a parameter that is yes or no; raises `TableError`."""
+        """Return the value of a parameter that is yes or no; raises `TableError`."""
         value = self.text(name, "yes" if default else "no")
         if value.lower() not in ("yes", "no"):
             raise self._bad("boolean configuration", name, value)

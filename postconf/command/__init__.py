@@ -1,1 +1,1 @@
-"""The command tlsproxy-postconf, which answers as postconf(1) does."""
+"""Command tlsproxy-postconf, which behaves like postconf(1)."""

@@ -1,4 +1,4 @@
-"""tlsproxy-postconf: postconf(1) for machines without Postfix. Here its parts are put together."""
+"""tlsproxy-postconf: postconf(1) for machines without Postfix (entry point)."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ TABLE_TYPES = (
     *("pcre", "pgsql", "pipemap", "proxy", "randmap", "regexp", "socketmap", "sqlite", "static", "tcp", "texthash"),
     *("unionmap", "unix"),
 )
-"""What the package `maps` has drivers for, which is above this one."""
+"""Table types with a driver in `maps`, a package that this one can't import."""
 
 
 class Command:
-    """One run of the command: its output, its diagnostics."""
+    """One run of the command, with its output and diagnostics."""
 
     def __init__(self, program: str, arguments: list[str], host: Host | None = None) -> None:
-        """`program` is what diagnostics begin with; `host` stands for the machine."""
+        """`program`: first word of diagnostics; `host`: the machine on which defaults depend."""
         self.program = program
         self.arguments = arguments
         self.host = host
@@ -54,7 +54,7 @@ class Command:
         self._failure: OSError | None = None
 
     def run(self) -> int:
-        """Do what the arguments say; return the exit status."""
+        """Execute the command line; return the exit status."""
         try:
             return self._run()
         except BadOption as error:
@@ -67,7 +67,7 @@ class Command:
         return 1
 
     def print(self, line: str) -> None:
-        """Print a line; it is written with others, before a diagnostic or when the command ends."""
+        """Buffer a line of output until a diagnostic or the end of the command."""
         self.output.append(line)
 
     def flush(self) -> None:
@@ -80,7 +80,7 @@ class Command:
         self._stream.write(b"".join(encode(f"{line}\n") for line in lines))
 
     def warn(self, text: str) -> None:
-        """Warn at once."""
+        """Write a warning immediately."""
         self._say(f"warning: {text}")
 
     def _say(self, text: str) -> None:
@@ -90,7 +90,7 @@ class Command:
         self.diagnose(bytes(byte if 32 <= byte < 127 else 63 for byte in data) + b"\n")
 
     def end(self, status: int) -> int:
-        """Write what is left; return the exit status. Raise `BrokenPipeError`."""
+        """Write buffered output; return the exit status. Raise `BrokenPipeError`."""
         self._try(self.flush)
         if self._failure is None:
             return status
@@ -102,7 +102,7 @@ class Command:
         self._stream.write_blocks()
 
     def _try(self, write: Callable[[], None]) -> None:
-        """Write output; that it could not be written is said when the command ends. Raise `BrokenPipeError`."""
+        """Write output; a failure is reported at the end of the command. Raise `BrokenPipeError`."""
         try:
             write()
         except BrokenPipeError:
@@ -111,7 +111,7 @@ class Command:
             self._failure = self._failure or error
 
     def diagnose(self, line: bytes) -> None:
-        """Write a line of diagnostics; a full disk has no room for it. Raise `BrokenPipeError`."""
+        """Write a line of diagnostics, and ignore a full disk. Raise `BrokenPipeError`."""
         try:
             sys.stderr.buffer.write(line)
             sys.stderr.buffer.flush()
@@ -180,7 +180,7 @@ class Command:
         return Listing(usage, config, self.print, self.warn, lambda: self._try(self.flush))
 
     def _run_bounce(self, usage: Usage, version: str) -> None:
-        """Let bounce(8) answer -b and -t: it has the templates."""
+        """Execute bounce(8) for -b and -t, because it has the templates."""
         from ..startup_parameters import evaluate
 
         if len(usage.operands) > 1:
@@ -227,7 +227,7 @@ class Command:
         )
 
     def _hint_at_names(self, assignments: list[str], release: Release) -> None:
-        """Warn a person at a terminal of names that look like a mistake; what scripts see stays postconf(1)'s."""
+        """Warn of probably misspelled names at a terminal only, so that scripts see the output of postconf(1)."""
         from ..spelling import nearest
 
         for assignment in assignments:
@@ -243,7 +243,7 @@ class Command:
         self.output += report(options, usage, config, listed=listed, is_known=names.is_known, warn=self.warn)
 
     def _load(self, usage: Usage, version: str, *, master_first: bool) -> Config:
-        """Read the files in the order in which the mode has them, and what is missing as the mode takes it."""
+        """Read the files in the order of the mode, which also decides on missing files."""
         directory = _directory(usage)
         path = DEFAULT_DIRECTORY if directory is None else directory
         master = self._read_master(path, required=True) if master_first else None
@@ -280,7 +280,7 @@ class Command:
     def _config(self, directory: str, version: str, main: dict[str, Setting], master: Master) -> Config:
         config = Config(directory, _release(version), main, master, host=self.host)
         config.warn = self.warn
-        config.process["process_name"] = "postconf"  # whose answers these are
+        config.process["process_name"] = "postconf"  # as in postconf(1)
         return config
 
     def _read_master(self, directory: str, *, required: bool) -> Master:
@@ -298,7 +298,7 @@ class Command:
 
 
 def _see_as(config: Config, text: str) -> None:
-    """Put the -o settings of a service over those of main.cf."""
+    """Apply the -o settings of a service to those of main.cf."""
     view = service_named(config, text)
     service = view.service
     config.main.update(config.master.settings.get(service.key, {}))
@@ -317,7 +317,7 @@ def _completed() -> list[Option]:
 
 
 def _directory(usage: Usage) -> str | None:
-    """The configuration directory that was asked for."""
+    """Return the configuration directory of the command line."""
     return os.environ.get("MAIL_CONFIG") if usage.directory is None else usage.directory
 
 

@@ -1,4 +1,4 @@
-"""How postconf(1) prints what it has found: folding, white space, columns and braces. Pure text."""
+"""Output format of postconf(1): folding, white space, columns and braces. Pure functions."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ _COLUMNS = (0, 11, 17, 25, 33, 41, 49, 57)
 
 
 def width(text: str) -> int:
-    """The number of bytes that text takes."""
+    """Return the length of a text in bytes."""
     return len(text) if text.isascii() else len(encode(text))
 
 
 def words(text: str) -> list[str]:
-    """Split at white space of the kind that output squeezes."""
+    """Split at the white space that output squeezes."""
     for blank in BLANK[1:]:
         text = text.replace(blank, " ")
     return [word for word in text.split(" ") if word]
@@ -47,14 +47,14 @@ def fold(text: str, *, folded: bool) -> str:
 
 
 def assignment(name: str, value: str, *, names: bool, values: bool, folded: bool) -> str:
-    """One parameter as `name = value`, or one half of it."""
+    """Return a parameter as `name = value`, or one half of it."""
     if not values:
         return fold(name, folded=folded)
     return fold(f"{name} = {value}" if names else value, folded=folded)
 
 
 def columns(fields: list[str]) -> str:
-    """The fields of a service in columns."""
+    """Return the fields of a service in columns."""
     line = ""
     for field, column in zip(fields, _COLUMNS, strict=True):
         if column:
@@ -64,24 +64,24 @@ def columns(fields: list[str]) -> str:
 
 
 def entry(service: Service, *, folded: bool, expand: Callable[[str], str] | None = None) -> str:
-    """One service of master.cf, its fields in columns (-M)."""
+    """Return one service of master.cf, its fields in columns (-M)."""
     line = columns(service.fields)
     return line + _arguments(service.arguments, width(line), folded=folded, extra=3, expand=expand)
 
 
 def fields_and_arguments(service: Service, *, expand: Callable[[str], str] | None = None) -> str:
-    """One service of master.cf with single blanks between its parts (-M -j)."""
+    """Return one service of master.cf with single blanks between its parts (-M -j)."""
     return " ".join(service.fields) + _arguments(service.arguments, _WIDTH, folded=False, extra=3, expand=expand)
 
 
 def field_start(name: str, value: str) -> str:
-    """What stands in front of a field (-F): a long value begins a line of its own, asked to fold or not."""
+    """Return the text before a field (-F); a long value begins on its own line, with or without folding."""
     start = f"{name} = "
     return f"{start}\n{_INDENT}" if width(start) + width(value) > _WIDTH else start
 
 
 def field_value(service: Service, field: str, *, start: int, folded: bool, expand: Callable[[str], str] | None) -> str:
-    """A field of a service (-F); `start` is the column at which it is printed."""
+    """Return a field of a service (-F); `start` is the column at which it is printed."""
     value = service.fields[FIELDS.index(field)]
     if field != "command":
         return value
@@ -96,10 +96,10 @@ def _arguments(
     extra: int,
     expand: Callable[[str], str] | None,
 ) -> str:
-    """Print arguments behind something that ends at `column`.
+    """Format arguments after a text that ends at `column`.
 
-    `extra` is what a value's width counts besides its bytes. Two quirks: up to column 4 no blank is put in front, and
-    the first argument that is no option is printed without the braces that it needs.
+    `extra`: added to the length of a value in bytes. Two quirks of Postfix: up to column 4 there is no leading blank,
+    and the first operand is printed without the braces that it needs.
     """
     out: list[str] = []
     options = True

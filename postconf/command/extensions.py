@@ -1,4 +1,4 @@
-"""The options that tlsproxy-postconf has beyond those of postconf(1) (`help.OWN`). All begin with two dashes."""
+"""Options of tlsproxy-postconf that postconf(1) does not have (`help.OWN`). All begin with two dashes."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ _CLOSE = 0.7
 
 
 def take(arguments: list[str]) -> tuple[dict[str, str], list[str]]:
-    """Take our own options out of the arguments; return them (a flag's value is its name) and the others.
+    """Remove our own options from the arguments; return them (a flag's value is its name) and the others.
 
-    Raise `ConfigError` for one that misses its value, or is misspelled.
+    Raise `ConfigError` for a missing value or a misspelled option.
     """
     taken: dict[str, str] = {}
     rest: list[str] = []
@@ -42,7 +42,7 @@ def take(arguments: list[str]) -> tuple[dict[str, str], list[str]]:
             taken[name] = name
         else:
             hint = did_you_mean(argument, [f"--{each}" for each in (*FLAGS, *WITH_VALUE)], _CLOSE)
-            if hint:  # any other one is for postconf(1) to refuse
+            if hint:  # postconf(1) refuses any other one
                 raise ConfigError(f"unrecognized option {argument} ({hint})")
             rest.append(argument)
     return taken, rest
@@ -72,7 +72,7 @@ def report(
     is_known: Callable[[str], bool],
     warn: Callable[[str], None],
 ) -> list[str]:
-    """The lines that --json or --origin print; `listed` are the names that a listing without names would show.
+    """Return the lines of --json or --origin; `listed`: the names of a listing without names.
 
     Raise `ConfigError` for a service that does not exist.
     """
@@ -99,7 +99,7 @@ def report(
 
 
 def _matching(usage: Usage, config: Config, warn: Callable[[str], None]) -> list[ServiceView]:
-    """The services that the operands select, in the order of master.cf."""
+    """Return the services that the operands select, in the order of master.cf."""
     patterns = {}
     for text in usage.operands or [ANY]:
         pattern = parse_pattern(text, 1, 2)
@@ -132,7 +132,7 @@ def service_named(config: Config, text: str) -> ServiceView:
 
 
 def _read_by(view: ServiceView) -> list[str]:
-    """What the service's program reads, by the catalogue, and what is set for it in master.cf."""
+    """Return the parameters that the service's program reads (catalogue), and its settings in master.cf."""
     release, service = view.release, view.service
     program = service.command.rpartition("/")[2]
     settings = view.config.master.settings.get(service.key, {})

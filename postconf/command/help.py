@@ -1,4 +1,4 @@
-"""The help of tlsproxy-postconf: postconf(1)'s options, and those that it has beyond them."""
+"""Help text of tlsproxy-postconf: the options of postconf(1), and its own."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ _EXAMPLES = """\
 
 
 def text() -> str:
-    """Return what --help prints."""
+    """Return the text of --help."""
     return help_text(
         f"{PROGRAM} [option ...] [name ... | name=value ...]",
         "postconf(1) for machines without Postfix: print and change main.cf and master.cf.",

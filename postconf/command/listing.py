@@ -1,6 +1,6 @@
-"""What postconf(1) lists: parameters of main.cf, and services of master.cf with their fields and settings.
+"""Listings of postconf(1): parameters of main.cf, and services of master.cf with their fields and settings.
 
-Here is decided what is shown, and in which order; `display` and `streaming` know how.
+This module selects and orders the items; `display` and `streaming` format them.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Listing:
         warn: Callable[[str], None],
         flush: Callable[[], None],
     ) -> None:
-        """`show` takes lines, `warn` takes warnings about the configuration; `flush` writes the lines so far."""
+        """`show`: receives lines; `warn`: receives warnings about the configuration; `flush`: writes buffered lines."""
         self._usage = usage
         self._config = config
         self._show = show
@@ -44,7 +44,7 @@ class Listing:
         self._names = Names(config, warn, quiet="q" in usage, flush=flush)
 
     def parameters(self) -> None:
-        """List parameters: those that were asked for, or all of the chosen classes."""
+        """List the named parameters, or all of the selected classes."""
         usage, names = self._usage, self._names
         if "d" not in usage:
             names.register_user_names()
@@ -59,7 +59,7 @@ class Listing:
     def services(self) -> None:
         """List services (-M), their fields (-F) or their settings (-P, -PP)."""
         usage, names, config = self._usage, self._names, self._config
-        # The read-only names of a name space are removed, the name space stays.
+        # Removes the read-only names, not their name space.
         with_settings = {id(service) for service in config.master.services if service.shared}
         names.register_user_names()
         mode = next(letter for letter in "MFP" if letter in usage)
@@ -95,7 +95,7 @@ class Listing:
         self._show_assignment(name, value or "")
 
     def _show_service(self, mode: str, service: Service, pattern: tuple[str, ...]) -> bool:
-        """Show what a pattern selects of a service; say whether that was anything."""
+        """Show the items of a service that a pattern selects; return True if there are any."""
         view = next(each for each in self._config.services() if each.service is service)
         expander = (lambda value: self._expand(value, view.lookup)) if "x" in self._usage else None
         if mode == "M":
@@ -122,7 +122,7 @@ class Listing:
         return found or pattern == ANY
 
     def _settings(self, service: Service, pattern: str) -> list[str]:
-        """The names that are of interest in a service, in order."""
+        """Return the parameter names to show for a service, in order."""
         names = set(service.shared)
         if "PP" in self._usage:
             if pattern == ANY:
@@ -168,7 +168,7 @@ class Listing:
 
 
 def selected(names: Names, usage: Usage) -> list[str]:
-    """The names that a full listing shows, in order."""
+    """Return the names of a full listing, in order."""
     config = names.config
     chosen: set[str] = set()
     for name in [*config.release.defaults, *names.services]:

@@ -1,4 +1,4 @@
-"""Command lines by the rules of getopt(3): bundled letters, values, `--`, and its words about mistakes."""
+"""Command lines by the rules of getopt(3): bundled letters, values, `--`, and its error messages."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ if TYPE_CHECKING:
 
 
 class BadOption(Exception):
-    """What getopt(3) says of an option; the usage follows."""
+    """Invalid option, with the message of getopt(3); the usage text follows."""
 
 
 def options(arguments: list[str], known: str) -> Iterator[tuple[str, str]]:
-    """Take options off the front of `arguments`, and yield letter and value ("" where none belongs to it).
+    """Remove leading options from `arguments`; yield letter and value ("" for an option without one).
 
-    `known` has the letters, with a colon behind those that take a value. Raises `BadOption` when it comes to one.
+    `known`: the letters, each with a colon if it takes a value. Raises `BadOption`.
     """
     while arguments and arguments[0].startswith("-") and arguments[0] != "-":
         bundle = arguments.pop(0)

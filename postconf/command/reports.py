@@ -1,4 +1,4 @@
-"""A configuration as data for other programs: values, and where each of them comes from (`--json`)."""
+"""Configuration as JSON (`--json`): values and their origins."""
 
 from __future__ import annotations
 
@@ -19,21 +19,20 @@ Json = dict[str, object]
 
 
 def parameters(view: View, names: Iterable[str], *, chains: bool = False) -> Json:
-    """Return name → its value, its text as written, and the place of that; the same for all that it refers to.
+    """Return value, text and place of each name, and the same for all its references.
 
-    `chains`: True if each gets a list besides, of how it gets its value (the lines of --origin). Raise KeyError for an
-    unknown name.
+    `chains`: True to add the steps of --origin as a list. Raise KeyError for an unknown name.
     """
     return {name: _parameter(view, name) | (_chain(view, name) if chains else {}) for name in names}
 
 
 def services(views: Iterable[ServiceView]) -> list[Json]:
-    """The entries of master.cf: fields, arguments and -o settings, with their places."""
+    """Return the entries of master.cf: fields, arguments and -o settings, with their places."""
     return [_service(view) for view in views]
 
 
 def text(report: Json | list[Json]) -> str:
-    """The report as it is printed. Bytes that are not UTF-8 are lone surrogates, as in Python's own file names."""
+    """Return the printed report. Bytes that are not UTF-8 are lone surrogates, as in Python's file names."""
     return json.dumps(report, indent=2)
 
 

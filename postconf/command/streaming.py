@@ -1,4 +1,4 @@
-"""postconf(1)'s streaming JSON (-j, since Postfix 3.11): an object a line, values as they are, byte for byte."""
+"""Streaming JSON of postconf(1) (-j, since Postfix 3.11): one object per line, with unchanged values."""
 
 from __future__ import annotations
 
@@ -7,5 +7,5 @@ _ESCAPES = str.maketrans({chr(code): f"\\u{code:04X}" for code in (*range(1, 32)
 
 
 def object_line(name: str, value: str) -> str:
-    """One name with its value."""
+    """Return one name with its value."""
     return f'{{"{name.translate(_ESCAPES)}": "{value.translate(_ESCAPES)}"}}'

@@ -1,4 +1,4 @@
-"""The command line of postconf(1): what may stand with what, and the words that say so."""
+"""Command line of postconf(1): valid combinations of options, and the error messages."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ if TYPE_CHECKING:
 
     from ..catalogue import Release
 
-# Options with a value have a colon behind them.
+# A colon follows each option with a value.
 _OPTIONS = "aAbc:C:deEfFhHlmMno:pPtT:vxX#"
-# In the order in which postconf(1) lists them.
+# The order of postconf(1)'s messages.
 _ORDER = ("a", "A", "b", "C", *"defFhHjlmMnopPtTxX#", "PP")
 _MODES = "aAblmtpTMFP"
-# Pairs of these contradict each other; the first group that has one is told.
+# Mutually exclusive options; the first group with a conflict is reported.
 _EXCLUSIVE: tuple[Collection[str], ...] = ("denX#", "feX#", "xeX#", "odeX#", "heX#H")
-# Main modes and what may stand with them.
+# Main modes, and the options that each of them accepts.
 _COMPANIONS: dict[str, Collection[str]] = {
     **dict.fromkeys("aAblmTt", ""),
     "p": "eX#fhxdnoHj",
@@ -41,7 +41,7 @@ _USAGE = (
 
 
 class _Dialect:
-    """What a release takes."""
+    """Options of one release."""
 
     def __init__(self, release: Release) -> None:
         self.has_json = release.since("3.11")
@@ -58,9 +58,9 @@ class _Dialect:
 
 
 class Usage:
-    """A command line that makes sense.
+    """Valid command line.
 
-    `flags` are the options given (`PP` for a second -P), `operands` what follows them.
+    `flags`: the given options (`PP` for a second -P); `operands`: the arguments after them.
     """
 
     def __init__(self) -> None:
@@ -76,7 +76,7 @@ class Usage:
 
 
 def usage_text(program: str, release: Release) -> str:
-    """The text of a usage error."""
+    """Return the text of a usage error."""
     return _USAGE.format(program, "[-j (streaming JSON) ] " if _Dialect(release).has_json else "")
 
 

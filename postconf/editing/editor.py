@@ -1,10 +1,10 @@
-"""Edit main.cf and master.cf: as postconf(1) does with -e, -X and -#, and for programs.
+"""Editing of main.cf and master.cf, for programs and for postconf(1)'s options -e, -X and -#.
 
     with postconf.edit_main("/etc/postfix") as main:
         main.set("smtpd_tls_security_level", "may")
         main.comment_out("smtpd_use_tls")
 
-Files are replaced as a whole, when all went well, and nobody else edits meanwhile (`atomic_file`).
+Files are replaced as a whole if there was no error, and are locked against other editors (`atomic_file`).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from ..catalogue import Release
 
-# The first release of each branch in which an edit …
+# First release of each branch in which an edit …
 _COMPLETES_LAST_LINE = ("3.7.15", "3.8.10", "3.9.4", "3.10.2")
 _APPENDS_SORTED = ("3.7.17", "3.8.12", "3.9.6", "3.10.5")
 _KNOWS_HARMLESS_REPETITION = ("3.7.18", "3.8.13", "3.9.7", "3.10.6", "3.11.0")
@@ -43,7 +43,7 @@ _PATTERN_PROBLEMS = {
 
 @contextmanager
 def edit_main(directory: str | os.PathLike[str]) -> Iterator[MainCf]:
-    """Edit the main.cf of a directory; an exception leaves it as it is. Raise `ConfigError`."""
+    """Edit the main.cf of a directory; an exception leaves it unchanged. Raise `ConfigError`."""
     path = f"{os.fspath(directory)}/main.cf"
     with LockedFile(path) as file:
         main = MainCf(file.read(), path)
@@ -53,7 +53,7 @@ def edit_main(directory: str | os.PathLike[str]) -> Iterator[MainCf]:
 
 @contextmanager
 def edit_master(directory: str | os.PathLike[str]) -> Iterator[MasterCf]:
-    """Edit the master.cf of a directory; an exception leaves it as it is. Raise `ConfigError`."""
+    """Edit the master.cf of a directory; an exception leaves it unchanged. Raise `ConfigError`."""
     path = f"{os.fspath(directory)}/master.cf"
     with LockedFile(path) as file:
         master = MasterCf(file.read(), path)
@@ -70,9 +70,9 @@ def run(
     release: Release,
     warn: Callable[[str], None],
 ) -> None:
-    """Do what postconf(1) does with option `e`, `X` or `#`, and `M`, `F` or `P` (`subject`; empty for main.cf).
+    """Edit a file like postconf(1) with option `e`, `X` or `#`, and `M`, `F` or `P` (`subject`; empty for main.cf).
 
-    Raise `ConfigError`; files are as before then.
+    Raise `ConfigError`; the files are unchanged then.
     """
     action = _ACTIONS[option]
     if subject in _SUBJECTS:
@@ -105,7 +105,7 @@ def run(
 
 
 def _main_requests(action: str, arguments: list[str], release: Release, warn: Callable[[str], None]) -> dict[str, str]:
-    """Name → value (empty, if it is not to be set), in the order in which new entries are appended."""
+    """Return the values by name (empty to remove one), in the order in which new entries are appended."""
     values: dict[str, str] = {}
     for argument in arguments:
         if "\n" in argument:

@@ -1,8 +1,8 @@
-"""One entry of master.cf to be changed and written back, with all that the command will be given.
+"""Editable entry of master.cf, with the arguments as the command receives them.
 
-Postfix's own reading of arguments (`mastercf.normalise`) may cut an option at the wrong place, and forgets braces. That
-is what postconf(1) shows, but master(8) passes arguments on as they are written; so an entry that is written back keeps
-what they mean to the command: `-ofoo=bar` is `-o foo=bar`, and `{a b}` one argument wherever it stands.
+Postfix's parser of arguments (`mastercf.normalise`) may cut an option at the wrong place, and loses braces. postconf(1)
+shows this result, but master(8) passes arguments on as written. So an entry keeps their meaning for the command when it
+is written back: `-ofoo=bar` is `-o foo=bar`, and `{a b}` is one argument anywhere.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from ..syntax.maincf import AssignmentError, split_assignment
 from ..syntax.mastercf import closing_brace, split_words
 
 _END_OF_BUNDLE = "imnrst-"
-"""What follows these letters in a bundle is no option: options of Postfix daemons that take a value, and nonsense."""
+"""Letters that end a bundle of options: options of Postfix daemons with a value, and invalid ones."""
 _LINE_LENGTH = 80
 _INDENT = 4
 _NEW_LINE = "\n" + " " * _INDENT
 
 
 class Option:
-    """An option of the command; `text` is the value of -o as it is written, `name` the parameter that it sets."""
+    """Option of the command; `text` is the value of -o as written, `name` the parameter that it sets."""
 
     __slots__ = ("letters", "name", "text")
 
@@ -31,7 +31,7 @@ class Option:
 
     @property
     def is_open(self) -> bool:
-        """Is there a brace without an end in it?"""
+        """Return True if it has an unclosed brace."""
         return _words(f"{self.text or self.letters} .")[-1] != "."
 
 
@@ -39,7 +39,7 @@ class Entry:
     """Fields, options and further arguments."""
 
     def __init__(self, text: str) -> None:
-        """`text` is a logical line with at least eight words."""
+        """`text`: logical line with at least eight words."""
         words = _words(text)
         self.fields = words[:7]
         self._set_command(words[7:])
@@ -54,11 +54,11 @@ class Entry:
         self.arguments = [_argument(word, is_first=index == 0) for index, word in enumerate(rest)]
 
     def set_parameter(self, name: str, value: str) -> None:
-        """Change each -o setting of this parameter, or add one behind the other options."""
+        """Change each -o setting of this parameter, or add one after the other options."""
         found = [option for option in self.options if option.name == name]
         if not found:
             found = [Option("-o")]
-            # A brace without an end takes in all that follows.
+            # An unclosed brace includes all text after it.
             position = len(self.options) - (1 if self.options and self.options[-1].is_open else 0)
             self.options[position:position] = found
         for option in found:
@@ -70,7 +70,7 @@ class Entry:
         self.options = [option for option in self.options if option.name != name]
 
     def text(self) -> str:
-        """The entry in columns, each -o on a line of its own, as `postconf -Mf` prints it."""
+        """Return the entry in columns, each -o on a line of its own, as `postconf -Mf` prints it."""
         line = columns(self.fields)
         column = width(line)
         parts = [line]
@@ -86,7 +86,7 @@ class Entry:
 
 
 def _append(parts: list[str], text: str, column: int) -> int:
-    """Add an argument to the line, or begin a new one; return the column behind it."""
+    """Add an argument to the line, or begin a new one; return the column after it."""
     # Postfix does not count the braces that it adds.
     needed = width(text.removeprefix("{").removesuffix("}") if text.startswith("{") else text)
     if column + 1 + needed < _LINE_LENGTH:
@@ -118,7 +118,7 @@ def _options(words: list[str]) -> tuple[list[Option], list[str]]:
 
 
 def _index_of_o(word: str) -> int | None:
-    """Where -o is in a bundle of options, as getopt(3) reads it."""
+    """Return the index of -o in a bundle of options, as getopt(3) reads it."""
     for index, letter in enumerate(word[1:], 1):
         if letter == "o":
             return index
@@ -149,7 +149,7 @@ def _argument(word: str, *, is_first: bool) -> str:
 
 
 def _inside_braces(word: str) -> tuple[str | None, str]:
-    """What braces around a word hold, and what stands behind them; None without braces."""
+    """Return the text in the braces around a word, and the text after them; None without braces."""
     if not word.startswith("{"):
         return None, ""
     end = closing_brace(word, 0)
@@ -159,7 +159,7 @@ def _inside_braces(word: str) -> tuple[str | None, str]:
 
 
 def _braced(text: str) -> str:
-    """Put braces around text that would not be read as one word, or whose own ones would be taken off."""
+    """Put braces around text that would not be read as one word, or would lose its own braces."""
     needs_braces = not text or text.startswith("{") or any(blank in text for blank in BLANK)
     braced = f"{{{text}}}"
     return braced if needs_braces and closing_brace(braced, 0) == len(braced) - 1 else text

@@ -1,6 +1,6 @@
-"""Change settings of main.cf and lose nothing: comments, order, layout of other entries, and odd bytes stay.
+"""Lossless editing of main.cf: comments, order, layout of other entries, and unusual bytes stay.
 
-Works line by line as postconf(1) does, not on parsed settings: what is not understood is kept.
+Works line by line like postconf(1), not on parsed settings, so that unknown text is kept.
 """
 
 from __future__ import annotations
@@ -16,54 +16,54 @@ _KEY_END = BLANK + "=\0"
 
 
 class LineWriter:
-    """Lines of a file in the making, one never glued to the next."""
+    """Lines of a new file; each one ends with a newline before the next one."""
 
     def __init__(self) -> None:
         self._lines: list[str] = []
 
     def write(self, line: str) -> None:
-        """Add a line, or several, perhaps without the last newline."""
+        """Add one or several lines; the last newline is optional."""
         if self._lines and not self._lines[-1].endswith("\n"):
             self._lines.append("\n")
         if line:
             self._lines.append(line)
 
     def text(self) -> str:
-        """All of it."""
+        """Return the whole text."""
         return "".join(self._lines)
 
 
 def physical_lines(text: str) -> list[str]:
-    """The lines of a text with their newlines; only the last one may have none."""
+    """Return the lines of a text with their newlines; only the last one may have none."""
     lines = text.split("\n")
     return [line + "\n" for line in lines[:-1]] + ([lines[-1]] if lines[-1] else [])
 
 
 def is_content(line: str) -> bool:
-    """Is this neither blank nor a comment? (To Postfix a line ends at a NUL.)"""
+    """Return True if a line is neither blank nor a comment. (For Postfix a line ends at a NUL.)"""
     return line.lstrip(SPACE)[:1] not in ("", "#", "\0")
 
 
 def is_continuation(line: str) -> bool:
-    """Does a line with content belong to the entry above it?"""
+    """Return True if a line with content continues the entry above."""
     return line[0] in SPACE
 
 
 class MainCf:
-    """The text of a main.cf under edit."""
+    """Text of a main.cf that is being edited."""
 
     def __init__(self, text: str, path: str = "main.cf", warn: Callable[[str], None] | None = None) -> None:
-        """`warn` gets what postconf(1) would say; `path` stands in it."""
+        """`warn`: receives the warnings of postconf(1); `path`: file name for messages."""
         self.text = text
         self.path = path
         self._warn = warn or _ignore
 
     def set(self, name: str, value: str) -> None:
-        """Set a parameter wherever it is set now, or at the end of the file. A value is one line."""
+        """Set a parameter at its current places, or at the end of the file. A value is one line."""
         self.set_all({name: value})
 
     def remove(self, *names: str) -> None:
-        """Remove parameters; comments in the midst of them stay."""
+        """Remove parameters, but keep comments inside them."""
         self._replace(names, lambda _name, _line, _is_first: "")
 
     def comment_out(self, *names: str) -> None:
@@ -71,11 +71,11 @@ class MainCf:
         self._replace(names, lambda _name, line, _is_first: f"#{line}")
 
     def rename(self, old: str, new: str) -> None:
-        """Give a parameter another name; its value stays as it is written."""
+        """Rename a parameter; its value stays as written."""
         self._replace([old], lambda name, line, is_first: new + line[len(name) :] if is_first else line)
 
     def keep_last(self, name: str) -> None:
-        """Remove all settings of a parameter but the last one, which is the one that counts."""
+        """Remove all settings of a parameter except the last one, which is in effect."""
         total = self._count(name)
         seen = 0
 
@@ -106,7 +106,7 @@ class MainCf:
         )
 
     def _replace(self, names: Iterable[str], change: Callable[[str, str, bool], str]) -> frozenset[str]:
-        """Change each line of content of these parameters, given name, line, and whether it is the first one."""
+        """Change each line with content of these parameters. `change` gets name, line, and True for the first line."""
         wanted = frozenset(names)
         found: dict[str, int] = {}
         writer = LineWriter()
@@ -142,4 +142,4 @@ def _is_setting(name: str, value: str) -> bool:
 
 
 def _ignore(_warning: str) -> None:
-    """Take a warning that nobody asked for."""
+    """Discard a warning."""

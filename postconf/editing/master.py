@@ -1,7 +1,7 @@
-"""Change entries of master.cf and lose nothing: comments, order and layout of other entries stay.
+"""Lossless editing of master.cf: comments, order and layout of other entries stay.
 
-Works line by line as postconf(1) does. An entry in which something is changed is written anew, in columns; comments in
-the midst of it come before it then.
+Works line by line as postconf(1) does. A changed entry is rewritten in columns; comments
+inside it move before it.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ SET, REMOVE, COMMENT_OUT = "set", "remove", "comment out"
 
 
 class Request:
-    """What to do (SET, REMOVE, COMMENT_OUT) with what (ENTRY, FIELD, PARAMETER) of which services.
+    """Edit request: an action (SET, REMOVE, COMMENT_OUT) on a subject (ENTRY, FIELD, PARAMETER) of services.
 
-    `service` and `type` may be `*`. `name` is that of the field or parameter, `value` the new one, or the text of the
-    whole entry. `text` is how the request was made, for messages.
+    `service` and `type` may be `*`. `name` is the field or parameter, `value` its new value, or the text of the whole
+    entry. `text` is the request as written, for messages.
     """
 
     __slots__ = ("action", "name", "service", "text", "type", "value", "what")
@@ -47,25 +47,25 @@ class Request:
         self.text = text or "/".join(part for part in (service, type, name) if part)
 
     def matches(self, service: str, type: str) -> bool:
-        """Is this service meant?"""
+        """Return True if the request applies to this service."""
         return matches(self.service, service) and matches(self.type, type)
 
 
 class MasterCf:
-    """The text of a master.cf under edit."""
+    """Text of a master.cf that is being edited."""
 
     def __init__(self, text: str, path: str = "master.cf", warn: Callable[[str], None] | None = None) -> None:
-        """`warn` gets what postconf(1) would say; `path` stands in it."""
+        """`warn`: receives the warnings of postconf(1); `path`: file name for messages."""
         self.text = text
         self.path = path
         self._warn = warn or _ignore
 
     def set_entry(self, service: str, type: str, entry: str) -> None:
-        """Replace a service by a new entry, or append that."""
+        """Replace a service by a new entry, or append the entry."""
         self.change([Request(SET, ENTRY, service, type, value=entry)])
 
     def remove_entry(self, service: str, type: str) -> None:
-        """Remove a service; comments in the midst of it stay."""
+        """Remove a service, but keep comments inside it."""
         self.change([Request(REMOVE, ENTRY, service, type)])
 
     def comment_out_entry(self, service: str, type: str) -> None:
@@ -85,7 +85,7 @@ class MasterCf:
         self.change([Request(REMOVE, PARAMETER, service, type, name=name)])
 
     def change(self, requests: list[Request]) -> None:
-        """Do all of this, in one pass over the file. Raise `ConfigError`; the text is unchanged then."""
+        """Apply all requests in one pass. Raise `ConfigError`; the text is unchanged then."""
         self.text = _Pass(self.text, self.path, self._warn, requests).run()
 
 
@@ -119,7 +119,7 @@ class _Pass:
         return self.writer.text()
 
     def _head(self, line: str) -> Callable[[str], str] | None:
-        """Write the first line of an entry, or what replaces it; return what is done with the lines that follow."""
+        """Write the first line of an entry, or its replacement; return the function for the lines after it."""
         service, type = self._service_and_type(line)
         entry: Entry | None = None
         matched: list[Request] = []
@@ -158,14 +158,14 @@ class _Pass:
         return service, type
 
     def _error(self, problem: str) -> ConfigError:
-        # Postfix does not count lines that it has swallowed.
+        # Postfix does not count lines that it has merged.
         return ConfigError(f"file {self.path}: line {self.number}: {problem}", self._place())
 
     def _place(self) -> Place:
         return Place(self.path, self.number + self.swallowed)
 
     def _whole_entry(self, head: str) -> Entry:
-        """Take the lines that belong to an entry; comments among them are written at once."""
+        """Collect the lines of an entry, and write comments among them immediately."""
         text = head
         place = self._place()
         while self.lines and (self.lines[0][0] == "#" or is_continuation(self.lines[0])):
@@ -176,7 +176,7 @@ class _Pass:
             else:
                 self.writer.write(line)
         with _blaming(place):
-            parse_service(self._line(text.partition("\0")[0]), self.warn)  # where it ends for Postfix
+            parse_service(self._line(text.partition("\0")[0]), self.warn)  # Postfix ends the line at a NUL
         return Entry(text)
 
     def _new_entry(self, request: Request) -> Entry:
@@ -210,7 +210,7 @@ class _Pass:
 
 @contextmanager
 def _blaming(place: Place | None) -> Iterator[None]:
-    """Say that errors are there: in the file, or (None) in a request."""
+    """Set the place of errors: in the file, or (None) in a request."""
     try:
         yield
     except ConfigError as error:
@@ -226,4 +226,4 @@ def _comment_out(line: str) -> str:
 
 
 def _ignore(_warning: str) -> None:
-    """Take a warning that nobody asked for."""
+    """Discard a warning."""

@@ -1,4 +1,4 @@
-"""The language of each parameter: which words its value has, where they are, and what is wrong with them.
+"""Kinds of parameters: the words of a value, their places, and the problems with them.
 
     kind = kind_of("smtpd_milters", release("3.7"))
     reading = kind.read("inet:localhost:8891, { unix:/run/filter.sock, default_action=accept }")
@@ -7,7 +7,7 @@
 
 A kind is a row of `data/kinds.tsv`, or follows from the catalogue for numbers, times and booleans; the row names the
 reader in `readers`, the words that are allowed and the outcome of a bad value for each program. Readers are pure: they
-get expanded text, never raise, and do no I/O, so they leave to others whether hosts, files, tables and services exist.
+get expanded text, never raise, and do no I/O. Other modules check that hosts, files, tables and services exist.
 """
 
 TYPE_CHECKING = False

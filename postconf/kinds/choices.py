@@ -1,4 +1,4 @@
-"""Values that are made of words from a list: one of them (name_code(3)), or several (name_mask(3))."""
+"""Keywords: one of a list (name_code(3)), or several (name_mask(3))."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files, directories, programs and shell commands. Whether they exist, others find out."""
+"""Files, directories, programs and shell commands, without a check that they exist."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def read_full_path(kind: Kind, text: str) -> Reading:
-    """Read one full path, or a word that stands for none."""
+    """Read one full path, or a keyword for no path."""
     reading = Reading(kind)
     word = whole(text, "path")
     if word.text:
@@ -31,7 +31,7 @@ def read_full_paths(kind: Kind, text: str) -> Reading:
 
 
 def read_colon_separated(kind: Kind, text: str) -> Reading:
-    """Read full paths with colons in between."""
+    """Read full paths separated by colons."""
     reading = Reading(kind)
     for word in words_at(text, ":"):
         _check_full(reading, reading.add(word, "path"))
@@ -44,7 +44,7 @@ def _check_full(reading: Reading, word: Word) -> None:
 
 
 def read_any_path(kind: Kind, text: str) -> Reading:
-    """Read a path that can be relative to a place that Postfix knows."""
+    """Read a path that may be relative to a directory of Postfix."""
     reading = Reading(kind)
     if text.strip():
         reading.add(whole(text, "path"))

@@ -70,7 +70,7 @@ def _check_host(reading: Reading, word: Word) -> None:
 
 
 def read_helo_name(kind: Kind, text: str) -> Reading:
-    """Read the name that is given to a server in HELO: that of a host, or an address in brackets."""
+    """Read the name for HELO: a hostname, or an address in brackets."""
     reading = Reading(kind)
     word = whole(text, "host")
     if word.text:
@@ -81,7 +81,7 @@ def read_helo_name(kind: Kind, text: str) -> Reading:
 
 
 def read_origin(kind: Kind, text: str) -> Reading:
-    """Read the domain of local addresses, or the full name of a file that has it."""
+    """Read the domain of local addresses, or the full path of a file with the domain."""
     reading = Reading(kind)
     words = list(words_at(text))
     if not words:
@@ -96,7 +96,7 @@ def read_origin(kind: Kind, text: str) -> Reading:
 
 
 def read_servername(kind: Kind, text: str) -> Reading:
-    """Read the name for SNI: that of a host, or a word for one that is known later."""
+    """Read the name for SNI: a hostname, or a keyword for a name that is known later."""
     reading = Reading(kind)
     word = whole(text, "host")
     if word.text:
@@ -107,7 +107,7 @@ def read_servername(kind: Kind, text: str) -> Reading:
 
 
 def read_cert_match(kind: Kind, text: str) -> Reading:
-    """Read the names that a certificate can have: host names, domains with a dot in front, and words for others."""
+    """Read names to match in a certificate: hostnames, domains with a leading dot, and keywords."""
     reading = Reading(kind)
     for word in words_at(text, ":, \t\r\n"):
         reading.add(word, "word" if word.text.lower() in kind.words else "domain")
@@ -143,7 +143,7 @@ def read_mail_address(kind: Kind, text: str) -> Reading:
 
 
 def read_sender(kind: Kind, text: str) -> Reading:
-    """Read the sender of probes; `<>` and an empty value stand for the null sender."""
+    """Read the sender of probes; `<>` and an empty value are the null sender."""
     reading = read_mail_address(kind, text)
     for position, problem in enumerate(reading.problems):
         if not text.rstrip().endswith("@"):
@@ -166,7 +166,7 @@ def read_account(kind: Kind, text: str) -> Reading:
 
 
 def read_probe(kind: Kind, text: str) -> Reading:
-    """Read what DNSSEC support is tested with: a record's type and the domain that has it (dns_sec(3))."""
+    """Read the DNSSEC probe: a record type and a domain (dns_sec(3))."""
     reading = Reading(kind)
     word = whole(text)
     if not word.text:

@@ -1,10 +1,10 @@
 """Table of kinds: the language of each parameter, by name and release.
 
 `data/kinds.tsv` has one line for each parameter whose type in Postfix's own tables is a text: its kind, a detail, the
-outcome of a bad value and what has to be set for the value to be read at all.
+outcome of an invalid value, and the settings without which the value is not read.
 
 - detail: the words that are allowed. `word@3.7.20,3.8.15` exists since these releases of the branches, `=word` is
-  compared with its case. For kind `text`, the reason why it has no language.
+  case-sensitive. For kind `text`, the reason why any text is allowed.
 - effect: an outcome, or `program=outcome …` where programs differ.
 - needs: `name=value` or `name!=value`, `!name` (is not set), `name|other` (one of them is not empty).
 """
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from .reading import Reading
 
 PLAIN = {"bool": "boolean", "nbool": "boolean", "int": "number", "nint": "number", "long": "number", "time": "time"}
-"""The types in Postfix's own tables that are kinds by themselves."""
+"""Types in Postfix's own tables that are kinds."""
 READ_ONLY = "read-only"
 RESTRICTIONS = "restrictions"
 TEXT = "text"
@@ -64,17 +64,17 @@ _FAMILIES = {
         *("time-format", "charset", "parameter-name"),
     ),
 }
-"""Module of readers → the kinds that it reads."""
+"""Kinds by the module with their reader."""
 _MODULE_OF = {kind: module for module, kinds in _FAMILIES.items() for kind in kinds}
 
 
 class Outcome(enum.StrEnum):
-    """Consequences of a bad value, the worst first."""
+    """Consequences of an invalid value, the worst first."""
 
     DIES = "dies"
-    """The program ends when it starts; master(8) starts it again and again."""
+    """The program exits at start; master(8) restarts it again and again."""
     DIES_LATER = "dies-later"
-    """The program ends when it needs the value first."""
+    """The program exits when it first needs the value."""
     DEFERS = "defers"
     """Mail is deferred, or refused for the time being."""
     NO_TLS = "no-tls"
@@ -82,7 +82,7 @@ class Outcome(enum.StrEnum):
     WARNS = "warns"
     """A warning is logged, and the value has no effect."""
     IGNORES = "ignores"
-    """Nothing is said, and the word has no effect."""
+    """Nothing is logged, and the word has no effect."""
 
 
 _SENTENCES = {
@@ -99,15 +99,15 @@ _COMMANDS = ("postalias", "postdrop", "postfix", "postmulti", "postqueue", "post
 
 
 class Kind:
-    """The language of one parameter in one release.
+    """Kind of one parameter in one release.
 
-    `words` are those that are allowed, for kinds that have a list of them. `outcomes` has the outcome of a bad value
-    for each program; its key is empty where all that have the parameter do the same. `needs` says what has to be set
-    for the value to be read. `reason` is why a text is free.
+    `words` are the allowed words, for kinds with a list. `outcomes` has the outcome of an invalid value for each
+    program, or under the key "" for all programs with the parameter. `needs` are the settings without which the value
+    is not read. `reason` explains why any text is allowed.
     """
 
     def __init__(self, name: str, parameter: Parameter | None, detail: str, effect: str, needs: str) -> None:
-        """`detail` is the column of the table without the words of other releases."""
+        """`detail`: the column of the table without the words of other releases."""
         self.name = name
         self.parameter = parameter
         self.reason = detail if name == TEXT else ""
@@ -117,7 +117,7 @@ class Kind:
         self.outcomes = {program: Outcome(outcome) for program, _, outcome in pairs}
 
     def read(self, text: str) -> Reading:
-        """Read an expanded value. The reading is shared with others who read the same."""
+        """Read an expanded value. The result is cached and shared."""
         return _read_again(self, text) if len(text) < _LONGEST_KEPT else self.reader(self, text)
 
     @cached_property
@@ -129,12 +129,12 @@ class Kind:
 
     @property
     def outcome(self) -> Outcome:
-        """The worst that happens."""
+        """Worst outcome."""
         return min(self.outcomes.values(), key=list(Outcome).index, default=Outcome.IGNORES)
 
     @property
     def programs(self) -> tuple[str, ...]:
-        """The programs that read the value; empty if a library does, so that every program can be concerned."""
+        """Programs that read the value; empty if a library reads it, so that every program may be affected."""
         programs = tuple(filter(None, self.outcomes)) or (self.parameter.programs if self.parameter else ())
         if any(each.startswith("lib") for each in programs):
             return ()
@@ -142,22 +142,22 @@ class Kind:
 
     @property
     def services(self) -> tuple[str, ...]:
-        """The same, if all of them are run by master(8); else empty."""
+        """The same programs if master(8) runs all of them; else empty."""
         programs = self.programs
         return () if any(each in (*_COMMANDS, "master") for each in programs) else programs
 
     @property
     def effect(self) -> str:
-        """Reaction of Postfix to a bad value, in English."""
+        """Reaction of Postfix to an invalid value, in English."""
         return self.effect_of(self.outcome)
 
     def effect_of(self, outcome: Outcome) -> str:
-        """The same for another outcome than the usual one."""
+        """Return the reaction of Postfix for a given outcome."""
         concerned = tuple(each for each, what in self.outcomes.items() if each and what == outcome)
         return _SENTENCES[outcome].format(_die(concerned or self.programs))
 
 
-@lru_cache(maxsize=4096)  # programs that look at many configurations meet the same settings again and again
+@lru_cache(maxsize=4096)  # many configurations have the same settings
 def _read_again(kind: Kind, text: str) -> Reading:
     return kind.reader(kind, text)
 
@@ -174,7 +174,7 @@ def _die(programs: tuple[str, ...]) -> str:
 
 
 def kind_of(name: str, release: Release, *, classes: frozenset[str] = frozenset()) -> Kind | None:
-    """The kind of a parameter; None for a name that is neither built in, nor made of a service's, nor in `classes`.
+    """Return the kind of a parameter; None if it is not built in, not made by a service, and not in `classes`.
 
     `classes` are the restriction classes of the configuration (smtpd_restriction_classes): their values are lists of
     restrictions.
@@ -199,7 +199,7 @@ def _of_class(release: Release) -> Kind:
 
 @lru_cache(maxsize=4096)
 def _of_service(name: str, release: Release) -> Kind | None:
-    """The kind of a parameter that a service of master.cf makes valid, such as NAME_destination_rate_delay."""
+    """Return the kind of a parameter that a service of master.cf makes valid, such as NAME_destination_rate_delay."""
     suffixes = [suffix for program in ("smtp", "pipe") for suffix, _ in release.service_parameters(program)]
     suffix = max((each for each in suffixes if name.endswith(each) and name != each), key=len, default="")
     if not suffix:

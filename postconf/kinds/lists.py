@@ -1,7 +1,7 @@
 """Lists of patterns, tables and restrictions.
 
-A match list (match_list(3)) has patterns, names of files with more of them, and tables; `!` in front of an element
-excludes what it matches. Of lists of restrictions, only the words and their roles are found here.
+A match list (match_list(3)) has patterns, names of files with patterns, and tables; `!` before an element excludes its
+matches. For lists of restrictions, this module finds only the words and their roles.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def patterns(reading: Reading, text: str) -> Iterator[Word]:
 
 
 def relative_file(reading: Reading, pattern: Word) -> bool:
-    """Add the problem of a pattern that looks like the name of a file, and is none."""
+    """Add the problem of a pattern that looks like a relative file name."""
     if "/" not in pattern.text:
         return False
     reading.problem(
@@ -79,7 +79,7 @@ def read_domains(kind: Kind, text: str) -> Reading:
 
 
 def read_masquerade(kind: Kind, text: str) -> Reading:
-    """Read the domains whose subdomains are stripped off; neither files nor tables are possible."""
+    """Read domains whose subdomains are stripped; files and tables are not allowed."""
     reading = Reading(kind)
     for word in words_at(text):
         reading.add(word, "domain")
@@ -104,10 +104,10 @@ def read_strings(kind: Kind, text: str) -> Reading:
 
 
 def read_restrictions(kind: Kind, text: str) -> Reading:
-    """Read a list of restrictions: words, and what belongs to them.
+    """Read a list of restrictions with their arguments.
 
-    Roles are `restriction` (a built-in restriction, a class or an action), `table` (also without a restriction in
-    front), `argument` (policy services, DNS lists, seconds), `option` (`name=value` of a policy service in braces).
+    Roles are `restriction` (a built-in restriction, a class or an action), `table` (also without a restriction),
+    `argument` (policy services, DNS lists, seconds), `option` (`name=value` of a policy service in braces).
     """
     reading = Reading(kind)
     expected = "restriction"
@@ -128,7 +128,7 @@ def read_restrictions(kind: Kind, text: str) -> Reading:
 
 
 def argument_of(restriction: str) -> str:
-    """The role of the word behind a restriction; `restriction` where it has none."""
+    """Return the role of the word after a restriction; `restriction` if it takes no argument."""
     if _ACCESS.match(restriction):
         return "table"
     name = restriction.lower()
@@ -169,7 +169,7 @@ def read_table(kind: Kind, text: str) -> Reading:
 
 
 def read_tables_with_references(kind: Kind, text: str) -> Reading:
-    """Read the tables that proxymap(8) may open: what begins with `proxy:` counts, the rest is for other programs."""
+    """Read the tables that proxymap(8) may open: only elements that begin with `proxy:` count."""
     reading = Reading(kind)
     for word in braced_words_at(text):
         reading.add(word, "table" if word.text.startswith("proxy:") else "word")

@@ -1,4 +1,4 @@
-"""Mail filters: lists of milters with their options (milter(3)), and macros that are sent to them."""
+"""Mail filters: lists of Milters with their options (milter(3)), and their macros."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def read_milters(kind: Kind, text: str) -> Reading:
 
 
 def _joined(outer: Word, words: list[Word] | None) -> list[Word] | None:
-    """Put `name`, `=` and `value` together again: there can be blanks around the sign (attr_override(3))."""
+    """Join `name`, `=` and `value`: blanks are allowed around the sign (attr_override(3))."""
     if words is None:
         return None
     joined: list[Word] = []
@@ -83,7 +83,7 @@ def _endpoint(reading: Reading, word: Word) -> None:
 
 
 def _check_named_port(reading: Reading, word: Word) -> None:
-    """Filters have no registered ports: a name is a mistake more often than not."""
+    """Report a port by name: Milters have no registered ports, so a name is probably a mistake."""
     port = word.text.rpartition(":")[2]
     if port and not port[0].isdigit() and not any(each.start >= word.start for each in reading.problems):
         at = Word.within(word, len(word.text) - len(port), len(port), "port")

@@ -51,7 +51,7 @@ def _read_networks(kind: Kind, text: str, *, hosts: bool) -> Reading:
 
 
 def _find_bare_ipv6(reading: Reading) -> None:
-    """An IPv6 address without brackets is taken for a table."""
+    """Report IPv6 addresses without brackets, which Postfix takes for tables."""
     for position, word in enumerate(reading.words):
         if word.role == "table" and _NEEDS_BRACKETS.match(word.text):
             reading.words[position] = word.as_role("network")
@@ -65,7 +65,7 @@ def _find_bare_ipv6(reading: Reading) -> None:
 
 
 def _check_network(reading: Reading, pattern: Word) -> None:
-    """Report what cidr_match(3) refuses: any lookup that comes as far fails."""
+    """Report networks that cidr_match(3) refuses: each lookup that reaches one fails."""
     text = pattern.text
     if _NO_NETWORK.search(text):
         message = f'"{text}" is neither an address nor a network: it matches nothing'
@@ -124,7 +124,7 @@ def _check_partial(reading: Reading, pattern: Word) -> None:
 
 
 def _prefix_of_mask(mask: str) -> int:
-    """The length of a network that is given by a mask such as 255.255.255.0; 0 if it is none."""
+    """Return the prefix length of a mask such as 255.255.255.0; 0 if it is not a mask."""
     try:
         return ipaddress.ip_network(f"0.0.0.0/{mask}").prefixlen if "." in mask else 0
     except ValueError:
@@ -139,7 +139,7 @@ def _address(text: str) -> Address | None:
 
 
 def read_interfaces(kind: Kind, text: str) -> Reading:
-    """Read addresses and names of this host, or one of the words that stand for many (own_inet_addr(3))."""
+    """Read addresses and names of this host, or a keyword for several (own_inet_addr(3))."""
     reading = Reading(kind)
     words = list(words_at(text, " \t,\r\n"))
     for word in words:
@@ -159,7 +159,7 @@ def read_interfaces(kind: Kind, text: str) -> Reading:
 
 
 def read_ip_address(kind: Kind, text: str) -> Reading:
-    """Read the address that connections come from; it can stand in brackets."""
+    """Read the source address of connections; brackets are optional."""
     reading = Reading(kind)
     word = whole(text, "address")
     if not word.text:

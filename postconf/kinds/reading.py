@@ -1,4 +1,4 @@
-"""Reading of a value: its words and its problems, each with its place in the value."""
+"""Parsed value: its words and problems, each with its place in the value."""
 
 from __future__ import annotations
 
@@ -42,15 +42,15 @@ class Word(NamedTuple):
         return cls(outer.text[offset : offset + length], start, start + length, role)
 
     def as_role(self, role: str) -> Word:
-        """The same word in another role."""
+        """Return the same word in another role."""
         return self._replace(role=role)
 
 
 class Problem(NamedTuple):
     """Mistake in the characters from `start` to `end` of a value.
 
-    `message` says it in plain English, `effect` what Postfix does, `suggestion` what to write instead; the last two
-    can be empty. `outcome` is the effect for programs.
+    `message` describes it, `effect` is the reaction of Postfix, `suggestion` is a remedy; the last two can be empty.
+    `outcome` is the effect for programs.
     """
 
     start: int
@@ -62,7 +62,7 @@ class Problem(NamedTuple):
 
 
 class Reading:
-    """The words of a value, and its problems, in the order of the text."""
+    """Words and problems of a value, in the order of the text."""
 
     __slots__ = ("_kind", "problems", "words")
 
@@ -72,7 +72,7 @@ class Reading:
         self.problems: list[Problem] = []
 
     def add(self, word: Word, role: str = "") -> Word:
-        """Add a word, perhaps in another role."""
+        """Add a word, optionally in another role."""
         word = word.as_role(role) if role else word
         self.words.append(word)
         return word
@@ -86,17 +86,17 @@ class Reading:
         outcome: Outcome | None = None,
         effect: str = "",
     ) -> None:
-        """Add a problem with a word. Without `outcome` and `effect`, it has those of the kind."""
+        """Add a problem with a word. The default for `outcome` and `effect` are those of the kind."""
         effect = effect or (self._kind.effect_of(outcome) if outcome else self._kind.effect)
         self.problems.append(
             Problem(at.start, max(at.end, at.start), message, effect, suggestion, outcome or self._kind.outcome)
         )
 
     def unknown(self, at: Word, what: str, known: Iterable[str], *, outcome: Outcome | None = None) -> None:
-        """Add the problem that a word is none of those known."""
+        """Add the problem that a word is unknown."""
         words = sorted(known) if isinstance(known, (set, frozenset)) else list(known)
         listed = ", ".join(words) if len(words) <= _MOST_LISTED else f"{', '.join(words[:_MOST_LISTED])}, …"
-        # A comparison takes time, and strangers write values of any length.
+        # A comparison takes time, and untrusted values may be long.
         is_small = len(self.problems) < _MOST_SUGGESTIONS and at.end - at.start < _LONGEST_COMPARED
         hint = did_you_mean(at.text.lower(), words, _SIMILAR) if is_small else ""
         if not hint and words:

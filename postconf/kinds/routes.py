@@ -59,7 +59,7 @@ def read_nexthops(kind: Kind, text: str) -> Reading:
 
 
 def read_nexthop(kind: Kind, text: str) -> Reading:
-    """Read a destination of a service that is not known here: anything can be right."""
+    """Read a destination of an unknown service: any text is allowed."""
     reading = Reading(kind)
     if text.strip():
         reading.add(whole(text, "nexthop"))
@@ -69,7 +69,7 @@ def read_nexthop(kind: Kind, text: str) -> Reading:
 def check_nexthop(reading: Reading, word: Word, effect: str = "") -> None:
     """Check `host`, `[host]`, `host:port`, `unix:path` or `inet:host:port` as smtp(8) reads it (host_port(3)).
 
-    `effect`: what happens otherwise, if it is not what the kind says.
+    `effect`: the effect of a problem, if it differs from that of the kind.
     """
     text = word.text
     if text.startswith("unix:"):
@@ -103,7 +103,7 @@ class HostPortProblem(NamedTuple):
 def host_port_problem(word: Word, *, default_port: bool, local: bool = False) -> HostPortProblem | None:
     """Check a host with a port as host_port(3) does.
 
-    `default_port`: the port can be left out. `local`: the host can, and a word without a colon is the port.
+    `default_port`: True if the port is optional. `local`: True if the host is optional; then a lone word is a port.
     """
     text = word.text
     if text.startswith("["):
@@ -137,13 +137,13 @@ def host_port_problem(word: Word, *, default_port: bool, local: bool = False) ->
 
 
 def _closed(text: str) -> str:
-    """A destination whose bracket was forgotten, with one."""
+    """Return a destination with the missing bracket added."""
     host, colon, port = text.rpartition(":")
     return f"{host}]:{port}" if colon and port.isdigit() and ":" not in host else f"{text}]"
 
 
 def port_problem(word: Word) -> HostPortProblem | None:
-    """Check the number or name of a port. Which names there are, other programs decide; typing errors are found."""
+    """Check the number or name of a port. Other programs define the names; only typing errors are found."""
     text = word.text
     if text[:1].isdigit():
         if not (text.isascii() and text.isdigit()):
@@ -158,7 +158,7 @@ def port_problem(word: Word) -> HostPortProblem | None:
 
 
 def check_local_endpoint(reading: Reading, word: Word) -> None:
-    """Check a host and port to connect to: a wrong form is fatal, a port that is not found is a failed connection."""
+    """Check a host and port to connect to: invalid syntax is fatal, an unknown port only fails the connection."""
     problem = host_port_problem(word, default_port=False, local=True)
     if problem:
         outcome = Outcome.DEFERS if problem.is_found else Outcome.DIES_LATER
@@ -207,7 +207,7 @@ def read_service_name(kind: Kind, text: str) -> Reading:
 
 
 def read_service_patterns(kind: Kind, text: str) -> Reading:
-    """Read `name/type` and `type` of services that are not to run (match_service(3))."""
+    """Read `name/type` and `type` of disabled services (match_service(3))."""
     reading = Reading(kind)
     for word in words_at(text):
         pattern = word.text.lstrip("!")
@@ -221,7 +221,7 @@ def read_service_patterns(kind: Kind, text: str) -> Reading:
 
 
 def read_known_ports(kind: Kind, text: str) -> Reading:
-    """Read `name = name = number` with commas in between (config_known_tcp_ports(3))."""
+    """Read `name = name = number`, separated by commas (config_known_tcp_ports(3))."""
     reading = Reading(kind)
     for association in words_at(text, ","):
         offset = len(association.text) - len(association.text.lstrip())

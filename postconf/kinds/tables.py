@@ -1,4 +1,4 @@
-"""Names of lookup tables in values: `type:name`, perhaps with adapters in front, or `type:{ … }`."""
+"""Names of lookup tables in values: `type:name`, optionally with adapters, or `type:{ … }`."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ TABLE_TYPES = frozenset(
         *("regexp", "sdbm", "socketmap", "sqlite", "static", "tcp", "texthash", "thash", "unionmap", "unix"),
     )
 )
-"""All types that some build of Postfix has."""
+"""Table types of all builds of Postfix."""
 
 
 def is_table(word: Word) -> bool:
-    """Return True for a table in a list of patterns. An address in brackets can have colons, too (match_ops(3))."""
+    """Return True for a table in a list of patterns. A bracketed address also has colons (match_ops(3))."""
     return not word.text.startswith("[") and ":" in word.text

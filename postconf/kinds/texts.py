@@ -31,7 +31,7 @@ def read_template(kind: Kind, text: str) -> Reading:
 
 
 def read_text(kind: Kind, text: str) -> Reading:
-    """Read text that has no language."""
+    """Read arbitrary text."""
     reading = Reading(kind)
     if text.strip():
         reading.add(whole(text, "text"))

@@ -1,6 +1,6 @@
 """TLS: levels, protocols, ciphers, digests, log levels and options.
 
-`values` decides what Postfix accepts; curves, ciphers and digests by their names are OpenSSL's, and not known here.
+`values` decides what Postfix accepts; OpenSSL defines the names of curves, ciphers and digests.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def read_level(kind: Kind, text: str) -> Reading:
     if not word.text:
         return reading
     reading.add(word)
-    # Trailing blanks are cut from values; a level in the middle of others is none.
+    # Values have no trailing blanks; a level among other words is invalid.
     if word.text.lower() not in kind.words:
         reading.unknown(word, "TLS security level", kind.words)
     elif kind.name == "server-level" and word.text.lower() in _SERVER_ONLY:
@@ -77,7 +77,7 @@ def read_grade(kind: Kind, text: str) -> Reading:
 
 
 def read_exclusions(kind: Kind, text: str) -> Reading:
-    """Read ciphers that are left out: Postfix itself puts `!` in front of each."""
+    """Read excluded ciphers: Postfix itself puts `!` before each."""
     reading = Reading(kind)
     for word in words_at(text, _WITH_COLON):
         reading.add(word)
@@ -96,7 +96,7 @@ def read_exclusions(kind: Kind, text: str) -> Reading:
 
 
 def read_list(kind: Kind, text: str) -> Reading:
-    """Read names that OpenSSL has to know."""
+    """Read names that OpenSSL defines."""
     reading = Reading(kind)
     for word in words_at(text, _WITH_COLON):
         reading.add(word)
@@ -104,7 +104,7 @@ def read_list(kind: Kind, text: str) -> Reading:
 
 
 def read_digests(kind: Kind, text: str) -> Reading:
-    """Read digest algorithms, each perhaps with the number that TLSA records have for it (tls_dane(3))."""
+    """Read digest algorithms, each optionally with its number in TLSA records (tls_dane(3))."""
     reading = Reading(kind)
     for word in words_at(text):
         reading.add(word)

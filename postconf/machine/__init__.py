@@ -1,1 +1,1 @@
-"""Facts about this machine that defaults depend on: host name, interfaces and the installed Postfix."""
+"""Facts about this machine on which defaults depend: hostname, interfaces and the installed Postfix."""

@@ -1,7 +1,7 @@
-"""The defaults that depend on the machine: myhostname, mydomain and mynetworks (mail_params(3), own_inet_addr(3)).
+"""Defaults that depend on the machine: myhostname, mydomain and mynetworks (mail_params(3), own_inet_addr(3)).
 
-`Host` tells what the machine is; a test, or a checker that works on another machine's files, gives its own.
-`_socket` has all that is needed here: loading `socket` takes longer than all that `postconf -d` does.
+`Host` describes the machine; a test, or a checker for another machine's files, passes its own. `_socket` suffices here,
+and importing `socket` takes longer than the whole of `postconf -d`.
 """
 
 from __future__ import annotations
@@ -12,39 +12,39 @@ LOCAL_DOMAIN = "localdomain"
 
 
 class Interface:
-    """A network address of the machine, with the length of its network's prefix."""
+    """Network address of the machine, with its prefix length."""
 
     __slots__ = ("address", "family", "prefix")
 
     def __init__(self, family: str, address: bytes, prefix: int) -> None:
-        """`family` is ipv4 or ipv6, `address` its 4 or 16 bytes."""
+        """`family`: ipv4 or ipv6; `address`: its 4 or 16 bytes."""
         self.family = family
         self.address = address
         self.prefix = prefix
 
 
 class Host:
-    """The machine itself: asked only when a value is needed."""
+    """Local machine, queried only when a value is needed."""
 
     def name(self) -> str:
-        """The host name, as gethostname(2) gives it."""
+        """Return the hostname of gethostname(2)."""
         import os
 
         return os.uname().nodename
 
     def interfaces(self) -> list[Interface]:
-        """All addresses, those of IPv4 first, in the kernel's order."""
+        """Return all addresses, those of IPv4 first, in the kernel's order."""
         try:
             from .netlink import addresses
 
             found = addresses()
-        except (OSError, AttributeError):  # a jail, or another system than Linux
+        except (OSError, AttributeError):  # a chroot, or a system other than Linux
             return []
         interfaces = [Interface("ipv4" if len(each[1]) == 4 else "ipv6", *each[1:]) for each in found]
         return sorted(interfaces, key=lambda each: each.family)
 
     def resolve(self, name: str) -> list[tuple[str, bytes]]:
-        """The addresses of a host name or the text of an address, as (family, bytes); empty if there are none."""
+        """Return the addresses of a hostname or of an address as text, as (family, bytes); empty if there are none."""
         import _socket
 
         try:
@@ -60,28 +60,28 @@ class Host:
 
 
 class FixedHost(Host):
-    """A machine that is given instead of asked: its name, the loopback interfaces only, and no DNS."""
+    """Fixed machine: a given name, only loopback interfaces, and no DNS."""
 
     def __init__(self, name: str) -> None:
         self._name = name
 
     def name(self) -> str:
-        """The given name."""
+        """Return the given name."""
         return self._name
 
     def interfaces(self) -> list[Interface]:
-        """The loopback addresses of both families."""
+        """Return the loopback addresses of both families."""
         return [Interface("ipv4", b"\x7f\0\0\1", 8), Interface("ipv6", b"\0" * 15 + b"\1", 128)]
 
     def resolve(self, name: str) -> list[tuple[str, bytes]]:
-        """The addresses of localhost, or what the text of an address says."""
+        """Return the addresses of localhost, or of an address as text."""
         if name == "localhost":
             return [(interface.family, interface.address) for interface in self.interfaces()]
         return super().resolve(name) if _is_address(name) else []
 
 
 def myhostname(host: Host, explicit_mydomain: str | None) -> str:
-    """The default of myhostname; `explicit_mydomain` is mydomain as set, if it is."""
+    """Return the default of myhostname; `explicit_mydomain` is mydomain as set, if it is."""
     name = host.name()
     if "." not in name:
         name = f"{name}.{LOCAL_DOMAIN if explicit_mydomain is None else explicit_mydomain}"
@@ -89,12 +89,12 @@ def myhostname(host: Host, explicit_mydomain: str | None) -> str:
 
 
 def mydomain(hostname: str) -> str:
-    """The default of mydomain, from myhostname."""
+    """Return the default of mydomain, from myhostname."""
     return hostname.partition(".")[2] if "." in hostname else LOCAL_DOMAIN
 
 
 def mynetworks(host: Host, inet_interfaces: str, style: str, inet_protocols: str) -> str:
-    """The default of mynetworks, from the values of three other parameters; raise `ConfigError`."""
+    """Return the default of mynetworks, from the values of three other parameters; raise `ConfigError`."""
     families = protocol_families(inet_protocols)
     if not families:
         return ""
@@ -113,13 +113,13 @@ def mynetworks(host: Host, inet_interfaces: str, style: str, inet_protocols: str
 
 
 def own_addresses(host: Host, inet_interfaces: str, inet_protocols: str) -> list[Interface]:
-    """The interfaces that Postfix listens on; raise `ConfigError` for what is not here."""
+    """Return the interfaces on which Postfix listens; raise `ConfigError` for an unknown one."""
     families = protocol_families(inet_protocols)
     return _chosen(host, inet_interfaces, families) if families else []
 
 
 def protocol_families(inet_protocols: str) -> list[str]:
-    """Which of ipv4 and ipv6 are used; raise `ConfigError` for other words."""
+    """Return the enabled families, ipv4 and ipv6; raise `ConfigError` for other words."""
     families: list[str] = []
     for word in _words(inet_protocols):
         if word not in ("all", "ipv4", "ipv6"):
@@ -129,7 +129,7 @@ def protocol_families(inet_protocols: str) -> list[str]:
 
 
 def _chosen(host: Host, inet_interfaces: str, families: list[str]) -> list[Interface]:
-    """The interfaces that inet_interfaces names, one for each address."""
+    """Return the interfaces that inet_interfaces names, one for each address."""
     local = [interface for interface in host.interfaces() if interface.family in families]
     if inet_interfaces in ("all", "loopback-only"):
         own = [each for each in local if inet_interfaces == "all" or _is_loopback(each)]

@@ -1,4 +1,4 @@
-"""Which Postfix is installed here, found out without running it."""
+"""Release of the installed Postfix, found without running it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def found_release() -> Release | None:
                 data = file.read()
         except OSError:
             continue
-        # Every program of Postfix carries the version it was built from.
+        # Every program of Postfix contains its version.
         version = data.partition(_STAMP)[2].partition(b"\0")[0].decode("ascii", "replace")
         try:
             return release(version, "debian" if _DEBIAN_DIRECTORY in data else "")

@@ -1,6 +1,6 @@
-"""The addresses of this machine's interfaces, in the kernel's order, as getifaddrs(3) finds them (rtnetlink(7)).
+"""Addresses of this machine's interfaces in the kernel's order, as in getifaddrs(3) (rtnetlink(7)).
 
-Uses what is below the module `socket`: loading that takes longer than all that `postconf -d` does.
+Uses `_socket`, because importing `socket` takes longer than the whole of `postconf -d`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _PATIENCE = 5.0
 
 
 def addresses() -> list[tuple[int, bytes, int]]:
-    """Family (AF_INET, AF_INET6), address and prefix length of each interface that is up; raise `OSError`."""
+    """Return family (AF_INET, AF_INET6), address and prefix length of each interface that is up; raise `OSError`."""
     kernel = _socket.socket(_socket.AF_NETLINK, _socket.SOCK_RAW | _socket.SOCK_CLOEXEC, 0)
     try:
         kernel.settimeout(_PATIENCE)
@@ -42,7 +42,7 @@ def addresses() -> list[tuple[int, bytes, int]]:
 
 
 def _dump(kernel: _socket.socket, kind: int) -> Iterator[bytes]:
-    """Ask for all objects of a kind; yield the bodies of the messages."""
+    """Query all objects of a kind; yield the bodies of the messages."""
     kernel.send(struct.pack("=IHHIIB3x", 20, kind, _REQUEST_DUMP, kind, 0, _socket.AF_UNSPEC))
     while True:
         data = kernel.recv(65536)

@@ -3,8 +3,8 @@
     settings = postconf.models.load(config.service("tlsproxy", "unix"))
     settings.server.tlsproxy_tls_ask_ccert
 
-What Postfix's daemon dies of (a bad boolean, number, time or level word) is reported by `load`. What only turns TLS
-off, or one connection down, is left to those who use the value.
+`load` reports the fatal errors of Postfix's daemon (an invalid boolean, number, time or level). A value that only turns
+TLS off, or fails one connection, is checked where it is used.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""The client role: we are the TLS client of a remote SMTP server, on behalf of smtp(8).
+"""Settings of the client role: the daemon is the TLS client of a remote SMTP server, on behalf of smtp(8).
 
-Each request of smtp(8) brings settings of its own. Those here are for the context that is made with privileges at
-start, because only then private keys can be read; requests that ask for the same files get that one.
+Each request of smtp(8) carries its own settings. These here are for the context that is created at start, when private
+keys can be read; requests for the same files use that context.
 """
 
 from __future__ import annotations

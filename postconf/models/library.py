@@ -1,4 +1,4 @@
-"""What both roles share: the settings of Postfix's TLS library."""
+"""Settings of both roles: those of Postfix's TLS library."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from .types import Boolean, Integer, Settings, Text
 
 
 class TlsGlobals(Settings):
-    """tlsproxy(8), "STARTTLS GLOBAL CONTROLS", and three that it reads without saying so."""
+    """tlsproxy(8), "STARTTLS GLOBAL CONTROLS", and three undocumented ones."""
 
     tls_config_file: Text = Field(description='OpenSSL configuration: "default", "none" or an absolute file name.')
     tls_config_name: Text = Field(description="The section of that file to use instead of the library's own.")

@@ -1,4 +1,4 @@
-"""From a configuration to typed settings, with everything that is wrong said at once."""
+"""Loading of typed settings from a configuration, with all errors reported together."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from .types import Settings
 Model = TypeVar("Model", bound=Settings)
 
 OLD_NAMES = {
-    # In Postfix 3.4 to 3.6; the new name's default refers to the old one since.
+    # Names of Postfix 3.4 to 3.6; defaults of the new names refer to them.
     "tlsproxy_client_security_level": "tlsproxy_client_level",
     "tlsproxy_client_policy_maps": "tlsproxy_client_policy",
 }
 
 
 class InvalidSettings(ConfigError):
-    """Settings that Postfix's daemon dies of. The first of `problems`, which Postfix finds first, speaks for all."""
+    """Settings that are fatal errors in Postfix's daemon. The message is that of the first of `problems`."""
 
     def __init__(self, problems: list[ConfigError]) -> None:
         first = problems[0]
@@ -36,7 +36,7 @@ class InvalidSettings(ConfigError):
 
 
 class TlsSettings(NamedTuple):
-    """Every control of tlsproxy(8), typed."""
+    """Typed settings: every control of tlsproxy(8)."""
 
     globals: TlsGlobals
     server: TlsServer
@@ -45,14 +45,14 @@ class TlsSettings(NamedTuple):
     view: View
 
     def origin(self, name: str) -> Origin:
-        """Where the value of a setting comes from."""
+        """Return the origin of a setting's value."""
         return self.view.origin(name)
 
 
 def load(view: View) -> TlsSettings:
-    """The settings of a service, typically `config.service("tlsproxy", "unix")`.
+    """Return the settings of a service, typically `config.service("tlsproxy", "unix")`.
 
-    Raises `InvalidSettings` with everything that Postfix's daemon would die of, had it come that far.
+    Raises `InvalidSettings` with all fatal errors, not only the first one.
     """
     problems = _Problems(view)
     for name in _behind(view.config.release):
@@ -70,7 +70,7 @@ def load(view: View) -> TlsSettings:
 
 
 class _Problems:
-    """Reads values from a configuration and collects what is wrong with them, one problem for each name."""
+    """Reads values of a configuration and collects the problems, one for each name."""
 
     def __init__(self, view: View) -> None:
         self.view = view
@@ -78,7 +78,7 @@ class _Problems:
         self.found: dict[str, ConfigError] = {}
 
     def load(self, model: type[Model]) -> Model | None:
-        """The settings of a model, or None if there is a problem with one."""
+        """Return the settings of a model, or None if there is a problem with one."""
         made: dict[str, Any] = {}
         for name, field in model.model_fields.items():
             own = name if name in self.release.defaults else OLD_NAMES.get(name, name)
@@ -88,13 +88,13 @@ class _Problems:
                     made[name] = model.from_text(name, text, self.release)
             except BadValue as error:
                 self.add(own, error)
-            except KeyError:  # a name of other releases
+            except KeyError:  # a parameter of other releases
                 if field.is_required():
                     raise
         return model.model_construct(**made) if self.found.keys().isdisjoint(model.model_fields) else None
 
     def check(self, name: str) -> None:
-        """Look for a problem in a setting that no model has."""
+        """Check a setting that no model has."""
         text = self._text(name)
         if text is not None:
             try:
@@ -110,25 +110,25 @@ class _Problems:
             return None
 
     def add(self, name: str, error: BadValue) -> None:
-        # A value that is only inherited has been complained about under the name that has it.
+        # An inherited value is reported under the name that sets it.
         default = self.release.defaults.get(name, "")
         if default.removeprefix("$") not in self.found or self.view.origin(name).place is not None:
             self.found[name] = ConfigError(error.message, place_of(self.view, name), error.remedy)
 
     def in_order(self) -> list[ConfigError]:
-        """The problems, the one that Postfix finds first before the others."""
+        """Return the problems in the order in which Postfix finds them."""
         order = _evaluation_order(self.release)
         return [self.found[name] for name in sorted(self.found, key=order.index)]
 
 
 def _behind(release: Release) -> list[str]:
-    """The smtpd(8) and smtp(8) settings that those of the roles default to: Postfix evaluates them, too."""
+    """Return the smtpd(8) and smtp(8) settings that are the roles' defaults; Postfix evaluates them, too."""
     defaults = [release.defaults.get(name, "") for name in (*TlsServer.model_fields, *TlsClient.model_fields)]
     return [default[1:] for default in defaults if default[1:] in release.defaults and default.startswith("$")]
 
 
 def _evaluation_order(release: Release) -> list[str]:
-    """Names in the order in which the daemon looks at them: kind by kind, level words after all tables."""
+    """Return the names in the daemon's order of evaluation: kind by kind, levels after all tables."""
 
     def by_kind(names: Iterable[str], *kinds: str) -> list[str]:
         return [name for kind in kinds for name in names if release.kinds.get(name, "str") == kind]

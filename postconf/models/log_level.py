@@ -1,4 +1,4 @@
-"""TLS log levels: the words and numbers of a *_tls_loglevel, as a mask (tls_log_mask(3), postconf(5))."""
+"""TLS log levels: keywords and numbers of a *_tls_loglevel, as a mask (tls_log_mask(3), postconf(5))."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ..values import LIST_SEPARATORS, words
 
 
 class LogMask:
-    """Kinds of log lines; plain numbers, since all sessions test them."""
+    """Kinds of log lines; plain numbers, because all sessions test them."""
 
     SUMMARY: Final = 1
     UNTRUSTED: Final = 2
@@ -54,14 +54,14 @@ _WORDS = {
 
 
 class LogLevel(NamedTuple):
-    """A log level: its text, its mask, and the first word in it that is unknown, which makes the mask empty."""
+    """Log level: its text, its mask, and its first unknown word, which makes the mask empty."""
 
     text: str
     mask: int
     unknown: str = ""
 
 
-@lru_cache(maxsize=100)  # since Postfix 3.12 each request has one
+@lru_cache(maxsize=100)  # since Postfix 3.12 each request contains one
 def log_level(text: str, *, traces: bool) -> LogLevel:
     """Read a log level.
 

@@ -1,4 +1,4 @@
-"""The server role: we are the TLS server of a remote SMTP client, on behalf of postscreen(8)."""
+"""Settings of the server role: the daemon is the TLS server of a remote SMTP client, on behalf of postscreen(8)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The service itself: where it belongs, what it calls itself, how long it may be stuck."""
+"""Settings of the service: directories, names, and the watchdog."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""The types that settings have, and how each is made from the text in main.cf.
+"""Types of settings, and their conversion from the text in main.cf.
 
-What kind of value a parameter has and which limits come from the catalogue, by the field's name. Values that are typed
-already pass as they are, so that a program can make a model without main.cf.
+The catalogue has the kind and the limits, by the field's name. Typed values pass unchanged, so that a program can
+create a model without main.cf.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from .log_level import LogLevel, log_level
 
 
 class FromText:
-    """A field's rule: `convert` makes its value of (name, text, release); it raises `BadValue`."""
+    """Conversion rule of a field: `convert` returns its value for (name, text, release), or raises `BadValue`."""
 
     def __init__(self, convert: Callable[[str, str, Release], object]) -> None:
         self.convert = convert
@@ -27,45 +27,45 @@ class FromText:
         return BeforeValidator(self._validate).__get_pydantic_core_schema__(source, handler)
 
     def _validate(self, value: Any, info: ValidationInfo) -> object:
-        """The validation's context is the release; without one, it is the default release."""
+        """Return the validation's context is the release; without one, it is the default release."""
         release = info.context or catalogue.release()
         return self.convert(info.field_name or "", value, release) if isinstance(value, str) else value
 
 
 class Settings(BaseModel):
-    """A group of settings: a field's name is the parameter's name, and the order of fields is Postfix's own.
+    """Group of settings: a field's name is the parameter's name, and fields are in Postfix's order.
 
-    A field has a default here only if not every release has the parameter: others always get a value from the
-    configuration or the catalogue.
+    A field has a default only if some releases lack the parameter: all others get a value from the configuration or
+    the catalogue.
     """
 
-    # What pydantic needs for validation is built when a program first makes a model of its own: `load` converts each
-    # text by the field's rule and needs none of it, and a daemon's start would be a fifth longer.
+    # pydantic builds its validators when a program first creates a model: `load` converts each text by the field's
+    # rule without them, and they would make a daemon's start a fifth longer.
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     @classmethod
     def from_text(cls, name: str, text: str, release: Release) -> object:
-        """The value that a field has when main.cf says `text`; raise `BadValue`."""
+        """Return the value of a field for `text` in main.cf; raise `BadValue`."""
         (rule,) = cls.model_fields[name].metadata
         return rule.convert(name, text, release)
 
 
 def _by_kind(name: str, text: str, release: Release) -> bool | int | str:
-    # An old name, which has no kind, is text.
+    # An obsolete name has no kind, and is text.
     return values.parse(release.parameter(name), text) if name in release.kinds else text
 
 
 _BY_KIND = FromText(_by_kind)
 Boolean = Annotated[bool, _BY_KIND]
 Integer = Annotated[int, FromText(lambda name, text, release: int(_by_kind(name, text, release)))]
-"""process_id has no kind of its own."""
+"""Number; process_id has no kind in the catalogue."""
 Seconds = Annotated[int, _BY_KIND]
 Text = Annotated[str, _BY_KIND]
-"""Kept as it is; what it means is asked of `postconf.values` where it is used, since Postfix looks no earlier."""
+"""Unparsed text; `postconf.values` parses it where it is used, as Postfix does."""
 
 
 def _meaning(read: Callable[[str, Release], object]) -> FromText:
-    """Make the rule of a text that has a meaning; its length is checked first, as that of any other."""
+    """Return the rule of a parsed text; its length is checked first."""
     return FromText(lambda name, text, release: read(str(_by_kind(name, text, release)), release))
 
 

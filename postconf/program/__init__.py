@@ -1,1 +1,1 @@
-"""What all commands share: how a program runs and ends, its options, its help, its completion scripts."""
+"""Common parts of all commands: start and exit, options, help, completion scripts."""

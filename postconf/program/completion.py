@@ -16,8 +16,7 @@ _FILES = "FILE"
 def script(shell: str, program: str, options: Sequence[Option], operands: str | Sequence[str] = "") -> str:
     """Return the script for a shell.
 
-    `operands`: the words that can be what is no option; or FILE; or "", for none. Raise `ValueError` for a shell
-    without completion.
+    `operands`: possible operands; or FILE; or "", for none. Raise `ValueError` for an unsupported shell.
     """
     if shell not in SHELLS:
         raise ValueError(f"no completion for {shell}; there is one for {', '.join(SHELLS)}")

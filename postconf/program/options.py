@@ -1,4 +1,4 @@
-"""Options of a command as data: what help, completion and usage errors are made from."""
+"""Options of a command as data, for help, completion and usage errors."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ if TYPE_CHECKING:
 
 
 class Option:
-    """One option.
+    """Command-line option.
 
-    `names`: its spellings, such as -c and --config; `value`: how its value is called, empty for a flag; `choices`: the
-    values that it takes, where these are known. A value called DIR is a directory; FILE, PATH and SOCKET are files.
+    `names`: its spellings, such as -c and --config; `value`: name of its value, empty for a flag; `choices`: the known
+    values. A value called DIR is a directory; FILE, PATH and SOCKET are files.
     """
 
     __slots__ = ("choices", "help", "names", "value")

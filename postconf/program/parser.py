@@ -1,4 +1,4 @@
-"""Command lines by argparse, for commands that are not Postfix's: an error is one line, and names the wrong word."""
+"""Command lines by argparse, for commands that Postfix does not have: an error is one line with the wrong word."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 
 _USAGE = 2
 _CLOSE = 0.6
-"""How much of an option's letters have to be equal (difflib's ratio): there are few options."""
+"""Minimum similarity of an option for a suggestion (difflib's ratio)."""
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser that reports one mistake in one line, and has --version and --completion."""
+    """Parser that reports an error in one line, and has --version and --completion."""
 
     def __init__(self, prog: str, *, description: str, epilog: str, operands: str = "") -> None:
-        """`operands`: how completion takes what is no option, as the value of an `Option`."""
+        """`operands`: kind of the operands for completion, like the value of an `Option`."""
         super().__init__(
             prog=prog,
             description=description,
@@ -46,7 +46,7 @@ class Parser(argparse.ArgumentParser):
         )
 
     def parse(self, arguments: Sequence[str] | None) -> argparse.Namespace:
-        """Read the command line; a word that means nothing is reported before one that is missing."""
+        """Parse the command line; an unknown argument is reported before a missing one."""
         namespace, unknown = self.parse_known_args(arguments)
         for word in unknown:
             if word.startswith("-"):
@@ -57,7 +57,7 @@ class Parser(argparse.ArgumentParser):
         return namespace
 
     def suggest(self, option: str, words: Callable[[], Iterable[str]]) -> None:
-        """Let completion offer these words as values of an option that takes others, too."""
+        """Add values for the completion of an option that also accepts others."""
         self._suggestions[option] = words
 
     def options(self) -> list[Option]:
@@ -76,7 +76,7 @@ class Parser(argparse.ArgumentParser):
         return script(shell, self.prog, self.options(), self._operands)
 
     def error(self, message: str) -> NoReturn:
-        """Report a mistake in one line, and exit with status 2."""
+        """Report an error in one line, and exit with status 2."""
         choice = re.match(r"argument (\S+): invalid choice: '(.*?)' \(choose from (.*)\)", message)
         if choice:
             option, word, choices = choice.groups()

@@ -1,8 +1,7 @@
-"""Running a command as a program: standard streams, and an end without a traceback, whatever happens.
+"""Start and exit of commands: standard streams, and no traceback for any error.
 
-Every command in bin/ starts here. It promises that descriptors 0 to 2 are open (as Postfix's programs do it), that
-output is bytes as they came from the configuration, and that a failure is one line on standard error. The command's own
-errors, and their exit status, are its own business.
+Every command in bin/ starts here. Descriptors 0 to 2 are open (as in Postfix's programs), output has the same bytes as
+the configuration, and a failure is one line on standard error. Commands handle their own errors and exit status.
 """
 
 from __future__ import annotations
@@ -17,12 +16,12 @@ if TYPE_CHECKING:
     from typing import NoReturn
 
 DEFECT = 70
-"""The exit status after an exception that nothing has foreseen (EX_SOFTWARE of sysexits.h)."""
+"""Exit status after an unexpected exception (EX_SOFTWARE of sysexits.h)."""
 _SHOW_TRACEBACK = "TLSPROXY_TRACEBACK"
-"""With this environment variable an unforeseen exception is shown whole."""
+"""Environment variable that enables the traceback of an unexpected exception."""
 _MAX_TEXT = 500
 _SIGINT, _SIGPIPE = 2, 13
-"""POSIX's numbers: the module signal is loaded only when there is one."""
+"""POSIX's signal numbers; the module signal is imported only when needed."""
 
 
 def run(module: str) -> NoReturn:
@@ -32,7 +31,7 @@ def run(module: str) -> NoReturn:
     """
     _open_standard_descriptors()
     try:
-        __import__(module)  # importlib takes longer to load than some commands run
+        __import__(module)  # importing importlib takes longer than some commands
         status = sys.modules[module].main()
         _flush()
     except BaseException as error:
@@ -54,7 +53,7 @@ def leave(status: int) -> NoReturn:
 
 
 def _open_standard_descriptors() -> None:
-    """Open /dev/null in place of a closed descriptor: or else a file that is opened later would be standard error."""
+    """Open /dev/null for a closed descriptor; else a file that is opened later would become standard error."""
     try:
         while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
             os.set_inheritable(descriptor, True)
@@ -66,12 +65,12 @@ def _open_standard_descriptors() -> None:
             number = ("stdin", "stdout", "stderr").index(name)
             setattr(sys, name, open(number, mode, closefd=False, encoding="utf-8"))  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):
-        # Values are bytes to Postfix, in any locale.
+        # Values are bytes in Postfix, in any locale.
         stream.reconfigure(encoding="utf-8", errors="surrogateescape")  # type: ignore[union-attr]
 
 
 def _flush() -> None:
-    """Write what is buffered now: when the interpreter ends, an error would be shown in its own words."""
+    """Flush output, because the interpreter would report an error at exit in its own way."""
     try:
         sys.stdout.flush()
     except BrokenPipeError:
@@ -81,7 +80,7 @@ def _flush() -> None:
 
 
 def _failed(error: BaseException) -> int:
-    """Report what has ended the command; return the exit status."""
+    """Report the exception that ended the command; return the exit status."""
     try:
         if isinstance(error, SystemExit):
             return _exit_status(error)
@@ -99,7 +98,7 @@ def _failed(error: BaseException) -> int:
 
 
 def _exit_status(error: SystemExit) -> int:
-    """Return the status that argparse or a command has asked for; raise `BrokenPipeError`."""
+    """Return the status of `SystemExit`; raise `BrokenPipeError`."""
     try:
         _flush()
     except BrokenPipeError:
@@ -143,7 +142,7 @@ def _place(trace: TracebackType | None) -> str:
 
 
 def _say(text: str, status: int) -> int:
-    """Write a line to standard error; one that is full has no room for it. Raise `BrokenPipeError`."""
+    """Write a line to standard error, and ignore a full disk. Raise `BrokenPipeError`."""
     shown = "".join(each if each.isprintable() else "?" for each in text)
     try:
         sys.stderr.write(f"{program()}: {shown}\n")
@@ -156,5 +155,5 @@ def _say(text: str, status: int) -> int:
 
 
 def program() -> str:
-    """Return the name that the command was called by, without its directory."""
+    """Return the name of the command, without its directory."""
     return sys.argv[0].rpartition("/")[2] or sys.argv[0]

@@ -1,7 +1,7 @@
-"""Versions: of the program, of the TLS library that it runs with, and of the Postfix release whose behaviour it has.
+"""Versions of the program, of its TLS library, and of the Postfix release whose behaviour it has.
 
-The TLS library is that of the Python package cryptography, not the distribution's: who reads an OpenSSL advisory needs
-to know which one.
+The TLS library is that of the Python package cryptography, not the distribution's. It is printed because OpenSSL
+advisories apply to it.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def openssl_version() -> str:
 
 
 def version_text(program: str) -> str:
-    """Return what --version prints."""
+    """Return the text of --version."""
     from ..catalogue import upstream_releases
     from ..machine.installed import found_release, installed_release
 

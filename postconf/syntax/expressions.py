@@ -1,15 +1,15 @@
-"""`$name` and its relatives in values: expansion, and which names a value refers to (mac_expand(3), mac_parse(3)).
+"""`$name` and its relatives in values: expansion, and the names in a value (mac_expand(3), mac_parse(3)).
 
     $name  ${name}  $(name)      the value of name, itself expanded
     ${name?text}  ${name:text}   text if name has a non-empty value / if it has none
     ${name?{text}:{text}}        both
-    ${{a} == {b}?{text}:{text}}  the same for a comparison: == != < <= > >=, each perhaps followed by `level`
-    ${function{text}}            what the function makes of text (`functions`, since Postfix 3.11)
+    ${{a} == {b}?{text}:{text}}  the same for a comparison: == != < <= > >=, each optionally followed by `level`
+    ${function{text}}            result of the function (`functions`, since Postfix 3.11)
     $$                           a dollar sign
 
-What stands inside ${…} and is more than a name is parsed in `references`. Warnings and their repetitions are those of
-Postfix: text around an error is still walked. Every expansion comes to an end soon, also where Postfix's would not:
-the value of a name is expanded once and then copied, and there is a limit to what one expansion may write.
+`references` parses conditions and calls inside ${…}. Warnings and their repetitions are those of Postfix: text around
+an error is still walked. Every expansion ends soon, even if Postfix's would not: the value of a name is expanded once
+and then copied, and the output of an expansion is limited.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     Known = tuple[str, int, int]
-    """The expanded value of a name, and how many levels and operands are nested in it."""
+    """Expanded value of a name, and the number of nested levels and operands in it."""
 
 _MAX_LEVEL = 100
 _MAX_NESTED_OPERANDS = 20
-"""Postfix has no limit for a loop through an operand, and crashes in one."""
+"""Maximum depth of operands. Postfix has no limit for a loop through an operand, and crashes."""
 _MAX_WORK = 32 << 20
 """Characters that one expansion may copy. Postfix has no limit for a value that doubles at each level."""
 _WORK_OF_PIECE = 100
@@ -39,21 +39,21 @@ _MAX_MINOR = 1023
 
 
 class ExpressionError(ValueError):
-    """A value that can't be expanded; the reasons have gone to `warn`."""
+    """Value that can't be expanded; `warn` has received the reasons."""
 
 
 class OperandError(ConfigError):
-    """A comparison that ends the program in Postfix at once; the text is its fatal error."""
+    """Comparison that is a fatal error in Postfix, with its message."""
 
 
 class _ExhaustedError(Exception):
-    """Ends a walk that has done as much as it may."""
+    """Walk that has reached its limit."""
 
 
 class Budget:
-    """A limit on the work of many expansions, for programs that read configurations of strangers.
+    """Limit of the work of many expansions, for programs that read untrusted configurations.
 
-    `left`: characters that may still be copied; a reference counts as 100. Negative once it is exhausted.
+    `left`: number of characters that may still be copied; a reference counts as 100. Negative if exhausted.
     """
 
     __slots__ = ("left",)
@@ -72,16 +72,15 @@ def expand(
     known: dict[str, Known] | None = None,
     budget: Budget | None = None,
 ) -> str:
-    """Expand a value. `lookup` gives the unexpanded value of a name, or None. Raise errors of this module.
+    """Expand a value. `lookup` returns the unexpanded value of a name, or None. Raise errors of this module.
 
-    `calls`: True if functions can be called. `is_verbatim`: returns True for a name whose value is not expanded in
-    turn. `known`: values that expansions with the same `lookup` have found; more are put in. `budget`: shared by
-    several expansions.
+    `calls`: True if functions can be called. `is_verbatim`: returns True for a name whose value is not expanded
+    recursively. `known`: cache of values for the same `lookup`. `budget`: shared by several expansions.
     """
     if "$" not in text:
         return text
     if text[0] == "$" and len(text) > 1 and NAME.issuperset(text[1:]):
-        # Most defaults are the name of another parameter, whose value most often is the end of it.
+        # Fast path: most defaults are the name of another parameter with a plain value.
         value = lookup(text[1:]) or ""
         if "$" not in value:
             return value
@@ -99,13 +98,13 @@ def expand(
 
 
 def visit_names(text: str, visit: Callable[[str], None], warn: Callable[[str], None], *, calls: bool = False) -> None:
-    """Call `visit` with each name that a value refers to, in both branches of conditions; values are not looked at."""
+    """Call `visit` with each name in a value, in both branches of conditions, without expanding them."""
     if "$" in text:
         _Scan(visit, warn, calls=calls).run(text)
 
 
 class _Progress:
-    """What a walk and the walks over its operands share."""
+    """State of a walk that the walks over its operands share."""
 
     __slots__ = ("limit", "operands", "warnings", "work")
 
@@ -113,15 +112,15 @@ class _Progress:
         self.work = 0
         self.limit = _MAX_WORK
         self.operands = 0
-        """The deepest nesting of operands so far."""
+        """Maximum depth of operands so far."""
         self.warnings = 0
 
 
 class _Walk:
-    """One walk over a value, with its error state and its level of nesting."""
+    """Walk over a value, with its error state and nesting level."""
 
     def __init__(self, warn: Callable[[str], None], *, calls: bool, outer: _Walk | None = None) -> None:
-        """`outer` is the walk over the value that this text is an operand in."""
+        """`outer`: walk over the value that has this text as an operand."""
         self._warn = warn
         self.calls = calls
         self.nested: int = outer.nested + 1 if outer else 0
@@ -129,28 +128,28 @@ class _Walk:
         self.progress.operands = max(self.progress.operands, self.nested)
         self.level = 0
         self.deepest = 0
-        """The deepest level so far."""
+        """Maximum level so far."""
         self.error = False
 
     def warn(self, warning: str) -> None:
-        """Pass a warning on, and note that there was one."""
+        """Report a warning, and record it."""
         self.progress.warnings += 1
         self._warn(warning)
         if self.progress.warnings >= _MAX_WARNINGS:
             raise _ExhaustedError
 
     def run(self, text: str) -> bool:
-        """Walk over a whole value; say whether there was an error in it."""
+        """Walk over a whole value; return True if it has an error."""
         try:
             return self.parse(text)
-        except RecursionError:  # operands in operands, each of them many levels deep
+        except RecursionError:  # deeply nested operands
             self._warn(f'unreasonable macro call nesting: "{text}"')
             return True
         except _ExhaustedError:
             return True
 
     def parse(self, text: str) -> bool:
-        """Walk over text; say whether there was an error in it."""
+        """Walk over text; return True if it has an error."""
         bad = False
         literal = ""
         position = 0
@@ -202,15 +201,15 @@ class _Walk:
         if level > _MAX_LEVEL:
             self.warn(f'unreasonable macro call nesting: "{piece}"')
             self.error = True
-        # A piece that is given up halfway, or not even begun, counts as entered ever after.
+        # In Postfix an aborted piece still counts as a nesting level afterwards.
         if not self.error and action(piece):
             self.level -= 1
         return self.error
 
-    # The following say whether a piece was gone through to its end, even if there were errors further down.
+    # The following return True if a piece was walked to its end, even with errors inside.
 
     def literal(self, text: str) -> bool:
-        """Take text that is no reference."""
+        """Process text without references."""
         raise NotImplementedError
 
     def _reference(self, content: str) -> bool:
@@ -245,15 +244,15 @@ class _Walk:
             self.error = True
 
     def name(self, name: str) -> bool:
-        """Take a plain reference."""
+        """Process a plain reference."""
         raise NotImplementedError
 
     def condition(self, condition: Reference) -> bool:
-        """Take a conditional reference."""
+        """Process a conditional reference."""
         raise NotImplementedError
 
     def call(self, name: str, argument: str) -> None:
-        """Take a call of a function that exists."""
+        """Process a call of a known function."""
         raise NotImplementedError
 
 
@@ -319,7 +318,7 @@ class _Expansion(_Walk):
         if condition.comparison is None:
             return self.lookup(condition.name) or ""
         left, operator, suffix, right = condition.comparison
-        # What is left of an operand that is in error is compared all the same; there may be more to say.
+        # The rest of an invalid operand is still compared, as in Postfix: there may be more warnings.
         result = self._compare(self._operand(left), operator, suffix, self._operand(right))
         return "true" if result and not self.error else ""
 

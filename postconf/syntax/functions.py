@@ -1,4 +1,4 @@
-"""The functions that a value can call since Postfix 3.11, `${domain_to_ascii{text}}` for one (midna_domain(3))."""
+"""Functions in values since Postfix 3.11, such as `${domain_to_ascii{text}}` (midna_domain(3))."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ if TYPE_CHECKING:
 
 
 class BadArgument(ValueError):
-    """A text that a function can't convert; the message is Postfix's first warning."""
+    """Text that a function can't convert, with Postfix's first warning."""
 
 
 def domain_to_ascii(domain: str) -> str:
-    """The A-label form of a domain; text that is ASCII already is not looked at."""
+    """Return the A-label form of a domain; ASCII text is returned unchanged."""
     if domain.isascii():
         return domain
     import idna
@@ -26,7 +26,7 @@ def domain_to_ascii(domain: str) -> str:
 
 
 def domain_to_utf8(domain: str) -> str:
-    """The U-label form of a domain; text that is not ASCII is not looked at."""
+    """Return the U-label form of a domain; text that is not ASCII is returned unchanged."""
     if not domain.isascii():
         return domain
     import idna

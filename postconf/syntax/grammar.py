@@ -1,4 +1,4 @@
-"""The grammar of what stands inside ${…} and is more than a name (postconf(5), mac_parse(3)).
+"""Grammar of conditions and calls inside ${…} (postconf(5), mac_parse(3)).
 
     reference  = comparison [branches] | name [branches] | call
     comparison = {text} operator [suffix] {text}
@@ -6,8 +6,8 @@
     branches   = ? {text} [: otherwise] | ? text | : otherwise
     otherwise  = {text} | text
 
-The grammar takes any content: what does not fit stands in `rest`, so that `problems` can tell what was expected there.
-Loading pyparsing takes six times as long as a whole listing; `references` does so only where nothing else will do.
+The grammar accepts any content: invalid text is in `rest`, so that `references` can report what was expected there.
+Importing pyparsing takes six times as long as a whole listing, so `references` imports it only when needed.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ OPERATORS = ("==", "!=", "<", "<=", ">", ">=")
 
 
 class _Braced(Token):
-    """Text between braces that match, any others inside included. Blanks in front are skipped, as everywhere here."""
+    """Text between matching braces, nested ones included. Leading blanks are skipped."""
 
     def parseImpl(self, instring: str, loc: int, do_actions: bool = True) -> tuple[int, str]:  # noqa: ARG002
         end = closing_brace(instring, loc) if instring.startswith("{", loc) else -1
@@ -36,7 +36,7 @@ def _grammar(*, calls: bool) -> ParserElement:
     text = _Braced()
     name = Word(f"{alphanums}_")
     argument = _Braced().add_parse_action(lambda tokens: tokens[0].strip(BLANK))
-    # Blanks count where text is not in braces.
+    # Blanks are significant in text without braces.
     verbatim = Regex(r"(?s).*").leave_whitespace()
     rest = verbatim("rest")
 
@@ -62,5 +62,5 @@ _GRAMMARS = {calls: _grammar(calls=calls) for calls in (False, True)}
 
 
 def parse(content: str, *, calls: bool) -> dict[str, Any]:
-    """Parse the inside of ${…} or $(…); return what was found, by name. `calls`: whether functions can be called."""
+    """Parse the inside of ${…} or $(…); return the parts by name. `calls`: True if functions can be called."""
     return _GRAMMARS[calls].parse_string(content).as_dict()

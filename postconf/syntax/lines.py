@@ -1,6 +1,6 @@
-"""Physical to logical lines, as readlline(3) joins them, each character with its place.
+"""Logical lines, joined from physical lines like readlline(3), with the place of each character.
 
-Works on text that was decoded as UTF-8 with surrogateescape: any bytes survive, and only ASCII decides what is a space.
+Works on text that was decoded as UTF-8 with surrogateescape: any bytes survive, and only ASCII counts as space.
 """
 
 from __future__ import annotations
@@ -12,30 +12,30 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 BLANK = " \t\r\n"
-"""What separates words in values and in output."""
+"""Separators of words in values and in output."""
 SPACE = " \t\n\v\f\r"
-"""What isspace(3) says: decides about continuation lines, and is trimmed around names and values."""
+"""Spaces of isspace(3), which begin continuation lines and are trimmed around names and values."""
 
 
 class LogicalLine:
-    """One logical line: its text without the newlines, and where each physical line in it comes from."""
+    """Logical line: its text without newlines, and the origin of each physical line."""
 
     __slots__ = ("_pieces", "path", "text")
 
     def __init__(self, path: str, pieces: list[tuple[int, int]], text: str) -> None:
-        """`pieces` are (offset in `text`, line number), one for each physical line."""
+        """`pieces`: (offset in `text`, line number) of each physical line."""
         self.path = path
         self.text = text
         self._pieces = pieces
 
     @property
     def number(self) -> int:
-        """The number of the first physical line; diagnostics of Postfix give this one."""
+        """Number of the first physical line, as in diagnostics of Postfix."""
         return self._pieces[0][1]
 
     @property
     def last_number(self) -> int:
-        """The number of the last physical line that is part of it."""
+        """Number of the last physical line."""
         return self._pieces[-1][1]
 
     def place(self, offset: int) -> Place:
@@ -47,10 +47,10 @@ class LogicalLine:
 def logical_lines(
     text: str, path: str, warn: Callable[[str], None], *, warn_of_nul: bool = False
 ) -> Iterator[LogicalLine]:
-    """Yield the logical lines of a file; comments, blank lines and stray white space are left out.
+    """Yield the logical lines of a file; without comments, blank lines and stray white space.
 
-    A line that begins with white space goes on with what was before, even behind comments and blank lines. A logical
-    line is cut at a NUL, with all that is continued behind it (docs/compatibility.md); Postfix warns of it since 3.9.
+    A line that begins with white space continues the line before, even after comments and blank lines. A logical line
+    ends at a NUL, including its continuation lines (docs/compatibility.md); Postfix warns of it since 3.9.
     """
     parts: list[str] = []
     pieces: list[tuple[int, int]] = []
@@ -99,10 +99,10 @@ def cut(text: str, size: int) -> tuple[str, str]:
 
 
 def decode(data: bytes) -> str:
-    """Turn the bytes of a file or an argument into text that can be turned back."""
+    """Decode the bytes of a file or an argument; `encode` returns the same bytes."""
     return data.decode("utf-8", "surrogateescape")
 
 
 def encode(text: str) -> bytes:
-    """Turn text back into its bytes."""
+    """Encode text to its original bytes."""
     return text.encode("utf-8", "surrogateescape")

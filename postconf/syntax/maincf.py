@@ -1,4 +1,4 @@
-"""Assignments: the syntax of `name = value` (split_nameval(3)), and main.cf as a list of them."""
+"""Syntax of main.cf: assignments `name = value` (split_nameval(3))."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ if TYPE_CHECKING:
 
 
 class Setting:
-    """One `name = value`, in a file or on a command line, and where its value stands."""
+    """Assignment `name = value` in a file or on a command line, with the place of its value."""
 
     __slots__ = ("_offset", "_source", "name", "value")
 
     def __init__(self, name: str, value: str, source: LogicalLine | Place | None, offset: int = 0) -> None:
-        """`offset` is where the value begins in `source`, if that is a line."""
+        """`offset`: position of the value in `source`, if that is a line."""
         self.name = name
         self.value = value
         self._source = source
@@ -24,18 +24,18 @@ class Setting:
 
     @property
     def place(self) -> Place | None:
-        """Where the value begins; None for a command line."""
+        """Place of the value; None for a command line."""
         return self.place_at(0)
 
     def place_at(self, index: int) -> Place | None:
-        """Where the value's character number `index` stands."""
+        """Return the place of the value's character at `index`."""
         if isinstance(self._source, LogicalLine):
             return self._source.place(self._offset + index)
         return self._source
 
 
 class AssignmentError(ValueError):
-    """Text that is no assignment; the message is split_nameval(3)'s. `offset` is where it goes wrong."""
+    """Text that is not an assignment, with the message of split_nameval(3). `offset` is the place of the error."""
 
     def __init__(self, message: str, offset: int) -> None:
         super().__init__(message)
@@ -61,7 +61,7 @@ def split_assignment(text: str) -> tuple[str, str, int]:
 def read_settings(
     text: str, path: str, warn: Callable[[str], None], *, warn_of_nul: bool = False
 ) -> dict[str, Setting]:
-    """Read main.cf, or any file of its form; the last assignment to a name wins. Raise `ConfigError`."""
+    """Read main.cf, or a file of the same format; the last assignment to a name counts. Raise `ConfigError`."""
     settings: dict[str, Setting] = {}
     add_settings(settings, text, path, warn, warn_of_nul=warn_of_nul)
     return settings
@@ -70,7 +70,7 @@ def read_settings(
 def add_settings(
     settings: dict[str, Setting], text: str, path: str, warn: Callable[[str], None], *, warn_of_nul: bool = False
 ) -> None:
-    """Read a file as `read_settings` does, into a dictionary that may hold settings already."""
+    """Read a file as `read_settings` does, into a dictionary that may already have settings."""
     for line in logical_lines(text, path, warn, warn_of_nul=warn_of_nul):
         try:
             name, value, offset = split_assignment(line.text)

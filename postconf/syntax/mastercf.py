@@ -1,7 +1,7 @@
-"""master.cf: services, their eight fields, and their arguments in normal form (master(5)).
+"""Syntax of master.cf: services, their eight fields, and their arguments in normal form (master(5)).
 
-Postfix's parser takes a few liberties with arguments that lose what was written, `-ofoo=bar` for example. What is read
-here is what Postfix has read; docs/compatibility.md lists the cases.
+Postfix's parser loses the original text of some arguments, `-ofoo=bar` for example. This module returns the result of
+Postfix; docs/compatibility.md lists the cases.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ _DIGITS = frozenset("0123456789")
 
 
 class Service:
-    """One entry of master.cf.
+    """Entry of master.cf.
 
     `fields` are its first eight, `arguments` the command's in normal form: each `-o` alone, its `name=value` next.
-    `settings` are the `-o` settings of this entry. In Postfix all entries of the same name and type share theirs, from
-    the first one on that has any: those are in `shared`.
+    `settings` are the `-o` settings of this entry. In Postfix all entries with the same name and type share their
+    settings, from the first entry with settings on: `shared` has these.
     """
 
     __slots__ = ("arguments", "fields", "line", "settings", "shared")
@@ -53,12 +53,12 @@ class Service:
 
     @property
     def key(self) -> str:
-        """`name/type`, as postconf(1) and messages have it."""
+        """`name/type`, as in postconf(1) and in messages."""
         return f"{self.fields[0]}/{self.fields[1]}"
 
 
 class Master:
-    """master.cf as a whole."""
+    """Content of master.cf."""
 
     __slots__ = ("path", "services", "settings")
 
@@ -66,7 +66,7 @@ class Master:
         self.path = path
         self.services = services
         self.settings: dict[str, dict[str, Setting]] = {}
-        """`name/type` → the -o settings that such entries share; absent where there are none."""
+        """Shared -o settings by `name/type`, for entries with settings."""
         for service in services:
             for setting in service.settings:
                 self.settings.setdefault(service.key, {})[setting.name] = setting
@@ -95,7 +95,7 @@ def parse_service(line: LogicalLine, warn: Callable[[str], None]) -> Service:
 
 
 def check_fields(fields: list[str], line: LogicalLine, offsets: list[int]) -> None:
-    """Check all fields but the name and the command, in master(8)'s order; raise `ConfigError`."""
+    """Check all fields except the name and the command, in master(8)'s order; raise `ConfigError`."""
     for index, name, is_valid, remedy in (
         (1, "type", lambda field: field in TYPES, f"one of {', '.join(TYPES)}"),
         (2, "private", _is_flag, "y, n or -"),
@@ -148,7 +148,7 @@ def split_words(text: str, separators: str = BLANK) -> list[tuple[str, int]]:
 
 
 def closing_brace(text: str, start: int, opener: str = "{", closer: str = "}") -> int:
-    """The offset of the closer that matches the opener at `start`, or -1."""
+    """Return the offset of the closer that matches the opener at `start`, or -1."""
     level = 1
     position = start + 1
     opening = text.find(opener, position)
@@ -166,7 +166,7 @@ def closing_brace(text: str, start: int, opener: str = "{", closer: str = "}") -
 
 
 def without_braces(text: str, where: str, warn: Callable[[str], None]) -> str:
-    """Take off the outer braces of text that begins with one; warn of a missing end or of text behind it."""
+    """Remove the outer braces of a text; warn of a missing closing brace, or of text after it."""
     end = closing_brace(text, 0)
     if end < 0:
         warn(f"{where}: missing '}}' in \"{text}\"")
@@ -193,7 +193,7 @@ def normalise(
         if cut > 0:
             todo.append(("-" + word[cut:], offset + cut - 1))
             word = word[:cut]
-        ended = ended or word == "--"  # what is left of `--o`: no setting behind it counts
+        ended = ended or word == "--"  # the rest of `--o`: settings after it have no effect
         if word[1:2] != "o":
             done.append(word)
             continue
@@ -216,7 +216,7 @@ def normalise(
             name, text, inner = split_assignment(value)
         except AssignmentError:
             continue
-        found = line.text.find(text, value_offset)  # braces and blanks may have been taken off in front of it
+        found = line.text.find(text, value_offset)  # leading braces and blanks may have been removed
         if not ended:
             settings.append(Setting(name, text, line, found if found >= 0 else value_offset + inner))
     for word, _ in reversed(todo):
@@ -225,5 +225,5 @@ def normalise(
 
 
 def place_of_field(service: Service, field: str) -> Place:
-    """Where a field of an entry stands, by its name in `FIELDS`."""
+    """Return the place of a field, by its name in `FIELDS`."""
     return service.line.place(split_words(service.line.text)[FIELDS.index(field)][1])

@@ -1,7 +1,7 @@
-"""What stands inside ${…} and is more than a name: conditions, comparisons and calls of functions.
+"""References ${…} that are more than a name: conditions, comparisons and calls of functions.
 
-`grammar` defines the syntax. Here a parsed reference gets its form, and what is wrong with it Postfix's own words, with
-`>>>` at the place. Texts within a reference are not looked into, and nothing is raised.
+`grammar` defines the syntax. This module builds a parsed reference, and its error message as in Postfix, with `>>>` at
+the place. It does not parse texts within a reference, and raises nothing.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ class Reference:
     """A parsed reference. `comparison` is (left, operator, suffix, right); without one, `name` counts: of a parameter,
     or of a function that is called with `argument`.
 
-    `problem` says what is wrong with the name or comparison; nothing can be evaluated then. `trailing` says what is
-    wrong with the branches, and is found after those before it were used.
+    `problem` describes an error in the name or comparison; nothing can be evaluated then. `trailing` describes an error
+    in the branches, which is found after the branches before it were used.
     """
 
     __slots__ = ("argument", "branches", "comparison", "name", "otherwise", "problem", "then", "trailing")
@@ -32,7 +32,7 @@ class Reference:
         self.argument: str | None = None
         self.comparison: tuple[str, str, str, str] | None = None
         self.branches = False
-        """Whether there are branches; without, the reference stands for its value."""
+        """True if there are branches; else the reference expands to its value."""
         self.then: str | None = None
         self.otherwise: str | None = None
         self.trailing = ""
@@ -40,7 +40,7 @@ class Reference:
 
 
 def parse_reference(content: str, *, calls: bool = False) -> Reference:
-    """Parse the inside of ${…} or $(…); the result is shared. `calls`: whether functions can be called."""
+    """Parse the inside of ${…} or $(…); the result is cached and shared. `calls`: True if functions can be called."""
     if not _parsed:
         _parsed.update(_in_defaults())
     reference = _parsed.get((content, calls))
@@ -55,7 +55,7 @@ _parsed: dict[tuple[str, bool], Reference] = {}
 
 
 def _in_defaults() -> dict[tuple[str, bool], Reference]:
-    """The references in built-in defaults: these have been parsed already, since commands can't wait for it."""
+    """Return the references in built-in defaults, parsed at build time because parsing is slow."""
     found = {}
     for content, name, argument, left, operator, suffix, right, then, otherwise in parsed_references():
         reference = Reference()
@@ -96,7 +96,7 @@ def read(content: str, *, calls: bool) -> Reference:
 
 
 def _problem(content: str, found: dict[str, Any], *, calls: bool) -> str:
-    """What is wrong with the name or comparison that a reference begins with."""
+    """Return the error in the name or comparison at the start of a reference."""
     rest = found["rest"].lstrip(BLANK)
     if "left" in found:
         left, operator, suffix = found["left"], found.get("operator"), found.get("suffix", "")

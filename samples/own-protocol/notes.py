@@ -1,7 +1,7 @@
-"""A line protocol of our own with STARTTLS: `NOTE text` keeps a note, but only where nobody can read along.
+"""A line protocol of our own with STARTTLS: `NOTE text` stores a note, but only over TLS.
 
-Server and client leave TLS to the proxy (`tlsproxy.starttls`); neither sees a key or a certificate. The server says who
-it is by main.cf, the client says by a policy table which server it will talk to.
+Server and client leave TLS to the proxy (`tlsproxy.starttls`); neither sees a key or a certificate. main.cf
+configures the server's identity, a policy table the server that the client accepts.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ PATIENCE = 20
 
 
 async def serve(proxy: Proxy, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Be the server in one session."""
+    """Serve one session."""
     secure = False
     while line := await reader.readline():
         command, _, text = line.decode().strip().partition(" ")
         if command == "STARTTLS" and not secure:
-            sock = await detach(reader, writer)  # before we answer: what comes next is for the proxy
+            sock = await detach(reader, writer)  # before the answer: the bytes after it are for the proxy
             await asyncio.get_running_loop().sock_sendall(sock, b"OK go on\n")
             tls = await starttls(sock, role="server", proxy=proxy, timeout=PATIENCE)
             reader, writer, secure = tls.reader, tls.writer, True
@@ -42,7 +42,7 @@ async def serve(proxy: Proxy, reader: asyncio.StreamReader, writer: asyncio.Stre
 
 
 async def note(proxy: Proxy, host: str, port: int, text: str) -> None:
-    """Be a client: leave a note with a server, or say why not."""
+    """Run a client: send a note to a server, or print the reason for a failure."""
     print(f"\n{host}:", flush=True)
     try:
         with Policies(proxy.view) as policies:
@@ -70,7 +70,7 @@ async def ask(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, line: 
 
 
 async def play(proxy: Proxy) -> None:
-    """Serve on a free port, and be three clients."""
+    """Serve on a free port, and run three clients."""
     async with asyncio.TaskGroup() as sessions:
         server = await asyncio.start_server(
             lambda reader, writer: sessions.create_task(serve(proxy, reader, writer)), "127.0.0.1", 0
@@ -101,7 +101,7 @@ def main() -> int:
 
 
 def make_certificate(directory: Path) -> None:
-    """Make a key and a certificate that vouches for itself."""
+    """Make a key and a self-signed certificate."""
     name = "notes.example.com"
     options = ["-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "1"]
     names = ["-subj", f"/CN={name}", "-addext", f"subjectAltName=DNS:{name}"]

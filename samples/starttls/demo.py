@@ -1,7 +1,7 @@
-"""One STARTTLS session through the daemon, with both of its peers played here.
+"""One STARTTLS session through the daemon, with both peers in this program.
 
-The daemon runs stand-alone on a copy of this directory's main.cf and master.cf, with a throw-away certificate. We are
-postscreen(8), which owns the SMTP connection and hands it over, and we are the remote SMTP client that says STARTTLS.
+The daemon runs stand-alone on a copy of this directory's main.cf and master.cf, with a throw-away certificate. This
+program is postscreen(8), which hands over the SMTP connection, and the remote SMTP client that sends STARTTLS.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ NOT_OF_A_CA = (
     *("digital_signature", "content_commitment", "key_encipherment", "data_encipherment", "key_agreement"),
     *("encipher_only", "decipher_only"),
 )
-"""What a key may be for besides."""
+"""Other key usages, all off."""
 
 
 def main() -> int:
@@ -69,7 +69,7 @@ def make_certificates(directory: Path) -> None:
     ca_name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "Demo CA")])
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, HOST)])
 
-    # Since Python 3.13 clients ask for all of RFC 5280: what a CA's key is for, and which key has signed what.
+    # Since Python 3.13 clients require all of RFC 5280, including key usage and key identifiers of a CA.
     of_a_ca = x509.KeyUsage(key_cert_sign=True, crl_sign=True, **dict.fromkeys(NOT_OF_A_CA, False))
     signer = x509.AuthorityKeyIdentifier.from_issuer_public_key(ca_key.public_key())
 
@@ -110,7 +110,7 @@ def start_daemon(directory: Path, output: IO[str]) -> subprocess.Popen[bytes]:
     command = [
         str(Path(sys.executable).with_name("tlsproxy")),
         *("--standalone", "--config", str(directory), "--socket", str(directory / "socket")),
-        *("--user", getpass.getuser()),  # root's sessions would be served by Postfix's user
+        *("--user", getpass.getuser()),  # as root, the default would be Postfix's user
     ]
     print("$", " ".join(command))
     daemon = subprocess.Popen(command, stderr=output)
@@ -123,7 +123,7 @@ def start_daemon(directory: Path, output: IO[str]) -> subprocess.Popen[bytes]:
 
 
 def play(proxy: Path, ca: Path) -> None:
-    """Be both peers: postscreen(8) in a thread, the SMTP client here."""
+    """Run both peers: postscreen(8) in a thread, the SMTP client here."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         postscreen = threading.Thread(target=play_postscreen, args=(listener, proxy))
         postscreen.start()
@@ -158,7 +158,7 @@ def say(who: str, *words: object) -> None:
 
 
 def play_postscreen(listener: socket.socket, proxy: Path) -> None:
-    """Take an SMTP client up to STARTTLS, hand it over, and go on in plaintext with what the proxy passes on."""
+    """Serve an SMTP client up to STARTTLS, hand it over, and continue with the proxy's plaintext."""
     client, address = listener.accept()
     client.settimeout(PATIENCE)
     client.sendall(b"220 mail.example.com ESMTP\r\n")
