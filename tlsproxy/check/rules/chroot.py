@@ -18,7 +18,7 @@ _RESTRICTIONS = "restrictions"
 
 
 class ChrootUnreachable(Rule):
-    """A socket or directory that a service in a chroot can't reach.
+    """Socket or directory that a chrooted service can't reach.
 
     A chrooted service looks names up below the queue directory; the file is elsewhere. Milters, SASL, policy services,
     proxies and LMTP servers are connected to from the chroot.

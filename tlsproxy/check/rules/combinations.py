@@ -34,7 +34,7 @@ def _seconds(context: Context, name: str) -> int | None:
 
 
 class SizeLimits(Rule):
-    """A mailbox that may not be as large as one message: local(8) or virtual(8) does not start."""
+    """Mailbox size limit below the message size limit: local(8) or virtual(8) does not start."""
 
     id = "Q001"
     name = "size-limits"
@@ -80,7 +80,7 @@ class SizeLimits(Rule):
 
 
 class QueueTimes(Rule):
-    """Times and limits of the queue manager that contradict each other; it adjusts one of them."""
+    """Contradictory times or limits of the queue manager, which adjusts one of them."""
 
     id = "Q002"
     name = "queue-limits"
@@ -111,10 +111,10 @@ class QueueTimes(Rule):
 
 
 class NoEffectBeside(Rule):
-    """A setting without effect, because of another setting or for lack of one.
+    """Setting without effect, because another setting overrides it or is missing.
 
-    mynetworks goes before mynetworks_style; local(8) delivers by the first of mailbox_transport, mailbox_command and
-    home_mailbox that is set; luser_relay and passwords are for features that are off.
+    mynetworks overrides mynetworks_style; local(8) delivers by the first of mailbox_transport, mailbox_command and
+    home_mailbox that is set; luser_relay and passwords need features that are off.
     """
 
     id = "Q003"
@@ -165,7 +165,7 @@ class NoEffectBeside(Rule):
 
 
 class SharedInstance(Rule):
-    """Instances of Postfix that have a directory in common, or that are not there.
+    """Postfix instances that share a directory, or that don't exist.
 
     Each instance needs a queue_directory and a data_directory of its own.
     """
@@ -206,7 +206,7 @@ class SharedInstance(Rule):
 
 
 class MailboxForm(Rule):
-    """A directory for mail without a slash behind it: local(8) takes it for the name of one file, in mbox format."""
+    """Maildir without a trailing slash: local(8) takes it for an mbox file."""
 
     id = "Q005"
     name = "mailbox-form"
@@ -228,9 +228,9 @@ class MailboxForm(Rule):
 
 
 class OwnName(Rule):
-    """A name of this host that other servers don't accept: `localhost`, or one without a dot.
+    """Hostname that other servers refuse: `localhost`, or a name without a dot.
 
-    It is what smtp(8) introduces itself with, and what myorigin and mydestination are made of by default.
+    smtp(8) sends this name in EHLO; by default, myorigin and mydestination contain it.
     """
 
     id = "Q006"

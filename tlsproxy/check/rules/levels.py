@@ -182,7 +182,7 @@ class ClientPathInChroot(Rule):
                         context.span(parameter, view),
                         f"{view.service.name} runs in {queue}, where there is no {directory}",
                         f"set {parameter.replace('CApath', 'CAfile')} instead, or put the directory there",
-                        related=[(context.service_span(view, 4), "in a chroot jail")],
+                        related=[(context.service_span(view, 4), "in a chroot")],
                     )
                     break
 

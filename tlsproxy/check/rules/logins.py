@@ -26,7 +26,7 @@ def _clients(context: Context) -> list[tuple[str, View]]:
 
 
 class NoPasswords(Rule):
-    """A client that is to log in, and has no table of passwords: smtp(8) does not start."""
+    """SASL client without a password table: smtp(8) does not start."""
 
     id = "L012"
     name = "no-passwords"
@@ -57,10 +57,10 @@ class NoPasswords(Rule):
 
 
 class PasswordInClear(Rule):
-    """A client that sends its password without TLS, or with TLS that anybody on the way can take away.
+    """SASL client without mandatory TLS: the password is sent in cleartext, or an attacker can strip TLS.
 
     At level may, smtp(8) goes on without TLS if the server does not offer it. With `noplaintext` among the security
-    options it uses no mechanism that shows the password.
+    options it uses no mechanism that reveals the password.
     """
 
     id = "L013"
@@ -120,10 +120,10 @@ class PasswordInClear(Rule):
 
 
 class OtherDestination(Rule):
-    """A key that has a next hop's host, but not its brackets or port: the entry is never found.
+    """Key with the next hop's host, but without its brackets or port: the entry is never found.
 
-    The next hop is looked up as it is written; for passwords, the host alone is looked up before. `[mail.example.com]`
-    and `mail.example.com:587` are other keys than `[mail.example.com]:587`.
+    The next hop is looked up as written; for passwords, the host alone is looked up first. `[mail.example.com]` and
+    `mail.example.com:587` differ from `[mail.example.com]:587`.
     """
 
     id = "F007"
@@ -174,7 +174,7 @@ class OtherDestination(Rule):
 
 
 class PolicyWithoutMeans(Rule):
-    """A TLS policy that needs what smtp(8) does not have: mail for the destination is deferred, or DANE is not used.
+    """TLS policy whose prerequisite is missing: mail for the destination is deferred, or DANE is not used.
 
     The levels verify and secure need certification authorities, dane and dane-only need DNSSEC.
     """

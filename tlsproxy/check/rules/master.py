@@ -242,7 +242,7 @@ class ImplicitChroot(Rule):
             edits = tuple(self._edit(entry.span(4)) for entry in found)
             yield self.finding(
                 found[0].span(4),
-                f"{len(found)} service{'s run' if len(found) > 1 else ' runs'} in a chroot jail: "
+                f"{len(found)} service{'s run' if len(found) > 1 else ' runs'} in a chroot: "
                 "- means y at compatibility level 0",
                 "write y or n, or set compatibility_level",
                 fix=Fix("write y", edits, safe=True),

@@ -37,10 +37,10 @@ _CLASSES = ("mydestination", "virtual_alias_domains", "virtual_mailbox_domains",
 
 
 class TransportMissing(Rule):
-    """A transport or filter that is no service of master.cf: its mail is deferred.
+    """Transport or filter without a service in master.cf: its mail is deferred.
 
-    Parameters, -o settings, transport tables and FILTER actions name transports. Reported of a master.cf that has
-    cleanup(8), qmgr(8) or pickup(8), and is no fragment therefore.
+    Parameters, -o settings, transport tables and FILTER actions name transports. A master.cf without cleanup(8),
+    qmgr(8) and pickup(8) is taken for a fragment, and not reported.
     """
 
     id = "F001"
@@ -128,9 +128,9 @@ class TransportMissing(Rule):
 
 
 class FilterLoop(Rule):
-    """Mail that comes back from a content filter is given to the filter again.
+    """Content filter loop: mail that returns from the filter is sent to it again.
 
-    The service that takes it back needs an empty content_filter (or smtpd_proxy_filter) of its own.
+    The service that receives the filtered mail needs an empty content_filter (or smtpd_proxy_filter) of its own.
     """
 
     id = "F002"
@@ -172,7 +172,7 @@ class FilterLoop(Rule):
 
 
 class TwoClasses(Rule):
-    """A domain in two address classes: the first one counts, mail for it can go to the wrong place.
+    """Domain in two address classes: the first one counts, and mail for it may go to the wrong place.
 
     The order is mydestination, virtual_alias_domains, virtual_mailbox_domains, relay_domains.
     """
@@ -225,7 +225,7 @@ class TwoClasses(Rule):
 
 
 class UncheckedRecipients(Rule):
-    """Mail for recipients that don't exist is accepted, and returned to senders that are mostly forged: backscatter."""
+    """Backscatter: mail for unknown recipients is accepted, and later returned to forged senders."""
 
     id = "F004"
     name = "unchecked-recipients"
@@ -284,9 +284,9 @@ class UncheckedRecipients(Rule):
 
 
 class AliasLoop(Rule):
-    """Aliases that lead back to themselves.
+    """Circular aliases.
 
-    An alias that has its own name among others is none of them: there, the name is a mailbox.
+    An alias whose value includes its own name is not circular: there, the name is a mailbox.
     """
 
     id = "F005"
@@ -316,9 +316,9 @@ class AliasLoop(Rule):
 
 
 class ProxyRefused(Rule):
-    """A table that is to be opened by proxymap(8), which does not know it: lookups fail.
+    """proxymap(8) table that is not in proxy_read_maps: lookups fail.
 
-    proxymap(8) opens the tables that proxy_read_maps lists, in main.cf; the default has those of most parameters.
+    proxymap(8) opens only the tables in proxy_read_maps of main.cf; the default has those of most parameters.
     """
 
     id = "F006"

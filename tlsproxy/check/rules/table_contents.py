@@ -17,10 +17,10 @@ from ..rule import Rule
 
 
 class BadTableValue(Rule):
-    """A value of a lookup table that means nothing for the use of the table.
+    """Invalid value in a lookup table for the use of the table.
 
-    Tables are read for what they are used for: actions of access(5) and header_checks(5), transports and next hops,
-    passwords. Of indexed files, the source is read.
+    Tables are checked for their use: actions of access(5) and header_checks(5), transports and next hops,
+    passwords. For indexed files, the source is read.
     """
 
     id = "T008"
@@ -58,9 +58,9 @@ class BadTableValue(Rule):
 
 
 class DeadKey(Rule):
-    """A key of a lookup table that is never looked up.
+    """Lookup table key that is never looked up.
 
-    Which keys are, depends on the use of the table: transport(5), access(5), virtual(5) and others list them.
+    The keys depend on the use of the table: transport(5), access(5), virtual(5) and others list them.
     """
 
     id = "T009"
@@ -91,9 +91,9 @@ class DeadKey(Rule):
 
 
 class BadAliases(Rule):
-    """Lines of an aliases(5) file that are no aliases.
+    """Invalid lines in an aliases(5) file.
 
-    postalias(1) leaves them out. Names are local parts, without a domain.
+    postalias(1) skips them. Names are local parts, without a domain.
     """
 
     id = "T010"
@@ -123,9 +123,9 @@ class BadAliases(Rule):
 
 
 class ListFileMissing(Rule):
-    """A file of patterns in a list that does not exist: each lookup that comes as far fails.
+    """Missing pattern file in a list: each lookup that reaches it fails.
 
-    Lists of domains, clients and names can have the full path of a file with more of them.
+    Lists of domains, clients and names can contain the full path of a file with more elements.
     """
 
     id = "T011"
@@ -154,9 +154,9 @@ _LISTS = ("domains", "clients", "networks", "strings", "users", "mechanisms")
 
 
 class OtherSyntax(Rule):
-    """A table of one kind of regular expressions, or none, in a file whose name says another kind.
+    """Table type that contradicts the file name: regexp, pcre or neither.
 
-    The syntax differs: what is a pattern in one is none in the other, or matches something else.
+    The syntax differs: a pattern of one type is invalid in the other, or has other matches.
     """
 
     id = "T012"

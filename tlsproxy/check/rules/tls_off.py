@@ -13,9 +13,9 @@ from ..text.sources import Assignment
 
 
 class StartTlsOff(Rule):
-    """STARTTLS is not offered, or not asked for, though there is a level of TLS.
+    """STARTTLS switched off although a TLS level is set.
 
-    Without EHLO there is no STARTTLS; a keyword that smtpd(8) or smtp(8) discards counts as not there.
+    Without EHLO there is no STARTTLS; smtpd(8) and smtp(8) ignore a discarded keyword.
     """
 
     id = "L015"
@@ -65,7 +65,7 @@ def _has_starttls(context: Context, setting: Assignment) -> bool:
 
 
 class LoginNeverOffered(Rule):
-    """Logins need TLS (smtpd_tls_auth_only), and there is none: clients can't log in."""
+    """smtpd_tls_auth_only without TLS: clients can't log in."""
 
     id = "L016"
     name = "login-never-offered"
@@ -132,7 +132,7 @@ class VerifiedByDefault(Rule):
 
 
 class AuthoritiesAreKey(Rule):
-    """A file of certification authorities that is the key, or that is taken for one.
+    """Private key file in place of certification authorities.
 
     There is no certificate in it.
     """
@@ -170,7 +170,7 @@ class AuthoritiesAreKey(Rule):
 
 
 class DhParameters(Rule):
-    """A file of Diffie-Hellman parameters that is not there, or has none: the parameters that are built in are used."""
+    """Diffie-Hellman file that is missing or has no parameters: Postfix uses the built-in ones."""
 
     id = "K020"
     name = "dh-file"
