@@ -200,18 +200,16 @@ class Context:
             place = place_of(view, name)
         except (KeyError, ConfigError):
             return None
-        if place is None:
-            return None
-        return next(
-            (
-                each
-                for each in self.everywhere
-                if each.span().line == place.line
-                and each.source.path == place.path
-                and each.span().column == place.column
-            ),
-            None,
-        )
+        return None if place is None else self._by_place.get((place.path, place.line, place.column))
+
+    @cached_property
+    def _by_place(self) -> dict[tuple[str, int, int], Assignment]:
+        """The settings by the place of their values."""
+        found: dict[tuple[str, int, int], Assignment] = {}
+        for each in self.everywhere:
+            span = each.span()
+            found.setdefault((each.source.path, span.line, span.column), each)
+        return found
 
     def span(self, name: str, view: View | None = None) -> Span:
         """Where to point for a parameter: its setting, else the service that it concerns, else main.cf."""

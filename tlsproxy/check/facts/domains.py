@@ -46,6 +46,5 @@ def keys_among(context: Context, parameter: str, wanted: frozenset[str]) -> Iter
 def _of_main(context: Context, parameter: str) -> Iterator[Read]:
     """Yield the setting that has a parameter's value: its own, or that of the parameter that its default refers to."""
     setting = context.setting(parameter)
-    for read in readings(context):
-        if setting is not None and read.assignment is setting and not read.assignment.service:
-            yield read
+    if setting is not None and not setting.service:
+        yield from (read for read in readings(context) if read.assignment is setting)

@@ -336,14 +336,13 @@ class ProxyRefused(Rule):
 
     def check(self, context: Context) -> Iterator[Finding]:
         """Yield what is found."""
-        if not context.has_main:
+        tables = [each for each in named_tables(context) if each.text.startswith("proxy:") and "{" not in each.text]
+        if not context.has_main or not tables:
             return
         approved = frozenset(words_of(context.value("proxy_read_maps")))
         reported: set[Span] = set()
-        for named in named_tables(context):
-            if not named.text.startswith("proxy:") or "{" in named.text or named.text in approved:
-                continue
-            if named.is_written_by_daemons or named.assignment.name.startswith("proxy_"):
+        for named in tables:
+            if named.text in approved or named.is_written_by_daemons or named.assignment.name.startswith("proxy_"):
                 continue
             span = named.span()
             if span in reported:
