@@ -31,7 +31,7 @@ def dead_key(used: Used, key: bytes, *, parents: bool) -> DeadKey | None:
 
     `parents`: domains match their subdomains (parent_domain_matches_subdomains has the table's name in it).
     """
-    if not _ODD.match(key):
+    if not _ODD.match(key) and used.use not in _OF_SENDERS:
         return None
     text = key.decode("utf-8", "replace")
     if text.startswith('"'):

@@ -36,7 +36,6 @@ _CHECKS = frozenset(
 _CLIENT_CHECKS = frozenset(("warn", "info", "replace", "prepend", "ignore", "strip", "dunno", "ok"))
 """Those of smtp(8)."""
 _POSTSCREEN = ("permit", "reject", "dunno", "permit_mynetworks")
-_CODE = re.compile(r"[0-9]{3}\Z")
 _REPLY = re.compile(r"[45][0-9]{2}\Z")
 _DSN = re.compile(r"[245]\.[0-9]{1,3}\.[0-9]{1,3}\Z")
 _HEADER = re.compile(r"[!-9;-~]+[ \t]*:")
@@ -74,7 +73,9 @@ def _access(value: str, classes: frozenset[str]) -> Fault | None:
     if action in _ACTIONS:
         return _argument(action, rest)
     if value.strip().isdigit():
-        return None
+        if not _REPLY.match(word):
+            return None
+        return Fault(f"{word} alone is taken for OK, and permits", f"write REJECT, or {word} text", Severity.ERROR)
     if _REPLY.match(word) and rest:
         return None
     severe = "the client gets 451 4.3.5 Server configuration error"
