@@ -335,3 +335,74 @@ def test_finding_that_was_wrong_is_not_reported(text: str, rules: set[str]) -> N
 
 def test_base_of_these_mistakes_is_fine() -> None:
     assert found("", "") == set()
+
+
+def files_in(directory: Path, certificate_files: dict[str, bytes]) -> None:
+    for name, data in certificate_files.items():
+        (directory / name).write_bytes(data)
+        (directory / name).chmod(0o600)
+
+
+@pytest.mark.parametrize(
+    "subject, main_cf, rule, severity, line, column",
+    [
+        ("a file of domains", "relay_domains = a.test, $config_directory/nofile\n", "T011", E, 3, 25),
+        ("a table of a list", "relay_clientcerts = hash:$config_directory/nofile\n", "T003", E, 3, 21),
+        ("a table of networks", "postscreen_access_list = cidr:$config_directory/nofile\n", "T006", E, 3, 26),
+        ("an instance", "multi_instance_directories = $config_directory/nofile\n", "Q004", E, 3, 30),
+        ("parameters", "smtpd_tls_dh1024_param_file = $config_directory/cert.pem\n", "K020", W, 3, 31),
+        (
+            "a key in the file of the certificate",
+            "smtpd_tls_security_level = may\nsmtpd_tls_cert_file = $config_directory/cert.pem\n"
+            "smtpd_tls_key_file = $config_directory/cert.pem\n",
+            "K005",
+            E,
+            5,
+            22,
+        ),
+        (
+            "a list that leaves no cipher",
+            "smtpd_tls_security_level = may\nsmtpd_tls_chain_files = $config_directory/chain.pem\n"
+            "smtpd_tls_ciphers = high\ntls_high_cipherlist = NO-SUCH-CIPHER\n",
+            "P009",
+            E,
+            6,
+            23,
+        ),
+    ],
+)
+def test_file_that_is_missing_or_wrong_is_reported(
+    subject: str,
+    main_cf: str,
+    rule: str,
+    severity: Severity,
+    line: int,
+    column: int,
+    tmp_path: Path,
+    certificate_files: dict[str, bytes],
+) -> None:
+    files_in(tmp_path, certificate_files)
+    assert (rule, severity, f"main.cf:{line}:{column}") in found(main_cf, "", tmp_path), subject
+
+
+def test_password_file_is_reported_if_others_can_read_it(tmp_path: Path) -> None:
+    table = tmp_path / "passwords"
+    table.write_text("[b.test]:25 user:secret\n")
+    setting = f"smtp_sasl_auth_enable = yes\nsmtp_sasl_password_maps = texthash:{table}\n"
+    for mode, expected in ((0o644, True), (0o600, False)):
+        table.chmod(mode)
+        assert ("T013" in {rule for rule, _, _ in found(setting, "", tmp_path)}) is expected
+
+
+def test_entries_of_files_are_reported_in_the_file(tmp_path: Path) -> None:
+    (tmp_path / "transport").write_text("# ours\na.test smtp:[b.test\n@c.test smtp:\nd.test fast:\n")
+    reported = found("transport_maps = hash:$config_directory/transport\n", "", tmp_path)
+    places = {(rule, place.rpartition("/")[2]) for rule, _, place in reported}
+    assert {("T008", "transport:2"), ("T009", "transport:3"), ("F001", "transport:4")} <= places
+
+
+def test_exclusion_with_a_sign_is_reported_once(tmp_path: Path, certificate_files: dict[str, bytes]) -> None:
+    files_in(tmp_path, certificate_files)
+    text = "smtpd_tls_security_level = encrypt\nsmtpd_tls_chain_files = $config_directory/chain.pem\n"
+    reported = found(f"{text}smtpd_tls_mandatory_exclude_ciphers = MD5, -RC4\n", "", tmp_path)
+    assert {rule for rule, severity, _ in reported if severity is E} == {"P007"}

@@ -24,7 +24,7 @@ _IN_FILES = ("cidr", "pcre", "regexp", "texthash")
 _ADAPTERS = ("proxy", "debug")
 _SHOWN = 50
 """How many warnings of one table are shown."""
-_LINE = re.compile(r" map (?P<name>.*), line (?P<line>\d+): (?P<problem>.*)", re.DOTALL)
+_LINE = re.compile(r"(?:\A| map )/?[^\n]*, line (?P<line>\d+): (?P<problem>.*)", re.DOTALL)
 _Result = TypeVar("_Result")
 
 

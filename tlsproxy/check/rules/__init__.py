@@ -6,20 +6,9 @@ from importlib import import_module
 from types import ModuleType
 
 _SUBJECTS = (
-    *(
-        "addresses",
-        "certificates",
-        "chroot",
-        "combinations",
-        "comments",
-        "compatibility",
-        "dane",
-        "destinations",
-        "kinds",
-    ),
-    *("levels", "loader", "logins", "master", "names", "outside", "protocols", "proxy", "relaying", "restrictions"),
-    *("routes", "services", "syntax", "table_contents", "tables", "tls_off"),
-    "values",
+    *("addresses", "certificates", "chroot", "combinations", "comments", "compatibility", "dane", "destinations"),
+    *("helpers", "kinds", "levels", "loader", "logins", "master", "names", "outside", "protocols", "proxy"),
+    *("relaying", "restrictions", "routes", "services", "syntax", "table_contents", "tables", "tls_off", "values"),
 )
 
 

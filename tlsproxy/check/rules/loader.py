@@ -111,6 +111,16 @@ class StrayPem(_Judged):
     good = "smtpd_tls_security_level = may\nsmtpd_tls_chain_files = $config_directory/chain.pem\n"
     lookalike = "smtpd_tls_security_level = may\nsmtpd_tls_chain_files = $config_directory/ec-parameters.pem\n"
 
+    def _span(self, context: Context, view: View, line: str) -> Span:
+        """Return the key's file for what is wrong with a key, since a certificate can be in the same file."""
+        if "private key" in line:
+            for suffix in (CHAIN_FILES, *KEYS):
+                setting = context.setting(f"smtpd_tls_{suffix}", view)
+                path = context.expanded(setting) if setting else ""
+                if setting and path and f" {path} " in f"{line.translate(_NO_SIGNS)} ":
+                    return setting.span()
+        return super()._span(context, view, line)
+
 
 class RoleUnavailable(_Judged):
     """Other error that keeps the daemon from offering TLS, with the daemon's own message."""
@@ -136,6 +146,7 @@ class RoleUnavailable(_Judged):
         *KeyNotFirst.words,
         *StrayPem.words,
         *("Invalid TLS protocol list", "cipher grade", "Digest algorithm", "No server certs", "tls_config_file"),
+        "cipher exclusion",
         "TLS server role is disabled",
     )
 

@@ -4,12 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from postconf import ServiceView, View
+
 from ...tls.settings.parameters import KEYS
 from ..context import Context
 from ..facts.key_files import client_level, server_level
 from ..findings import Finding, Severity, Span
 from ..rule import Rule
 from ..text.sources import Assignment
+from .master import is_local
+
+
+def _public(context: Context) -> list[View]:
+    """Return the smtpd(8) services that others than this machine can reach."""
+    return [
+        view
+        for view in context.views("smtpd")
+        if not isinstance(view, ServiceView) or not is_local(context.entry(view.service))
+    ]
 
 
 class StartTlsOff(Rule):
@@ -34,7 +46,7 @@ class StartTlsOff(Rule):
                 yield finding
 
     def _found(self, context: Context) -> Iterator[Finding]:
-        for view in context.views("smtpd"):
+        for view in _public(context):
             setting = context.setting("smtpd_discard_ehlo_keywords", view)
             wrapped = context.is_yes("smtpd_tls_wrappermode", view)
             if setting and not wrapped and server_level(context, view) != "none" and _has_starttls(context, setting):
@@ -80,7 +92,7 @@ class LoginNeverOffered(Rule):
         if not context.has_main:
             return
         reported: set[Span] = set()
-        for view in context.views("smtpd"):
+        for view in _public(context):
             asked = context.is_yes("smtpd_sasl_auth_enable", view) and context.is_yes("smtpd_tls_auth_only", view)
             if not asked or server_level(context, view) != "none":
                 continue
