@@ -8,8 +8,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from check.users import as_nobody
 from peers.certificates import Identity, name
+from peers.users import as_nobody
 
 from postconf.catalogue import Release, release, upstream_releases
 from tlsproxy.check.command.cli import main
