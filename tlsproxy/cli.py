@@ -30,4 +30,5 @@ def main(argv: list[str] | None = None) -> int:
 
 def _is_from_master(arguments: list[str]) -> bool:
     """master(8) gives short options only, the transport type among them; people write --standalone, --status, …"""
-    return bool(arguments) and arguments != ["-h"] and not any(each.startswith("--") for each in arguments)
+    has_type = any(each.startswith("-t") for each in arguments)
+    return has_type and not any(each.startswith("--") for each in arguments)

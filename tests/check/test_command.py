@@ -159,6 +159,40 @@ def test_a_file_stands_for_its_directory_since_the_other_one_matters(
     assert capsys.readouterr().out == ""
 
 
+def test_directory_named_twice_is_checked_once(directory: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write(directory, COMMENT)
+    assert check("-c", ".", "-c", "./", "main.cf", ".") == 1
+    assert "\n1 error\n" in capsys.readouterr().out
+
+
+def test_directory_that_is_absent_is_named_as_absent(capsys: pytest.CaptureFixture[str]) -> None:
+    assert check("-c", "nowhere") == 3
+    assert capsys.readouterr().err == "tlsproxy-check: nowhere: No such file or directory\n"
+
+
+@pytest.mark.parametrize(("before", "behind"), [(0, 500), (300, 0), (300, 300)])
+def test_long_line_is_shown_around_the_mark(
+    directory: Path, capsys: pytest.CaptureFixture[str], before: int, behind: int
+) -> None:
+    write(directory, f"{GOOD}smtpd_tls_protocols = {'!SSLv2, ' * (before // 8)}TLSx{', !SSLv3' * (behind // 8)}\n")
+    assert check("main.cf") == 1
+    lines = capsys.readouterr().out.splitlines()
+    shown, mark = next(
+        (line, lines[number + 1]) for number, line in enumerate(lines) if "TLSx" in line and "cf:" not in line
+    )
+    assert len(shown) < 200
+    assert shown[mark.index("^") : len(mark)] == "TLSx"
+
+
+@pytest.mark.parametrize("option", ["--diff", "--fix"])
+def test_fixes_that_are_left_out_are_counted(directory: Path, capsys: pytest.CaptureFixture[str], option: str) -> None:
+    write(directory, TYPO)
+    check("main.cf", option)
+    assert "1 fix is left out" in capsys.readouterr().err
+    check("main.cf", option, "--quiet")
+    assert capsys.readouterr().err == ""
+
+
 def test_nothing_is_written_unless_asked_for(directory: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write(directory, COMMENT, "tlsproxy unix - - n - 5 tlsproxy\n")
     before = {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in directory.iterdir()}

@@ -205,6 +205,20 @@ def test_first_file_assumes_what_only_the_world_knows(make_config, tmp_path, cap
     assert data["assume"] == {"dnsbl:list.example": "unlisted", "policy:unix:private/policy": "DUNNO"}
 
 
+def test_first_file_with_a_domain_twice_has_it_once(make_config, tmp_path, capsys):
+    make_config(MASTER, local_recipient_maps="", mydestination="$myhostname, mail.example.com, localhost")
+    data, _ = first_file(capsys, tmp_path)
+    names = [each["name"] for each in [*data["session"], *data["route"]]]
+    assert len(set(names)) == len(names)
+
+
+def test_first_file_of_a_relative_directory_says_so(make_config, tmp_path, capsys, monkeypatch):
+    make_config(MASTER, local_recipient_maps="")
+    monkeypatch.chdir(tmp_path)
+    assert main(["--init", "-c", "."]) == 0
+    assert 'config = "."  # relative to this file\n' in capsys.readouterr().out
+
+
 def test_first_file_needs_a_service_of_smtpd(make_config, tmp_path, capsys):
     make_config("")
     assert main(["--init", "-c", str(tmp_path)]) == 2

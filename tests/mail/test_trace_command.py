@@ -331,6 +331,21 @@ def test_dns_is_asked_where_that_is_wanted(directory, tmp_path):
         assert ask(smtpd_sender_restrictions=table)["text"].endswith("Sender address rejected: net")
 
 
+def test_text_names_the_setting_that_completes_a_recipient(capsys, directory, tmp_path):
+    assert main([*ARGUMENTS, "--recipient", "ann", "-c", directory(myorigin="example.com")]) == 0
+    (line,) = [each for each in capsys.readouterr().out.splitlines() if each.startswith("  recipient ")]
+    assert line.startswith("  recipient   ann@example.com  (myorigin ")
+    assert f" {tmp_path}/main.cf:" in line
+    assert "main.cf /" not in line
+
+
+def test_full_device_is_a_write_error(directory):
+    arguments = [sys.executable, Path(sys.executable).with_name("tlsproxy-trace"), "--init", "-c", directory()]
+    with Path("/dev/full").open("w") as full:
+        result = subprocess.run(arguments, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert (result.returncode, result.stderr) == (2, "tlsproxy-trace: write error: No space left on device\n")
+
+
 def test_closed_output_is_no_error(directory):
     program = Path(sys.executable).with_name("tlsproxy-trace")
     arguments = [

@@ -357,6 +357,14 @@ def test_a_second_daemon_does_not_take_the_socket_of_the_first(proxy: Proxy) -> 
     assert still_serves(proxy)
 
 
+def test_log_of_a_command_with_another_name_has_the_usual_tag(tmp_path: Path) -> None:
+    write_config(tmp_path, {})
+    (tmp_path / "master.cf").write_text("tlsproxy unix - - n - 0 tlsproxy-py\n")
+    with running(tmp_path) as proxy:
+        assert " postfix/tlsproxy[" in proxy.log()
+        assert "tlsproxy-py" not in proxy.log()
+
+
 def test_sigint_ends_the_daemon_cleanly_and_removes_its_socket(tmp_path: Path) -> None:
     write_config(tmp_path, {})
     with running(tmp_path) as proxy:

@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 from peers.children import PATIENCE, wait_until
 from peers.postfix import public_directory
 from peers.proxy import AS_ROOT, client_context, running, script, write_config
+from peers.users import as_nobody
 
 from tlsproxy.daemon.asking import Answer, ask
 from tlsproxy.log import FatalError
@@ -145,6 +146,12 @@ def test_any_answer_is_shown_printable_or_refused(data: bytes) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+def test_socket_out_of_reach_says_as_whom_to_ask(tmp_path: Path) -> None:
+    tmp_path.chmod(0o700)
+    with as_nobody(), pytest.raises(FatalError, match="Permission denied; ask as root or as the account of the daemon"):
+        ask(tmp_path / "control", "/status")
+
+
 def test_answer_of_another_account_is_not_believed() -> None:
     with public_directory() as directory:
         other = pwd.getpwnam("nobody")
@@ -289,6 +296,7 @@ def test_metrics_with_a_port_alone_are_for_this_machine_only(tmp_path: Path) -> 
         (["--standalone", "stray"], "unexpected argument stray"),
         (["--standalone", "--json"], "--json goes with --status"),
         (["--version", "--chrot"], ""),
+        (["-c", "/etc/postfix"], "nothing to do: use one of --standalone, --check, --status"),
         (["-c", "/etc/postfix", "--chroot"], "nothing to do: use one of --standalone, --check, --status"),
     ],
 )

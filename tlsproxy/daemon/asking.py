@@ -49,6 +49,8 @@ def ask(path: Path, page: str, *, believed: Collection[int] | None = None) -> st
                 stream.settimeout(max(0.001, deadline - time.monotonic()))
     except (FileNotFoundError, ConnectionRefusedError) as error:
         raise NoDaemon(f"{path}: {error.strerror}: no daemon answers; start it, or name its socket") from None
+    except PermissionError:
+        raise FatalError(f"{path}: Permission denied; ask as root or as the account of the daemon") from None
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         reason = "no answer in time" if isinstance(error, TimeoutError) else getattr(error, "strerror", None) or error
         raise FatalError(f"{path}: {printable(str(reason))}: no daemon answers") from None

@@ -33,6 +33,17 @@ _LEVELS = {each.word: each for each in Severity}
 _LONGEST_NUMBER = 5
 _SHOWN = 4
 """Files that are named where there are more."""
+_EXAMPLES = """\
+examples:
+  tlsproxy-check                                     /etc/postfix, with the keys and tables that it names
+  tlsproxy-check --no-fs -c ./postfix                a copy, on a machine that is not the mail server
+  tlsproxy-check --explain R011                      describe a rule
+  tlsproxy-check --tls-report                        the TLS that each service offers
+  tlsproxy-check --upgrade debian13                  what another Postfix changes for this configuration
+  tlsproxy-check -c ./postfix --format sarif:out.sarif --format text
+
+exit status: 0 no finding as severe as --fail-on; 1 findings; 2 usage; 3 a file can't be read or written
+"""
 _PASSES = 10
 """Maximum number of rounds of fixes. One fix can make another possible; more rounds mean a defect in a rule."""
 
@@ -118,6 +129,8 @@ class _Run:
                 self._show_diff(result, self._fixed(each, result))
         elif arguments.fix or arguments.unsafe_fixes:
             results = [self._fix(each, result) for each, result in zip(inputs, results, strict=True)]
+        if (arguments.diff or arguments.fix) and not arguments.unsafe_fixes and not arguments.quiet:
+            self._name_unsafe(results)
         for target in targets:
             if not (arguments.diff and not target.path):
                 target.write(self._report(target, results))
@@ -126,6 +139,21 @@ class _Run:
         if shows_text and sys.stdout.isatty() and not is_silent:
             print(self._summary(results))
         return self._status(results)
+
+    def _name_unsafe(self, results: list[Checked]) -> None:
+        """Say of fixes that are left out how to have them, too."""
+        unsafe = [
+            each
+            for result in results
+            for each in result.findings
+            if each.fix and not each.suppressed and not each.fix.safe
+        ]
+        if unsafe:
+            are = "1 fix is" if len(unsafe) == 1 else f"{len(unsafe)} fixes are"
+            print(
+                f"tlsproxy-check: {are} left out, made by a guess at what is meant; see --diff --unsafe-fixes",
+                file=sys.stderr,
+            )
 
     def _summary(self, results: list[Checked]) -> str:
         """Return what was checked, for a run that has found nothing."""
@@ -248,7 +276,7 @@ def _parser() -> Parser:
     parser = Parser(
         "tlsproxy-check",
         description="Find mistakes in Postfix's main.cf and master.cf, without Postfix. Only --fix changes files.",
-        epilog="Exit status: 0 no findings, 1 findings, 2 usage, 3 a file can't be read or written.",
+        epilog=_EXAMPLES,
         operands="FILE",
     )
     add = parser.add_argument

@@ -37,17 +37,23 @@ def read_inputs(directories: Iterable[str], files: Iterable[str], root: str) -> 
 
     main.cf and master.cf stand for the directory that they are in, since one can't be judged without the other.
     """
-    inputs = [_directory(each, root) for each in directories]
+    inputs: list[Input] = []
     seen: set[str] = set()
+
+    def add(directory: str) -> None:
+        if os.path.normpath(directory) not in seen:
+            seen.add(os.path.normpath(directory))
+            inputs.append(_directory(directory, root))
+
+    for directory in directories:
+        add(directory)
     for path in files:
         if os.path.isdir(path):  # noqa: PTH112  names may have any bytes
-            inputs.append(_directory(path, root))
+            add(path)
         elif path.rpartition("/")[2] in ("main.cf", "master.cf"):
             directory = path.rpartition("/")[0] or ("/" if path.startswith("/") else ".")
-            if directory not in seen:
-                seen.add(directory)
-                _read(path)  # names it, if it is not there
-                inputs.append(_directory(directory, root))
+            _read(path)  # names it, if it is not there
+            add(directory)
         else:
             inputs.append(_single(path))
     return inputs
@@ -63,6 +69,8 @@ def _directory(directory: str, root: str) -> Input:
         if not _is_absent(prefix + name):
             texts[name] = _read(prefix + name)
     if not texts:
+        if _is_absent(directory):
+            raise Unreadable(f"{directory}: No such file or directory")
         raise Unreadable(f"{directory}: there is neither main.cf nor master.cf")
     main = MainFile(f"{prefix}main.cf", texts["main.cf"]) if "main.cf" in texts else None
     master = MasterFile(f"{prefix}master.cf", texts["master.cf"]) if "master.cf" in texts else None

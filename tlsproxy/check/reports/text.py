@@ -8,6 +8,10 @@ from ..findings import Finding, Severity, Span
 from ..text.sources import Source
 from . import Run
 
+_LONGEST = 160
+"""Characters of a line that are shown, some of them (`_BEFORE`) in front of the mark."""
+_BEFORE = 60
+_GAP = "..."
 _COLOURS = {Severity.ERROR: "31", Severity.WARNING: "33", Severity.INFO: "36"}
 
 
@@ -42,13 +46,17 @@ def _block(finding: Finding, sources: dict[str, Source], *, colour: bool) -> str
 
 
 def _excerpt(source: Source, span: Span, paint: Callable[[str], str]) -> list[str]:
-    text = source.line(span.line)
+    """Return the line and the mark below it; of a long line, what is around the mark."""
+    text = printable(source.line(span.line))
+    start, marked = max(span.column - 1, 0), max(min(span.end_column - span.column, len(text) - span.column + 1), 1)
+    if len(text) > _LONGEST:
+        cut = max(min(start - _BEFORE, len(text) - _LONGEST), 0)
+        end = cut + _LONGEST
+        text = (_GAP if cut else "") + text[cut:end] + (_GAP if end < len(text) else "")
+        start, marked = start - cut + (len(_GAP) if cut else 0), min(marked, end - start)
     if not span.column:
-        return [printable(text)]
-    before = printable(text[: span.column - 1])
-    marked = printable(text[span.column - 1 : span.end_column - 1])
-    mark = " " * len(before) + paint("^" + "~" * (len(marked) - 1))
-    return [printable(text), mark]
+        return [text]
+    return [text, " " * start + paint("^" + "~" * (marked - 1))]
 
 
 def printable(text: str) -> str:

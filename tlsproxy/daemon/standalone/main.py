@@ -24,7 +24,7 @@ from ..configuration import read_config, read_settings
 from ..control import Control, control_path
 from ..log import sinks
 from ..log.lines import Form, PostfixForm, PostfixLog, Sink
-from ..log.mail_log import mail_log
+from ..log.mail_log import PROGRAM, log_tag, mail_log
 from ..openssl_conf import load_openssl
 from ..privileges import account
 from ..signals import ignore_others
@@ -78,7 +78,7 @@ def say(error: FatalError) -> None:
 
 def _read(options: argparse.Namespace) -> TlsSettings:
     config = read_config(str(options.config), version=options.postfix_version, overrides=options.overrides)
-    config.process |= {"process_name": "tlsproxy", "service_name": "tlsproxy"}
+    config.process |= {"process_name": PROGRAM, "service_name": "tlsproxy"}
     return read_settings(service_view(config))
 
 
@@ -141,7 +141,7 @@ def _log_form(options: argparse.Namespace, settings: TlsSettings) -> tuple[Form,
     if options.log == "mail":
         os.chdir(settings.view["queue_directory"])
         return mail_log(settings)
-    tag = f"{settings.service.syslog_name}/{settings.service.process_name}"
+    tag = log_tag(settings)
     if options.log == "json":
         from ..log.json_lines import JsonForm
 

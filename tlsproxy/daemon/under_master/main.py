@@ -17,7 +17,7 @@ from collections.abc import Mapping, Sequence
 from ...log import FatalError
 from ..log import sinks
 from ..log.lines import Form, PostfixForm, PostfixLog, Sink, SyslogForm
-from ..log.mail_log import mail_log
+from ..log.mail_log import PROGRAM, mail_log
 from ..openssl_conf import load_openssl
 from . import options as command_line
 
@@ -25,10 +25,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import postconf
 
-PROGRAM = "tlsproxy"
-"""The name in log lines and in $process_name, also where the command has another name (tlsproxy-py) to stand beside the
-C program: tools that read the log look for postfix/tlsproxy. `-o syslog_name=…` in master.cf makes another tag.
-"""
 _FLOW_PIPE = 3, 4
 _STATUS = 5
 LISTENER = 6

@@ -51,7 +51,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         problem = f"{error.place or arguments.directory or DEFAULT_DIRECTORY}: {error.message}"
         problem += f" ({error.remedy})" if error.remedy else ""
     except OSError as error:
-        problem = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+        problem = f"{error.filename}: {error.strerror}" if error.filename else f"write error: {error.strerror}"
     print(f"tlsproxy-trace: {problem}", file=sys.stderr)
     return BAD
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _STRANGER = "203.0.113.7"
 _NAME = "mail.stranger.example"
+_RELATIVE = "  # relative to this file"
 _MAX_ASSUMPTIONS = 20
 _MAX_DOMAINS = 5
 """Own domains that are written for each address class; further ones are added by hand."""
@@ -37,7 +38,7 @@ def first_expectations(config: Config) -> str:
     assumed: dict[str, Answer] = {}
     parts = [_checked(config, name, entry, assumed) for name, entry in [*wanted, *_routes(config)]]
     head = "# Expectations for tlsproxy-trace --expect: what this configuration has to do.\n"
-    head += f'config = "{_quoted(config.directory)}"\n'
+    head += f'config = "{_quoted(config.directory)}"{_RELATIVE if not config.directory.startswith("/") else ""}\n'
     if assumed:
         head += "\n[assume]\n"
         head += "".join(f'"{_quoted(name)}" = "{_quoted(each.data or each.word)}"\n' for name, each in assumed.items())
@@ -123,7 +124,7 @@ def _routes(config: Config) -> Iterator[tuple[str, str]]:
 
 def _domains(config: Config, parameter: str) -> list[str]:
     words = [word for word in config[parameter].replace(",", " ").split() if not set(word) & set('/:!#{}[]"')]
-    return words[:_MAX_DOMAINS]
+    return list(dict.fromkeys(words))[:_MAX_DOMAINS]
 
 
 def _own_address(config: Config) -> str:

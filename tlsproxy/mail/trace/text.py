@@ -99,8 +99,8 @@ def _route_lines(trace: RouteTrace) -> Iterator[str]:
     for subject, value in values.items():
         yield f"  {subject:<{_COLUMN}}{value}{_why(resolution.decisions, subject)}"
     for decision in envelope.decisions:
-        source = f"{decision.table}, key {decision.key}" if decision.table else "main.cf"
-        yield f"  {decision.subject:<{_COLUMN}}{decision.value}  ({decision.parameter} {source}{_place(decision)})"
+        subject = decision.subject.removeprefix("envelope_")
+        yield f"  {subject:<{_COLUMN}}{decision.value}{_because(decision)}"
     if envelope.refusal is not None:
         yield f"  {'refused':<{_COLUMN}}{envelope.refusal.code} {envelope.refusal.text}: {envelope.refusal.error}"
     for delivery in trace.deliveries:
@@ -134,6 +134,9 @@ def _why(decisions: tuple[Decision, ...], subject: str) -> str:
     chosen = [each for each in decisions if each.subject == subject]
     if not chosen or not chosen[-1].parameter:
         return ""
-    decision = chosen[-1]
+    return _because(chosen[-1])
+
+
+def _because(decision: Decision) -> str:
     table = f" {decision.table}, key {decision.key}" if decision.table else ""
     return f"  ({decision.parameter}{table}{_place(decision)})"
