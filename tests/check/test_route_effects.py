@@ -10,6 +10,7 @@ from typing import TextIO
 
 import pytest
 from check.examples import run
+from peers.certificates import Identity, name
 from peers.children import PATIENCE
 from peers.postfix import MASTER_CF, PrivatePostfix, free_ports, public_directory
 
@@ -36,8 +37,16 @@ SERVICES = {
     "proxied": "-o { smtpd_client_restrictions = check_client_access proxy:static:OK }",
     "starttls": "-o smtpd_discard_ehlo_keywords=starttls -o smtpd_tls_security_level=may",
     "nofile": "-o mydestination=/nonexistent/domains",
+    "code": "-o { smtpd_helo_restrictions = check_helo_access inline:{x.test=554} }",
+    "parameters": "-o smtpd_tls_security_level=may -o smtpd_tls_cert_file={root}/cert.pem "
+    "-o smtpd_tls_key_file={root}/key.pem -o smtpd_tls_dh1024_param_file=/nonexistent/dh.pem",
+    "authorities": "-o smtpd_tls_security_level=may -o smtpd_tls_cert_file={root}/cert.pem "
+    "-o smtpd_tls_key_file={root}/key.pem -o smtpd_tls_CAfile={root}/key.pem",
     "circle": "-o content_filter=relay:[127.0.0.1]:{circle}",
 }
+CHROOTED = """127.0.0.1:{port} inet n - y - - smtpd
+  -o smtpd_sasl_auth_enable=yes -o smtpd_sasl_type=dovecot -o smtpd_sasl_path={socket}
+"""
 OTHERS = """local unix - n n - - local
 login unix - - n - - smtp -o smtp_sasl_auth_enable=yes
 """
@@ -61,6 +70,12 @@ class Mistaken:
                 replies.append(self._ask(lines, f"{header}\r\n\r\nx\r\n."))
         return replies
 
+    def ask(self, service: str, *commands: str) -> list[str]:
+        """Return the greeting of a service, and its replies to commands."""
+        with socket.create_connection(("127.0.0.1", self.ports[service]), timeout=PATIENCE) as connection:
+            lines = connection.makefile("rw", newline="\r\n")
+            return [lines.readline(), *(self._ask(lines, command) for command in commands)]
+
     @staticmethod
     def _ask(lines: TextIO, command: str) -> str:
         lines.write(command + "\r\n")
@@ -74,13 +89,23 @@ class Mistaken:
 
 @pytest.fixture(scope="module")
 def mistaken() -> Iterator[Mistaken]:
-    ports = dict(zip(SERVICES, free_ports(len(SERVICES)), strict=True))
-    entries = ""
-    for name, options in SERVICES.items():
-        written = options.replace("{circle}", str(ports["circle"])).replace("{", "{{").replace("}", "}}")
-        entries += f"127.0.0.1:{ports[name]} inet n - n - - smtpd\n  {written}\n"
-    with public_directory() as root, PrivatePostfix(root / "postfix", MAIN, MASTER_CF + entries + OTHERS) as instance:
-        yield Mistaken(instance, ports)
+    names = [*SERVICES, "chrooted"]
+    ports = dict(zip(names, free_ports(len(names)), strict=True))
+    identity = Identity(name("mail.private.test"))
+    with public_directory() as root:
+        (root / "key.pem").write_bytes(identity.key_pem)
+        (root / "cert.pem").write_bytes(identity.pem)
+        entries = CHROOTED.format(port=ports["chrooted"], socket=root / "postfix/queue/private/auth")
+        for service, options in SERVICES.items():
+            written = options.replace("{circle}", str(ports["circle"])).replace("{root}", str(root))
+            entries += f"127.0.0.1:{ports[service]} inet n - n - - smtpd\n  {literally(written)}\n"
+        with PrivatePostfix(root / "postfix", MAIN, MASTER_CF + entries + OTHERS) as instance:
+            yield Mistaken(instance, ports)
+
+
+def literally(entry: str) -> str:
+    """Return an entry for the template of master.cf."""
+    return entry.replace("{", "{{").replace("}", "}}")
 
 
 def rules_of(text: str, directory: Path | None = None) -> set[str]:
@@ -160,6 +185,30 @@ def test_table_that_proxymap_refuses_kills_smtpd(mistaken: Mistaken) -> None:
 def test_starttls_is_not_offered_if_it_is_discarded(mistaken: Mistaken) -> None:
     assert "STARTTLS" not in mistaken.submit("root@local.test", mistaken.ports["starttls"])[1]
     assert "L015" in rules_of("smtpd_discard_ehlo_keywords = starttls\nsmtpd_tls_security_level = may\n")
+
+
+def test_reply_code_alone_permits(mistaken: Mistaken) -> None:
+    assert mistaken.submit("root@local.test", mistaken.ports["code"])[3].startswith("250")
+    assert "T008" in rules_of("smtpd_helo_restrictions = check_helo_access inline:{x.test=554}\n")
+
+
+def test_key_as_authorities_turns_tls_off(mistaken: Mistaken) -> None:
+    assert mistaken.ask("authorities", "EHLO x.test", "STARTTLS")[-1].startswith("454")
+    mistaken.instance.wait_for_log("no certificate or crl found")
+    assert "K019" in rules_of("smtpd_tls_key_file = /k.pem\nsmtpd_tls_CAfile = /k.pem\n")
+
+
+def test_missing_dh_parameters_are_replaced(mistaken: Mistaken, tmp_path: Path) -> None:
+    assert mistaken.ask("parameters", "EHLO x.test", "STARTTLS")[-1].startswith("220")
+    mistaken.instance.wait_for_log("error opening DH parameter file")
+    assert "K020" in rules_of("smtpd_tls_dh1024_param_file = /nonexistent/dh.pem\n", tmp_path)
+
+
+def test_socket_outside_of_the_chroot_kills_smtpd(mistaken: Mistaken) -> None:
+    assert mistaken.ask("chrooted") == [""]
+    mistaken.instance.wait_for_log("no SASL authentication mechanisms")
+    settings = "smtpd_sasl_auth_enable = yes\nsmtpd_sasl_path = /var/spool/postfix/private/auth\n"
+    assert "M007" in rules_of(f"{settings}--- master.cf\nsmtp inet n - y - - smtpd\n")
 
 
 def test_list_file_that_is_missing_fails_lookups(mistaken: Mistaken, tmp_path: Path) -> None:

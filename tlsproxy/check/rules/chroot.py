@@ -28,8 +28,8 @@ class ChrootUnreachable(Rule):
     name = "chroot-unreachable"
     severity = Severity.WARNING
     effect = (
-        '`smtpd_sasl_path = /var/spool/postfix/private/auth` in a chroot: "SASL: Connect to … failed: '
-        'No such file or directory", and no AUTH.'
+        "`smtpd_sasl_path = /var/spool/postfix/private/auth` in a chroot: smtpd(8) is fatal at its start, "
+        '"no SASL authentication mechanisms". A milter: "connect to Milter service unix:…: No such file or directory".'
     )
     bad = (
         "smtpd_sasl_auth_enable = yes\nsmtpd_sasl_path = /var/spool/postfix/private/auth\n"
@@ -96,7 +96,10 @@ def _paths(context: Context, view: View, program: str, service: str) -> Iterator
 def _of_server(context: Context, view: View) -> Iterator[tuple[str, str]]:
     if context.is_yes("smtpd_sasl_auth_enable", view):
         path = context.value("smtpd_sasl_path", view)
-        if path.startswith("/") and context.value("smtpd_sasl_type", view) == "dovecot":
+        is_socket = context.value("smtpd_sasl_type", view) == "dovecot" or path.startswith(
+            context.value("queue_directory") + "/"
+        )
+        if path.startswith("/") and is_socket:
             yield "smtpd_sasl_path", path
         elif path.startswith("unix:/"):
             yield "smtpd_sasl_path", path.removeprefix("unix:")

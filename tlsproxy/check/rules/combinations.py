@@ -173,7 +173,6 @@ class SharedInstance(Rule):
     id = "Q004"
     name = "shared-instance"
     needs_files = True
-    effect = 'postfix(1) refuses to start the other instance: "… directory is shared with instance …".'
     bad = "multi_instance_directories = /nonexistent/postfix-out\n"
     good = "multi_instance_directories =\n"
     lookalike = "# multi_instance_directories = /nonexistent/postfix-out\nmulti_instance_enable = yes\n"

@@ -23,7 +23,10 @@ class HelperMissing(Rule):
 
     id = "X010"
     name = "helper-missing"
-    effect = 'Without proxymap: smtpd(8) warns, "connect to private/proxymap: No such file or directory", and waits.'
+    effect = (
+        'Without proxymap: no greeting, "connect #1 to subsystem private/proxymap: No such file or directory". Without '
+        'verify: smtpd(8) hangs at MAIL or RCPT. Without anvil: "problem talking to server private/anvil".'
+    )
     bad = (
         "virtual_alias_maps = proxy:mysql:/etc/postfix/aliases.cf\n--- master.cf\nsmtp inet n - y - - smtpd\n"
         "cleanup unix n - y - 0 cleanup\n"

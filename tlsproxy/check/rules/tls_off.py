@@ -82,7 +82,6 @@ class LoginNeverOffered(Rule):
     id = "L016"
     name = "login-never-offered"
     severity = Severity.WARNING
-    effect = "The answer to EHLO has neither STARTTLS nor AUTH."
     bad = "smtpd_sasl_auth_enable = yes\nsmtpd_tls_auth_only = yes\n"
     good = "smtpd_sasl_auth_enable = yes\nsmtpd_tls_auth_only = yes\nsmtpd_tls_security_level = may\n"
     lookalike = "smtpd_sasl_auth_enable = no\nsmtpd_tls_auth_only = yes\n"
@@ -151,7 +150,7 @@ class AuthoritiesAreKey(Rule):
 
     id = "K019"
     name = "cafile-is-key"
-    effect = '`smtpd_tls_CAfile = $smtpd_tls_key_file`: 454, "cannot load Certification Authority data".'
+    effect = '`smtpd_tls_CAfile = $smtpd_tls_key_file`: 454, "no certificate or crl found".'
     bad = "smtpd_tls_key_file = /etc/ssl/private/mail.key\nsmtpd_tls_CAfile = $smtpd_tls_key_file\n"
     good = "smtpd_tls_key_file = /etc/ssl/private/mail.key\nsmtpd_tls_CAfile = /etc/ssl/certs/ca-certificates.crt\n"
     lookalike = (
@@ -188,7 +187,7 @@ class DhParameters(Rule):
     name = "dh-file"
     severity = Severity.WARNING
     needs_files = True
-    effect = 'A warning for each process, "cannot load DH parameters"; the parameters that are built in are used.'
+    effect = 'smtpd(8) warns, "error opening DH parameter file", "using compiled-in defaults".'
     bad = "smtpd_tls_dh1024_param_file = $config_directory/nofile.pem\n"
     good = "smtpd_tls_dh1024_param_file =\n"
     lookalike = "smtpd_tls_dh1024_param_file = auto\n"
