@@ -1,4 +1,4 @@
-"""The commands in README.md print what it says."""
+"""The commands in README.md and docs/check.md print what these say."""
 
 from __future__ import annotations
 
@@ -12,10 +12,17 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-BLOCKS = re.findall(r"^```\n(\$ .*?)^```$", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL)
+
+
+def blocks(page: str) -> list[str]:
+    """Return the blocks of a page that begin with a command."""
+    return re.findall(r"^```\n(\$ .*?)^```$", (ROOT / page).read_text(), re.MULTILINE | re.DOTALL)
+
+
+BLOCKS = blocks("README.md")
 EXAMPLES = [
     (command, printed)
-    for block in BLOCKS
+    for block in [*BLOCKS, *blocks("docs/check.md")]
     for command, printed in re.findall(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", block, re.MULTILINE)
     if "--standalone" not in command
 ]
