@@ -50,7 +50,6 @@ STATIC = "the truth value is for mypy; a test sees that there is none at run tim
 CAUGHT = "what this keeps away is refused by the next condition, too"
 EQUIVALENT: dict[str, dict[str, str]] = {
     "verification.verify": {
-        "if self._reach is None: (condition to True)": AGAIN,
         "if self._names_checked: (condition to False)": AGAIN,
         "self._names_checked = True (assignment left out)": AGAIN,
         "self._names_checked = True (True to False)": AGAIN,

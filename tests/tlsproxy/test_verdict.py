@@ -354,6 +354,23 @@ def test_forged_twin_of_an_issuer_hides_the_real_one() -> None:
     proven(decide([record(2, 0, 0, ISSUER)], [LEAF, twin, ISSUER, ROOT]))
 
 
+@pytest.mark.parametrize("kind", ["rsa2048", "ed25519"])
+def test_issuer_that_openssl_4_passes_over_proves_nothing(kind: str) -> None:
+    """OpenSSL 3 goes on with a self-issued certificate that another kind of key has signed; its constraints count."""
+    odd = ROOT.but(signer=key("attacker", kind))
+    twin = odd.but(key=key("attacker"))
+    for wanted in (record(2, 1, 0, ROOT), record(2, 0, 1, ROOT), record(2, 0, 0, ROOT)):
+        for passed_over in (odd, twin):
+            assert refused(decide([wanted], [DIRECT, passed_over, ROOT]))[0] == 65
+            assert refused(decide([wanted], [LEAF, ISSUER, passed_over, ROOT]))[0] == 65
+    assert refused(decide([record(2, 1, 0, ROOT)], [DIRECT, odd])) == (65, 0)
+    assert refused(decide([record(2, 1, 0, ROOT), record(2, 0, 0, odd)], [DIRECT])) == (65, 0)
+    # What lies above the match, or leads elsewhere, does no harm.
+    proven(decide([record(2, 0, 1, ISSUER)], [LEAF, ISSUER, odd]))
+    proven(decide([record(2, 1, 0, ROOT)], [DIRECT, authority("Elsewhere").but(signer=key("attacker", kind))]))
+    proven(decide([record(2, 1, 0, ROOT)], [DIRECT, ROOT, ROOT.but(signer=key("attacker"))]))
+
+
 # Local authorities.
 
 

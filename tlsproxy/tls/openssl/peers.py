@@ -59,9 +59,13 @@ class Certificate:
 
     @property
     def self_issued(self) -> bool:
-        """True if subject and issuer have the same name, case and blanks aside (X509_NAME_cmp(3))."""
-        subject, issuer = ("".join(each.split()).lower() for each in (self.subject, self.issuer))
-        return subject == issuer
+        """True if subject and issuer have the same name."""
+        return self.names_as_issuer(self)
+
+    def names_as_issuer(self, other: Certificate) -> bool:
+        """Return True if `other` has the name of the issuer, case and blanks aside (X509_NAME_cmp(3))."""
+        issuer, subject = ("".join(each.split()).lower() for each in (self.issuer, other.subject))
+        return issuer == subject
 
     @cached_property
     def subject(self) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.x509 import DuplicateExtension, InvalidVersion, UnsupportedGeneralNameType
 
 from ..openssl.paths import Path, PathError, signed_path
@@ -41,6 +42,23 @@ def is_well_formed(certificate: Certificate) -> bool:
     except (DuplicateExtension, InvalidVersion, UnsupportedGeneralNameType, ValueError):
         return False
     return True
+
+
+def contradicts_itself(certificate: Certificate) -> bool:
+    """Return True if a certificate names itself as its issuer, but another kind of key than its own has signed it.
+
+    OpenSSL 4 takes no such certificate for an issuer. Before, it did.
+    """
+    if not certificate.self_issued:
+        return False
+    try:
+        itself = certificate.x509.to_cryptography()
+        itself.verify_directly_issued_by(itself)
+    except InvalidSignature:  # of the right kind
+        return False
+    except (InvalidVersion, UnsupportedAlgorithm, ValueError, TypeError):
+        return True
+    return False
 
 
 def has_strong_key(certificate: Certificate) -> bool:

@@ -10,6 +10,7 @@ The rules are Postfix's (tls_client(3), tls_dane(3)) and OpenSSL's for DANE (RFC
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import NamedTuple
 
 from ...wire.dane import TlsaRecord
@@ -25,6 +26,7 @@ from .paths import (
     CA_KEY_TOO_SMALL,
     EE_KEY_TOO_SMALL,
     build_path,
+    contradicts_itself,
     has_strong_key,
     has_strong_signature,
     is_well_formed,
@@ -92,24 +94,37 @@ class _Case:
         self.finding = VerifyFailure(mismatch_yields=policy.mismatch_yields)
         self._peer_name: str | None = None
         self._names_checked = False
-        self._reach: Reach | None = None
 
     @property
     def leaf(self) -> Certificate:
         return self.chain[0]
 
-    @property
+    @cached_property
     def reach(self) -> Reach:
         """How far the chain goes by itself, with the certificates that usage 2 0 0 adds to it."""
-        if self._reach is None:
-            given = [
-                Certificate.from_der(each.data)
-                for each in self.policy.records
-                if (each.usage, each.selector, each.mtype) == (DANE_TA, dane.CERTIFICATE, dane.FULL)
-            ]
-            # OpenSSL prefers them to what the peer has sent.
-            self._reach = reach([self.leaf, *(each for each in given if each is not None), *self.chain[1:]])
-        return self._reach
+        return reach(self._offered)
+
+    @cached_property
+    def _offered(self) -> list[Certificate]:
+        given = [
+            Certificate.from_der(each.data)
+            for each in self.policy.records
+            if (each.usage, each.selector, each.mtype) == (DANE_TA, dane.CERTIFICATE, dane.FULL)
+        ]
+        # OpenSSL prefers them to what the peer has sent.
+        return [self.leaf, *(each for each in given if each is not None), *self.chain[1:]]
+
+    def passes_over_issuer(self, below: Sequence[Certificate]) -> bool:
+        """Return True if there is an issuer of one of `below` that only an OpenSSL before 4 would go on with.
+
+        It would look at the constraints of that issuer, and at nothing that lies behind it.
+        """
+        used = {each.der for each in self.reach.unverified}
+        return any(
+            each.der not in used and lower.names_as_issuer(each) and contradicts_itself(each)
+            for each in self._offered
+            for lower in below
+        )
 
     def first_match(self, certificate: Certificate, usage: int) -> TlsaRecord | None:
         return dane.first_match(self.policy.records, certificate, self.policy.digests, usage)
@@ -185,6 +200,8 @@ def _by_anchor(case: _Case) -> Answer:
         record = case.first_match(anchor, DANE_TA) if 0 < depth <= case.policy.highest else None
         if record is None:
             continue
+        if case.passes_over_issuer(case.reach.unverified[:depth]):
+            return Undecided()
         path = build_path(case.reach.unverified[: depth + 1], [anchor])
         if isinstance(path, PathError):
             return case.refuse(path.error, path.depth, path.certificate, names=True)
@@ -207,6 +224,8 @@ def _by_bare_key(case: _Case) -> Answer:
         is_key = (record.usage, record.selector, record.mtype) == (DANE_TA, dane.PUBLIC_KEY, dane.FULL)
         if not (is_key and dane.has_signed(record.data, reach.top)):
             continue
+        if case.passes_over_issuer(reach.unverified):
+            return Undecided()
         path = build_path(reach.unverified, [reach.top])
         if isinstance(path, PathError):
             return case.refuse(path.error, path.depth, path.certificate, names=True)
