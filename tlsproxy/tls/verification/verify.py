@@ -61,16 +61,16 @@ def verdict(policy: VerificationPolicy, chain: Sequence[Certificate], trust: Tru
     =========================================  =========================================================================
     policy and chain                           proof, all of which must be established
     =========================================  =========================================================================
-    must fail; half a policy; nothing sent     there is none
+    must fail; incomplete policy; no cert.     no proof
     usage 3 (or fingerprint) matches the leaf  strong key of the leaf; from `verify` on the name
-    only records of usage 3                    there is none
+    only records of usage 3                    no proof
     path from the leaf to a certificate that   path verified as for a TLS server, strong keys and digests, dates, name,
     usage 2 matches                            depth within the limit
     key of usage 2 1 0 signed the top          the same path up to the top; strong bare key and digest of the top
     no records                                 OpenSSL's path to a local authority, without any error; name
     usage 1 matches the leaf, or               the same
     usage 0 an issuer in this path
-    anything else                              there is none
+    anything else                              no proof
     =========================================  =========================================================================
     """
     case = _Case(policy, chain, trust)
