@@ -245,6 +245,7 @@ def test_path_to_an_anchor_is_proven(
     ("wanted", "chain", "depth"),
     [
         (record(2, 1, 0, ROOT), [LEAF, ISSUER], 1),
+        (record(2, 1, 0, ROOT), [LEAF.extended(names=names_of(dns(HOST), tlv(0x87, b"\xc0\0\2"))), ISSUER], 1),
         (record(2, 1, 0, ROOT), [DIRECT], 0),
         (record(2, 1, 0, ISSUER), [LEAF], 0),
     ],
@@ -269,7 +270,7 @@ def test_path_to_what_a_bare_key_signed_is_proven(wanted: TlsaRecord, chain: lis
         (record(2, 1, 0, ROOT), [DIRECT.extended(purposes=purposes(CLIENT))], (26, 0)),
         (record(2, 1, 0, ROOT), [DIRECT.extended(names=("2.5.29.17", False, b"\4\1x"))], (66, 0)),
         (record(2, 1, 0, ROOT), [DIRECT.extended(odd=("2.5.29.15", False, b"\0"))], (1, 0)),
-        (record(2, 1, 0, ROOT), [DIRECT.extended(names=names_of(tlv(0x87, b"\xc0\0\2")))], (1, 0)),
+        (record(2, 1, 0, ROOT), [DIRECT.extended(names=names_of(dns(HOST), tlv(0x87, b"\xc0\0\2")))], (1, 0)),
         (record(2, 1, 0, ROOT), [DIRECT.but(digest="sha1")], (65, 0)),
         (record(2, 1, 0, ROOT), [LEAF, ISSUER.but(digest="sha1")], (65, 1)),
         (record(2, 1, 0, RSA_ROOT), [server(HOST, RSA_ROOT, digest="sha1")], (68, 0)),
