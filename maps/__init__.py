@@ -10,25 +10,25 @@ if TYPE_CHECKING:
     from .registry import open_table
     from .table import (
         Access,
-        ConfigurationFailure,
+        ConfigurationLookupError,
         Flags,
         Mode,
         OpenError,
         Table,
         TableError,
-        TemporaryFailure,
+        TemporaryLookupError,
     )
 
 __all__ = [
     "Access",
-    "ConfigurationFailure",
+    "ConfigurationLookupError",
     "Flags",
     "Mode",
     "OpenError",
     "Table",
     "TableError",
     "TableList",
-    "TemporaryFailure",
+    "TemporaryLookupError",
     "open_list",
     "open_table",
 ]

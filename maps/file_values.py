@@ -22,7 +22,7 @@ _DIGIT = rb"[A-Za-z0-9+/]"
 _BASE64 = re.compile(rb"((?:%b{4})*)(?:(%b{2,3})=.*)?" % (_DIGIT, _DIGIT), re.DOTALL)
 
 
-class BadFiles(ValueError):
+class FileValueError(ValueError):
     """Files can't be read, or a value isn't what reading them gives; the message is Postfix's."""
 
 
@@ -30,7 +30,7 @@ def encode(value: bytes, *, for_daemon: bool = False) -> bytes:
     """Return the content of the files in a list of paths, with a newline between two files, in base64."""
     paths = [as_text(path) for path in _SEPARATORS.split(value) if path]
     if not paths:
-        raise BadFiles(f"empty pathname list: >>{as_text(value)}<<'")
+        raise FileValueError(f"empty pathname list: >>{as_text(value)}<<'")
     return b64encode(b"\n".join(_read(path, for_daemon=for_daemon) for path in paths))
 
 
@@ -43,7 +43,7 @@ def decode(value: bytes) -> bytes:
     """Return the content of the files: up to the first `=`, whatever follows, and as a C string."""
     match = None if len(value) % 4 else _BASE64.fullmatch(value)
     if match is None:
-        raise BadFiles(f"malformed BASE64 value: {as_text(value[:30])}")
+        raise FileValueError(f"malformed BASE64 value: {as_text(value[:30])}")
     whole, rest = match[1], match[2] or b""
     return text(b64decode(whole + rest + b"=" * (-len(rest) % 4)))
 
@@ -52,8 +52,8 @@ def _read(path: str, *, for_daemon: bool) -> bytes:
     try:
         file = TextFile(path, for_daemon=for_daemon)
     except OSError as error:
-        raise BadFiles(f"open {path}: {reason(error)}") from error
+        raise FileValueError(f"open {path}: {reason(error)}") from error
     data = file.read()
     if file.error:
-        raise BadFiles(f"read {path}: {reason(file.error)}") from file.error
+        raise FileValueError(f"read {path}: {reason(file.error)}") from file.error
     return data

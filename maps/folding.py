@@ -8,7 +8,7 @@ from __future__ import annotations
 from postconf.syntax.lines import decode
 
 from .formats.indexed import text
-from .table import ConfigurationFailure, Flags, Table, TableError, TemporaryFailure
+from .table import ConfigurationLookupError, Flags, Table, TableError, TemporaryLookupError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ class WrappedTable(Table):
         if value is None or not self._utf8 or is_valid(value):
             return value
         self._warn_of_value(key, value)
-        raise ConfigurationFailure("the value is not valid UTF-8")
+        raise ConfigurationLookupError("the value is not valid UTF-8")
 
     def _warn_of_value(self, key: bytes, value: bytes) -> None:
         shown = f'key "{decode(key)}": non-UTF-8 value "{decode(value)}"'
@@ -140,9 +140,9 @@ class Surrogate(Table):
     def entries(self) -> Iterator[tuple[bytes, bytes]]:
         raise self._failure()
 
-    def _failure(self) -> TemporaryFailure:
+    def _failure(self) -> TemporaryLookupError:
         self._warn(f"{self.type}:{self.name} is unavailable. {self._problem}")
-        return TemporaryFailure(APPLICATION_ERROR)
+        return TemporaryLookupError(APPLICATION_ERROR)
 
 
 def _is_plain(strings: Sequence[bytes]) -> bool:

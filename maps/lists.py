@@ -10,7 +10,7 @@ from . import file_values
 from .folding import APPLICATION_ERROR
 from .naming import split_list
 from .registry import open_table
-from .table import ConfigurationFailure, Table, TableError, TemporaryFailure
+from .table import ConfigurationLookupError, Table, TableError, TemporaryLookupError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,8 +32,8 @@ class TableList:
         """Return the first value that a table has for `key`, or None.
 
         With a `kind`, `Flags.FIXED` or `Flags.PATTERN`, only tables of that kind are asked: who looks for parts of a
-        key does not ask patterns. An empty key is never there. Raises `TemporaryFailure` or `ConfigurationFailure`,
-        and later tables are not asked then.
+        key does not ask patterns. An empty key is never there. Raises `TemporaryLookupError` or
+        `ConfigurationLookupError`, and later tables are not asked then.
         """
         found = self.search(key, kind)
         return found and found[1]
@@ -46,9 +46,9 @@ class TableList:
         table, value = found
         try:
             return file_values.decode(value)
-        except file_values.BadFiles as error:
+        except file_values.FileValueError as error:
             self._access.warn(f"table {table.type}:{table.name}: key {decode(key)}: {error}")
-            raise ConfigurationFailure(str(error)) from error
+            raise ConfigurationLookupError(str(error)) from error
 
     def close(self) -> None:
         """Close all tables."""
@@ -66,7 +66,7 @@ class TableList:
             if value == b"":
                 self._access.warn(f"{self.title} lookup of {decode(key)} returns an empty string result")
                 self._access.warn(f"{self.title} should return NO RESULT in case of NOT FOUND")
-                raise _blamed(ConfigurationFailure("empty string result"), table)
+                raise _blamed(ConfigurationLookupError("empty string result"), table)
             if value is not None:
                 return table, value
         return None
@@ -74,14 +74,14 @@ class TableList:
     def _ask(self, table: Table, key: bytes) -> bytes | None:
         try:
             return table.lookup(key)
-        except (TemporaryFailure, ConfigurationFailure) as error:
+        except (TemporaryLookupError, ConfigurationLookupError) as error:
             self._warn_of_failure(table, key)
             error.table = table
             raise
         except TableError as error:  # damage, of which a daemon of Postfix dies
             self._access.warn(str(error))
             self._warn_of_failure(table, key)
-            raise _blamed(TemporaryFailure(APPLICATION_ERROR), table) from error
+            raise _blamed(TemporaryLookupError(APPLICATION_ERROR), table) from error
 
     def _warn_of_failure(self, table: Table, key: bytes) -> None:
         self._access.warn(f'{table.type}:{table.name} lookup error for "{decode(key)}"')

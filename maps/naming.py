@@ -13,7 +13,7 @@ SEPARATORS = ", \t\r\n"
 """What separates the elements of a list (CHARS_COMMA_SP)."""
 
 
-class BadBraces(ValueError):
+class BracesError(ValueError):
     """A text in braces that is none; the message is Postfix's."""
 
 
@@ -47,19 +47,19 @@ def braced_list(text: str) -> list[str] | None:
 
 
 def in_braces(text: str) -> str:
-    """Return what a text has in its braces; raise `BadBraces` unless they begin and end it."""
+    """Return what a text has in its braces; raise `BracesError` unless they begin and end it."""
     if not text.startswith("{"):
-        raise BadBraces(f"no '{{' at start of text in \"{text}\"")
+        raise BracesError(f"no '{{' at start of text in \"{text}\"")
     end = _closing(text)
     if end == 0:
-        raise BadBraces(f"missing '}}' in \"{text}\"")
+        raise BracesError(f"missing '}}' in \"{text}\"")
     if end < len(text):
-        raise BadBraces(f"syntax error after '}}' in \"{text}\"")
+        raise BracesError(f"syntax error after '}}' in \"{text}\"")
     return text[1:-1]
 
 
 def inline_rules(text: str) -> list[str]:
-    """Return the rules of a table in its own name, `{ {rule}, {rule} }`; raise `BadBraces`."""
+    """Return the rules of a table in its own name, `{ {rule}, {rule} }`; raise `BracesError`."""
     return [in_braces(element).strip(SPACE) for element in split_list(in_braces(text))]
 
 

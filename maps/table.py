@@ -30,11 +30,11 @@ class OpenError(TableError):
     """A table can't be opened. Commands stop; a daemon goes on, and each lookup in the table fails."""
 
 
-class TemporaryFailure(TableError):
+class TemporaryLookupError(TableError):
     """The table can't answer now, asking again later may help (DICT_ERR_RETRY); the text is the reason."""
 
 
-class ConfigurationFailure(TableError):
+class ConfigurationLookupError(TableError):
     """The answer can't be used as it is configured (DICT_ERR_CONFIG); the reason was given as a warning."""
 
 
@@ -139,7 +139,7 @@ class Table:
     def lookup(self, key: bytes) -> bytes | None:  # noqa: ARG002
         """Return the value of `key`, or None when it is absent.
 
-        Raises `TemporaryFailure`, `ConfigurationFailure`, or another `TableError` where Postfix would stop.
+        Raises `TemporaryLookupError`, `ConfigurationLookupError`, or another `TableError` where Postfix would stop.
         """
         raise self._unsupported("lookup")
 

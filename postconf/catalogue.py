@@ -22,7 +22,7 @@ ADHOC = "adhoc"  # process_name, process_id, service_name: set by the running pr
 RAW = "raw"  # never expanded
 
 
-class UnknownRelease(ValueError):
+class UnknownReleaseError(ValueError):
     """Postfix version whose branch is not in the catalogue."""
 
 
@@ -161,7 +161,7 @@ def release(version: str = DEFAULT, build: str = "") -> Release:
     branch = [name for name in made_from if _numbers(name)[:2] == numbers[:2]]
     if not branch:
         known = ", ".join(dict.fromkeys(".".join(name.split(".")[:2]) for name in upstream_releases()))
-        raise UnknownRelease(f"Postfix {version} is not in the catalogue, which has {known}")
+        raise UnknownReleaseError(f"Postfix {version} is not in the catalogue, which has {known}")
     if build:
         version = next((name for name in branch if f"-{build}" in name), version)
     if version in made_from:
@@ -213,7 +213,7 @@ def _numbers(version: str) -> tuple[int, ...]:
     """Return the numbers of a version: (3, 7, 11) for 3.7.11-debian12."""
     numbers = version.partition("-")[0].split(".")
     if len(numbers) < 2 or not all(number.isascii() and number.isdigit() for number in numbers):
-        raise UnknownRelease(f"{version!r} is not a Postfix version such as 3.7 or 3.7.11")
+        raise UnknownReleaseError(f"{version!r} is not a Postfix version such as 3.7 or 3.7.11")
     return tuple(map(int, numbers))
 
 

@@ -13,7 +13,7 @@ from .errors import ConfigError
 from .machine import host as hosts
 from .syntax.expressions import ExpressionError, compatibility_level
 from .syntax.lines import BLANK
-from .values import LIST_SEPARATORS, SYSLOG_FACILITIES, BadValue, parse, words
+from .values import LIST_SEPARATORS, SYSLOG_FACILITIES, InvalidValueError, parse, words
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ class _Evaluation:
             text = release.defaults[name]
         try:
             parse(release.parameter(name), text)
-        except BadValue as error:
+        except InvalidValueError as error:
             raise ConfigError(error.message, explicit.place if explicit else None, error.remedy) from None
         self.values[name] = text
 

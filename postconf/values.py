@@ -1,7 +1,7 @@
 """Typed values of parameters, as Postfix's daemons read them: numbers, times, booleans, lists, TLS keywords.
 
-Pure functions, independent of the origin of the text. An invalid value raises `BadValue` with Postfix's message and a
-remedy. A value that Postfix refuses only when it is used (a protocol list, a cipher grade) gives None.
+Pure functions, independent of the origin of the text. An invalid value raises `InvalidValueError` with Postfix's
+message and a remedy. A value that Postfix refuses only when it is used (a protocol list, a cipher grade) gives None.
 
 The rules are those of C: strtol(3) takes leading blanks and a sign, and only ASCII counts.
 """
@@ -27,7 +27,7 @@ SYSLOG_FACILITIES = (
 )
 
 
-class BadValue(ValueError):
+class InvalidValueError(ValueError):
     """Value that is a fatal error in Postfix's daemons, with their message."""
 
     def __init__(self, message: str, remedy: str) -> None:
@@ -51,7 +51,7 @@ def boolean(name: str, text: str) -> bool:
     """Return True for `yes`, False for `no`, in any case."""
     word = _lower(text)
     if word not in ("yes", "no"):
-        raise BadValue(f"bad boolean configuration: {name} = {text}", 'specify "yes" or "no"')
+        raise InvalidValueError(f"bad boolean configuration: {name} = {text}", 'specify "yes" or "no"')
     return word == "yes"
 
 
@@ -60,13 +60,13 @@ def integer(parameter: Parameter, text: str) -> int:
     number, rest = _strtol(text)
     largest = LONG_MAX if parameter.kind == "long" else INT_MAX
     if not text or rest or not -largest - 1 <= number <= largest:
-        raise BadValue(f"bad numerical configuration: {parameter.name} = {text}", "specify a whole number")
+        raise InvalidValueError(f"bad numerical configuration: {parameter.name} = {text}", "specify a whole number")
     if parameter.minimum and number < parameter.minimum:
         message = f"invalid {parameter.name} parameter value {number} < {parameter.minimum}"
-        raise BadValue(message, f"specify at least {parameter.minimum}")
+        raise InvalidValueError(message, f"specify at least {parameter.minimum}")
     if parameter.maximum and number > parameter.maximum:
         message = f"invalid {parameter.name} parameter value {number} > {parameter.maximum}"
-        raise BadValue(message, f"specify at most {parameter.maximum}")
+        raise InvalidValueError(message, f"specify at most {parameter.maximum}")
     return number
 
 
@@ -77,14 +77,14 @@ def seconds(parameter: Parameter, text: str) -> int:
     too_large = number > INT_MAX or (scale > 1 and number >= INT_MAX // scale)
     if not text or not scale or number < 0 or too_large:
         message = f"parameter {parameter.name}: bad time value or unit: {text}"
-        raise BadValue(message, "specify a whole number with a unit: s, m, h, d or w, such as 10s")
+        raise InvalidValueError(message, "specify a whole number with a unit: s, m, h, d or w, such as 10s")
     time = number * scale
     if parameter.minimum and time < parameter.minimum:
         message = f"invalid {parameter.name}: {time} (min {parameter.minimum})"
-        raise BadValue(message, f"specify at least {parameter.minimum}s")
+        raise InvalidValueError(message, f"specify at least {parameter.minimum}s")
     if parameter.maximum and time > parameter.maximum:
         message = f"invalid {parameter.name}: {time} (max {parameter.maximum})"
-        raise BadValue(message, f"specify at most {parameter.maximum}s")
+        raise InvalidValueError(message, f"specify at most {parameter.maximum}s")
     return time
 
 
@@ -98,7 +98,7 @@ def string(parameter: Parameter, text: str) -> str:
     else:
         return text
     relation = f"({relation})" if parameter.kind == "raw" else relation
-    raise BadValue(f"bad string length {relation}: {parameter.name} = {text}", remedy)
+    raise InvalidValueError(f"bad string length {relation}: {parameter.name} = {text}", remedy)
 
 
 def words(text: str, separators: str = LIST_SEPARATORS) -> tuple[str, ...]:
@@ -141,7 +141,7 @@ def security_level(text: str, allowed: tuple[str, ...]) -> SecurityLevel | None:
     if not text:
         return None
     if _lower(text) not in allowed:
-        raise BadValue(f'Invalid TLS level "{text}"', f"specify one of {', '.join(allowed)}")
+        raise InvalidValueError(f'Invalid TLS level "{text}"', f"specify one of {', '.join(allowed)}")
     return _LEVELS[_lower(text)]
 
 

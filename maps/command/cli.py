@@ -20,9 +20,9 @@ from postconf.syntax.mastercf import Master
 from ..folding import APPLICATION_ERROR
 from ..formats.indexed import reason, text
 from ..registry import BUILDABLE, open_table, prepare_to_build
-from ..table import Access, ConfigurationFailure, Flags, Mode, Table, TableError, TemporaryFailure
+from ..table import Access, ConfigurationLookupError, Flags, Mode, Table, TableError, TemporaryLookupError
 from .diagnostics import Diagnostics
-from .usage import EVERYTHING_FROM_STDIN, BadOption, Usage, parse, usage_text
+from .usage import EVERYTHING_FROM_STDIN, OptionError, Usage, parse, usage_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ class Command:
         """Do what the arguments say; return the exit status."""
         try:
             status = self._run()
-        except BadOption as error:
+        except OptionError as error:
             self.diagnostics.program, name = self.program, self.program
             self.diagnostics.say(str(error))
             self.diagnostics.say(f"fatal: {usage_text(name)}")
@@ -161,19 +161,19 @@ class Command:
         name = f"table {table.type}:{table.name}"
         try:
             value = table.lookup(key)
-        except ConfigurationFailure:
+        except ConfigurationLookupError:
             raise TableError(f"{name}: query error{reason}") from None
-        except TemporaryFailure as error:
+        except TemporaryLookupError as error:
             raise TableError(f"{name}: query error: {error}") from None
         return self._decoded(table, key, value) if files and value is not None else value
 
     def _decoded(self, table: Table, key: bytes, value: bytes) -> bytes:
-        from ..file_values import BadFiles
+        from ..file_values import FileValueError
         from ..file_values import decode as content
 
         try:
             return content(value)
-        except BadFiles as error:
+        except FileValueError as error:
             name = f"table {table.type}:{table.name}"
             self.warn(f"{name}: key {decode(key)}: {error}")
             raise TableError(f"{name}: query error") from None
@@ -209,7 +209,7 @@ class Command:
                     else:
                         self._warn_if_empty(name, key, value)
                     self._print_entry(table, key, value, "F" in usage)
-            except TemporaryFailure as error:
+            except TemporaryLookupError as error:
                 raise TableError(f"table {table.type}:{table.name}: sequence error: {error}") from None
         return 0
 
@@ -314,13 +314,13 @@ class Command:
 
     def _resolved(self, found: Iterable[Record], access: Access, shown: str) -> Iterator[Record]:
         """Yield entries with the content of the files that their values name."""
-        from ..file_values import BadFiles, resolve
+        from ..file_values import FileValueError, resolve
 
         for record in found:
             try:
                 record.value = resolve(record.value, access)
                 yield record
-            except BadFiles as error:
+            except FileValueError as error:
                 self.warn(f"{shown}, line {record.line}: {error}: skipping this entry")
 
     def _fill(self, table: Table, parts: Iterable[Plain | Iterator[Record]]) -> None:
@@ -333,7 +333,7 @@ class Command:
                 else:
                     for record in part:
                         table.update(record.key, record.value)
-        except TemporaryFailure as error:
+        except TemporaryLookupError as error:
             raise TableError(f"table {table.type}:{table.name}: write error: {error}") from None
 
     # Output
@@ -420,7 +420,7 @@ class _Queries:
 def _delete(table: Table, key: bytes) -> bool:
     try:
         return table.delete(key)
-    except TemporaryFailure as error:
+    except TemporaryLookupError as error:
         raise TableError(f"table {table.type}:{table.name}: delete error: {error}") from None
 
 

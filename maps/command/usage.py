@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from postconf.command.options import BadOption, options
+from postconf.command.options import OptionError, options
 
 from ..table import Flags, TableError
 
@@ -60,7 +60,7 @@ def usage_text(program: str) -> str:
 
 
 def parse(arguments: list[str]) -> Usage:
-    """Read a command line; raise `BadOption`, or `TableError` for options that contradict each other."""
+    """Read a command line; raise `OptionError`, or `TableError` for options that contradict each other."""
     usage = Usage()
     usage.operands = list(arguments)
     for letter, value in options(usage.operands, _OPTIONS):
@@ -86,4 +86,4 @@ def _take(usage: Usage, letter: str, value: str) -> None:
     usage.letters.add(letter)
 
 
-__all__ = ["EVERYTHING_FROM_STDIN", "BadOption", "Usage", "parse", "usage_text"]
+__all__ = ["EVERYTHING_FROM_STDIN", "OptionError", "Usage", "parse", "usage_text"]

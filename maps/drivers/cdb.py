@@ -8,7 +8,8 @@ import os
 
 from postconf.regular_file import open_regular
 
-from ..formats.cdb import CdbFile, Damaged, write
+from ..formats.cdb import CdbFile, write
+from ..formats.damage import DamagedFileError
 from ..formats.indexed import NUL, add_new, reason, suffixes, text, texts, warn_if_older, warn_of_duplicate
 from ..table import Flags, Mode, OpenError, Table, TableError
 
@@ -44,7 +45,7 @@ class CdbTable(Table):
             self._open()
         except OSError as error:
             raise OpenError(f"open database {self.name}: {reason(error)}") from error
-        except Damaged as error:
+        except DamagedFileError as error:
             raise TableError(f"dict_cdbq_open: unable to init {self.name}: {os.strerror(errno.EPROTO)}") from error
         self._opened = os.fstat(self._descriptor)
         warn_if_older(access, self.name, source, self._opened.st_mtime)
@@ -109,7 +110,7 @@ class CdbTable(Table):
             yield
         except OSError as error:
             raise TableError(f"error {doing} {self.name}: {reason(error)}") from error
-        except Damaged as error:
+        except DamagedFileError as error:
             raise TableError(f"error {doing} {self.name}: {os.strerror(errno.EPROTO)}") from error
 
 

@@ -6,7 +6,7 @@ from postconf.syntax.lines import decode
 
 from .. import file_values
 from ..table import Flags, Table
-from ..text.networks import Address, BadNetwork, Network, parse_address, parse_network
+from ..text.networks import Address, Network, NetworkPatternError, parse_address, parse_network
 from ..text.rule_tables import Rule, Rules, Unkept, read_rules
 from ..text.source import SPACE
 
@@ -40,7 +40,7 @@ class CidrTable(Table):
         for number, line in read_rules("cidr", name, access, strict=True):
             try:
                 self._read(line, number)
-            except (_Skip, BadNetwork, file_values.BadFiles) as problem:
+            except (_SkipRuleError, NetworkPatternError, file_values.FileValueError) as problem:
                 access.warn(f"cidr map {name}, line {number}: {problem}: skipping this rule")
         for number in self._rules.unfinished():
             access.warn(f"cidr map {name}, line {number}: IF has no matching ENDIF")
@@ -67,9 +67,9 @@ class CidrTable(Table):
             self._block = None
         elif line[:5].lower() == b"endif" and not line[5:6].isalnum():
             if line[5:].strip(SPACE):
-                raise _Skip("garbage after ENDIF")
+                raise _SkipRuleError("garbage after ENDIF")
             if not self._rules.unfinished():
-                raise _Skip("ENDIF without IF")
+                raise _SkipRuleError("ENDIF without IF")
             file_values.resolve(b"", self._access)
             self._rules.end()
             self._block = None
@@ -79,7 +79,7 @@ class CidrTable(Table):
             network = _network(pattern, inside)
             value = rest[len(pattern) :].strip(SPACE)
             if not value:
-                raise _Skip("no lookup result")
+                raise _SkipRuleError("no lookup result")
             self._add(network, file_values.resolve(value, self._access), number)
 
     def _add(self, network: Network, value: bytes, number: int) -> None:
@@ -95,7 +95,7 @@ class CidrTable(Table):
             self._block = None
 
 
-class _Skip(ValueError):
+class _SkipRuleError(ValueError):
     """A rule that is left out, and why."""
 
 
@@ -140,5 +140,5 @@ def _negations(text: bytes) -> tuple[bool, bytes]:
 
 def _network(pattern: bytes, inside: bool) -> Network:
     if not pattern:
-        raise _Skip("no address pattern")
+        raise _SkipRuleError("no address pattern")
     return parse_network(decode(pattern), inside=inside)

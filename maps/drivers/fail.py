@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..folding import APPLICATION_ERROR
-from ..table import Flags, Mode, Table, TemporaryFailure
+from ..table import Flags, Mode, Table, TemporaryLookupError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,17 +25,17 @@ class FailingTable(Table):
         self._writable = access.mode is not Mode.READ
 
     def lookup(self, key: bytes) -> bytes | None:  # noqa: ARG002
-        raise TemporaryFailure(APPLICATION_ERROR)
+        raise TemporaryLookupError(APPLICATION_ERROR)
 
     def update(self, key: bytes, value: bytes) -> bool:
         if not self._writable:
             return super().update(key, value)
-        raise TemporaryFailure(APPLICATION_ERROR)
+        raise TemporaryLookupError(APPLICATION_ERROR)
 
     def delete(self, key: bytes) -> bool:
         if not self._writable:
             return super().delete(key)
-        raise TemporaryFailure(APPLICATION_ERROR)
+        raise TemporaryLookupError(APPLICATION_ERROR)
 
     def entries(self) -> Iterator[tuple[bytes, bytes]]:
-        raise TemporaryFailure(APPLICATION_ERROR)
+        raise TemporaryLookupError(APPLICATION_ERROR)

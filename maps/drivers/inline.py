@@ -9,7 +9,7 @@ from postconf.syntax.lines import SPACE, encode
 from .. import file_values
 from ..folding import is_valid
 from ..memory import MemoryTable, stored_key
-from ..naming import BadBraces, braced_list, in_braces
+from ..naming import BracesError, braced_list, in_braces
 from ..table import Flags, OpenError, require_reading
 from ..text.source import SPACE as BLANK
 
@@ -39,13 +39,13 @@ def open_table(name: str, access: Access) -> Table:
             key, value = _split(encode(in_braces(element).strip(SPACE) if element.startswith("{") else element))
             table.update(stored_key(key, access), file_values.resolve(value, access))
         if not elements:
-            raise _BadEntry("empty table")
-    except (BadBraces, _BadEntry, file_values.BadFiles) as error:
+            raise _EntryError("empty table")
+    except (BracesError, _EntryError, file_values.FileValueError) as error:
         raise _error(str(error), name, "filename" if access.flags & Flags.SRC_RHS_IS_FILE else "value") from error
     return table
 
 
-class _BadEntry(ValueError):
+class _EntryError(ValueError):
     """An element that is no entry; the message is Postfix's."""
 
 
@@ -53,14 +53,14 @@ def _split(text: bytes) -> tuple[bytes, bytes]:
     """Split `key = value` (split_qnameval(3)); the key keeps its quotes."""
     text = text.lstrip(BLANK)
     if not text:
-        raise _BadEntry("no key found; expected format: key = value")
+        raise _EntryError("no key found; expected format: key = value")
     match = _KEY.match(text)
     length = match.end() if match else 0
     if text[length : length + 1] == b'"':
-        raise _BadEntry("unbalanced '\"'")
+        raise _EntryError("unbalanced '\"'")
     rest = text[length:].lstrip(BLANK)
     if not rest.startswith(b"="):
-        raise _BadEntry("missing '=' after attribute name")
+        raise _EntryError("missing '=' after attribute name")
     return text[:length], rest[1:].strip(BLANK)
 
 

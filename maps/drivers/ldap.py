@@ -15,7 +15,7 @@ from postconf.syntax.lines import decode
 from ..folding import APPLICATION_ERROR
 from ..naming import split_list
 from ..servers.database import Domains, Parameters, Templates
-from ..table import Flags, Table, TableError, TemporaryFailure, require_reading
+from ..table import Flags, Table, TableError, TemporaryLookupError, require_reading
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ class LdapTable(Table):
                 return None
             else:
                 self._warn(f"dict_ldap_lookup: {self.name}: Search base '{decode(base)}' not found: {error}")
-            raise TemporaryFailure(APPLICATION_ERROR) from error
+            raise TemporaryLookupError(APPLICATION_ERROR) from error
         return b",".join(self._results(entries, key)) or None
 
     def close(self) -> None:
@@ -163,7 +163,7 @@ class LdapTable(Table):
             search = _search_of_url(text, self._wanted)
             if search is None:
                 self._warn(f"{place}: malformed URL {text}")
-                raise TemporaryFailure(APPLICATION_ERROR)
+                raise TemporaryLookupError(APPLICATION_ERROR)
         if search is None or not search.attributes:
             return []
         try:
@@ -173,11 +173,11 @@ class LdapTable(Table):
                 self._warn(f"{place}: DN {text} not found, skipping ")
                 return []
             self._warn(f"{place}: search error {error}")
-            raise TemporaryFailure(APPLICATION_ERROR) from error
+            raise TemporaryLookupError(APPLICATION_ERROR) from error
 
-    def _failure(self, depth: int, words: str) -> TemporaryFailure:
+    def _failure(self, depth: int, words: str) -> TemporaryLookupError:
         self._warn(f"dict_ldap_get_values[{depth}]: {self.name}: {words}")
-        return TemporaryFailure(APPLICATION_ERROR)
+        return TemporaryLookupError(APPLICATION_ERROR)
 
 
 class _Directory:
@@ -209,7 +209,7 @@ class _Directory:
         self._connection: ldap3.Connection | None = None
 
     def search(self, search: _Search, limit: int) -> list[Entry]:
-        """Search, on a new connection if the one at hand has been lost; raise `_SearchError` or `TemporaryFailure`."""
+        """Search, on a new connection if needed; raise `_SearchError` or `TemporaryLookupError`."""
         if self._connection:
             try:
                 return self._search(self._connection, search, limit)
@@ -256,7 +256,7 @@ class _Directory:
                 _end(connection)
         dn = self._bind_dn or "empty or implicit"
         self._warn(f"dict_ldap_connect: Unable to bind to server {' '.join(self._urls)} with dn {dn}: {words}")
-        raise TemporaryFailure(APPLICATION_ERROR)
+        raise TemporaryLookupError(APPLICATION_ERROR)
 
     def _connected(self, url: str) -> ldap3.Connection:
         uses_tls = self._start_tls or url.startswith("ldaps:")

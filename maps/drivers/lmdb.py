@@ -15,8 +15,9 @@ from functools import partial
 
 from postconf.regular_file import open_regular
 
+from ..formats.damage import DamagedFileError
 from ..formats.indexed import NUL, add_new, reason, suffixes, text, texts, warn_if_older, warn_of_duplicate
-from ..formats.lmdb import Damaged, LmdbFile
+from ..formats.lmdb import LmdbFile
 from ..table import Flags, Mode, OpenError, Table, TableError
 
 TYPE_CHECKING = False
@@ -57,7 +58,7 @@ class LmdbTable(Table):
             self._open()
         except OSError as error:
             raise OpenError(f"open database {self._path}: {reason(error)}") from error
-        except Damaged as error:
+        except DamagedFileError as error:
             raise OpenError(f"open database {self._path}: {error}") from error
         if self._locking:
             warn_if_older(access, self._path, source, os.fstat(self._descriptor).st_mtime)
@@ -112,7 +113,7 @@ class LmdbTable(Table):
         descriptor = open_regular(self._path)
         try:
             if os.fstat(descriptor).st_size == 0:
-                raise Damaged(os.strerror(errno.EBADF))  # what the library says when it can't begin a new file
+                raise DamagedFileError(os.strerror(errno.EBADF))  # what the library says when it can't begin a new file
             self._file = LmdbFile(descriptor)
         except BaseException:
             os.close(descriptor)
@@ -133,7 +134,7 @@ class LmdbTable(Table):
                 yield self._file
         except OSError as error:
             raise TableError(f"error {doing} lmdb:{self.name}: {reason(error)}") from error
-        except Damaged as error:
+        except DamagedFileError as error:
             raise TableError(f"error {doing} lmdb:{self.name}: {error}") from error
 
 
@@ -179,7 +180,7 @@ class _Writer(Table):
             return self._lmdb.open(
                 self._path, map_size=self._limit, subdir=False, lock=False, mode=0o644, max_dbs=0, readahead=False
             )
-        except Damaged as error:
+        except DamagedFileError as error:
             raise OpenError(f"open database {self._path}: {error}") from error
         except self._lmdb.Error as error:
             raise OpenError(f"open database {self._path}: {_words(error)}") from error

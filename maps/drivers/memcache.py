@@ -14,7 +14,7 @@ from .. import registry
 from ..folding import APPLICATION_ERROR
 from ..servers.connection import not_found, split_address, words
 from ..servers.database import Domains, Parameters, Templates
-from ..table import Access, Flags, Mode, OpenError, Table, TableError, TemporaryFailure
+from ..table import Access, Flags, Mode, OpenError, Table, TableError, TemporaryLookupError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ class MemcacheTable(Table):
             return None
         try:
             found: bytes | None = self._attempt(lambda: self._client.get(stored))
-        except TemporaryFailure:
+        except TemporaryLookupError:
             if self._backup is None:
                 raise
             found = None
@@ -132,9 +132,9 @@ class MemcacheTable(Table):
             except (ConnectionRefusedError, gaierror) as error:
                 known = not_found(self._address, error, self._warn) if isinstance(error, gaierror) else error
                 self._warn(f"connect to {self._address}: {words(known)}")
-                raise TemporaryFailure(words(known)) from error
+                raise TemporaryLookupError(words(known)) from error
             except (OSError, MemcacheError) as error:
                 self._client.close()
                 if attempt:
                     self._warn(f"database memcache:{self.name}: I/O error: {error}")
-        raise TemporaryFailure(APPLICATION_ERROR)
+        raise TemporaryLookupError(APPLICATION_ERROR)

@@ -9,7 +9,7 @@ import pymysql
 from postconf.syntax.lines import decode, encode
 
 from ..servers.database import Parameters, sql_query
-from ..servers.sql_servers import LIMIT, ServerFailure, Session, SqlServerTable
+from ..servers.sql_servers import LIMIT, ServerError, Session, SqlServerTable
 from ..table import Table, require_reading
 
 TYPE_CHECKING = False
@@ -32,7 +32,7 @@ def open_table(name: str, access: Access) -> Table:
         try:
             connection = pymysql.connect(**_address(host), **options)
         except (pymysql.Error, OSError) as error:
-            raise ServerFailure(_words(error)) from error
+            raise ServerError(_words(error)) from error
         return MysqlSession(f"mysql:{name}", connection, needs_result)
 
     query = sql_query(parameters)
@@ -57,9 +57,9 @@ class MysqlSession(Session):
                 if cursor.description is not None or not self._needs_result:
                     return [value for row in cursor.fetchall() for value in row]
         except (pymysql.Error, OSError) as error:
-            raise ServerFailure(f"{self._table}: query failed: {_words(error)}") from error
+            raise ServerError(f"{self._table}: query failed: {_words(error)}") from error
         words = "query returned no result set(require_result_set = yes)"
-        raise ServerFailure(f"{self._table}: query failed: {words}")
+        raise ServerError(f"{self._table}: query failed: {words}")
 
     def close(self) -> None:
         self._connection.close()

@@ -14,7 +14,7 @@ from postconf.syntax.lines import decode
 
 from ..naming import split_list
 from ..servers.database import Parameters, sql_query
-from ..servers.sql_servers import LIMIT, ServerFailure, Session, SqlServerTable
+from ..servers.sql_servers import LIMIT, ServerError, Session, SqlServerTable
 from ..table import OpenError, Table, require_reading
 
 TYPE_CHECKING = False
@@ -40,7 +40,7 @@ def open_table(name: str, access: Access) -> Table:
             target = host if "://" in host else make_conninfo("", **_given(login | _address(host)))
             connection = psycopg.connect(target, connect_timeout=LIMIT, client_encoding=encoding)
         except (psycopg.Error, ValueError) as error:
-            raise ServerFailure(str(error)) from error
+            raise ServerError(str(error)) from error
         return PgsqlSession(host, connection)
 
     query = _query(parameters)
@@ -99,8 +99,8 @@ class PgsqlSession(Session):
                 raise TimeoutError(f"no answer within {LIMIT} seconds")
             self._connection.consume_input()
 
-    def _failure(self, words: str) -> ServerFailure:
-        return ServerFailure(f"pgsql query failed: fatal error from host {self._host}: {words.strip()}")
+    def _failure(self, words: str) -> ServerError:
+        return ServerError(f"pgsql query failed: fatal error from host {self._host}: {words.strip()}")
 
 
 def _query(parameters: Parameters) -> str:

@@ -14,7 +14,7 @@ from postconf.syntax.lines import decode, encode
 from .. import registry
 from ..folding import APPLICATION_ERROR
 from ..servers.connection import Connection, words
-from ..table import ConfigurationFailure, Flags, Mode, Table, TableError, TemporaryFailure
+from ..table import ConfigurationLookupError, Flags, Mode, Table, TableError, TemporaryLookupError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -111,9 +111,9 @@ class ProxyTable(Table):
                 return TableError(f'{self._service} update access is not configured for table "{self.name}"')
             return TableError(f'{self._service} service is not configured for table "{self.name}"')
         if status == CONFIG:
-            return ConfigurationFailure(f"{self._service} could not use the answer")
+            return ConfigurationLookupError(f"{self._service} could not use the answer")
         if status == RETRY:
-            return TemporaryFailure(APPLICATION_ERROR)
+            return TemporaryLookupError(APPLICATION_ERROR)
         of_key = f' key "{decode(key)}"' if key else ""
         return TableError(f'{self._service} {request} failed for table "{self.name}"{of_key}: invalid request')
 
@@ -136,7 +136,7 @@ class ProxyTable(Table):
                 if attempt > 1:
                     self._warn(f"dict_proxy_{request}: service {self._service}: {said}")
                 if time.monotonic() > deadline:
-                    raise TemporaryFailure(said) from error
+                    raise TemporaryLookupError(said) from error
                 time.sleep(PAUSE)
 
     def _exchange(self, data: bytes, wanted: list[str]) -> tuple[int, list[bytes]]:

@@ -25,7 +25,7 @@ def open_table(name: str, access: Access) -> Table:
         raise OpenError(f'bad syntax: "randmap:{name}"; need "randmap:{{value...}}"')
     try:
         return RandomTable(name, [file_values.resolve(encode(element), access) for element in elements], access)
-    except file_values.BadFiles as error:
+    except file_values.FileValueError as error:
         raise OpenError(str(error)) from error
 
 

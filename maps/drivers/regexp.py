@@ -12,7 +12,7 @@ from typing import Any
 from postconf.syntax.lines import decode
 
 from ..native.regex_abi import ffi
-from ..text.patterns import BadPattern, Engine, MatchFailure, PatternTable, Syntax, examine_patterns
+from ..text.patterns import Engine, MatchError, PatternError, PatternTable, Syntax, examine_patterns
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -69,11 +69,11 @@ class PosixPattern:
 
     def __init__(self, pattern: bytes, options: int, groups: bool) -> None:
         if sum(map(pattern.count, b"(*+?{")) > _OPERATORS:
-            raise BadPattern("Memory exhausted")
+            raise PatternError("Memory exhausted")
         regex: Any = ffi.new("regex_t *")
         error = _libc.regcomp(regex, pattern, options if groups else options | _NOSUB)
         if error:
-            raise BadPattern(_message(error, regex))
+            raise PatternError(_message(error, regex))
         self._regex = ffi.gc(regex, _libc.regfree)
         self.groups = int(regex.re_nsub)
 
@@ -83,7 +83,7 @@ class PosixPattern:
         if error == _NOMATCH:
             return None
         if error:
-            raise MatchFailure(_message(error, self._regex))
+            raise MatchError(_message(error, self._regex))
         return [key[found[n].rm_so : found[n].rm_eo] if found[n].rm_so >= 0 else b"" for n in range(1, groups + 1)]
 
 

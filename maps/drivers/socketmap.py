@@ -6,7 +6,7 @@ from postconf.syntax.lines import decode, encode
 
 from ..folding import APPLICATION_ERROR
 from ..servers.connection import Connection, words
-from ..table import ConfigurationFailure, Flags, OpenError, Table, TemporaryFailure, require_reading
+from ..table import ConfigurationLookupError, Flags, OpenError, Table, TemporaryLookupError, require_reading
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -52,8 +52,8 @@ class SocketmapTable(Table):
         reason = f": {decode(why)}" if why else ""
         self._warn(f"socketmap:{self.name} socketmap server {kind} error{reason}")
         if status == b"PERM":
-            raise ConfigurationFailure("the server says that this can't succeed")
-        raise TemporaryFailure(APPLICATION_ERROR)
+            raise ConfigurationLookupError("the server says that this can't succeed")
+        raise TemporaryLookupError(APPLICATION_ERROR)
 
     def close(self) -> None:
         if self._connection:
@@ -87,10 +87,10 @@ class SocketmapTable(Table):
         except ValueError as error:
             raise self._failure("input format error", APPLICATION_ERROR) from error
 
-    def _failure(self, said: str, reason: str) -> TemporaryFailure:
+    def _failure(self, said: str, reason: str) -> TemporaryLookupError:
         self.close()
         self._warn(f"table socketmap:{self.name} lookup error: {said}")
-        return TemporaryFailure(reason)
+        return TemporaryLookupError(reason)
 
 
 def _exchange(connection: Connection, request: bytes) -> bytes:

@@ -12,7 +12,7 @@ from postconf.syntax.lines import decode, encode
 from ..folding import APPLICATION_ERROR
 from ..formats.indexed import reason
 from ..servers.database import Domains, Parameters, Templates, sql_query
-from ..table import Flags, Table, TableError, TemporaryFailure, require_reading
+from ..table import Flags, Table, TableError, TemporaryLookupError, require_reading
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -61,14 +61,14 @@ class SqliteTable(Table):
         except (sqlite3.Error, UnicodeEncodeError) as error:
             if isinstance(error, sqlite3.OperationalError) and "locked" in str(error):
                 self._warn(f"dict_sqlite_lookup: {self.name}: SQL step failed for query '{decode(query)}': {error}")
-                raise TemporaryFailure(APPLICATION_ERROR) from error
+                raise TemporaryLookupError(APPLICATION_ERROR) from error
             raise TableError(f"dict_sqlite_lookup: {self.name}: SQL prepare failed: {error}?") from error
         values = [_text(row[0]) for row in rows]
         try:
             return self._templates.join(values, key, self._limit)
         except OverflowError:
             self._warn(f"dict_sqlite_lookup: {self.name}: Expansion limit exceeded for key '{decode(key)}'")
-            raise TemporaryFailure(APPLICATION_ERROR) from None
+            raise TemporaryLookupError(APPLICATION_ERROR) from None
 
     def close(self) -> None:
         self._database.close()

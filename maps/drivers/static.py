@@ -5,7 +5,7 @@ from __future__ import annotations
 from postconf.syntax.lines import SPACE, encode
 
 from .. import file_values
-from ..naming import BadBraces, in_braces
+from ..naming import BracesError, in_braces
 from ..table import Flags, OpenError, Table
 
 TYPE_CHECKING = False
@@ -18,9 +18,9 @@ def open_table(name: str, access: Access) -> Table:
     try:
         value = in_braces(name).strip(SPACE) if name.startswith("{") else name
         return StaticTable(name, file_values.resolve(encode(value), access), access)
-    except BadBraces as error:
+    except BracesError as error:
         raise OpenError(f"bad static:name syntax: {error}") from error
-    except file_values.BadFiles as error:
+    except file_values.FileValueError as error:
         raise OpenError(str(error)) from error
 
 

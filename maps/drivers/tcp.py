@@ -9,7 +9,7 @@ from postconf.syntax.lines import decode
 
 from ..folding import APPLICATION_ERROR
 from ..servers.connection import Connection, words
-from ..table import Flags, OpenError, Table, TemporaryFailure, require_reading
+from ..table import Flags, OpenError, Table, TemporaryLookupError, require_reading
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class TcpTable(Table):
             reply = self._ask(b"get " + request + b"\n")
             if reply is not None:
                 return self._value(reply)
-        raise TemporaryFailure(APPLICATION_ERROR)
+        raise TemporaryLookupError(APPLICATION_ERROR)
 
     def close(self) -> None:
         if self._connection:
@@ -86,7 +86,7 @@ class TcpTable(Table):
             self._warn(f"read TCP map reply from {self.name}: {problem}: {decode(shown)}")
         if problem or code.startswith(b"4"):
             self.close()
-            raise TemporaryFailure(APPLICATION_ERROR)
+            raise TemporaryLookupError(APPLICATION_ERROR)
         return unquote_to_bytes(quoted) if code.startswith(b"2") else None
 
 

@@ -91,7 +91,7 @@ def _add(name: str, table: MemoryTable | _Seen, records: Iterable[Record], acces
         place = f"{name}, line {record.line}"
         try:
             value = file_values.resolve(record.value, access)
-        except file_values.BadFiles as error:
+        except file_values.FileValueError as error:
             access.warn(f"{place}: {error}: skipping this entry")
             continue
         key = stored_key(record.key, access)

@@ -10,6 +10,7 @@ import os
 import struct
 from itertools import accumulate, chain
 
+from .damage import DamagedFileError
 from .key_hash import hash_key, hash_keys
 
 TYPE_CHECKING = False
@@ -33,15 +34,11 @@ IMAGE_PER_KEY = 8192
 """Looking for one key in the file takes as long as reading that many bytes of it."""
 
 
-class Damaged(Exception):
-    """The file contradicts itself."""
-
-
 class CdbFile:
     """The entries of an open file; keys and values are as they are stored."""
 
     def __init__(self, descriptor: int) -> None:
-        """Raises `Damaged` when the file can't be one, and OSError."""
+        """Raises `DamagedFileError` when the file can't be one, and OSError."""
         self._descriptor = descriptor
         self._size = os.fstat(descriptor).st_size
         self._tables: list[tuple[int, int]] = list(PAIR.iter_unpack(self._pread(HEAD.size, 0)))
@@ -116,14 +113,14 @@ class CdbFile:
                 base, at = base + at, 0
                 data = self._pread(min(PIECE, end - base), base)
                 if len(data) < PAIR.size:
-                    raise Damaged("the last record does not end where the tables begin")
+                    raise DamagedFileError("the last record does not end where the tables begin")
             key_length, value_length = PAIR.unpack_from(data, at)
             start = at + PAIR.size + key_length
             stop = start + value_length
             if stop > len(data):
                 base, start, stop, at = base + at, start - at, stop - at, 0
                 if base + stop > end:
-                    raise Damaged("the last record does not end where the tables begin")
+                    raise DamagedFileError("the last record does not end where the tables begin")
                 data = self._pread(max(stop, min(PIECE, end - base)), base)
             yield data[at + PAIR.size : start], data[start:stop]
             at = stop
@@ -131,7 +128,7 @@ class CdbFile:
     def _check_tables(self) -> None:
         """Postfix notices that at lookups, too."""
         if not self._is_whole:
-            raise Damaged("the tables do not follow each other to the end of the file")
+            raise DamagedFileError("the tables do not follow each other to the end of the file")
 
     def _find(self, key: bytes, code: int, read: Read, passed: list[tuple[int, int]]) -> bytes | None:
         """Return the value of a key, and add what was in its way to `passed`: hashes, and where their records are."""
@@ -152,27 +149,27 @@ class CdbFile:
         """Before a key is called absent: are the records that were in its way those whose hashes stand in the table?"""
         keys = [self._record(position, read)[0] for _, position in passed]
         if hash_keys(keys, START, MULTIPLIER) != [code for code, _ in passed]:
-            raise Damaged("a record has another hash than the table says")
+            raise DamagedFileError("a record has another hash than the table says")
 
     def _record(self, position: int, read: Read) -> tuple[bytes, bytes]:
         """Return key and value of a record, if there is room for it and the next one begins where it ends."""
         place = position + PAIR.size
         if not HEAD.size < place <= self._records_end:
-            raise Damaged("a record lies outside of its part of the file")
+            raise DamagedFileError("a record lies outside of its part of the file")
         key_length, value_length = PAIR.unpack(read(PAIR.size, position))
         length = key_length + value_length
         behind = self._records_end - place - length
         if behind < 0 or 0 < behind < PAIR.size:
-            raise Damaged("a record is longer than its part of the file")
+            raise DamagedFileError("a record is longer than its part of the file")
         data = read(length + PAIR.size if behind else length, place)
         if behind and sum(PAIR.unpack_from(data, length)) > behind - PAIR.size:
-            raise Damaged("a record ends where no other one begins")
+            raise DamagedFileError("a record ends where no other one begins")
         return data[:key_length], data[key_length:length]
 
     def _pread(self, length: int, position: int) -> bytes:
         data = os.pread(self._descriptor, length, position) if position + length <= self._size else b""
         if len(data) != length:
-            raise Damaged("the file was cut off")
+            raise DamagedFileError("the file was cut off")
         return data
 
 

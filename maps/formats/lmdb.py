@@ -12,6 +12,8 @@ from bisect import bisect_right
 from itertools import repeat
 from operator import add
 
+from .damage import DamagedFileError
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -43,15 +45,11 @@ NOT_FOUND = "MDB_PAGE_NOTFOUND: Requested page not found"
 CORRUPTED = "MDB_CORRUPTED: Located page was wrong type"
 
 
-class Damaged(Exception):
-    """The file contradicts itself; the text is the library's."""
-
-
 class LmdbFile:
     """The entries of an open file as of its last transaction; whoever uses it holds the lock of a reader."""
 
     def __init__(self, descriptor: int) -> None:
-        """Raises `Damaged` when the file can't be one, and OSError."""
+        """Raises `DamagedFileError` when the file can't be one, and OSError."""
         self._descriptor = descriptor
         self._transaction = -1
         self._leaves: dict[int, bytes] = {}
@@ -67,14 +65,14 @@ class LmdbFile:
         first = _meta(head, 0)
         self._page_size = first[0]
         if self._page_size < 512 or self._page_size & (self._page_size - 1):
-            raise Damaged(INVALID)
+            raise DamagedFileError(INVALID)
         page_size, flags, depth, root, last, transaction = max(
             first, _meta(head, self._page_size), key=lambda meta: meta[-1]
         )
         if page_size != self._page_size or flags or depth > MAX_DEPTH:
-            raise Damaged(INVALID)
+            raise DamagedFileError(INVALID)
         if (last + 1) * page_size > size:
-            raise Damaged(NOT_FOUND)
+            raise DamagedFileError(NOT_FOUND)
         if transaction != self._transaction:
             self._leaves.clear()
             self._checked.clear()
@@ -113,7 +111,7 @@ class LmdbFile:
             for page in self._walk(self._root, self._depth - 1, None):
                 whole.update(page)
                 count += len(page)
-        except Damaged:
+        except DamagedFileError:
             return None
         return whole if len(whole) == count else None  # no key is there twice
 
@@ -138,7 +136,7 @@ class LmdbFile:
             if _points_to(page, start, lower):
                 value, end = self._value(page, start)
                 if end != len(page) and not _points_to(page, end, lower):
-                    raise Damaged(CORRUPTED)  # nodes fill a page without gaps
+                    raise DamagedFileError(CORRUPTED)  # nodes fill a page without gaps
                 return value
             at = page.rfind(wanted, upper, at + len(wanted) - 1)
         if number not in self._checked:  # before a key is called absent
@@ -156,7 +154,7 @@ class LmdbFile:
         ]
         used = len(page) - HEADER.unpack_from(page)[3]
         if sum(sizes) != used or len(set(starts)) != len(starts) or max(map(add, starts, sizes), default=0) > len(page):
-            raise Damaged(CORRUPTED)
+            raise DamagedFileError(CORRUPTED)
         return heads
 
     def next_entries(self, key: bytes | None) -> list[tuple[bytes, bytes]]:
@@ -188,12 +186,12 @@ class LmdbFile:
             for start in self._nodes(page):
                 low, middle, high, length = NODE.unpack_from(page, start)
                 if start + NODE.size + length > len(page):
-                    raise Damaged(CORRUPTED)
+                    raise DamagedFileError(CORRUPTED)
                 keys.append(page[start + NODE.size : start + NODE.size + length])
                 children.append(low | middle << 16 | high << 32)
             del keys[:1]  # it stands for what is before all keys
             if not children or keys != sorted(keys):
-                raise Damaged(CORRUPTED)
+                raise DamagedFileError(CORRUPTED)
             if len(self._branches) == CACHED_PAGES:
                 self._branches.clear()
             self._branches[number] = branch = (keys, children)
@@ -212,15 +210,15 @@ class LmdbFile:
         page = self._bytes(number, self._page_size)
         own, flags, lower, upper = HEADER.unpack_from(page)
         if own != number or flags != kind or not HEADER_SIZE <= lower <= upper <= self._page_size or lower % 2:
-            raise Damaged(CORRUPTED)
+            raise DamagedFileError(CORRUPTED)
         return page
 
     def _bytes(self, number: int, length: int) -> bytes:
         if not 2 <= number <= self._last:
-            raise Damaged(NOT_FOUND)
+            raise DamagedFileError(NOT_FOUND)
         data = os.pread(self._descriptor, length, number * self._page_size)
         if len(data) != length:
-            raise Damaged(NOT_FOUND)
+            raise DamagedFileError(NOT_FOUND)
         return data
 
     def _nodes(self, page: bytes) -> tuple[int, ...]:
@@ -228,7 +226,7 @@ class LmdbFile:
         _, _, lower, upper = HEADER.unpack_from(page)
         starts = struct.unpack_from(f"={(lower - HEADER_SIZE) // 2}H", page, HEADER_SIZE)
         if starts and not upper <= min(starts) <= max(starts) <= self._page_size - NODE.size:
-            raise Damaged(CORRUPTED)
+            raise DamagedFileError(CORRUPTED)
         return starts
 
     def _entries(self, page: bytes) -> list[tuple[bytes, bytes]]:
@@ -246,17 +244,17 @@ class LmdbFile:
         length = low | high << 16
         stop = at + (length if flags == 0 else PAGE_NUMBER.size)
         if stop > len(page) or flags not in (0, BIG_DATA):
-            raise Damaged(CORRUPTED)
+            raise DamagedFileError(CORRUPTED)
         value = self._long(PAGE_NUMBER.unpack_from(page, at)[0], length) if flags else page[at:stop]
         return value, stop + stop % 2
 
     def _long(self, number: int, length: int) -> bytes:
         if number + (HEADER_SIZE + length - 1) // self._page_size > self._last:
-            raise Damaged(NOT_FOUND)
+            raise DamagedFileError(NOT_FOUND)
         data = self._bytes(number, HEADER_SIZE + length)
         own, flags, pages = LONG_HEADER.unpack_from(data)
         if own != number or flags != OVERFLOW or pages * self._page_size < len(data):
-            raise Damaged(CORRUPTED)
+            raise DamagedFileError(CORRUPTED)
         return data[HEADER_SIZE:]
 
 
@@ -265,7 +263,7 @@ def _stored_length(low: int, high: int, flags: int) -> int:
     if flags == 0:
         return low | high << 16
     if flags != BIG_DATA:
-        raise Damaged(CORRUPTED)
+        raise DamagedFileError(CORRUPTED)
     return PAGE_NUMBER.size
 
 
@@ -281,10 +279,10 @@ def _points_to(page: bytes, place: int, end: int) -> bool:
 def _meta(head: bytes, at: int) -> tuple[int, int, int, int, int, int]:
     """Return a meta page's page size, and of the main database flags, depth, root, last page, and transaction."""
     if len(head) < at + META.size:
-        raise Damaged(INVALID)
+        raise DamagedFileError(INVALID)
     magic, version, page_size, _, _, flags, depth, root, last, transaction = META.unpack_from(head, at)
     if magic != MAGIC or not SHORT.unpack_from(head, at + 10)[0] & META_PAGE:
-        raise Damaged(INVALID)
+        raise DamagedFileError(INVALID)
     if version != VERSION:
-        raise Damaged(VERSION_MISMATCH)
+        raise DamagedFileError(VERSION_MISMATCH)
     return page_size, flags, depth, root, last, transaction

@@ -13,7 +13,7 @@ from postconf.syntax.lines import decode
 
 from ..folding import APPLICATION_ERROR
 from ..naming import split_list
-from ..table import Flags, Table, TemporaryFailure
+from ..table import Flags, Table, TemporaryLookupError
 from .database import Domains, Templates
 
 TYPE_CHECKING = False
@@ -27,7 +27,7 @@ LIMIT = 30
 """Seconds that a server may take to accept a connection, and for an answer (mysql: for each part of it)."""
 
 
-class ServerFailure(Exception):
+class ServerError(Exception):
     """A server can't be used now; the text is the warning, in Postfix's words."""
 
 
@@ -40,7 +40,7 @@ class Session(ABC):
 
     @abstractmethod
     def run(self, query: bytes) -> list[bytes | None]:
-        """Return the columns of all rows; raise `ServerFailure`."""
+        """Return the columns of all rows; raise `ServerError`."""
 
     @abstractmethod
     def close(self) -> None:
@@ -60,7 +60,7 @@ class SqlServerTable(Table):
         query: str,
         connect: Callable[[str], Session],
     ) -> None:
-        """`connect` makes a session with one of the hosts, or raises `ServerFailure`."""
+        """`connect` makes a session with one of the hosts, or raises `ServerError`."""
         super().__init__(kind, name, access.flags | Flags.FIXED)
         self._warn = access.warn
         self._connect_to = connect
@@ -87,7 +87,7 @@ class SqlServerTable(Table):
             return self._templates.join(values, key, self._limit)
         except OverflowError:
             self._warn(f"dict_{self.type}_lookup: {self.name}: Expansion limit exceeded for key: '{decode(key)}'")
-            raise TemporaryFailure(APPLICATION_ERROR) from None
+            raise TemporaryLookupError(APPLICATION_ERROR) from None
 
     def close(self) -> None:
         if self._connected:
@@ -106,11 +106,11 @@ class SqlServerTable(Table):
                 break
             try:
                 return session.run(query or b"")
-            except ServerFailure as error:
+            except ServerError as error:
                 self._warn(str(error))
             self.close()
             self._retry_at[number] = time.monotonic() + self._retry_interval
-        raise TemporaryFailure(APPLICATION_ERROR)
+        raise TemporaryLookupError(APPLICATION_ERROR)
 
     def _connect(self) -> tuple[int, Session] | None:
         for number, host in enumerate(self._hosts):
@@ -118,7 +118,7 @@ class SqlServerTable(Table):
                 continue
             try:
                 self._connected = number, self._connect_to(host)
-            except ServerFailure as error:
+            except ServerError as error:
                 self._warn(f"connect to {self.type} server {host.removeprefix('inet:')}: {error}")
                 self._retry_at[number] = time.monotonic() + self._retry_interval
             else:

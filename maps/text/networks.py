@@ -16,7 +16,7 @@ _LENGTHS = {str(length): length for length in range(129)}
 _LONG_MAX = 2**63 - 1
 
 
-class BadNetwork(ValueError):
+class NetworkPatternError(ValueError):
     """A pattern that is no network; the message is Postfix's."""
 
 
@@ -42,34 +42,37 @@ class Network(NamedTuple):
 
 
 def parse_network(pattern: str, *, inside: bool = True) -> Network:
-    """Parse `address`, `address/length`, `[address]`, `[address/length]` or `[address]/length`; raise `BadNetwork`."""
+    """Parse `address`, `address/length`, `[address]`, `[address/length]` or `[address]/length`.
+
+    Raises `NetworkPatternError`.
+    """
     text, slash, length = _without_brackets(pattern) if pattern[:1] == "[" else pattern.partition("/")
     address = parse_address(text)
     if not slash:
         if address is None:
-            raise BadNetwork(f'bad address pattern: "{text}"')
+            raise NetworkPatternError(f'bad address pattern: "{text}"')
         return Network(address, _MASKS[address.family][-1], inside)
     ones = _LENGTHS.get(length, -1)
     masks = _MASKS[_family(text) if address is None else address.family]
     if ones < 0 or address is None or ones >= len(masks):
         ones = _checked_length(text, length, len(masks) - 1)
         if address is None:
-            raise BadNetwork(f'bad network value in "{text}/{length}"')
+            raise NetworkPatternError(f'bad network value in "{text}/{length}"')
     mask = masks[ones]
     if address.number & ~mask:
         network = socket.inet_ntop(address.family, (address.number & mask).to_bytes(len(masks) // 8, "big"))
         problem = f'non-null host address bits in "{text}/{length}"'
-        raise BadNetwork(f'{problem}, perhaps you should use "{network}/{ones}" instead')
+        raise NetworkPatternError(f'{problem}, perhaps you should use "{network}/{ones}" instead')
     return Network(address, mask, inside)
 
 
 def _checked_length(text: str, length: str, most: int) -> int:
     """Return the length of a mask as C computes it."""
     if not (length.isascii() and length.isdigit()):
-        raise BadNetwork(f'bad mask value in "{text}/{length}"')
+        raise NetworkPatternError(f'bad mask value in "{text}/{length}"')
     ones = _as_byte(length)
     if ones > most:
-        raise BadNetwork(f'bad mask length in "{text}/{length}"')
+        raise NetworkPatternError(f'bad mask length in "{text}/{length}"')
     return ones
 
 
@@ -77,11 +80,11 @@ def _without_brackets(pattern: str) -> tuple[str, str, str]:
     """Split a pattern that begins with a bracket into address, slash and length."""
     text, bracket, rest = pattern[1:].partition("]")
     if not bracket:
-        raise BadNetwork(f"missing ']' character after \"[{text}\"")
+        raise NetworkPatternError(f"missing ']' character after \"[{text}\"")
     if rest.startswith("/"):
         return text, "/", rest[1:]
     if rest:
-        raise BadNetwork(f'garbage after "[{text}]"')
+        raise NetworkPatternError(f'garbage after "[{text}]"')
     return text.partition("/")
 
 

@@ -16,7 +16,7 @@ from .. import file_values
 from ..table import Flags, Table
 from .rule_tables import Rule, Rules, Unkept, read_rules
 from .source import SPACE
-from .substitution import BadReplacement, Replacement
+from .substitution import Replacement, SubstitutionError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,11 +29,11 @@ WARM = 8
 """Lookups after which a table is worth screens: who looks up one key is done before they are made."""
 
 
-class BadPattern(ValueError):
+class PatternError(ValueError):
     """A pattern that does not compile; the message is the library's."""
 
 
-class MatchFailure(Exception):
+class MatchError(Exception):
     """The library has given up on a key; the message is its own."""
 
 
@@ -62,7 +62,7 @@ class Engine(NamedTuple):
 
     kind: str
     compile: Callable[[bytes, int, bool], Compiled]
-    """Takes a pattern, options, and whether groups are wanted. Raises `BadPattern`."""
+    """Takes a pattern, options, and whether groups are wanted. Raises `PatternError`."""
     default: int
     """Options before flags toggle them."""
     flags: Mapping[int, int]
@@ -133,7 +133,7 @@ def faultless() -> re.Pattern[bytes]:
     return re.compile(rb"/\^?(?:[\w @:;,=<>\"'%&~#-]|\\[.@/-]|\.[*+]?){1,500}\$?/i?[ \t]+[^\s$\0][^$\0]*")
 
 
-class _Skip(Exception):
+class _SkipRuleError(Exception):
     """A rule that is left out, and why."""
 
 
@@ -154,7 +154,7 @@ class _Condition(NamedTuple):
         """Return groups if the condition holds. When the library gives up it does not, be it negated or not."""
         try:
             found = self.compiled.match(key, groups)
-        except MatchFailure as failure:
+        except MatchError as failure:
             self.warn(str(failure))
             return None
         if self.positive:
@@ -185,12 +185,12 @@ class _Reader:
                 self._begin(line[2:], rules)
             elif line[:5].lower() == b"endif" and not line[5:6].isalnum():
                 if not rules.end():
-                    raise _Skip("ignoring ENDIF without matching IF")
+                    raise _SkipRuleError("ignoring ENDIF without matching IF")
                 if line[5:].strip(SPACE):
                     self.warn("ignoring extra text after ENDIF")
             else:
-                raise _Skip("ignoring unrecognized request")
-        except _Skip as reason:
+                raise _SkipRuleError("ignoring unrecognized request")
+        except _SkipRuleError as reason:
             self.warn(str(reason))
 
     def _add(self, line: bytes, rules: Rules[bytes]) -> None:
@@ -201,13 +201,13 @@ class _Reader:
         replacement = self._replacement(rest.lstrip(SPACE))
         wanted = replacement.highest
         if wanted and not pattern.positive:
-            raise _Skip("$number found in negative match replacement text: skipping this rule")
+            raise _SkipRuleError("$number found in negative match replacement text: skipping this rule")
         if wanted and self._access.flags & Flags.NO_REGSUB:
-            raise _Skip("regular expression substitution is not allowed: skipping this rule")
+            raise _SkipRuleError("regular expression substitution is not allowed: skipping this rule")
         first = self._compile(pattern, bool(wanted))
         if wanted > first.compiled.groups:
             shown = (wanted + 2**31) % 2**32 - 2**31
-            raise _Skip(f'out of range replacement index "{shown}": skipping this rule')
+            raise _SkipRuleError(f'out of range replacement index "{shown}": skipping this rule')
         also = second and self._compile(second, False)
 
         def rule(key: bytes) -> bytes | None:
@@ -237,7 +237,7 @@ class _Reader:
         start = text.lstrip(SPACE + b"!")
         positive = text[: len(text) - len(start)].count(b"!") % 2 == 0
         if not start:
-            raise _Skip("no regexp: skipping this rule")
+            raise _SkipRuleError("no regexp: skipping this rule")
         end = self._delimiter(start)
         options = self._engine.default
         position = end + 1
@@ -249,7 +249,7 @@ class _Reader:
             if flag in self._engine.obsolete:
                 self.warn(f'ignoring obsolete regexp option "{shown}"')
             elif flag not in self._engine.flags:
-                raise _Skip(f'unknown regexp option "{shown}": skipping this rule')
+                raise _SkipRuleError(f'unknown regexp option "{shown}": skipping this rule')
             else:
                 options ^= self._engine.flags[flag]
             position += 1
@@ -269,17 +269,17 @@ class _Reader:
             elif text[position] == text[0]:
                 return position
             position += 1
-        raise _Skip(f'no closing regexp delimiter "{decode(text[:1])}": {self._engine.unclosed}')
+        raise _SkipRuleError(f'no closing regexp delimiter "{decode(text[:1])}": {self._engine.unclosed}')
 
     def _replacement(self, text: bytes) -> Replacement:
         if not text:
             self.warn("no replacement text: using empty string")
         try:
             return Replacement(file_values.resolve(text, self._access), self._access.warn, self._warn_of_number)
-        except file_values.BadFiles as error:
-            raise _Skip(f"{error}: skipping this rule") from error
-        except BadReplacement:
-            raise _Skip("bad replacement syntax: skipping this rule") from None
+        except file_values.FileValueError as error:
+            raise _SkipRuleError(f"{error}: skipping this rule") from error
+        except SubstitutionError:
+            raise _SkipRuleError("bad replacement syntax: skipping this rule") from None
 
     def _warn_of_number(self, problem: str, number: str) -> None:
         if problem == "out of range":
@@ -289,6 +289,6 @@ class _Reader:
     def _compile(self, pattern: _Pattern, groups: bool) -> _Condition:
         try:
             compiled = self._engine.compile(pattern.text, pattern.options, groups)
-        except BadPattern as error:
-            raise _Skip(str(error)) from None
+        except PatternError as error:
+            raise _SkipRuleError(str(error)) from None
         return _Condition(compiled, pattern.positive, self.warn)

@@ -11,7 +11,7 @@ from typing import Any
 from postconf.syntax.lines import decode
 
 from ..native.pcre2_abi import ffi
-from .patterns import BadPattern, MatchFailure
+from .patterns import MatchError, PatternError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class PerlPattern:
             data = _new_data(_PAIRS)
         result = _match(self._code, key, len(key), 0, 0, data, _NULL)
         if result < _NOMATCH:
-            raise MatchFailure(_message(result))  # and its data is not used again: it has grown
+            raise MatchError(_message(result))  # and its data is not used again: it has grown
         found: Sequence[bytes] | None = None if result == _NOMATCH else ()
         if groups and result != _NOMATCH:
             ends = _ovector(data)
@@ -107,7 +107,7 @@ class Screen:
         """Return machine code, or None: it is not allowed everywhere, and patterns have limits."""
         try:
             code = _compiled(self._pattern, DOTALL)
-        except BadPattern:
+        except PatternError:
             code = None
         if code is None or _pcre.pcre2_jit_compile_8(code, _JIT_COMPLETE) != 0:
             self._longest = -1
@@ -121,7 +121,7 @@ def _compiled(pattern: bytes, options: int) -> Any:
     offset = ffi.new("size_t *")
     code = _pcre.pcre2_compile_8(pattern, len(pattern), options, error, offset, _NULL)
     if not code:
-        raise BadPattern(f"error in regex at offset {offset[0]}: {_message(error[0])}")
+        raise PatternError(f"error in regex at offset {offset[0]}: {_message(error[0])}")
     return ffi.gc(code, _pcre.pcre2_code_free_8)
 
 

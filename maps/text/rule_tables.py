@@ -9,7 +9,7 @@ from typing import Generic, TypeVar
 from postconf.syntax.lines import encode
 
 from ..formats.indexed import reason
-from ..naming import BadBraces, inline_rules
+from ..naming import BracesError, inline_rules
 from ..table import OpenError, TableError, require_reading
 from .reading import TextFile
 from .source import file_lines, logical_lines
@@ -36,7 +36,7 @@ def read_rules(kind: str, name: str, access: Access, *, strict: bool = False) ->
     if name.startswith("{"):
         try:
             data = encode("\n".join(inline_rules(name)))
-        except BadBraces as error:
+        except BracesError as error:
             raise OpenError(f"{kind} map: {error}") from error
         return logical_lines(data.split(b"\n"), INLINE, access.warn)
     try:

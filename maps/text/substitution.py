@@ -15,7 +15,7 @@ _BRACKETS = {ord("("): ord(")"), ord("{"): ord("}")}
 _LONG_MAX = 2**63 - 1
 
 
-class BadReplacement(ValueError):
+class SubstitutionError(ValueError):
     """A text that can't be used; why has been said."""
 
 
@@ -23,7 +23,7 @@ class Replacement:
     """A parsed text: pieces of it, and the numbers of groups between them."""
 
     def __init__(self, text: bytes, warn: Callable[[str], None], warn_of_number: Callable[[str, str], None]) -> None:
-        """Raise `BadReplacement` after warnings; those about a number get what is wrong, and the number."""
+        """Raise `SubstitutionError` after warnings; those about a number get what is wrong, and the number."""
         self._warn = warn
         self._warn_of_number = warn_of_number
         self._pieces: list[bytes | int] = []
@@ -32,7 +32,7 @@ class Replacement:
         if b"$" not in text:
             self._pieces.append(text)
         elif not self._parse(text):
-            raise BadReplacement
+            raise SubstitutionError
 
     def expand(self, groups: Sequence[bytes]) -> bytes:
         """Insert groups; the first one is number 1."""

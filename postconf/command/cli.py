@@ -16,7 +16,7 @@ from ..syntax.maincf import Setting, add_settings
 from ..syntax.mastercf import Master, read_services
 from .extensions import check, report, service_named, take
 from .listing import Listing, selected
-from .options import BadOption
+from .options import OptionError
 from .usage import Usage, parse, usage_text
 
 TYPE_CHECKING = False
@@ -57,7 +57,7 @@ class Command:
         """Execute the command line; return the exit status."""
         try:
             return self._run()
-        except BadOption as error:
+        except OptionError as error:
             if str(error):
                 self.diagnose(encode(f"{self.program}: {error}\n"))
             self._say(f"fatal: {usage_text(self.program, self.release or _release(''))}")
@@ -324,11 +324,11 @@ def _directory(usage: Usage) -> str | None:
 def _release(version: str) -> Release:
     if not version:
         return installed_release()
-    from ..catalogue import UnknownRelease, release
+    from ..catalogue import UnknownReleaseError, release
 
     try:
         return release(version)
-    except UnknownRelease as error:
+    except UnknownReleaseError as error:
         raise ConfigError(str(error)) from None
 
 

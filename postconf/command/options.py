@@ -9,14 +9,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-class BadOption(Exception):
+class OptionError(Exception):
     """Invalid option, with the message of getopt(3); the usage text follows."""
 
 
 def options(arguments: list[str], known: str) -> Iterator[tuple[str, str]]:
     """Remove leading options from `arguments`; yield letter and value ("" for an option without one).
 
-    `known`: the letters, each with a colon if it takes a value. Raises `BadOption`.
+    `known`: the letters, each with a colon if it takes a value. Raises `OptionError`.
     """
     while arguments and arguments[0].startswith("-") and arguments[0] != "-":
         bundle = arguments.pop(0)
@@ -28,11 +28,11 @@ def options(arguments: list[str], known: str) -> Iterator[tuple[str, str]]:
             position = known.find(letter)
             if position < 0 or letter == ":":
                 byte = decode(encode(letter)[:1])  # an option is a byte to getopt(3)
-                raise BadOption(f"invalid option -- '{byte}'")
+                raise OptionError(f"invalid option -- '{byte}'")
             if known[position + 1 : position + 2] != ":":
                 yield letter, ""
                 continue
             if not letters and not arguments:
-                raise BadOption(f"option requires an argument -- '{letter}'")
+                raise OptionError(f"option requires an argument -- '{letter}'")
             yield letter, letters or arguments.pop(0)
             letters = ""

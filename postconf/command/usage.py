@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..errors import ConfigError
 from ..syntax.lines import BLANK
-from .options import BadOption, options
+from .options import OptionError, options
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def usage_text(program: str, release: Release) -> str:
 
 
 def parse(arguments: list[str], release: Release) -> Usage:
-    """Read a command line; raise `BadOption`, or `ConfigError` for options that contradict each other."""
+    """Read a command line; raise `OptionError`, or `ConfigError` for options that contradict each other."""
     dialect = _Dialect(release)
     usage = Usage()
     usage.operands = list(arguments)
@@ -95,7 +95,7 @@ def parse(arguments: list[str], release: Release) -> Usage:
 
 def _take(usage: Usage, letter: str, value: str) -> None:
     if letter == "E":
-        raise BadOption("")
+        raise OptionError("")
     if letter == "c":
         usage.directory = value
     elif letter == "C":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from postconf.values import BadValue, parse
+from postconf.values import InvalidValueError, parse
 
 from .kind import Kind
 from .reading import Reading, whole
@@ -20,7 +20,7 @@ def read_plain(kind: Kind, text: str) -> Reading:
     if kind.parameter is not None:
         try:
             parse(kind.parameter, text)
-        except BadValue as error:
+        except InvalidValueError as error:
             reading.problem(word, error.message, error.remedy)
     return reading
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..catalogue import DEFAULT, Release, UnknownRelease, release
+from ..catalogue import DEFAULT, Release, UnknownReleaseError, release
 
 _PROGRAMS = ("/usr/sbin/postconf", "/usr/local/sbin/postconf")
 _STAMP = b"mail_version="
@@ -26,6 +26,6 @@ def found_release() -> Release | None:
         version = data.partition(_STAMP)[2].partition(b"\0")[0].decode("ascii", "replace")
         try:
             return release(version, "debian" if _DEBIAN_DIRECTORY in data else "")
-        except UnknownRelease:
+        except UnknownReleaseError:
             continue
     return None

@@ -11,8 +11,8 @@ from __future__ import annotations
 
 from .client import TlsClient
 from .library import TlsGlobals
-from .loading import InvalidSettings, TlsSettings, load
+from .loading import InvalidSettingsError, TlsSettings, load
 from .server import TlsServer
 from .service import Service
 
-__all__ = ["InvalidSettings", "Service", "TlsClient", "TlsGlobals", "TlsServer", "TlsSettings", "load"]
+__all__ = ["InvalidSettingsError", "Service", "TlsClient", "TlsGlobals", "TlsServer", "TlsSettings", "load"]

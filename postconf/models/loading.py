@@ -10,7 +10,7 @@ from ..catalogue import Release
 from ..config import Origin, View
 from ..errors import ConfigError
 from ..origins import place_of
-from ..values import BadValue
+from ..values import InvalidValueError
 from .client import TlsClient
 from .library import TlsGlobals
 from .server import TlsServer
@@ -26,7 +26,7 @@ OLD_NAMES = {
 }
 
 
-class InvalidSettings(ConfigError):
+class InvalidSettingsError(ConfigError):
     """Settings that are fatal errors in Postfix's daemon. The message is that of the first of `problems`."""
 
     def __init__(self, problems: list[ConfigError]) -> None:
@@ -52,7 +52,7 @@ class TlsSettings(NamedTuple):
 def load(view: View) -> TlsSettings:
     """Return the settings of a service, typically `config.service("tlsproxy", "unix")`.
 
-    Raises `InvalidSettings` with all fatal errors, not only the first one.
+    Raises `InvalidSettingsError` with all fatal errors, not only the first one.
     """
     problems = _Problems(view)
     for name in _behind(view.config.release):
@@ -63,9 +63,11 @@ def load(view: View) -> TlsSettings:
     library = problems.load(TlsGlobals)
     if service and service.syslog_facility.lower() not in values.SYSLOG_FACILITIES:
         message = f"file {service.config_directory}/main.cf: parameter syslog_facility: unrecognized value: "
-        problems.add("syslog_facility", BadValue(message + service.syslog_facility, "specify, for example, mail"))
+        problems.add(
+            "syslog_facility", InvalidValueError(message + service.syslog_facility, "specify, for example, mail")
+        )
     if problems.found or not (service and server and client and library):
-        raise InvalidSettings(problems.in_order())
+        raise InvalidSettingsError(problems.in_order())
     return TlsSettings(library, server, client, service, view)
 
 
@@ -86,7 +88,7 @@ class _Problems:
                 text = self._text(own)
                 if text is not None:
                     made[name] = model.from_text(name, text, self.release)
-            except BadValue as error:
+            except InvalidValueError as error:
                 self.add(own, error)
             except KeyError:  # a parameter of other releases
                 if field.is_required():
@@ -99,7 +101,7 @@ class _Problems:
         if text is not None:
             try:
                 values.parse(self.release.parameter(name), text)
-            except BadValue as error:
+            except InvalidValueError as error:
                 self.add(name, error)
 
     def _text(self, name: str) -> str | None:
@@ -109,7 +111,7 @@ class _Problems:
             self.found[name] = error
             return None
 
-    def add(self, name: str, error: BadValue) -> None:
+    def add(self, name: str, error: InvalidValueError) -> None:
         # An inherited value is reported under the name that sets it.
         default = self.release.defaults.get(name, "")
         if default.removeprefix("$") not in self.found or self.view.origin(name).place is not None:

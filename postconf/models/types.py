@@ -18,7 +18,7 @@ from .log_level import LogLevel, log_level
 
 
 class FromText:
-    """Conversion rule of a field: `convert` returns its value for (name, text, release), or raises `BadValue`."""
+    """Conversion rule of a field: `convert` returns its value for (name, text, release), or raises `InvalidValueError`."""
 
     def __init__(self, convert: Callable[[str, str, Release], object]) -> None:
         self.convert = convert
@@ -45,7 +45,7 @@ class Settings(BaseModel):
 
     @classmethod
     def from_text(cls, name: str, text: str, release: Release) -> object:
-        """Return the value of a field for `text` in main.cf; raise `BadValue`."""
+        """Return the value of a field for `text` in main.cf; raise `InvalidValueError`."""
         (rule,) = cls.model_fields[name].metadata
         return rule.convert(name, text, release)
 

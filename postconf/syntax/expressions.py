@@ -333,14 +333,14 @@ class _Expansion(_Walk):
         return "".join(walk.output)
 
     def call(self, name: str, argument: str) -> None:
-        from .functions import FUNCTIONS, BadArgument
+        from .functions import FUNCTIONS, FunctionArgumentError
 
         text = self._operand(argument)
         if self.error:
             return
         try:
             self.output.append(FUNCTIONS[name](text))
-        except BadArgument as error:
+        except FunctionArgumentError as error:
             self.warn(str(error))
             self.fail(f"bad domain argument in: '{name}{{{text}}}'")
 

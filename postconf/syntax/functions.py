@@ -7,7 +7,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-class BadArgument(ValueError):
+class FunctionArgumentError(ValueError):
     """Text that a function can't convert, with Postfix's first warning."""
 
 
@@ -20,7 +20,7 @@ def domain_to_ascii(domain: str) -> str:
     try:
         return idna.encode(domain, uts46=True).decode("ascii")
     except (idna.IDNAError, UnicodeError) as error:
-        raise BadArgument(
+        raise FunctionArgumentError(
             f'midna_domain_to_ascii_create: Problem translating domain "{domain}" to ASCII form: {error}'
         ) from None
 
@@ -34,7 +34,7 @@ def domain_to_utf8(domain: str) -> str:
     try:
         return idna.decode(domain, uts46=True) if "xn--" in domain.lower() else domain
     except (idna.IDNAError, UnicodeError) as error:
-        raise BadArgument(
+        raise FunctionArgumentError(
             f'midna_domain_to_utf8_create: Problem translating domain "{domain}" to UTF8 form: {error}'
         ) from None
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from maps.text.networks import BadNetwork, parse_address, parse_network
+from maps.text.networks import NetworkPatternError, parse_address, parse_network
 from postconf import ConfigError, Place
 from tlsproxy.mail.matching import address_list
 from tlsproxy.mail.tables import TableLookupError
@@ -163,5 +163,5 @@ def test_network_holds_the_addresses_of_its_prefix(address, length, changed):
 
 @pytest.mark.parametrize("text", ["[1.2.3.4", "[1.2.3.4]x", "1.2.3.4/-1", "1.2.3", "1.2.3.4/", ""])
 def test_network_that_is_none_is_refused(text):
-    with pytest.raises(BadNetwork):
+    with pytest.raises(NetworkPatternError):
         parse_network(text)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import maps
-from maps import Access, Flags, TemporaryFailure
+from maps import Access, Flags, TemporaryLookupError
 from maps.memory import MemoryTable
 from postconf import ConfigError, Place
 from tlsproxy.mail.lookup import Order
@@ -192,7 +192,7 @@ def test_slow_failure_is_not_waited_for_again(make_config, monkeypatch):
     class Slow(MemoryTable):
         def lookup(self, key: bytes) -> bytes | None:
             asked.append(key)
-            raise TemporaryFailure("no answer")
+            raise TemporaryLookupError("no answer")
 
     times = iter((0.0, 9.0))
     monkeypatch.setattr("tlsproxy.mail.tables.time.monotonic", lambda: next(times))

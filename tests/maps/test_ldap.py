@@ -10,7 +10,7 @@ from peers.both_postmaps import Both
 from peers.lookup_servers import needs_server, slapd
 
 from maps.drivers import ldap
-from maps.table import Access, TableError, TemporaryFailure
+from maps.table import Access, TableError, TemporaryLookupError
 
 besides_postmap = [pytest.mark.postfix, needs_server("slapd", "ldap")]
 
@@ -182,7 +182,7 @@ def test_a_lost_connection_is_made_again(tmp_path: Path) -> None:
         assert table.lookup(b"one") == b"One"
         table._directory._connection.socket.shutdown(2)  # type: ignore[attr-defined]
         assert table.lookup(b"two") == b"Two"
-    with pytest.raises(TemporaryFailure):
+    with pytest.raises(TemporaryLookupError):
         table.lookup(b"one")
     assert "Unable to bind to server" in said[0]
     table.close()

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import maps
-from maps import Access, ConfigurationFailure, Flags, OpenError, TableList, TemporaryFailure
+from maps import Access, ConfigurationLookupError, Flags, OpenError, TableList, TemporaryLookupError
 
 TITLE = "smtp_tls_policy_maps"
 
@@ -43,13 +43,13 @@ def test_parts_of_keys_are_not_for_patterns(heard: list[str]) -> None:
 def test_after_a_failure_no_table_is_asked(heard: list[str]) -> None:
     tables = open_list("inline:{a=1} fail:x static:2", heard)
     assert tables.find(b"a") == b"1"
-    with pytest.raises(TemporaryFailure):
+    with pytest.raises(TemporaryLookupError):
         tables.find(b"b")
     assert heard == ['fail:x lookup error for "b"']
 
 
 def test_an_empty_value_is_a_failure(heard: list[str]) -> None:
-    with pytest.raises(ConfigurationFailure):
+    with pytest.raises(ConfigurationLookupError):
         open_list("static:{} static:2", heard).find(b"Key")
     assert heard == [
         f"{TITLE} lookup of Key returns an empty string result",
@@ -61,7 +61,7 @@ def test_a_damaged_table_is_a_temporary_failure(tmp_path: Path, heard: list[str]
     path = tmp_path / "t.cdb"
     path.write_bytes(b"\xff" * 2048)
     tables = maps.open_list(TITLE, f"cdb:{tmp_path}/t", Access(warn=heard.append))
-    with pytest.raises(TemporaryFailure):
+    with pytest.raises(TemporaryLookupError):
         tables.find(b"a")
     assert heard == [f"error reading {path}: Protocol error", f'cdb:{path} lookup error for "a"']
 
@@ -70,7 +70,7 @@ def test_a_table_that_cant_be_opened_fails_what_it_is_asked(heard: list[str]) ->
     tables = open_list("inline:{a=1} nosuch:x static:2", heard)
     assert heard.pop() == "unsupported dictionary type: nosuch"
     assert tables.find(b"a") == b"1"
-    with pytest.raises(TemporaryFailure):
+    with pytest.raises(TemporaryLookupError):
         tables.find(b"b")
     problem = "nosuch:x is unavailable. unsupported dictionary type: nosuch"
     assert heard == [problem, 'nosuch:x lookup error for "b"']
@@ -90,6 +90,6 @@ def test_values_that_are_files_are_decoded(tmp_path: Path, heard: list[str]) -> 
 
 def test_values_that_are_no_base64_are_failures(tmp_path: Path, heard: list[str]) -> None:
     tables = maps.TableList(TITLE, [maps.open_table("static:plain_text", Access())], Access(warn=heard.append))
-    with pytest.raises(ConfigurationFailure):
+    with pytest.raises(ConfigurationLookupError):
         tables.find_file(b"a")
     assert heard == ["table static:plain_text: key a: malformed BASE64 value: plain_text"]

@@ -44,7 +44,7 @@ def test_rules_in_a_name_lose_their_braces_and_outer_blanks() -> None:
     ],
 )
 def test_bad_braces_are_told_apart(text: str, problem: str) -> None:
-    with pytest.raises(naming.BadBraces) as caught:
+    with pytest.raises(naming.BracesError) as caught:
         naming.inline_rules(text)
     assert str(caught.value) == problem
 

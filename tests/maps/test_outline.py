@@ -12,7 +12,7 @@ from peers.pattern_texts import KEYS, REPEATS, patterns
 
 from maps.drivers import pcre, regexp
 from maps.text.outline import LENGTHS, STEPS, Outline, outline
-from maps.text.patterns import BadPattern, Compiled, Engine, MatchFailure, Syntax
+from maps.text.patterns import Compiled, Engine, MatchError, PatternError, Syntax
 from maps.text.pcre2 import PerlPattern, Screen
 
 ENGINES = {"pcre": pcre.ENGINE, "regexp": regexp.ENGINE}
@@ -29,7 +29,7 @@ def c_locale() -> Iterator[None]:
 def compiled(engine: Engine, pattern: bytes, options: int) -> Compiled | None:
     try:
         return engine.compile(pattern, options, True)
-    except BadPattern:
+    except PatternError:
         return None
 
 
@@ -147,5 +147,5 @@ def test_computed_number_of_steps_is_not_far_off() -> None:
     found = outlined(pcre.ENGINE, pattern, pcre.ENGINE.default)
     assert found and found.longest < 4000
     limited = PerlPattern(b"(*LIMIT_MATCH=%d)" % (STEPS // 1000) + pattern, pcre.ENGINE.default, False)
-    with pytest.raises(MatchFailure):
+    with pytest.raises(MatchError):
         limited.match(key, 0)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import maps
 from maps import Access, Flags, Table
-from maps.text.substitution import BadReplacement, Replacement
+from maps.text.substitution import Replacement, SubstitutionError
 
 KINDS = ["regexp", "pcre"]
 
@@ -59,7 +59,7 @@ def test_a_bad_replacement_is_always_explained(text: bytes) -> None:
     heard: list[object] = []
     try:
         Replacement(text, heard.append, lambda *problem: heard.append(problem))
-    except BadReplacement:
+    except SubstitutionError:
         assert heard
     else:
         assert not heard

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from peers.postmap import Postmap
 
 import maps
-from maps import Access, ConfigurationFailure, Flags, OpenError, TableError, TemporaryFailure
+from maps import Access, ConfigurationLookupError, Flags, OpenError, TableError, TemporaryLookupError
 from maps.registry import TYPES
 
 
@@ -57,9 +57,9 @@ def test_what_cant_be_opened_stops_a_command_and_fails_lookups_of_a_daemon(name:
     with maps.open_table(name, Access(warn=warnings.append, error=errors.append)) as table:
         assert (errors, warnings) == ([problem], [])
         for _ in range(2):
-            with pytest.raises(TemporaryFailure):
+            with pytest.raises(TemporaryLookupError):
                 table.lookup(b"key")
-        with pytest.raises(TemporaryFailure):
+        with pytest.raises(TemporaryLookupError):
             next(table.entries())
     assert warnings == [f"{name} is unavailable. {problem}"] * 3
     assert table.flags & Flags.PATTERN
@@ -115,7 +115,7 @@ def test_keys_that_are_not_utf8_are_absent(heard: list[str]) -> None:
 def test_values_that_are_not_utf8_are_failures(heard: list[str]) -> None:
     with (
         maps.open_table("static:\udcff", access(heard, Flags.UTF8_REQUEST)) as table,
-        pytest.raises(ConfigurationFailure),
+        pytest.raises(ConfigurationLookupError),
     ):
         table.lookup(b"a")
     assert heard == ['static:\udcff: key "a": non-UTF-8 value "\udcff": malformed UTF-8 or invalid codepoint']
@@ -128,7 +128,7 @@ def test_warnings_come_in_the_order_of_the_keys(tables: Postmap, heard: list[str
     flags = Flags.LOCK | Flags.FOLD_FIX | Flags.UTF8_REQUEST
     with maps.open_table(f"hash:{tables.directory}/t", access(heard, flags)) as table:
         assert table.lookup_many([b"\xff", b"GOOD", b"none"]) == [None, b"1", None]
-        with pytest.raises(ConfigurationFailure):
+        with pytest.raises(ConfigurationLookupError):
             table.lookup_many([b"\xfe", b"bad", b"\xff"])
     assert [re.findall('non-UTF-8 (?:key|value) "[^"]*"', warning)[0] for warning in heard] == [
         'non-UTF-8 key "\udcff"',

@@ -19,7 +19,7 @@ from peers.postmap import Postmap
 from maps.drivers import memcache, proxy, socketmap, tcp
 from maps.registry import TYPES, load_driver, open_table
 from maps.servers.database import Templates
-from maps.table import Access, Flags, Table, TableError, TemporaryFailure
+from maps.table import Access, Flags, Table, TableError, TemporaryLookupError
 from postconf.command.cli import TABLE_TYPES
 
 pytestmark = pytest.mark.postfix
@@ -144,7 +144,7 @@ def test_a_server_whose_name_has_no_address_is_a_temporary_failure(monkeypatch: 
     said: list[str] = []
     with (
         tcp.open_table("127.0.0.1:no-such-service", Access(warn=said.append)) as table,
-        pytest.raises(TemporaryFailure),
+        pytest.raises(TemporaryLookupError),
     ):
         table.lookup(b"a")
     assert said == 2 * [
@@ -167,7 +167,7 @@ def test_silent_servers_are_not_waited_for_without_end(monkeypatch: pytest.Monke
     said: list[str] = []
     with ScriptedServer(b"\n", lambda _: b"") as server:
         for name in (f"tcp:127.0.0.1:{server.port}", f"socketmap:inet:127.0.0.1:{server.port}:x"):
-            with open_table(name, Access(warn=said.append)) as table, pytest.raises(TemporaryFailure):
+            with open_table(name, Access(warn=said.append)) as table, pytest.raises(TemporaryLookupError):
                 table.lookup(b"a")
     assert len(said) == 3
     assert "Connection timed out" in said[0]
@@ -178,7 +178,7 @@ def test_a_server_that_drips_gets_no_more_time(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(socketmap, "LIMIT", 0.3)
     with ScriptedServer(b",", lambda _: b"9" * 200) as server:
         name = f"socketmap:inet:127.0.0.1:{server.port}:x"
-        with open_table(name, Access(warn=lambda _: None)) as table, pytest.raises(TemporaryFailure):
+        with open_table(name, Access(warn=lambda _: None)) as table, pytest.raises(TemporaryLookupError):
             table.lookup(b"a")
 
 
@@ -284,7 +284,7 @@ def test_a_cache_that_is_not_there_is_a_temporary_failure(both: Both) -> None:
     both.write("m.cf", b"memcache = inet:127.0.0.1:1\n")
     both.agree("-q", "a", "memcache:./m.cf")
     table = memcache.open_table(str(both.directories["ours"] / "m.cf"), Access())
-    with pytest.raises(TemporaryFailure, match="Connection refused"):
+    with pytest.raises(TemporaryLookupError, match="Connection refused"):
         table.lookup(b"a")
 
 
@@ -312,7 +312,7 @@ def test_a_service_that_does_not_come_is_a_temporary_failure(tmp_path: Path, mon
     monkeypatch.setattr(proxy, "PAUSE", 0.1)
     said: list[str] = []
     config = {"proxymap_service_name": "x", "queue_directory": str(tmp_path)}
-    with pytest.raises(TemporaryFailure, match="No such file or directory"):
+    with pytest.raises(TemporaryLookupError, match="No such file or directory"):
         proxy.open_table("hash:t", Access(config=config, warn=said.append))  # type: ignore[arg-type]
     assert said
 

@@ -12,8 +12,8 @@ from peers.lookup_servers import needs_server, postgres
 
 from maps.drivers import pgsql
 from maps.servers.database import Parameters
-from maps.servers.sql_servers import ServerFailure, Session, SqlServerTable
-from maps.table import Access, OpenError, Table, TemporaryFailure
+from maps.servers.sql_servers import ServerError, Session, SqlServerTable
+from maps.table import Access, OpenError, Table, TemporaryLookupError
 
 needs_postgres = [pytest.mark.postfix, needs_server("postgres", "pgsql")]
 
@@ -110,7 +110,7 @@ class TestBesidePostmap:
         said: list[str] = []
         (tmp_path / "p.cf").write_text(f"hosts = {server}\n{LOGIN}query = SELECT '%s'\n")
         with pgsql.open_table(str(tmp_path / "p.cf"), Access(warn=said.append)) as table:
-            with pytest.raises(TemporaryFailure):
+            with pytest.raises(TemporaryLookupError):
                 table.lookup(b"a\xff")
             assert table.lookup(b"b") == b"b"
         assert "cannot escape input string" in said[0]
@@ -123,7 +123,7 @@ class TestBesidePostmap:
         (tmp_path / "p.cf").write_text(f"hosts = {server}\n{LOGIN}query = SELECT pg_sleep(30)\n")
         with (
             pgsql.open_table(str(tmp_path / "p.cf"), Access(warn=said.append)) as table,
-            pytest.raises(TemporaryFailure),
+            pytest.raises(TemporaryLookupError),
         ):
             table.lookup(b"a")
         assert "no answer within 1 seconds" in said[0]
@@ -145,7 +145,7 @@ class FakeSession(Session):
     def run(self, query: bytes) -> list[bytes | None]:
         answer = self.answers.pop(0)
         if answer == "fail":
-            raise ServerFailure("query failed")
+            raise ServerError("query failed")
         return [query + answer.encode()]
 
     def close(self) -> None:
@@ -159,7 +159,7 @@ def fake_table(tmp_path: Path, hosts: str, sessions: dict[str, list[str]], asked
     def connect(host: str) -> Session:
         asked.append(host)
         if host not in sessions:
-            raise ServerFailure("no")
+            raise ServerError("no")
         return FakeSession(sessions[host])
 
     parameters = Parameters(str(tmp_path / "x.cf"), access)
@@ -185,8 +185,8 @@ def test_a_single_server_is_asked_twice_before_a_lookup_fails(tmp_path: Path) ->
     asked: list[str] = []
     table = fake_table(tmp_path, "one", {"one": ["fail", "1", "fail"]}, asked)
     assert table.lookup(b"a") == b"a1"
-    with pytest.raises(TemporaryFailure):
+    with pytest.raises(TemporaryLookupError):
         table.lookup(b"b")
-    with pytest.raises(TemporaryFailure):
+    with pytest.raises(TemporaryLookupError):
         table.lookup(b"c")
     assert asked == ["one", "one"]

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from maps import Access, ConfigurationFailure, Flags, TableError, TemporaryFailure, file_values, open_table
+from maps import Access, ConfigurationLookupError, Flags, TableError, TemporaryLookupError, file_values, open_table
 from postconf.syntax.lines import decode, encode
 
 from .postmap import Postmap
@@ -45,11 +45,11 @@ def ours(tables: Postmap, spec: str, keys: Sequence[bytes], option: str = "") ->
                     value = table.lookup(key)
                     if value is not None and flags & Flags.SRC_RHS_IS_FILE:
                         value = file_values.decode(value)
-                except ConfigurationFailure as error:
+                except ConfigurationLookupError as error:
                     raise TableError(f"table {named}: query error") from error
-                except TemporaryFailure as error:
+                except TemporaryLookupError as error:
                     raise TableError(f"table {named}: query error: {error}") from error
-                except file_values.BadFiles as error:
+                except file_values.FileValueError as error:
                     messages.append(f"warning: table {named}: key {decode(key)}: {error}")
                     raise TableError(f"table {named}: query error") from error
                 if value == b"":

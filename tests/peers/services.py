@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TextIO
 
 import postconf
-from postconf.models import InvalidSettings, TlsSettings, load
+from postconf.models import InvalidSettingsError, TlsSettings, load
 from tlsproxy.daemon.server import Server
 from tlsproxy.loop import Loop
 from tlsproxy.tls.roles import RoleUnavailableError
@@ -59,7 +59,7 @@ def main(config_directory: str, sockets: Path, log_file: Path) -> None:
             listener.bind(str(sockets / name))
             try:
                 role = load_role(load(service), log)
-            except InvalidSettings as error:
+            except InvalidSettingsError as error:
                 log.fatal(error.message)
                 continue
             listener.listen(100)

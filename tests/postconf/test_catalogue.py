@@ -114,7 +114,7 @@ def test_a_distribution_builds_with_other_defaults() -> None:
 
 @pytest.mark.parametrize("version", ["2.11", "4.0", "", "3", "three", "3.x", "3.7.", "\u0663.7"])
 def test_an_unknown_version_is_refused(version: str) -> None:
-    with pytest.raises(catalogue.UnknownRelease):
+    with pytest.raises(catalogue.UnknownReleaseError):
         catalogue.release(version)
 
 

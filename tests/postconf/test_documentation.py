@@ -10,7 +10,7 @@ import pytest
 
 from postconf import catalogue
 from postconf.command.extensions import FLAGS, WITH_VALUE
-from postconf.command.options import BadOption
+from postconf.command.options import OptionError
 from postconf.command.usage import parse
 from postconf.errors import ConfigError
 
@@ -38,7 +38,7 @@ def documented_options() -> set[str]:
 def is_option(letter: str) -> bool:
     try:
         parse([f"-{letter}", "all", "name=value"], catalogue.release("3.12"))
-    except BadOption:
+    except OptionError:
         return False
     except ConfigError:
         pass

@@ -9,7 +9,7 @@ import pytest
 
 import postconf
 from postconf import catalogue, models
-from postconf.models import InvalidSettings, Service, TlsClient, TlsGlobals, TlsServer, TlsSettings
+from postconf.models import InvalidSettingsError, Service, TlsClient, TlsGlobals, TlsServer, TlsSettings
 from postconf.models.log_level import LogMask
 from postconf.values import Protocols, SecurityLevel
 
@@ -29,7 +29,7 @@ def load(tmp_path: Path) -> Load:
 
 
 def problems(load: Load, settings: dict[str, str]) -> list[str]:
-    with pytest.raises(InvalidSettings) as caught:
+    with pytest.raises(InvalidSettingsError) as caught:
         load(settings)
     assert caught.value.message == caught.value.problems[0].message
     return [problem.message for problem in caught.value.problems]
@@ -155,7 +155,7 @@ def test_what_the_daemon_survives_is_not(load: Load) -> None:
 
 
 def test_a_problem_has_a_place_and_a_remedy(load: Load) -> None:
-    with pytest.raises(InvalidSettings) as caught:
+    with pytest.raises(InvalidSettingsError) as caught:
         load({"smtpd_tls_ask_ccert": "maybe"})
     assert str(caught.value.place).endswith("main.cf:1:23")
     assert caught.value.remedy == 'specify "yes" or "no"'
@@ -163,7 +163,7 @@ def test_a_problem_has_a_place_and_a_remedy(load: Load) -> None:
 
 @pytest.mark.parametrize("version", catalogue.releases())
 def test_a_bad_level_of_the_client_has_its_place_in_every_release(version: str, load: Load) -> None:
-    with pytest.raises(InvalidSettings) as caught:
+    with pytest.raises(InvalidSettingsError) as caught:
         load({"tlsproxy_watchdog_timeout": "1y", "smtp_tls_security_level": "halfdane"}, version)
     timeout, level = caught.value.problems
     assert timeout.message.startswith("parameter tlsproxy_watchdog_timeout")
@@ -214,6 +214,6 @@ def test_a_service_has_its_own_settings(tmp_path: Path) -> None:
     assert settings.server.tlsproxy_tls_loglevel.mask & LogMask.SSL_DEBUG
     assert settings.server.tlsproxy_tls_security_level is SecurityLevel.MAY
     assert str(settings.origin("tlsproxy_tls_loglevel").place) == f"{tmp_path}/master.cf:2:28"
-    with pytest.raises(InvalidSettings) as caught:
+    with pytest.raises(InvalidSettingsError) as caught:
         models.load(config.service("bad", "unix"))
     assert str(caught.value.place) == f"{tmp_path}/master.cf:4:23"

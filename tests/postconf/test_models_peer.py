@@ -11,7 +11,7 @@ from peers.postfix import MASTER_CF, PrivatePostfix
 
 import postconf
 from postconf import models
-from postconf.models import InvalidSettings
+from postconf.models import InvalidSettingsError
 
 BAD = [
     ["smtpd_tls_ask_ccert=maybe"],
@@ -57,7 +57,7 @@ def test_the_daemon_dies_of_the_same_problem(public_path: Path) -> None:
             time.sleep(0.1)
     config = postconf.load(postfix.conf, version="3.7")
     for name, settings in services.items():
-        with pytest.raises(InvalidSettings) as caught:
+        with pytest.raises(InvalidSettingsError) as caught:
             models.load(config.service(name, "unix"))
         tag = "postfix" if "syslog_facility=nowhere" in settings else name  # too early for its syslog_name
         assert (settings, caught.value.message) == (settings, fatal.get(tag))

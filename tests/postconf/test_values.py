@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from postconf import catalogue, values
-from postconf.values import BadValue, CipherGrade, Protocols, SecurityLevel
+from postconf.values import CipherGrade, InvalidValueError, Protocols, SecurityLevel
 
 RELEASE = catalogue.release("3.7")
 WATCHDOG = RELEASE.parameter("tlsproxy_watchdog_timeout")  # at least 10s
@@ -46,7 +46,7 @@ def test_yes_in_any_case(text: str) -> None:
 
 @pytest.mark.parametrize("text", ["", "true", "1", "on", "yes ", "ye\u017f"])
 def test_everything_but_yes_and_no_is_fatal(text: str) -> None:
-    with pytest.raises(BadValue, match=f"^bad boolean configuration: smtpd_use_tls = {text}$"):
+    with pytest.raises(InvalidValueError, match=f"^bad boolean configuration: smtpd_use_tls = {text}$"):
         values.boolean("smtpd_use_tls", text)
 
 
@@ -60,26 +60,26 @@ def test_numbers_are_read_as_by_the_c_library(text: str) -> None:
     try:
         assert values.integer(DEPTH, text) == number
         assert valid
-    except BadValue as error:
+    except InvalidValueError as error:
         assert not valid
         assert error.message == f"bad numerical configuration: {DEPTH.name} = {text}"
 
 
 def test_a_number_of_any_length_is_refused_in_good_order() -> None:
-    with pytest.raises(BadValue):
+    with pytest.raises(InvalidValueError):
         values.integer(DEPTH, "9" * 10_000)
     assert values.integer(DEPTH, "0" * 10_000 + "7") == 7
 
 
 @pytest.mark.parametrize("text", ["\u0661", "1_000", "1.0", "0x10", "seven"])
 def test_what_only_python_calls_a_number_is_none(text: str) -> None:
-    with pytest.raises(BadValue):
+    with pytest.raises(InvalidValueError):
         values.integer(DEPTH, text)
 
 
 def test_numbers_have_the_limits_of_the_catalogue() -> None:
     assert values.integer(RANDOM_BYTES, "1") == 1
-    with pytest.raises(BadValue, match=r"^invalid tls_daemon_random_bytes parameter value 0 < 1$"):
+    with pytest.raises(InvalidValueError, match=r"^invalid tls_daemon_random_bytes parameter value 0 < 1$"):
         values.integer(RANDOM_BYTES, "0")
     assert values.integer(DEPTH, "-1") == -1
 
@@ -98,12 +98,14 @@ def test_a_bare_time_has_the_unit_of_its_parameter() -> None:
 
 @pytest.mark.parametrize("text", ["", "ten", "10x", "-1s", "10 s", "99999999999", "3551w", "1M"])
 def test_bad_times_are_fatal(text: str) -> None:
-    with pytest.raises(BadValue, match=f"^parameter tlsproxy_watchdog_timeout: bad time value or unit: {text}$"):
+    with pytest.raises(
+        InvalidValueError, match=f"^parameter tlsproxy_watchdog_timeout: bad time value or unit: {text}$"
+    ):
         values.seconds(WATCHDOG, text)
 
 
 def test_times_have_the_limits_of_the_catalogue() -> None:
-    with pytest.raises(BadValue, match=r"^invalid tlsproxy_watchdog_timeout: 5 \(min 10\)$") as caught:
+    with pytest.raises(InvalidValueError, match=r"^invalid tlsproxy_watchdog_timeout: 5 \(min 10\)$") as caught:
         values.seconds(WATCHDOG, "5")
     assert caught.value.remedy == "specify at least 10s"
 
@@ -111,7 +113,7 @@ def test_times_have_the_limits_of_the_catalogue() -> None:
 def test_strings_have_a_length_in_bytes() -> None:
     ciphers = RELEASE.parameter("tls_high_cipherlist")
     assert values.string(ciphers, "HIGH") == "HIGH"
-    with pytest.raises(BadValue, match=r"^bad string length 0 < 1: tls_high_cipherlist = $"):
+    with pytest.raises(InvalidValueError, match=r"^bad string length 0 < 1: tls_high_cipherlist = $"):
         values.string(ciphers, "")
     delimiters = RELEASE.parameter("default_verp_delimiters")
     assert (delimiters.minimum, delimiters.maximum) == (2, 2)
@@ -129,7 +131,7 @@ def test_levels_by_word() -> None:
     assert values.security_level("May", values.SERVER_LEVELS) is SecurityLevel.MAY
     assert values.security_level("dane-only", values.CLIENT_LEVELS) is SecurityLevel.DANE_ONLY
     for word in ("dane", "halfdane", "half-dane", "may,encrypt"):
-        with pytest.raises(BadValue, match=f'^Invalid TLS level "{word}"$'):
+        with pytest.raises(InvalidValueError, match=f'^Invalid TLS level "{word}"$'):
             values.security_level(word, values.SERVER_LEVELS)
     assert [level.word for level in SecurityLevel if level > SecurityLevel.ENCRYPT] == [
         "fingerprint", "half-dane", "dane", "dane-only", "verify", "secure",
@@ -187,7 +189,7 @@ def test_hexadecimal_versions_are_read_as_by_the_c_library(text: str) -> None:
 def test_no_text_is_too_odd(name: str, text: str) -> None:
     try:
         values.parse(RELEASE.parameter(name), text)
-    except BadValue as error:
+    except InvalidValueError as error:
         assert name in error.message
         assert error.remedy
 

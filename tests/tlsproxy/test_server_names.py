@@ -15,7 +15,7 @@ from peers.hello import GROUPS, Hello, ask
 from peers.proxy import client_context
 from peers.roles import Lines, connector, make_role, serving
 
-from maps import Access, Flags, Table, TableList, TemporaryFailure
+from maps import Access, Flags, Table, TableList, TemporaryLookupError
 from maps.folding import WrappedTable
 from tlsproxy.tls.server.role import ServerRole
 from tlsproxy.tls.server.sni import ServerNames
@@ -33,7 +33,7 @@ class Entries(Table):
     def lookup(self, key: bytes) -> bytes | None:
         self.asked.append(key)
         if self.fails:
-            raise TemporaryFailure("the table is away")
+            raise TemporaryLookupError("the table is away")
         value = self.entries_.get(key)
         return None if value is None else b64encode(value)
 

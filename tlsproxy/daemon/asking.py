@@ -25,12 +25,12 @@ _MAX_NUMBER = 1 << 53
 Fields = Mapping[str, object]
 
 
-class NoDaemon(FatalError):
+class NoDaemonError(FatalError):
     """Nothing listens at the control socket."""
 
 
 def ask(path: Path, page: str, *, believed: Collection[int] | None = None) -> str:
-    """Ask for a page; raise `FatalError` if there is no answer that can be used, `NoDaemon` if nothing listens.
+    """Ask for a page; raise `FatalError` if there is no answer that can be used, `NoDaemonError` if nothing listens.
 
     `believed`: the user ids whose answers count; None: those of all.
     """
@@ -48,7 +48,7 @@ def ask(path: Path, page: str, *, believed: Collection[int] | None = None) -> st
                     raise _not_understood(path, f"more than {_MAX_ANSWER} bytes")
                 stream.settimeout(max(0.001, deadline - time.monotonic()))
     except (FileNotFoundError, ConnectionRefusedError) as error:
-        raise NoDaemon(f"{path}: {error.strerror}: no daemon answers; start it, or name its socket") from None
+        raise NoDaemonError(f"{path}: {error.strerror}: no daemon answers; start it, or name its socket") from None
     except PermissionError:
         raise FatalError(f"{path}: Permission denied; ask as root or as the account of the daemon") from None
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name

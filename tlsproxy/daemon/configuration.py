@@ -6,10 +6,10 @@ import subprocess
 from collections.abc import Iterable
 
 import postconf
-from postconf.catalogue import UnknownRelease
-from postconf.models import InvalidSettings, TlsSettings
+from postconf.catalogue import UnknownReleaseError
+from postconf.models import InvalidSettingsError, TlsSettings
 from postconf.models import load as load_settings
-from postconf.values import BadValue, parse
+from postconf.values import InvalidValueError, parse
 
 from ..log import FatalError
 
@@ -22,7 +22,7 @@ def read_config(directory: str, *, version: str | None = None, overrides: Iterab
         installed = None if version else _installed_version(config["command_directory"])
         if installed and installed != config.release.name:
             config = postconf.load(directory, version=installed, overrides=overrides)
-    except UnknownRelease as error:
+    except UnknownReleaseError as error:
         if version:
             raise FatalError(str(error)) from None
         # A release that is newer than the catalogue takes nothing away from what can be read.
@@ -47,7 +47,7 @@ def read_settings(view: postconf.View) -> TlsSettings:
     """The typed settings of a service; raise `FatalError` with all that is wrong."""
     try:
         return load_settings(view)
-    except InvalidSettings as error:
+    except InvalidSettingsError as error:
         raise FatalError("\n".join(str(problem) for problem in error.problems)) from None
     except postconf.ConfigError as error:
         raise FatalError(str(error)) from None
@@ -57,5 +57,5 @@ def number(view: postconf.View, name: str) -> int:
     """A number or a time (in seconds) that no model has; raise `FatalError`."""
     try:
         return int(parse(view.config.release.parameter(name), view[name]))
-    except (BadValue, postconf.ConfigError) as error:
+    except (InvalidValueError, postconf.ConfigError) as error:
         raise FatalError(str(error)) from None

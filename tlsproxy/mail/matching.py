@@ -12,7 +12,7 @@ from typing import NamedTuple, TypeAlias
 from maps import Flags, Table, TableError
 from maps.folding import Surrogate
 from maps.naming import split_list
-from maps.text.networks import BadNetwork, Network, parse_address, parse_network
+from maps.text.networks import Network, NetworkPatternError, parse_address, parse_network
 from maps.text.source import logical_lines
 from postconf import ConfigError, Place
 from postconf.syntax.lines import decode, encode
@@ -187,7 +187,7 @@ def _with_network(pattern: _Pattern) -> _Pattern:
         return pattern
     try:
         return pattern._replace(network=parse_network(text))
-    except BadNetwork as error:
+    except NetworkPatternError as error:
         return pattern._replace(problem=str(error))
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from functools import cached_property
 from typing import Self
 
-from maps import Access, Flags, Table, TableError, TableList, TemporaryFailure, open_table
+from maps import Access, Flags, Table, TableError, TableList, TemporaryLookupError, open_table
 from maps.folding import APPLICATION_ERROR
 from maps.naming import split_list
 from postconf import ConfigError, Place, View
@@ -112,7 +112,7 @@ class _Impatient(Table):
     def __init__(self, table: Table) -> None:
         super().__init__(table.type, table.name, table.flags)
         self._table = table
-        self._failure: TemporaryFailure | None = None
+        self._failure: TemporaryLookupError | None = None
 
     def lookup(self, key: bytes) -> bytes | None:
         if self._failure is not None:
@@ -120,7 +120,7 @@ class _Impatient(Table):
         start = time.monotonic()
         try:
             return self._table.lookup(key)
-        except TemporaryFailure as failure:
+        except TemporaryLookupError as failure:
             if time.monotonic() - start > self._QUICK:
                 self._failure = failure
             raise

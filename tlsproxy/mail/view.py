@@ -15,7 +15,7 @@ from maps import Flags, open_table
 from postconf import ConfigError, Place, View
 from postconf.machine.host import own_addresses, protocol_families
 from postconf.origins import place_of
-from postconf.values import BadValue, boolean, integer, words
+from postconf.values import InvalidValueError, boolean, integer, words
 
 from . import addresses
 from .addresses import Delimiters, literal_address
@@ -49,7 +49,7 @@ class MailView:
         if name not in self._booleans:
             try:
                 self._booleans[name] = boolean(name, self.text(name))
-            except BadValue as error:
+            except InvalidValueError as error:
                 raise ConfigError(error.message, self.place(name), error.remedy) from None
         return self._booleans[name]
 
@@ -57,7 +57,7 @@ class MailView:
         """Return the value of a numerical parameter; raise `ConfigError` if it is none, or out of range."""
         try:
             return integer(self.view.config.release.parameter(name), self.text(name))
-        except BadValue as error:
+        except InvalidValueError as error:
             raise ConfigError(error.message, self.place(name), error.remedy) from None
 
     def words(self, name: str) -> tuple[str, ...]:

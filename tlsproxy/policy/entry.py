@@ -9,14 +9,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from maps.naming import BadBraces, in_braces, split_list
+from maps.naming import BracesError, in_braces, split_list
 from postconf.catalogue import Release
 from postconf.syntax.lines import decode
 from postconf.values import (
     CLIENT_LEVELS,
     LONG_MAX,
     SPACE,
-    BadValue,
+    InvalidValueError,
     SecurityLevel,
     security_level,
     words,
@@ -72,7 +72,7 @@ def parse_entry(value: bytes | str, where: Where, release: Release) -> Entry:
     column, word = elements.pop(0)
     try:
         level = security_level(word, CLIENT_LEVELS)
-    except BadValue:
+    except InvalidValueError:
         level = None
     if level is None:
         raise where.error(f'invalid security level "{word}"', column)
@@ -111,7 +111,7 @@ def _name_and_value(element: str, *, braces: bool) -> tuple[str, str]:
     try:
         if braces and element.startswith("{"):
             text = " ".join(in_braces(element).split())
-    except BadBraces as error:
+    except BracesError as error:
         raise _EntryError(f'malformed attribute/value pair "{element}": {error}') from None
     name, equals, value = text.partition("=")
     name = name.strip(SPACE)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from postconf import ConfigError, View
 from postconf.origins import place_of
-from postconf.values import CLIENT_LEVELS, BadValue, SecurityLevel, boolean, security_level, words
+from postconf.values import CLIENT_LEVELS, InvalidValueError, SecurityLevel, boolean, security_level, words
 
 _INSECURE_MX_LEVELS = ("may", "encrypt", "dane")
 _DNS_SUPPORT = ("disabled", "enabled", "dnssec")
@@ -100,14 +100,14 @@ class _Reader:
             return False
         try:
             return boolean(name, text)
-        except BadValue as error:
+        except InvalidValueError as error:
             raise ConfigError(error.message, place_of(self.view, name), error.remedy) from None
 
     def _level(self) -> SecurityLevel:
         name = f"{self.prefix}_tls_security_level"
         try:
             level = security_level(self.view[name], CLIENT_LEVELS)
-        except BadValue as error:
+        except InvalidValueError as error:
             raise ConfigError(error.message, place_of(self.view, name), error.remedy) from None
         if level is not None:
             return level
@@ -121,7 +121,7 @@ class _Reader:
         text = self.view.get(name) or "may"
         try:
             level = security_level(text, _INSECURE_MX_LEVELS)
-        except BadValue as error:
+        except InvalidValueError as error:
             raise ConfigError(f'invalid {name}: "{text}"', place_of(self.view, name), error.remedy) from None
         return level or SecurityLevel.MAY
 

@@ -7,18 +7,8 @@ from bisect import bisect_right
 from itertools import repeat
 from operator import add, lt
 
-from .pages import (
-    BTREE_INTERNAL,
-    BTREE_LEAF,
-    HEADER_SIZE,
-    KEYS_PER_PAGE,
-    NO_PAGE,
-    Damaged,
-    Meta,
-    Page,
-    Pages,
-    whole_file,
-)
+from ..damage import DamagedFileError
+from .pages import BTREE_INTERNAL, BTREE_LEAF, HEADER_SIZE, KEYS_PER_PAGE, NO_PAGE, Meta, Page, Pages, whole_file
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -78,8 +68,8 @@ class BtreeFile:
                 return
             before, page = page.number, self._pages.read(page.next)
             if page.kind != BTREE_LEAF or self._previous.unpack_from(page.data) != (before,):
-                raise Damaged("a leaf is followed by something else")
-        raise Damaged("the leaves form a ring")
+                raise DamagedFileError("a leaf is followed by something else")
+        raise DamagedFileError("the leaves form a ring")
 
     def _descend(self, key: bytes) -> tuple[Page, bytes | None]:
         """Return the leaf where `key` is, if it is there, and the key that is behind all that can be on it."""
@@ -95,7 +85,7 @@ class BtreeFile:
                 branch = self._branch(page)
             keys, children, level_here = branch
             if level not in (None, level_here):
-                raise Damaged("a branch leads to another level")
+                raise DamagedFileError("a branch leads to another level")
             level = level_here - 1
             at = bisect_right(keys, key)
             if at < len(keys):
@@ -124,17 +114,17 @@ class BtreeFile:
     def _branch(self, page: Page) -> tuple[list[bytes], list[int], int]:
         """Return the keys between the children of an internal page, the children, and its level."""
         if page.kind != BTREE_INTERNAL or page.items == 0 or page.level <= LEAF_LEVEL:
-            raise Damaged("a branch leads to something else")
+            raise DamagedFileError("a branch leads to something else")
         keys: list[bytes] = []
         children: list[int] = []
         used = 0
         for at in self._pages.offsets(page):
             if not HEADER_SIZE < at <= self._pages.page_size - self._child.size:
-                raise Damaged("an item lies outside of its page")
+                raise DamagedFileError("an item lies outside of its page")
             length, kind, child = self._child.unpack_from(page.data, at)
             key = page.data[at + self._child.size : at + self._child.size + length]
             if len(key) != length:
-                raise Damaged("an item lies outside of its page")
+                raise DamagedFileError("an item lies outside of its page")
             if kind & ~DELETED == OFF_PAGE and children:
                 key = self._pages.overflow(*self._reference(key, 0))
             keys.append(key)
@@ -142,9 +132,9 @@ class BtreeFile:
             used += (self._child.size + length + ALIGNMENT - 1) & -ALIGNMENT
         del keys[0]  # it stands for what is before all keys
         if used != self._pages.page_size - page.free:
-            raise Damaged("items overlap, or leave gaps")
+            raise DamagedFileError("items overlap, or leave gaps")
         if keys != sorted(keys):
-            raise Damaged("keys are not in order")
+            raise DamagedFileError("keys are not in order")
         if len(self._branches) == CACHED_BRANCHES:
             self._branches.clear()
         self._branches[page.number] = branch = (keys, children, page.level)
@@ -152,7 +142,7 @@ class BtreeFile:
 
     def _reference(self, data: bytes, at: int) -> tuple[int, int]:
         if len(data) < at + self._long.size:
-            raise Damaged("an item lies outside of its page")
+            raise DamagedFileError("an item lies outside of its page")
         number, length = self._long.unpack_from(data, at)
         return number, length
 
@@ -166,7 +156,7 @@ class BtreeFile:
         """Return lengths and types of the items of a leaf, if these fill what is not free without gaps."""
         offsets = self._pages.offsets(page)
         if offsets and not page.free <= min(offsets) <= max(offsets) <= self._pages.page_size - self._item.size:
-            raise Damaged("an item lies outside of its page, or in free space")
+            raise DamagedFileError("an item lies outside of its page, or in free space")
         heads: list[tuple[int, int]] = list(map(self._item.unpack_from, repeat(page.data), offsets))
         sizes = [
             (length + ITEM_HEAD) & -ALIGNMENT if kind == INLINE else self._unusual_size(length, kind)
@@ -175,19 +165,19 @@ class BtreeFile:
         used = self._pages.page_size - page.free
         last = max(map(add, offsets, sizes), default=0)
         if sum(sizes) != used or len(set(offsets)) != page.items or last > self._pages.page_size:
-            raise Damaged("items overlap, or leave gaps")
+            raise DamagedFileError("items overlap, or leave gaps")
         self._pages.checked.add(page.number)
         return heads
 
     def _unusual_size(self, length: int, kind: int) -> int:
         if kind & ~DELETED not in (INLINE, OFF_PAGE):
-            raise Damaged("an item of an unknown type")
+            raise DamagedFileError("an item of an unknown type")
         return (length + ITEM_HEAD) & -ALIGNMENT if kind & ~DELETED == INLINE else self._long.size
 
     def _at(self, page: Page, index: int) -> int:
         at = self._pages.offset(page, index)
         if not HEADER_SIZE + 2 * page.items <= at <= self._pages.page_size - self._item.size:
-            raise Damaged("an item lies outside of its page")
+            raise DamagedFileError("an item lies outside of its page")
         return at
 
     def _value(self, page: Page, index: int) -> bytes:
@@ -198,15 +188,15 @@ class BtreeFile:
             end = (at + length + ITEM_HEAD) & -ALIGNMENT
             size = self._pages.page_size
             if end > size or (end < size and self._pages.index_of(page, end) < 0):
-                raise Damaged("items overlap, or leave gaps")
+                raise DamagedFileError("items overlap, or leave gaps")
             return page.data[at + self._item.size : at + self._item.size + length]
         if kind == OFF_PAGE:
             return self._pages.overflow(*self._reference(page.data, at))
-        raise Damaged("an item of an unknown type")
+        raise DamagedFileError("an item of an unknown type")
 
     def _entries(self, page: Page) -> list[tuple[bytes, bytes]]:
         if page.items % 2:
-            raise Damaged("a key without a value")
+            raise DamagedFileError("a key without a value")
         heads = self._check(page)
         data, size = page.data, self._item.size
         offsets = self._pages.offsets(page)
@@ -218,5 +208,5 @@ class BtreeFile:
             entries = [(self._value(page, index), self._value(page, index + 1)) for index in present]
         keys = [key for key, _ in entries]
         if not all(map(lt, keys, keys[1:])):
-            raise Damaged("keys are not in order")
+            raise DamagedFileError("keys are not in order")
         return entries

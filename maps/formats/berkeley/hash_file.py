@@ -10,19 +10,9 @@ import struct
 from itertools import islice
 from operator import itemgetter
 
+from ..damage import DamagedFileError
 from ..key_hash import hash_key, hash_keys
-from .pages import (
-    HASH_SORTED,
-    HASH_UNSORTED,
-    HEADER_SIZE,
-    KEYS_PER_PAGE,
-    NO_PAGE,
-    Damaged,
-    Meta,
-    Page,
-    Pages,
-    whole_file,
-)
+from .pages import HASH_SORTED, HASH_UNSORTED, HEADER_SIZE, KEYS_PER_PAGE, NO_PAGE, Meta, Page, Pages, whole_file
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -42,7 +32,7 @@ class HashFile:
     """The entries of a hash file; keys and values are as they are stored, with a trailing NUL or without."""
 
     def __init__(self, descriptor: int, meta: Meta) -> None:
-        """Raises `Damaged` when the meta page can't be true."""
+        """Raises `DamagedFileError` when the meta page can't be true."""
         self._pages = Pages(descriptor, meta)
         self._offsets = struct.Struct(f"{meta.order}3H")
         self._off_page = struct.Struct(f"{meta.order}II")
@@ -52,10 +42,10 @@ class HashFile:
         )
         self._spares = struct.unpack_from(f"{meta.order}32I", meta.page, 96)
         if check != hash_key(CHECK_KEY, START, MULTIPLIER):
-            raise Damaged("unknown hash function")
+            raise DamagedFileError("unknown hash function")
         masks = (1 << self._last_bucket.bit_length()) - 1
         if self._last_bucket > meta.last_page or self._high_mask < masks or self._low_mask != self._high_mask >> 1:
-            raise Damaged("the bucket count can't be")
+            raise DamagedFileError("the bucket count can't be")
 
     def get(self, key: bytes) -> bytes | None:
         """Return the value of `key`."""
@@ -85,12 +75,12 @@ class HashFile:
         for _ in range(pages.meta.last_page):
             page = pages.read(number)
             if page.kind not in (HASH_SORTED, HASH_UNSORTED) and (page.kind or page.items or page.next):
-                raise Damaged(f"page {number} does not belong to a bucket")
+                raise DamagedFileError(f"page {number} does not belong to a bucket")
             yield page
             number = page.next
             if number == NO_PAGE:
                 return
-        raise Damaged("a bucket's pages form a ring")
+        raise DamagedFileError("a bucket's pages form a ring")
 
     def _bucket(self, code: int) -> int:
         bucket: int = code & self._high_mask
@@ -137,7 +127,7 @@ class HashFile:
         elif index + 1 < page.items:
             end, _, start = self._offsets.unpack_from(page.data, HEADER_SIZE + 2 * index - 2)
         else:
-            raise Damaged("a key without a value")
+            raise DamagedFileError("a key without a value")
         if at + length != end:
             return None
         if page.free <= start < at and page.data[start] == INLINE[0]:
@@ -157,10 +147,10 @@ class HashFile:
             or page.free < HEADER_SIZE + 2 * page.items
             or list(offsets) != sorted(offsets, reverse=True)
         ):
-            raise Damaged("items overlap, or leave gaps")
+            raise DamagedFileError("items overlap, or leave gaps")
         kinds = set(itemgetter(*offsets)(page.data))
         if not kinds <= {INLINE[0], OFF_PAGE}:
-            raise Damaged("an item of an unknown type")
+            raise DamagedFileError("an item of an unknown type")
         if OFF_PAGE in kinds:
             for index, at in enumerate(offsets):
                 if page.data[at] == OFF_PAGE:
@@ -176,7 +166,7 @@ class HashFile:
     def _long(self, page: Page, index: int) -> tuple[int, int]:
         at = self._pages.offset(page, index)
         if at + 12 != self._pages.end(page, index):
-            raise Damaged("the reference to a long item has a wrong length")
+            raise DamagedFileError("the reference to a long item has a wrong length")
         number, length = self._off_page.unpack_from(page.data, at + 4)
         return number, length
 
@@ -185,13 +175,13 @@ class HashFile:
         at = self._pages.offset(page, index)
         end = self._pages.end(page, index)
         if not HEADER_SIZE + 2 * page.items <= at < end <= self._pages.page_size:
-            raise Damaged("items overlap")
+            raise DamagedFileError("items overlap")
         kind = page.data[at]
         if kind == INLINE[0]:
             return page.data[at + 1 : end]
         if kind == OFF_PAGE:
             return self._pages.overflow(*self._long(page, index))
-        raise Damaged("an item of an unknown type")
+        raise DamagedFileError("an item of an unknown type")
 
     def _entries(self, page: Page) -> list[tuple[bytes, bytes]]:
         self._check(page)

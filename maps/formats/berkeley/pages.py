@@ -1,12 +1,14 @@
 """What both kinds of Berkeley DB file share: the meta page, page headers, and overflow chains.
 
-Nothing here trusts the file: what doesn't fit together raises `Damaged`, and no loop is longer than the file.
+Nothing here trusts the file: what doesn't fit together raises `DamagedFileError`, and no loop is longer than the file.
 """
 
 from __future__ import annotations
 
 import os
 import struct
+
+from ..damage import DamagedFileError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,17 +36,13 @@ BTREE_META = 9
 HASH_SORTED = 13
 
 
-class Damaged(Exception):
-    """The file contradicts itself, or holds what Postfix never makes: duplicates, checksums, encryption."""
-
-
 class Meta:
     """The first page: what kind of file this is, and how it is laid out."""
 
     def __init__(self, page: bytes, file_size: int) -> None:
-        """Read it; raises `Damaged` for anything but a whole hash or btree file."""
+        """Read it; raises `DamagedFileError` for anything but a whole hash or btree file."""
         if len(page) < META_SIZE:
-            raise Damaged("no meta page")
+            raise DamagedFileError("no meta page")
         for order in "<>":
             number, magic, version, size, encryption, kind, checksums, last, parts, flags = struct.unpack_from(
                 f"{order}8xIIIIBBBx4xII8xI", page
@@ -52,12 +50,12 @@ class Meta:
             if magic in (HASH_MAGIC, BTREE_MAGIC):
                 break
         else:
-            raise Damaged("unknown magic number")
+            raise DamagedFileError("unknown magic number")
         versions, meta_type = ((7, 8, 9), HASH_META) if magic == HASH_MAGIC else ((8, 9), BTREE_META)
         if number or version not in versions or kind != meta_type or encryption or checksums or parts or flags:
-            raise Damaged("unknown version or feature")
+            raise DamagedFileError("unknown version or feature")
         if size not in PAGE_SIZES or file_size % size or (last + 1) * size > file_size:
-            raise Damaged("not a whole number of pages")
+            raise DamagedFileError("not a whole number of pages")
         self.order = order
         self.magic = magic
         self.page_size = size
@@ -76,9 +74,9 @@ class Page:
         # `free` is where free space ends; on overflow pages the number of bytes on this one.
         own, self.next, self.items, self.free, self.level, self.kind = header
         if own != number and (own or self.kind or self.items):  # a page that was never written is all zeros
-            raise Damaged(f"page {number} is a copy of page {own}")
+            raise DamagedFileError(f"page {number} is a copy of page {own}")
         if self.kind != OVERFLOW and HEADER_SIZE + 2 * self.items > len(data):
-            raise Damaged("more items than a page holds")
+            raise DamagedFileError("more items than a page holds")
 
 
 class Pages:
@@ -100,10 +98,10 @@ class Pages:
         if page is not None:
             return page
         if not 0 < number <= self.meta.last_page:
-            raise Damaged(f"page {number} is outside of the file")
+            raise DamagedFileError(f"page {number} is outside of the file")
         data = os.pread(self._descriptor, self.page_size, number * self.page_size)
         if len(data) != self.page_size:
-            raise Damaged(f"page {number} is cut off")
+            raise DamagedFileError(f"page {number} is cut off")
         page = Page(number, data, self._header.unpack_from(data))
         if len(self._cache) == CACHED_PAGES:
             self._cache.clear()
@@ -117,7 +115,7 @@ class Pages:
     def offset(self, page: Page, index: int) -> int:
         """Return where item `index` begins."""
         if index >= page.items:
-            raise Damaged("a key without a value")
+            raise DamagedFileError("a key without a value")
         (at,) = self._short.unpack_from(page.data, HEADER_SIZE + 2 * index)
         return int(at)
 
@@ -142,18 +140,18 @@ class Pages:
     def overflow(self, number: int, length: int) -> bytes:
         """Return the item of `length` bytes whose chain begins at page `number`."""
         if length > self.meta.last_page * self.page_size:
-            raise Damaged("an item is longer than the file")
+            raise DamagedFileError("an item is longer than the file")
         parts = []
         missing = length
         while missing > 0:
             page = self.read(number)
             if page.kind != OVERFLOW or not 0 < page.free <= min(missing, self.page_size - HEADER_SIZE):
-                raise Damaged(f"page {number} does not belong to a long item")
+                raise DamagedFileError(f"page {number} does not belong to a long item")
             parts.append(page.data[HEADER_SIZE : HEADER_SIZE + page.free])
             missing -= page.free
             number = page.next
         if number != NO_PAGE:
-            raise Damaged("a long item is longer than it says")
+            raise DamagedFileError("a long item is longer than it says")
         return b"".join(parts)
 
 
@@ -165,6 +163,6 @@ def whole_file(pages: Iterable[list[tuple[bytes, bytes]]]) -> dict[bytes, bytes]
         for page in pages:
             whole.update(page)
             count += len(page)
-    except Damaged:
+    except DamagedFileError:
         return None
     return whole if len(whole) == count else None  # no key is there twice

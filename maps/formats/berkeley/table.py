@@ -14,11 +14,12 @@ import time
 
 from postconf.regular_file import open_regular
 
-from ...table import Flags, OpenError, Table, TableError, TemporaryFailure
+from ...table import Flags, OpenError, Table, TableError, TemporaryLookupError
+from ..damage import DamagedFileError
 from ..indexed import NUL, reason, suffixes, text, texts, warn_if_older
 from .btree_file import BtreeFile
 from .hash_file import HashFile
-from .pages import BTREE_MAGIC, HASH_MAGIC, META_SIZE, Damaged, Meta
+from .pages import BTREE_MAGIC, HASH_MAGIC, META_SIZE, Meta
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,20 +37,20 @@ SETTLED = 50_000_000
 
 
 def open_file(kind: str, descriptor: int) -> HashFile | BtreeFile:
-    """Return the entries of an open file; raises `Damaged` if it isn't a whole one of this kind, and OSError."""
+    """Return the entries of an open file. Raise `DamagedFileError` for another kind of file, and OSError."""
     magic, reader = FORMATS[kind]
     meta = Meta(os.pread(descriptor, META_SIZE, 0), os.fstat(descriptor).st_size)
     if meta.magic != magic:
-        raise Damaged("another kind of file")
+        raise DamagedFileError("another kind of file")
     return reader(descriptor, meta)
 
 
 def load(kind: str, descriptor: int) -> dict[bytes, bytes]:
-    """Return all entries of an open file, as they are stored; raises `Damaged` and OSError."""
+    """Return all entries of an open file, as they are stored; raises `DamagedFileError` and OSError."""
     return dict(entry for page in open_file(kind, descriptor).items() for entry in page)
 
 
-def explain(error: Damaged | OSError) -> str:
+def explain(error: DamagedFileError | OSError) -> str:
     """Return what strerror(3) says of an error, or of a file that can't be right."""
     return reason(error) if isinstance(error, OSError) else os.strerror(errno.EINVAL)
 
@@ -85,14 +86,14 @@ class BerkeleyTable(Table):
             with shared_lock(self._descriptor, self._locking):
                 self._current()
                 status = os.fstat(self._descriptor)
-        except (Damaged, OSError) as error:
+        except (DamagedFileError, OSError) as error:
             os.close(self._descriptor)
             raise self.open_error(error) from error
         self._opened = (status.st_ino, status.st_mtime_ns)
         if self._locking:
             warn_if_older(access, self.name, source, status.st_mtime)
 
-    def open_error(self, error: Damaged | OSError) -> OpenError:
+    def open_error(self, error: DamagedFileError | OSError) -> OpenError:
         """Return what to raise when the file can't be opened."""
         return OpenError(f"open database {self.name}: {explain(error)}")
 
@@ -128,7 +129,7 @@ class BerkeleyTable(Table):
                 while True:
                     with shared_lock(descriptor, self._locking):
                         if _state(os.fstat(descriptor)) != before:
-                            raise TemporaryFailure("the file was changed while it was listed")
+                            raise TemporaryLookupError("the file was changed while it was listed")
                         page = next(pages, None)
                     if page is None:
                         return
@@ -148,7 +149,7 @@ class BerkeleyTable(Table):
     def _errors(self, doing: str) -> Iterator[None]:
         try:
             yield
-        except (Damaged, OSError) as error:
+        except (DamagedFileError, OSError) as error:
             raise TableError(f"error {doing} {self.name}: {explain(error)}") from error
 
     def _current(self) -> HashFile | BtreeFile:

@@ -17,11 +17,12 @@ from pathlib import Path
 from postconf.atomic_file import Replacement
 
 from ...table import Flags, Mode, OpenError, Table, TableError
+from ..damage import DamagedFileError
 from ..indexed import NUL, add_new, reason, suffixes, text, warn_of_duplicate
 from .btree_writer import write_btree
 from .hash_writer import write_hash
 from .layout import page_size
-from .pages import META_SIZE, Damaged
+from .pages import META_SIZE
 from .table import SUFFIX, BerkeleyTable, explain, load
 
 TYPE_CHECKING = False
@@ -63,7 +64,7 @@ class Rewrite:
         if self._existing is not None:
             try:
                 self.entries = load(self._kind, self._existing)
-            except (Damaged, OSError) as error:
+            except (DamagedFileError, OSError) as error:
                 raise OpenError(f"open database {self._path}: {explain(error)}") from error
 
     def commit(self) -> None:

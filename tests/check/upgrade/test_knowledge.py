@@ -11,7 +11,7 @@ import pytest
 from postconf.catalogue import ADHOC, COMPUTED, release, upstream_releases
 from tlsproxy.check.upgrade import conditions
 from tlsproxy.check.upgrade.knowledge import knowledge
-from tlsproxy.check.upgrade.systems import System, UnknownSystem, distributions, parse_system
+from tlsproxy.check.upgrade.systems import System, UnknownSystemError, distributions, parse_system
 
 NOTES = Path(__file__).parents[3] / "docs/upgrade-notes.md"
 GENERIC = {
@@ -122,7 +122,7 @@ def test_a_name_stands_for_a_release(name: str, version: str) -> None:
 
 @pytest.mark.parametrize("name", ["", "debian", "debian99", "windows11", "4.0", "3", "2.11", "3.4"])
 def test_an_unknown_system_is_refused(name: str) -> None:
-    with pytest.raises(UnknownSystem):
+    with pytest.raises(UnknownSystemError):
         parse_system(name)
 
 

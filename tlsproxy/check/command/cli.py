@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from postconf import ConfigError
-from postconf.catalogue import Release, UnknownRelease, release
+from postconf.catalogue import Release, UnknownReleaseError, release
 from postconf.machine.installed import installed_release
 from postconf.program.parser import Parser
 
@@ -23,10 +23,10 @@ from ..findings import Severity
 from ..rule import Rule, all_rules
 from ..text.sources import MainFile, MasterFile
 from ..tls_report.command import TlsReport
-from ..upgrade.command import BadUpgrade, Upgrade
+from ..upgrade.command import Upgrade, UpgradeError
 from ..upgrade.systems import system_names
-from .inputs import DEFAULT_DIRECTORY, Input, Unreadable, read_inputs
-from .project import BadProject, Project, find_project
+from .inputs import DEFAULT_DIRECTORY, Input, InputError, read_inputs
+from .project import Project, ProjectError, find_project
 
 FINE, FOUND, USAGE, FAILED = range(4)
 _LEVELS = {each.word: each for each in Severity}
@@ -55,12 +55,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         project = find_project(Path.cwd())
         return _Run(arguments, project).run()
-    except (BadProject, BadUpgrade, TlsproxyError, UnknownRelease, _Usage) as error:
+    except (ProjectError, UpgradeError, TlsproxyError, UnknownReleaseError, _UsageError) as error:
         print(f"tlsproxy-check: {error}", file=sys.stderr)
         return USAGE
     except BrokenPipeError:
         raise
-    except (Unreadable, ConfigError) as error:
+    except (InputError, ConfigError) as error:
         print(f"tlsproxy-check: {error}", file=sys.stderr)
         return FAILED
     except OSError as error:
@@ -68,7 +68,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return FAILED
 
 
-class _Usage(Exception):
+class _UsageError(Exception):
     """Invalid arguments."""
 
 
@@ -85,17 +85,17 @@ class _Run:
         )
         self.fail_on = _LEVELS.get(arguments.fail_on or project.fail_on)
         if self.fail_on is None and (arguments.fail_on or project.fail_on) != "never":
-            raise _Usage(f"unknown level {project.fail_on!r}")
+            raise _UsageError(f"unknown level {project.fail_on!r}")
         version = arguments.postfix_version or project.postfix_version
         self.release = _release(version)
         self.upgrade = Upgrade(arguments.upgrade, arguments.from_, self.release) if arguments.upgrade else None
         if arguments.from_ and not self.upgrade:
-            raise _Usage("--from needs --upgrade")
+            raise _UsageError("--from needs --upgrade")
         self.tls_report = TlsReport(arguments.openssl) if arguments.tls_report else None
         if arguments.tls_report and arguments.upgrade:
-            raise _Usage("--tls-report and --upgrade are different reports")
+            raise _UsageError("--tls-report and --upgrade are different reports")
         if arguments.openssl and not arguments.tls_report:
-            raise _Usage("--openssl needs --tls-report")
+            raise _UsageError("--openssl needs --tls-report")
         days = project.expiry_days if arguments.expiry_days is None else arguments.expiry_days
         self.options = Options(
             expiry_days=days,
@@ -117,7 +117,7 @@ class _Run:
         targets = [reports.Target.parse(each) for each in arguments.format or ["text"]]
         formats = (self.upgrade or self.tls_report or reports).FORMATS
         if any(target.format not in formats for target in targets):
-            raise _Usage(f"formats are {', '.join(formats)}")
+            raise _UsageError(f"formats are {', '.join(formats)}")
         directories = arguments.config_directory
         if not directories and not arguments.files:
             root = arguments.root.rstrip("/")
@@ -204,11 +204,11 @@ class _Run:
     def _fix(self, each: Input, result: Checked) -> Checked:
         """Fix what can be fixed, and write each file once."""
         if not each.directory:
-            raise _Usage("standard input can't be fixed; --diff shows what would change")
+            raise _UsageError("standard input can't be fixed; --diff shows what would change")
         fixed = self._fixed(each, result)
         for before, after in zip(result.sources, fixed.sources, strict=True):
             if after.text != before.text and not fixes.write(before.path, before.text, after.text):
-                raise Unreadable(f"{before.path}: somebody else has changed it meanwhile; nothing was written")
+                raise InputError(f"{before.path}: somebody else has changed it meanwhile; nothing was written")
         return fixed
 
     def _fixed(self, each: Input, result: Checked) -> Checked:
@@ -224,13 +224,13 @@ class _Run:
             result = self._check(each)
         if result.count(Severity.ERROR) > first.count(Severity.ERROR):
             path = first.sources[0].path
-            raise Unreadable(f"{path}: after all fixes there would be more errors than before; nothing was written")
+            raise InputError(f"{path}: after all fixes there would be more errors than before; nothing was written")
         return result
 
     def _explain(self, name: str) -> int:
         rule = next((each for each in all_rules() if name in (each.id, each.name)), None)
         if rule is None:
-            raise _Usage(f"there is no rule {name}; --list-rules shows all")
+            raise _UsageError(f"there is no rule {name}; --list-rules shows all")
         print(rule.page(), end="")
         return FINE
 
@@ -243,7 +243,7 @@ def _selected(rules: list[Rule], select: Sequence[str], extend: Sequence[str], i
     """Rules by the beginnings of their ids: `select` in place of the usual ones, `extend` besides."""
     for prefix in (*select, *extend, *ignore):
         if not any(rule.id.startswith(prefix) for rule in rules):
-            raise _Usage(f"no rule begins with {prefix}; --list-rules shows all")
+            raise _UsageError(f"no rule begins with {prefix}; --list-rules shows all")
     chosen = [
         rule
         for rule in rules

@@ -18,7 +18,7 @@ _LEAST_FIELDS = 8
 _MOST_BYTES = 4 * MOST_CHARACTERS + 1
 
 
-class Unreadable(Exception):
+class InputError(Exception):
     """Something that was named can't be read; the text says what and why."""
 
 
@@ -33,7 +33,7 @@ class Input:
 
 
 def read_inputs(directories: Iterable[str], files: Iterable[str], root: str) -> list[Input]:
-    """Read all that is named; raise `Unreadable`.
+    """Read all that is named; raise `InputError`.
 
     main.cf and master.cf stand for the directory that they are in, since one can't be judged without the other.
     """
@@ -70,8 +70,8 @@ def _directory(directory: str, root: str) -> Input:
             texts[name] = _read(prefix + name)
     if not texts:
         if _is_absent(directory):
-            raise Unreadable(f"{directory}: No such file or directory")
-        raise Unreadable(f"{directory}: there is neither main.cf nor master.cf")
+            raise InputError(f"{directory}: No such file or directory")
+        raise InputError(f"{directory}: there is neither main.cf nor master.cf")
     main = MainFile(f"{prefix}main.cf", texts["main.cf"]) if "main.cf" in texts else None
     master = MasterFile(f"{prefix}master.cf", texts["master.cf"]) if "master.cf" in texts else None
     return Input(_inside(directory, root), main, master)
@@ -129,4 +129,4 @@ def _read(path: str, *, pipe: bool = False) -> str:
         with open(path, "rb", opener=None if pipe else open_regular) as file:
             return decode(file.read(_MOST_BYTES))
     except OSError as error:
-        raise Unreadable(f"{path}: {error.strerror}") from None
+        raise InputError(f"{path}: {error.strerror}") from None

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 
-class BadProject(Exception):
+class ProjectError(Exception):
     """A file with settings that mean nothing; the text says which."""
 
 
@@ -44,7 +44,7 @@ _TYPES = {
 
 
 def find_project(start: Path) -> Project:
-    """The settings that hold in a directory; raise `BadProject`."""
+    """The settings that hold in a directory; raise `ProjectError`."""
     for directory in (start, *start.parents):
         for name, keys in (("tlsproxy-check.toml", ()), ("pyproject.toml", ("tool", "tlsproxy-check"))):
             path = directory / name
@@ -59,7 +59,7 @@ def _table(path: Path, keys: tuple[str, ...]) -> dict[str, object] | None:
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise BadProject(f"{path}: {error}") from None
+        raise ProjectError(f"{path}: {error}") from None
     for key in keys:
         table = table.get(key, {})
     return table if table or not keys else None
@@ -69,10 +69,10 @@ def _project(table: dict[str, object], path: Path) -> Project:
     arguments: dict[str, object] = {}
     for key, value in table.items():
         if key not in _TYPES:
-            raise BadProject(f"{path}: unknown setting {key}; there are {', '.join(_TYPES)}")
+            raise ProjectError(f"{path}: unknown setting {key}; there are {', '.join(_TYPES)}")
         strings = isinstance(value, list) and all(isinstance(each, str) for each in value)
         if not isinstance(value, _TYPES[key]) or (isinstance(value, list) and not strings):
-            raise BadProject(f"{path}: {key} has to be {_WORDS[_TYPES[key]]}")
+            raise ProjectError(f"{path}: {key} has to be {_WORDS[_TYPES[key]]}")
         arguments[key.replace("-", "_")] = tuple(value) if isinstance(value, list) else value
     return Project(**arguments)  # type: ignore[arg-type]  # each was compared with _TYPES
 

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from maps.naming import BadBraces, braced_list, in_braces
+from maps.naming import BracesError, braced_list, in_braces
 from maps.table import Access, TableError
 from maps.text.reading import TextFile
 from maps.text.rule_tables import read_rules
@@ -75,7 +75,7 @@ def _inline(name: str) -> Iterator[Content]:
     for element in braced_list(name) or ():
         try:
             text = in_braces(element) if element.startswith("{") else element
-        except BadBraces:
+        except BracesError:
             continue
         match = _INLINE_ENTRY.match(text)
         if match:

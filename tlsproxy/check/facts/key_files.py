@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from postconf import ServiceView, View
 from postconf.regular_file import open_regular
-from postconf.values import CLIENT_LEVELS, BadValue, SecurityLevel, security_level
+from postconf.values import CLIENT_LEVELS, InvalidValueError, SecurityLevel, security_level
 
 from ...tls.settings.levels import decide
 from ...tls.settings.parameters import CERTIFICATES, CHAIN_FILES, KEY_PAIRS, KEYS
@@ -51,7 +51,7 @@ def _level(context: Context, view: View, prefix: str) -> SecurityLevel | str:
     text = context.value(f"{prefix}tls_security_level", view)
     try:
         level = security_level(text, CLIENT_LEVELS)
-    except BadValue:
+    except InvalidValueError:
         return text.lower()
     use, enforce = (context.is_yes(f"{prefix}{verb}_tls", view) for verb in ("use", "enforce"))
     return decide(level, use=use, enforce=enforce)

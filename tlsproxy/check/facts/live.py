@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..command.inputs import Unreadable
+from ..command.inputs import InputError
 
 if TYPE_CHECKING:
     from ...policy import Resolver
@@ -18,7 +18,7 @@ _TIMEOUT = 10.0
 
 
 def served_by(socket: str) -> Mapping[str, frozenset[str]]:
-    """What a daemon serves: file → SHA-256 digests of its own certificates; raise `Unreadable`.
+    """What a daemon serves: file → SHA-256 digests of its own certificates; raise `InputError`.
 
     `socket` is the one for sessions or the one for questions.
     """
@@ -35,14 +35,14 @@ def served_by(socket: str) -> Mapping[str, frozenset[str]]:
             if each.sha256:
                 found[each.file] = found.get(each.file, frozenset()) | {each.sha256}
     except FatalError as error:
-        raise Unreadable(str(error)) from None
+        raise InputError(str(error)) from None
     return found
 
 
 def name_server() -> Resolver:
-    """The resolver of this machine; raise `Unreadable` if the library for it is missing."""
+    """The resolver of this machine; raise `InputError` if the library for it is missing."""
     try:
         from ...policy.resolver import DnsResolver
     except ImportError as error:
-        raise Unreadable(str(error)) from None
+        raise InputError(str(error)) from None
     return DnsResolver(timeout=_TIMEOUT)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from postconf import View
-from postconf.values import BadValue, integer, seconds
+from postconf.values import InvalidValueError, integer, seconds
 
 from ..context import Context, words_of
 from ..findings import Finding, Severity, Span
@@ -22,14 +22,14 @@ def _number(context: Context, name: str, view: View) -> int | None:
     """Return a number; None where it is none, which other rules report."""
     try:
         return integer(context.release.parameter(name), context.value(name, view))
-    except (BadValue, KeyError):
+    except (InvalidValueError, KeyError):
         return None
 
 
 def _seconds(context: Context, name: str) -> int | None:
     try:
         return int(seconds(context.release.parameter(name), context.value(name)))
-    except (BadValue, KeyError):
+    except (InvalidValueError, KeyError):
         return None
 
 

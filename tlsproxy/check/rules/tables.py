@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from maps.file_values import BadFiles, decode
+from maps.file_values import FileValueError, decode
 from maps.folding import WrappedTable
 from maps.table import Flags, TableError
 from maps.text.source import Record, records
@@ -198,7 +198,7 @@ class NamesWithoutContent(Rule):
             name = key.decode("utf-8", "replace")
             try:
                 content = decode(value)
-            except BadFiles:
+            except FileValueError:
                 content = b""
             if b"PRIVATE KEY-----" not in content:
                 yield self.finding(table.span(), f"the value of {name} is no key with its certificate", command)

@@ -226,11 +226,11 @@ class _Server:
         return tuple(found)
 
     def _chain(self, name: str, value: bytes) -> Sequence[Certificate]:
-        from maps.file_values import BadFiles, decode
+        from maps.file_values import FileValueError, decode
 
         try:
             return certificates(chains(pem_objects(decode(value), name), name, self.log), name)
-        except (BadFiles, IdentityError) as error:
+        except (FileValueError, IdentityError) as error:
             self.log.warning(f"SNI data for {name}: {error}")
             return ()
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from postconf.catalogue import Release
 
 from ..engine import Checked
-from .systems import System, UnknownSystem, of_release, parse_system
+from .systems import System, UnknownSystemError, of_release, parse_system
 
 if TYPE_CHECKING:
     from ..context import Options
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ..text.sources import MainFile, MasterFile
 
 
-class BadUpgrade(Exception):
+class UpgradeError(Exception):
     """Releases that can't be compared; the text says why."""
 
 
@@ -26,14 +26,14 @@ class Upgrade:
     FORMATS = ("text", "json")
 
     def __init__(self, target: str, source: str, release: Release) -> None:
-        """`source` may be empty: then it is `release`. Raise `BadUpgrade`."""
+        """`source` may be empty: then it is `release`. Raise `UpgradeError`."""
         try:
             self.target = parse_system(target)
             self.source = parse_system(source) if source else self._like(of_release(release))
-        except UnknownSystem as error:
-            raise BadUpgrade(str(error)) from None
+        except UnknownSystemError as error:
+            raise UpgradeError(str(error)) from None
         if self.target.release.version < self.source.release.version:
-            raise BadUpgrade(f"{self.target.title} is older than {self.source.title}")
+            raise UpgradeError(f"{self.target.title} is older than {self.source.title}")
 
     def _like(self, source: System) -> System:
         """Return the source as the target is given: packages are no part of a question about numbers."""

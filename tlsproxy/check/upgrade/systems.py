@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from postconf.catalogue import Release, UnknownRelease, release, releases, upstream_releases
+from postconf.catalogue import Release, UnknownReleaseError, release, releases, upstream_releases
 
 _DATA = Path(__file__).with_name("distributions.toml")
 BERKELEY_DB = frozenset(["hash", "btree"])
 
 
-class UnknownSystem(Exception):
+class UnknownSystemError(Exception):
     """A name that is neither a Postfix release nor a known distribution; the text says what there is."""
 
 
@@ -40,13 +40,13 @@ class System:
 
 
 def parse_system(name: str) -> System:
-    """Return what a name stands for; raise `UnknownSystem`."""
+    """Return what a name stands for; raise `UnknownSystemError`."""
     distribution = _distributions().get(_squeezed(name))
     if distribution is not None:
         return distribution
     if not name[:1].isdigit():
         known = ", ".join(system.name for system in dict.fromkeys(_distributions().values()))
-        raise UnknownSystem(f"{name} is no Postfix release, and not one of the distributions {known}")
+        raise UnknownSystemError(f"{name} is no Postfix release, and not one of the distributions {known}")
     return System(name, _release(name))
 
 
@@ -93,10 +93,10 @@ def _release(version: str, distribution: str = "") -> Release:
     build = next((name for name in releases() if distribution and name == f"{version}-{distribution}"), version)
     try:
         return release(build)
-    except UnknownRelease as error:
+    except UnknownReleaseError as error:
         if version.startswith("3.4.") and version.removeprefix("3.4.").isdigit():
             return Release(version, upstream_releases()[0])
-        raise UnknownSystem(str(error)) from None
+        raise UnknownSystemError(str(error)) from None
 
 
 def _squeezed(name: str) -> str:

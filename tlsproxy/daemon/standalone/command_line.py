@@ -131,11 +131,11 @@ def _override(text: str) -> str:
 
 
 def _release(text: str) -> str:
-    from postconf.catalogue import UnknownRelease, release
+    from postconf.catalogue import UnknownReleaseError, release
 
     try:
         release(text)
-    except UnknownRelease as error:
+    except UnknownReleaseError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
     return text
 

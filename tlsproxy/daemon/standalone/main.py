@@ -19,7 +19,7 @@ from postconf.models import TlsSettings
 from postconf.spelling import did_you_mean
 
 from ...log import FatalError
-from ..asking import Answer, NoDaemon, ask, own_accounts
+from ..asking import Answer, NoDaemonError, ask, own_accounts
 from ..configuration import read_config, read_settings
 from ..control import Control, control_path
 from ..log import sinks
@@ -114,7 +114,7 @@ def _show_status(options: argparse.Namespace) -> int:
                 believed.add(account(view["mail_owner"]).pw_uid)
     try:
         answer = Answer(ask(path, "/status", believed=believed), path)
-    except NoDaemon:
+    except NoDaemonError:
         if idle is None or not (text := idle.describe(as_json=options.json)):
             raise
         print(text)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from maps import TableError
-from maps.naming import BadBraces, in_braces, split_name
+from maps.naming import BracesError, in_braces, split_name
 from postconf import ConfigError
 from postconf.syntax.maincf import AssignmentError, split_assignment
 from postconf.syntax.mastercf import split_words
@@ -63,7 +63,7 @@ def read_policy_service(settings: MailView, argument: str) -> PolicyService:
         try:
             endpoint, *words = _words_in_braces(argument) or [""]
             options.update(_assignments(words))
-        except (AssignmentError, BadBraces) as error:
+        except (AssignmentError, BracesError) as error:
             raise ConfigError(f"policy service syntax error: {error}", None, f"correct {argument}") from None
         if not endpoint:
             raise ConfigError(f'empty policy service: "{argument}"', None, "name a service in the braces")
@@ -84,7 +84,7 @@ def certificate_search(argument: str) -> tuple[str, Sequence[str]] | None:
             if name.lower() != "search_order":
                 return None
             order = value.replace(",", " ").split()
-    except (AssignmentError, BadBraces):
+    except (AssignmentError, BracesError):
         return None
     return (table, order) if ":" in table and set(order) <= set(_SEARCHES) else None
 

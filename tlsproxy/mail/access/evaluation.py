@@ -10,7 +10,7 @@ from __future__ import annotations
 import enum
 from typing import NamedTuple
 
-from maps import ConfigurationFailure
+from maps import ConfigurationLookupError
 
 from . import restrictions
 from .replies import rejection, soften
@@ -230,7 +230,7 @@ class Evaluation:
     def mail_lookup_failure(self, name: str, error: TableLookupError) -> RejectionError:
         """Return the error for a table of addresses that fails; to be raised."""
         self.warn(str(error))
-        if isinstance(error.__cause__, ConfigurationFailure):
+        if isinstance(error.__cause__, ConfigurationLookupError):
             return self.misconfigured()
         return self.lookup_failure(name)
 

@@ -25,7 +25,7 @@ class Stripped(NamedTuple):
     """The pattern that made it local."""
 
 
-class EndlessRouting(ValueError):
+class EndlessRoutingError(ValueError):
     """An address that never comes to an end; mail to it is deferred."""
 
 
@@ -39,7 +39,7 @@ class LocalRouting:
         self._null_domain = view.yes("resolve_null_domain")
 
     def strip(self, address: str) -> Stripped:
-        """Strip local domains off an address in internal form; raise `TableLookupError`, `EndlessRouting`."""
+        """Strip local domains off an address in internal form; raise `TableLookupError`, `EndlessRoutingError`."""
         parts = scan(quoted(address))
         saved: list[Token] | None = None
         match: Match | None = None
@@ -64,7 +64,7 @@ class LocalRouting:
                 append(parts, [operator("@"), *scan(self._view.text("myhostname"))])
             else:
                 return Stripped(parts, saved, match)
-        raise EndlessRouting(f"resolve_addr: <{address}>: giving up after {len(address) + 101} iterations")
+        raise EndlessRoutingError(f"resolve_addr: <{address}>: giving up after {len(address) + 101} iterations")
 
     def _strip_empty_domain(self, parts: list[Token]) -> None:
         if len(parts) > 1 and parts[-1].kind == "." and parts[-2].kind not in (".", "@") and find_last(parts, "@") >= 0:

@@ -17,7 +17,7 @@ from ..matching import Match
 from ..tables import NO_PARTS_FLAGS, Found, MapList, TableLookupError
 from ..tokens import append
 from ..view import MailView
-from .local_routing import EndlessRouting, LocalRouting
+from .local_routing import EndlessRoutingError, LocalRouting
 from .rewriting import Rewriter
 from .transport import PARAMETER as TRANSPORT_MAPS
 from .transport import Hop, TransportMaps
@@ -120,10 +120,10 @@ class Resolver:
         except TableLookupError as failure:
             answer.warnings.append(f"{failure.parameter} lookup failure")
             return answer.failed(failure)
-        except EndlessRouting as error:
+        except EndlessRoutingError as error:
             answer.warnings.append(str(error))
             return answer.failed(None)
-        except _NullTransport as error:
+        except _NullTransportError as error:
             answer.warnings.append(str(error))
             return answer.failed(None)
         return answer.resolution()
@@ -237,7 +237,7 @@ class Resolver:
             parameter = by_sender.parameter
         if not transport:
             where = f"file {self.view.text('config_directory')}/main.cf: parameter {parameter}"
-            raise _NullTransport(f"{where}: null transport is not allowed")
+            raise _NullTransportError(f"{where}: null transport is not allowed")
         answer.decide_hop(Hop(transport, domain), parameter, by_sender)
         if relay_parameter:
             answer.decide_nexthop(nexthop, relay_parameter, relay)
@@ -252,7 +252,7 @@ class Resolver:
         return None if found is None or ascii_lower(found.found.value) == "dunno" else found.found
 
 
-class _NullTransport(ValueError):
+class _NullTransportError(ValueError):
     """A setting that names no transport; the text is Postfix's warning."""
 
 

@@ -8,7 +8,7 @@ import sys
 import postconf
 from maps import TableError
 from postconf import ConfigError
-from postconf.catalogue import UnknownRelease, release
+from postconf.catalogue import UnknownReleaseError, release
 from postconf.config import DEFAULT_DIRECTORY
 from postconf.machine.installed import installed_release
 from postconf.syntax.lines import decode
@@ -45,7 +45,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return status
     except BrokenPipeError:
         raise
-    except (UsageError, RequestError, ServiceError, AssumptionError, UnknownRelease, TableError) as error:
+    except (UsageError, RequestError, ServiceError, AssumptionError, UnknownReleaseError, TableError) as error:
         problem = str(error)
     except ConfigError as error:
         problem = f"{error.place or arguments.directory or DEFAULT_DIRECTORY}: {error.message}"

@@ -6,7 +6,7 @@ default one.
 
 from __future__ import annotations
 
-from maps import Access, ConfigurationFailure, Flags, TableList, TemporaryFailure, open_list
+from maps import Access, ConfigurationLookupError, Flags, TableList, TemporaryLookupError, open_list
 from postconf import View
 
 from ...errors import TlsproxyError
@@ -31,7 +31,7 @@ class ServerNames:
         while True:
             try:
                 pem = self._tables.find_file(key)
-            except (TemporaryFailure, ConfigurationFailure):
+            except (TemporaryLookupError, ConfigurationLookupError):
                 raise NamesUnavailableError from None
             if pem is not None:
                 return pem

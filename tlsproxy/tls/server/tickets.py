@@ -14,7 +14,7 @@ from OpenSSL import SSL
 
 from postconf import View
 from postconf.models import TlsGlobals
-from postconf.values import BadValue, parse
+from postconf.values import InvalidValueError, parse
 
 from ...log import Log
 from ..settings.options import NO_TICKET
@@ -90,7 +90,7 @@ def _timeout(view: View, log: Log) -> int:
     try:
         timeout = int(parse(view.config.release.parameter(name), view[name]))
         return max(timeout, _LEAST_TIMEOUT) if timeout > 0 else 0
-    except BadValue as error:
+    except InvalidValueError as error:
         log.warning(f"{error}; sessions are not resumed")
         return 0
 

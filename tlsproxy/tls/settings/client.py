@@ -61,7 +61,7 @@ class ClientVariant(NamedTuple):
 def client_init(view: View, prefix: str = CLIENT) -> ClientInit:
     """Return what the parameters with this prefix say of contexts: tlsproxy_client_…, smtp_tls_… or lmtp_tls_….
 
-    Raises `BadValue` for a bad number.
+    Raises `InvalidValueError` for a bad number.
     """
     release = view.config.release
     if prefix == CLIENT:
