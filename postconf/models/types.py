@@ -18,7 +18,7 @@ from .log_level import LogLevel, log_level
 
 
 class FromText:
-    """Conversion rule of a field: `convert` gives its value for (name, text, release); `InvalidValueError` for a bad one."""
+    """Conversion rule of a field: `convert` gives its value for (name, text, release), or an `InvalidValueError`."""
 
     def __init__(self, convert: Callable[[str, str, Release], object]) -> None:
         self.convert = convert
