@@ -1,4 +1,4 @@
-"""Tables that are made of other tables, which they name in braces: `{ type:name, type:name }`."""
+"""Tables that combine other tables, named in braces: `{ type:name, type:name }`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class CompoundTable(Table):
-    """Holds open tables; the first one decides whether keys are fixed or patterns."""
+    """Table of open tables; the first one determines FIXED or PATTERN."""
 
     members_fold = True
 

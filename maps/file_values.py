@@ -1,6 +1,6 @@
-"""Values that name files, and stand for what the files hold (`Flags.SRC_RHS_IS_FILE`, `postmap -F`).
+"""Values that name files and are replaced by their content (`Flags.SRC_RHS_IS_FILE`, `postmap -F`).
 
-A table has the content in base64, since values are single lines.
+A table has the content in base64, because values are single lines.
 """
 
 from __future__ import annotations
@@ -22,8 +22,13 @@ _DIGIT = rb"[A-Za-z0-9+/]"
 _BASE64 = re.compile(rb"((?:%b{4})*)(?:(%b{2,3})=.*)?" % (_DIGIT, _DIGIT), re.DOTALL)
 
 
+<<<<<<< HEAD
 class FileValueError(ValueError):
     """Files can't be read, or a value isn't what reading them gives; the message is Postfix's."""
+=======
+class BadFiles(ValueError):
+    """Unreadable files, or a value that is not their content, with Postfix's message."""
+>>>>>>> eaa8dbb (Documents in plain English: differences, performance, tables, routes, Python API)
 
 
 def encode(value: bytes, *, for_daemon: bool = False) -> bytes:
@@ -35,12 +40,12 @@ def encode(value: bytes, *, for_daemon: bool = False) -> bytes:
 
 
 def resolve(value: bytes, access: Access) -> bytes:
-    """Return the value that a table has for what its source says: the content of files, if the access wants that."""
+    """Return the stored value for a value of the source: the content of files, if the access requests that."""
     return encode(value, for_daemon=access.for_daemon) if access.values_are_files else value
 
 
 def decode(value: bytes) -> bytes:
-    """Return the content of the files: up to the first `=`, whatever follows, and as a C string."""
+    """Return the content of the files: up to the first `=`, and as a C string."""
     match = None if len(value) % 4 else _BASE64.fullmatch(value)
     if match is None:
         raise FileValueError(f"malformed BASE64 value: {as_text(value[:30])}")

@@ -1,6 +1,6 @@
-"""What stands between a table's users and its driver: case folding, UTF-8 checks, C strings (dict_utf8(3)).
+"""Wrapper between a table's users and its driver: case folding, UTF-8 checks, C strings (dict_utf8(3)).
 
-Also the table that takes the place of one that can't be opened.
+It also has the substitute for a table that can't be opened.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
 _MALFORMED = "malformed UTF-8 or invalid codepoint"
 APPLICATION_ERROR = "Application error"
-"""What Postfix says of an error without a reason."""
+"""Postfix's text for an error without a reason."""
 
 
 class WrappedTable(Table):
-    """A table as its users see it.
+    """Table as its users see it.
 
-    Where UTF-8 is checked, whole keys are folded by Unicode's rules, and what can't be valid is not there; elsewhere
-    ASCII is folded. Keys and values end at their first NUL byte.
+    With UTF-8 checks, keys are folded by Unicode's rules, and invalid keys are absent; otherwise ASCII is folded. Keys
+    and values end at their first NUL byte.
     """
 
     def __init__(self, table: Table, access: Access) -> None:
@@ -45,7 +45,7 @@ class WrappedTable(Table):
 
     @property
     def has_batches(self) -> bool:
-        """Is `lookup_many` the fast way, and one that asks nobody else, so that it may be taken back?"""
+        """True if `lookup_many` is faster, and has no side effects."""
         return type(self._table).lookup_many is not Table.lookup_many
 
     def lookup_many(self, keys: Sequence[bytes]) -> list[bytes | None]:
@@ -65,7 +65,7 @@ class WrappedTable(Table):
         try:
             found = iter(self._table.lookup_many(wanted))
         except TableError:
-            return super().lookup_many(keys)  # the warnings that come before the failure
+            return super().lookup_many(keys)  # for the warnings before the failure
         return [self._checked(key, next(found)) if self._valid_key(key) else None for key in keys]
 
     def update(self, key: bytes, value: bytes) -> bool:
@@ -127,7 +127,7 @@ class WrappedTable(Table):
 
 
 class Surrogate(Table):
-    """Stands for a table that a daemon could not open: each access fails, and says why."""
+    """Substitute for a table that a daemon could not open: each access fails with the reason."""
 
     def __init__(self, kind: str, name: str, access: Access, problem: str) -> None:
         super().__init__(kind, name, access.flags | Flags.PATTERN)
@@ -146,18 +146,18 @@ class Surrogate(Table):
 
 
 def _is_plain(strings: Sequence[bytes]) -> bool:
-    """Is none of these one that needs a closer look?"""
+    """Return True if no key needs folding or a UTF-8 check."""
     whole = b"".join(strings)
     return whole.isascii() and b"\0" not in whole
 
 
 def fold(key: bytes, utf8: bool) -> bytes:
-    """Fold case: by Unicode's rules what is known to be UTF-8, else ASCII only."""
+    """Fold case: by Unicode's rules for valid UTF-8, else ASCII only."""
     return key.decode().casefold().encode() if utf8 and not key.isascii() else key.lower()
 
 
 def is_valid(string: bytes) -> bool:
-    """Is this UTF-8 (RFC 3629)?"""
+    """Return True for valid UTF-8 (RFC 3629)."""
     if string.isascii():
         return True
     try:

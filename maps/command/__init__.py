@@ -1,1 +1,1 @@
-"""The command tlsproxy-postmap, which answers as postmap(1) does."""
+"""Command tlsproxy-postmap, which behaves like postmap(1)."""

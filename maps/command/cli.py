@@ -1,4 +1,4 @@
-"""tlsproxy-postmap: postmap(1) for machines without Postfix. Here its parts are put together."""
+"""tlsproxy-postmap: postmap(1) for machines without Postfix (entry point)."""
 
 from __future__ import annotations
 
@@ -34,16 +34,16 @@ if TYPE_CHECKING:
     from .message import MessageKeys
 
 _BATCH = 1 << 22
-"""Bytes of keys that are read at a time."""
+"""Size of a batch of keys in bytes."""
 _PIECE = 1 << 18
-"""Bytes of a source that are read at a time."""
+"""Size of a piece of the source in bytes."""
 
 
 class Command:
     """One run of the command."""
 
     def __init__(self, program: str, arguments: list[str]) -> None:
-        """`program` is what diagnostics begin with."""
+        """`program`: first word of diagnostics."""
         self.program = program
         self.arguments = arguments
         self.diagnostics = Diagnostics(program)
@@ -53,7 +53,7 @@ class Command:
         self._failure: OSError | None = None
 
     def run(self) -> int:
-        """Do what the arguments say; return the exit status."""
+        """Execute the command line; return the exit status."""
         try:
             status = self._run()
         except OptionError as error:
@@ -102,10 +102,10 @@ class Command:
             self._make(usage, operand)
         return 0
 
-    # What Postfix reads first
+    # Parameters that Postfix reads first
 
     def _load(self, directory: str | None) -> Config:
-        """Read main.cf, of which few parameters matter here."""
+        """Read the few relevant parameters of main.cf."""
         if directory is not None:
             os.environ["MAIL_CONFIG"] = directory
         path = os.environ.get("MAIL_CONFIG", DEFAULT_DIRECTORY)
@@ -122,7 +122,7 @@ class Command:
         return config
 
     def _import_environment(self) -> None:
-        """Set what import_environment sets; a table of type environ shows it."""
+        """Set the variables of import_environment, for tables of type environ."""
         for setting in self._config["import_environment"].replace(",", " ").split():
             name, assigned, value = setting.partition("=")
             if assigned:
@@ -135,7 +135,7 @@ class Command:
         return Access(mode, flags, config=self._config, warn=self.warn)
 
     def _rights(self, usage: Usage, operand: str) -> AbstractContextManager[object]:
-        """Be the owner of a table's directory while it is changed, as far as this is root's process; not with -o."""
+        """Switch root's rights to the owner of a table's directory during a change; not with -o."""
         from contextlib import nullcontext
 
         kind, _, path = self._full_name(operand).partition(":")
@@ -154,9 +154,9 @@ class Command:
         return open_table(self._full_name(operand), self._access(usage, mode))
 
     def _lookup(self, table: Table, key: bytes, files: bool, reason: str = "") -> bytes | None:
-        """Look a key up, and decode what stands for the content of files if the value does.
+        """Look up a key; decode a value that has the content of files.
 
-        `reason` is said of a value that can't be used: when keys come from a message, Postfix has one.
+        `reason`: message for an invalid value; Postfix has one for keys from a message.
         """
         name = f"table {table.type}:{table.name}"
         try:
@@ -218,7 +218,7 @@ class Command:
             try:
                 value = self._decoded(table, key, value)
             except TableError:
-                return  # that was a warning; here it is no more
+                return  # the warning has been logged
         self._print(key + b"\t" + value)
 
     # -q -
@@ -342,7 +342,7 @@ class Command:
         self._output.write(line + b"\n")
 
     def _try(self, write: Callable[[], None]) -> None:
-        """Write output; that it could not be written is said when the command ends. Raise `BrokenPipeError`."""
+        """Write output; a failure is reported at the end of the command. Raise `BrokenPipeError`."""
         try:
             write()
         except BrokenPipeError:
@@ -352,7 +352,7 @@ class Command:
 
 
 class _Queries:
-    """Answers keys from standard input from the first table that has them; tables are opened when it comes to them."""
+    """Lookups for keys from standard input, in the first table that has them; tables are opened when needed."""
 
     def __init__(self, command: Command, usage: Usage) -> None:
         self.found = False
@@ -364,7 +364,7 @@ class _Queries:
         self._tables: list[WrappedTable] = []
 
     def answer_all(self, keys: Sequence[bytes]) -> None:
-        """Answer keys in their order; at once if one table that can do so has all of them, and nothing is amiss."""
+        """Look up keys in order; in one batch if a single table can do that without warnings."""
         values = None if self._files or len(self._usage.operands) > 1 else self._values(keys)
         if values is None:
             for key in keys:
@@ -381,7 +381,7 @@ class _Queries:
             self._command._print(b"\n".join(lines))
 
     def answer(self, key: bytes) -> None:
-        """Answer one key."""
+        """Look up one key."""
         for index in range(len(self._usage.operands)):
             table = self._table(index)
             value = self._command._lookup(table, key, self._files, self._reason)
@@ -400,7 +400,7 @@ class _Queries:
         return self._tables[index]
 
     def _values(self, keys: Sequence[bytes]) -> list[bytes | None] | None:
-        """Return the values of keys in one table; None if they must be looked up one by one, with their warnings."""
+        """Return the values of keys in one table; None if they must be looked up one by one, with warnings."""
         table = self._table(0)
         if not table.has_batches:
             return None
@@ -425,7 +425,7 @@ def _delete(table: Table, key: bytes) -> bool:
 
 
 def _batches() -> Iterator[list[bytes]]:
-    """Yield the lines of standard input, each up to its newline or a NUL, many at a time."""
+    """Yield the lines of standard input, each up to its newline or a NUL, in batches."""
     with os.fdopen(0, "rb", closefd=False) as source:
         while data := source.read(_BATCH):
             if not data.endswith(b"\n"):
@@ -442,7 +442,7 @@ def _open_source(path: str) -> int:
 
 
 def _become(user: int, group: int) -> None:
-    """Go on as the owner of the source, so that the table becomes its owner's (set_eugid(3))."""
+    """Switch to the owner of the source, who will own the table (set_eugid(3))."""
     if os.geteuid() != 0:
         os.seteuid(0)
     os.setegid(group)

@@ -1,4 +1,4 @@
-"""What a command says on standard error, in the form of Postfix's programs (msg_vstream(3))."""
+"""Diagnostics on standard error, in the form of Postfix's programs (msg_vstream(3))."""
 
 from __future__ import annotations
 
@@ -12,34 +12,34 @@ _STDERR = 2
 
 
 class Diagnostics:
-    """Writes lines, each as soon as it is said; what can't be printed becomes question marks."""
+    """Unbuffered writer of lines; unprintable characters become question marks."""
 
     def __init__(self, program: str) -> None:
         self.program = program
         self.utf8 = False
-        """Are characters beyond ASCII printed? That is for smtputf8_enable to say."""
+        """True if non-ASCII characters are printed (smtputf8_enable)."""
         self._held: list[str] | None = None
         self.before: Callable[[], None] = lambda: None
-        """Is called before each line, to write output that comes first."""
+        """Function that is called before each line, to flush standard output."""
 
     def warn(self, text: str) -> None:
-        """Say a warning, or hold it back."""
+        """Write a warning, or hold it back."""
         if self._held is None:
             self.say(f"warning: {text}")
         else:
             self._held.append(text)
 
     def hold(self) -> None:
-        """Keep warnings until they are asked for."""
+        """Start to hold back warnings."""
         self._held = []
 
     def held(self) -> list[str]:
-        """Return the warnings that were held back, and hold no more."""
+        """Return the held-back warnings, and stop holding them."""
         held, self._held = self._held or [], None
         return held
 
     def say(self, text: str) -> None:
-        """Write a line as it is; a full disk has no room for it. Raise `BrokenPipeError`."""
+        """Write a line, and ignore a full disk. Raise `BrokenPipeError`."""
         self.before()
         line = encode(f"{self.program}: {text}")
         try:
@@ -51,7 +51,7 @@ class Diagnostics:
 
 
 def _printable(line: bytes) -> bytes:
-    """Replace what can't be printed; a byte that begins a character stays with all that may belong to it."""
+    """Replace unprintable bytes; the first byte of a character keeps its continuation bytes."""
     if line.isascii():
         return line.translate(_ASCII)
     shown = bytearray()

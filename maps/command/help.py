@@ -1,4 +1,4 @@
-"""The help of tlsproxy-postmap: postmap(1)'s options, and those that it has beyond them."""
+"""Help text of tlsproxy-postmap: the options of postmap(1), and its own."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ _EXAMPLES = """\
 
 
 def text() -> str:
-    """Return what --help prints."""
+    """Return the text of --help."""
     return help_text(
         f"{PROGRAM} [option ...] [type:]file ...",
         "postmap(1) for machines without Postfix: make, query and change lookup tables of every type.",
@@ -52,9 +52,9 @@ def text() -> str:
 
 
 def description(arguments: Sequence[str]) -> str:
-    """Return what an option of ours prints that is the first argument; empty for what postmap(1) knows, or refuses.
+    """Return the output of our own option as first argument; empty for arguments of postmap(1).
 
-    Raise `TableError` for one that is misspelled.
+    Raise `TableError` for a misspelled option.
     """
     name, _, value = arguments[0].partition("=")
     if name in HELP.names:

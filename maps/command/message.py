@@ -1,6 +1,6 @@
-"""Which lookup keys a message has: its headers, its body lines (postmap(1), options -h, -b and -m).
+"""Lookup keys of a message: headers and body lines (postmap(1), options -h, -b and -m).
 
-A message is understood as header_checks(5) and body_checks(5) understand it: damaged ones too, by the same rules.
+Messages are parsed like in header_checks(5) and body_checks(5), including malformed ones.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ _SPACE = b" \t\r\n"
 _SPECIALS = frozenset(b'()<>@,;:\\"/[]?=')
 _CONTROL = frozenset([*range(32), 127])
 _CONTENT_TYPE = b"content-type"
-# What a part holds, as far as that matters.
+# Relevant content types of a part.
 _LEAF, _MESSAGE, _MULTIPART = "leaf", "message", "multipart"
 
 Token = tuple[bytes, bytes]
-"""Its kind (`token`, `quoted`, or the special character that it is) and its text."""
+"""Kind (`token`, `quoted`, or a special character) and text."""
 
 
 class Limits:
-    """Bytes of a header, levels of nested parts, bytes of a boundary: what is beyond is left out."""
+    """Limits: bytes of a header, levels of nested parts, bytes of a boundary. The excess is ignored."""
 
     __slots__ = ("boundary", "header", "nesting")
 
@@ -33,10 +33,10 @@ class Limits:
 
 
 class MessageKeys:
-    """The keys of one message.
+    """Lookup keys of one message.
 
-    `headers` and `body` say which are wanted. Without `mime` all behind the first header block is body; with it the
-    headers of parts and of enclosed messages count as headers.
+    `headers` and `body` select keys. Without `mime` everything after the first header block is body; with it the headers
+    of parts and of enclosed messages count as headers.
     """
 
     def __init__(self, limits: Limits, *, headers: bool, body: bool, mime: bool) -> None:
@@ -49,7 +49,7 @@ class MessageKeys:
         self._content = _LEAF
         self._header: bytearray = bytearray()
         self._boundaries: list[tuple[bytes, str]] = []
-        """Of the multiparts that are open: boundary, and what their parts hold unless they say otherwise."""
+        """Boundary and default content type of each open multipart."""
 
     def of(self, lines: Iterable[bytes]) -> Iterator[bytes]:
         """Yield the keys of a message given as lines, without their newlines."""
@@ -76,7 +76,7 @@ class MessageKeys:
             yield line
 
     def _end_header(self) -> Iterator[bytes]:
-        """Finish the header that is being collected, if there is one."""
+        """Finish the current header, if there is one."""
         if not self._header:
             return
         header = bytes(self._header)
@@ -88,7 +88,7 @@ class MessageKeys:
             yield header
 
     def _end_headers(self, line: bytes) -> Iterator[bytes]:
-        """Go on to what follows a block of headers, which `line` ends."""
+        """Process the end of a header block, which `line` ends."""
         if line and self._primary and self._body:
             yield b""
         self._primary = False
@@ -131,14 +131,14 @@ class MessageKeys:
 
 
 def _header_name(line: bytes) -> bytes:
-    """Return the name that a header line begins with, empty if it is none; blanks may follow, then a colon."""
+    """Return the name of a header line, before blanks and a colon; empty if the line is not a header."""
     name = line.partition(b":")[0] if b":" in line else b""
     name = name.rstrip(_BLANK)
     return b"" if any(byte in _BLANK or byte in _CONTROL or byte > 127 for byte in name) else name
 
 
 def _words(tokens: list[Token], index: int) -> bytes:
-    """Return the token at `index` in small letters; empty if it is none, or a quoted one."""
+    """Return the token at `index` in lowercase; empty for other kinds."""
     return tokens[index][1].lower() if index < len(tokens) and tokens[index][0] == b"token" else b""
 
 
@@ -182,7 +182,7 @@ def _behind_comment(text: bytes, at: int) -> int:
 
 
 def _quoted(text: bytes, at: int) -> tuple[bytes, int]:
-    """Return what stands in quotes, unfolded, and the position behind them."""
+    """Return the unfolded text in quotes, and the position after it."""
     value = bytearray()
     while at < len(text):
         byte = text[at]

@@ -1,4 +1,4 @@
-"""The command line of postmap(1): its options, and what they make of table flags."""
+"""Command line of postmap(1): its options, and their effect on table flags."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ _SETS = {
     "w": (_DUPLICATES, Flags.DUP_IGNORE),
     "u": (Flags.UTF8_REQUEST, Flags(0)),
 }
-"""Which flags an option takes away, and which it sets; the last one counts."""
+"""Flags that an option clears, and flags that it sets; the last option counts."""
 EVERYTHING_FROM_STDIN = "-"
 
 
 class Usage:
-    """A command line. `letters` are the options given, `operands` what follows them: tables."""
+    """Command line. `letters`: the given options; `operands`: tables."""
 
     def __init__(self) -> None:
         self.letters: set[str] = set()
@@ -38,7 +38,7 @@ class Usage:
         return letter in self.letters
 
     def check(self) -> str | None:
-        """Look at what only makes sense together: return a warning, or raise `TableError`."""
+        """Check combinations of options; return a warning, or raise `TableError`."""
         if not self.letters & set("bhm"):
             return None
         if self.query != EVERYTHING_FROM_STDIN:
@@ -50,7 +50,7 @@ class Usage:
         return None
 
     def needs_table(self) -> bool:
-        """Would postmap(1) show its usage?"""
+        """Return True if postmap(1) would print its usage."""
         return not self.operands and ("s" not in self or self.delete is not None or self.query is not None)
 
 

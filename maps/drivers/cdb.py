@@ -1,4 +1,4 @@
-"""cdb: constant databases, which are made as a whole and replaced by the next one (CDB_README)."""
+"""cdb: constant databases, which are built and replaced as a whole (CDB_README)."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def open_table(name: str, access: Access) -> Table:
 
 
 class CdbTable(Table):
-    """An open file, for lookups. No lock is needed: a file does not change, it is replaced by another."""
+    """Open file for lookups. No lock is needed, because a file never changes, but is replaced."""
 
     def __init__(self, source: str, access: Access) -> None:
         super().__init__("cdb", source + SUFFIX, access.flags | Flags.FIXED)
@@ -99,7 +99,7 @@ class CdbTable(Table):
         self._descriptor = descriptor
 
     def _follow(self) -> None:
-        """Go over to the file that has taken the place of the open one, if this process can open it."""
+        """Switch to the file that replaced the open one, if this process can open it."""
         if os.fstat(self._descriptor).st_nlink == 0:
             with contextlib.suppress(OSError):
                 self._open()
@@ -115,7 +115,7 @@ class CdbTable(Table):
 
 
 class CdbBuilder(Table):
-    """A file in the making, .cdb.tmp, that takes the place of the old one when it is closed."""
+    """New file, .cdb.tmp, that replaces the old one on close."""
 
     def __init__(self, source: str, access: Access) -> None:
         super().__init__("cdb", source, access.flags | Flags.FIXED)
@@ -138,7 +138,7 @@ class CdbBuilder(Table):
             self._repeated.append((key, value))
             return True
         if flags & Flags.DUP_REPLACE:
-            self._present.pop(key, None)  # what replaces an entry goes to the end
+            self._present.pop(key, None)  # a replacement moves to the end
         elif key in self._present:
             warn_of_duplicate(self._access, self.name, text(key))
             return False

@@ -23,15 +23,15 @@ def open_table(name: str, access: Access) -> Table:
 
 
 def examine(name: str, access: Access) -> None:
-    """Read it once, and warn of what opening it warns of; nothing of it is kept."""
+    """Read it once, with the warnings of opening it, without storing it."""
     CidrTable(name, access, kept=False)
 
 
 class CidrTable(Table):
-    """Rules in the order of the file; the first one that an address belongs to decides."""
+    """Rules in the order of the file; the first one that matches an address decides."""
 
     def __init__(self, name: str, access: Access, *, kept: bool = True) -> None:
-        """Read it; unless it is to be kept only what is wrong with it counts."""
+        """Read it. `kept`: False to only check it."""
         super().__init__("cidr", name, access.flags | Flags.PATTERN)
         self._access = access
         self._kept = kept
@@ -62,7 +62,7 @@ class CidrTable(Table):
         elif line[:2].lower() == b"if" and not line[2:3].isalnum():
             inside, pattern = _negations(line[2:])
             network = _network(pattern.rstrip(SPACE), inside)
-            file_values.resolve(b"", self._access)  # a condition has no value: where values are files, that is an error
+            file_values.resolve(b"", self._access)  # a condition has no value, which is an error if values are files
             self._rules.begin(number, network.holds)
             self._block = None
         elif line[:5].lower() == b"endif" and not line[5:6].isalnum():
@@ -95,12 +95,17 @@ class CidrTable(Table):
             self._block = None
 
 
+<<<<<<< HEAD
 class _SkipRuleError(ValueError):
     """A rule that is left out, and why."""
+=======
+class _Skip(ValueError):
+    """Rule that is skipped, with the reason."""
+>>>>>>> eaa8dbb (Documents in plain English: differences, performance, tables, routes, Python API)
 
 
 class _Block(Rule[Address]):
-    """Rules with nothing between them: there are few lengths of masks, however many networks there are."""
+    """Consecutive rules, indexed by mask: there are few lengths of masks, but many networks."""
 
     __slots__ = ("_networks",)
 
@@ -123,7 +128,7 @@ class _Block(Rule[Address]):
         return found and found[1]
 
     def _first(self, address: Address) -> tuple[int, bytes] | None:
-        """Return the line and the value of the rule that came first of those that hold."""
+        """Return the line and the value of the first matching rule."""
         found = [
             networks[address.number & mask]
             for (family, mask), networks in self._networks.items()
@@ -133,7 +138,7 @@ class _Block(Rule[Address]):
 
 
 def _negations(text: bytes) -> tuple[bool, bytes]:
-    """Take off exclamation marks and blanks; return whether addresses inside are meant, and the rest."""
+    """Remove exclamation marks and blanks; return True for a positive match, and the rest."""
     rest = text.lstrip(SPACE + b"!")
     return text[: len(text) - len(rest)].count(b"!") % 2 == 0, rest
 

@@ -1,4 +1,4 @@
-"""environ: the variables of the environment."""
+"""environ: environment variables."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ if TYPE_CHECKING:
 
 
 def open_table(name: str, access: Access) -> Table:
-    """Return the environment; its name means nothing."""
+    """Return the environment; the name is ignored."""
     return Environment("environ", name, access.flags | Flags.FIXED)
 
 
 class Environment(Table):
-    """The environment of the process; a program that runs with more privileges than its caller sees none."""
+    """Environment of the process; empty in a program with more privileges than its caller."""
 
     def lookup(self, key: bytes) -> bytes | None:
         return os.environb.get(key) if os.getuid() == os.geteuid() and os.getgid() == os.getegid() else None

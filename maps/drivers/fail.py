@@ -1,4 +1,4 @@
-"""fail: a table that always fails, for tests of what then happens."""
+"""fail: a table that always fails, for tests."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ if TYPE_CHECKING:
 
 
 def open_table(name: str, access: Access) -> Table:
-    """Return a table without anything; its name means nothing."""
+    """Return the table; the name is ignored."""
     return FailingTable(name, access)
 
 
 class FailingTable(Table):
-    """Each use of it fails."""
+    """Table that fails each access."""
 
     def __init__(self, name: str, access: Access) -> None:
         super().__init__("fail", name, access.flags | Flags.PATTERN)

@@ -18,15 +18,15 @@ if TYPE_CHECKING:
     from ..table import Access, Table
 
 _KEY = re.compile(rb'(?:[^\s="\\]+|\\(?:.|\Z)|"[^"\\]*(?:\\(?:.|\Z)[^"\\]*)*")*', re.DOTALL)
-"""Up to a blank or `=` outside double quotes; a backslash protects the next character.
+"""Key up to a blank or `=` outside double quotes; a backslash escapes the next character.
 
-There is one way to match each text, so that it takes no longer where a quote is missing. (Possessive quantifiers would
-say that, but Python 3.11 has them right since 3.11.5 only.)
+There is only one way to match each text, so that a missing quote causes no backtracking. (Possessive quantifiers would
+express that, but are broken before Python 3.11.5.)
 """
 
 
 def open_table(name: str, access: Access) -> Table:
-    """Read the entries; of equal keys the last one counts."""
+    """Read the entries; the last one of equal keys counts."""
     require_reading("inline", name, access)
     if access.utf8 and not is_valid(encode(name)):
         raise _error("bad UTF-8 syntax", name)
@@ -45,8 +45,13 @@ def open_table(name: str, access: Access) -> Table:
     return table
 
 
+<<<<<<< HEAD
 class _EntryError(ValueError):
     """An element that is no entry; the message is Postfix's."""
+=======
+class _BadEntry(ValueError):
+    """Element that is not an entry, with Postfix's message."""
+>>>>>>> eaa8dbb (Documents in plain English: differences, performance, tables, routes, Python API)
 
 
 def _split(text: bytes) -> tuple[bytes, bytes]:

@@ -10,5 +10,5 @@ if TYPE_CHECKING:
 
 
 def open_table(name: str, access: Access) -> Table:
-    """Return an empty table; its name means nothing."""
+    """Return an empty table; the name is ignored."""
     return MemoryTable("internal", name, access)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import encodings.idna  # noqa: F401  for getaddrinfo(3): in a jail it could not be loaded any more
+import encodings.idna  # noqa: F401  for getaddrinfo(3): it can't be imported after chroot(2)
 import ssl
 from typing import NamedTuple
 from urllib.parse import unquote
@@ -35,13 +35,13 @@ NO_SUCH_OBJECT = 32
 
 
 def open_table(name: str, access: Access) -> Table:
-    """Make a table that connects when it is first asked."""
+    """Return a table that connects at the first lookup."""
     require_reading("ldap", name, access)
     return LdapTable(name, access)
 
 
 class _SearchError(Exception):
-    """A search has failed; `code` is the server's, -1 when there was no answer."""
+    """Failed search; `code` is the server's, -1 without an answer."""
 
     def __init__(self, code: int, text: str) -> None:
         super().__init__(f"{code}: {text}")
@@ -49,7 +49,7 @@ class _SearchError(Exception):
 
 
 class _Search(NamedTuple):
-    """What to search for."""
+    """Search parameters."""
 
     base: str
     scope: Scope
@@ -58,7 +58,7 @@ class _Search(NamedTuple):
 
 
 class LdapTable(Table):
-    """A directory on one of several servers."""
+    """Directory on one of several servers."""
 
     def __init__(self, name: str, access: Access) -> None:
         super().__init__("ldap", name, access.flags | Flags.FIXED)
@@ -113,7 +113,7 @@ class LdapTable(Table):
         return SCOPES.get(scope.lower(), "SUBTREE")
 
     def _results(self, entries: list[Entry], key: bytes) -> list[bytes]:
-        """Return what is made of the entries, and of those that they refer to, each where it is referred to."""
+        """Return the results of the entries; results of referenced entries are at the place of the reference."""
         results: list[bytes] = []
         pending = [self._values(entries, 1)]
         while pending:
@@ -129,8 +129,8 @@ class LdapTable(Table):
         return results
 
     def _values(self, entries: list[Entry], depth: int) -> Iterator[bytes | list[Entry]]:
-        """Yield the values of entries, and lists of entries where others are referred to."""
-        is_terminal, is_leaf = False, True  # as in Postfix, what one entry has decides for those behind it too
+        """Yield the values of entries, and lists of entries for references."""
+        is_terminal, is_leaf = False, True  # as in Postfix, an entry also affects the entries after it
         for number, entry in enumerate(entries, 1):
             if self._size_limit and number > self._size_limit:
                 raise self._failure(depth, f"Query size limit ({self._size_limit}) exceeded")
@@ -156,7 +156,7 @@ class LdapTable(Table):
                         yield self._referred(value, depth)
 
     def _referred(self, value: bytes, depth: int) -> list[Entry]:
-        """Return the entries that a name or a URL stands for."""
+        """Return the entries for a name or a URL."""
         text, place = decode(value), f"dict_ldap_get_values[{depth}]"
         search: _Search | None = _Search(text, "BASE", "(objectclass=*)", self._wanted)
         if text.lower().startswith(("ldap://", "ldaps://", "ldapi://")):
@@ -181,7 +181,7 @@ class LdapTable(Table):
 
 
 class _Directory:
-    """The servers of a table, and the connection to one of them."""
+    """Servers of a table, with the connection to one of them."""
 
     def __init__(self, name: str, parameters: Parameters, access: Access) -> None:
         self._warn = access.warn
@@ -209,7 +209,11 @@ class _Directory:
         self._connection: ldap3.Connection | None = None
 
     def search(self, search: _Search, limit: int) -> list[Entry]:
+<<<<<<< HEAD
         """Search, on a new connection if needed; raise `_SearchError` or `TemporaryLookupError`."""
+=======
+        """Search, on a new connection if the current one is lost; raise `_SearchError` or `TemporaryFailure`."""
+>>>>>>> eaa8dbb (Documents in plain English: differences, performance, tables, routes, Python API)
         if self._connection:
             try:
                 return self._search(self._connection, search, limit)
@@ -288,7 +292,7 @@ def _end(connection: ldap3.Connection) -> None:
     try:
         connection.unbind()
     except (LDAPException, OSError):
-        return  # it is gone already
+        return  # already closed
 
 
 def _url(host: str, port: int) -> str:
@@ -299,7 +303,7 @@ def _url(host: str, port: int) -> str:
 
 
 def _search_of_url(url: str, wanted: list[str]) -> _Search | None:
-    """Return what a URL (RFC 4516) asks for, of these attributes; None if it is malformed."""
+    """Return the search of a URL (RFC 4516), limited to these attributes; None if it is malformed."""
     _, _, rest = url.partition("://")
     base, attributes, scope, condition, *_ = f"{rest.partition('/')[2]}????".split("?")
     if scope.lower() not in ("", *SCOPES):
@@ -330,7 +334,7 @@ def _has(entry: Entry, attributes: list[str]) -> bool:
 
 
 def _is_any(attribute: str, wanted: list[str]) -> bool:
-    """Is it one of these, perhaps with options (`mail;lang-de`)? Names have no case."""
+    """Return True for one of these attributes, with or without options (`mail;lang-de`), in any case."""
     return any(_is_kind_of(attribute, each) for each in wanted)
 
 
@@ -339,7 +343,7 @@ def _is_kind_of(attribute: str, general: str) -> bool:
 
 
 def _common(offered: list[str], wanted: list[str]) -> list[str]:
-    """Return the attributes that are in both lists; of two that differ in options, the one with more of them."""
+    """Return the attributes in both lists; of two that differ in options, the one with more options."""
     pairs = [(one, other) for one in offered for other in wanted]
     return [
         other if _is_kind_of(other, one) else one

@@ -1,8 +1,8 @@
 """lmdb: memory-mapped databases, with the locks that Postfix adds to them (lmdb_table(5), LMDB_README).
 
-Postfix switches the library's own locks off and takes fcntl(2) locks on the file instead. Reading is `lmdb_file`'s
-work; the library is loaded by who writes. It wants to open a file only once in a process, and closing a file gives up
-this process's locks on it: writers are for commands, which open one table after the other.
+Postfix disables the library's own locks and uses fcntl(2) locks on the file instead. `formats.lmdb` reads files; only
+writers import the library. The library can open a file only once in a process, and closing a file releases this
+process's locks on it. So writers are for commands, which open one table after the other.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ if TYPE_CHECKING:
 
 SUFFIX = ".lmdb"
 MAP_SIZE = 16777216
-"""The built-in value of lmdb_map_size, in bytes: how large a file may get before the limit is doubled."""
+"""Built-in value of lmdb_map_size in bytes: maximum size of a file before the limit is doubled."""
 SPARE = 10240
-"""Bytes of room that a file must have to become larger."""
+"""Minimum free space to enlarge a file, in bytes."""
 BAD_VALSIZE = "MDB_BAD_VALSIZE: Unsupported size of key/DB name/data, or wrong DUPFIXED size"
 
 
@@ -46,7 +46,7 @@ def open_table(name: str, access: Access) -> Table:
 
 
 class LmdbTable(Table):
-    """An open file, for lookups; each sees the last transaction that was committed."""
+    """Open file for lookups; each lookup uses the last committed transaction."""
 
     def __init__(self, source: str, access: Access) -> None:
         super().__init__("lmdb", source, access.flags | Flags.FIXED | Flags.MULTI_WRITER)
@@ -113,7 +113,11 @@ class LmdbTable(Table):
         descriptor = open_regular(self._path)
         try:
             if os.fstat(descriptor).st_size == 0:
+<<<<<<< HEAD
                 raise DamagedFileError(os.strerror(errno.EBADF))  # what the library says when it can't begin a new file
+=======
+                raise Damaged(os.strerror(errno.EBADF))  # the library's error when it can't create a file
+>>>>>>> eaa8dbb (Documents in plain English: differences, performance, tables, routes, Python API)
             self._file = LmdbFile(descriptor)
         except BaseException:
             os.close(descriptor)
@@ -124,10 +128,10 @@ class LmdbTable(Table):
 
     @contextlib.contextmanager
     def _reading(self, doing: str) -> Iterator[LmdbFile]:
-        """Hold the lock of a reader; errors are those of `doing` it."""
+        """Hold a reader's lock; `doing`: action in error messages."""
         try:
             if os.fstat(self._descriptor).st_nlink == 0:
-                with contextlib.suppress(OSError):  # not there, or not for this process: the old one will do
+                with contextlib.suppress(OSError):  # missing, or not accessible: continue with the old one
                     self._open()
             with _lock(self._descriptor, fcntl.LOCK_SH if self._locking else None):
                 self._file.refresh()
@@ -150,7 +154,7 @@ def _lock(descriptor: int, kind: int | None) -> Iterator[None]:
 
 
 class _Writer(Table):
-    """A file that is open for the library to change."""
+    """File that the library has opened for changes."""
 
     def __init__(self, source: str, access: Access) -> None:
         super().__init__("lmdb", source, access.flags | Flags.FIXED | Flags.MULTI_WRITER)
@@ -176,7 +180,7 @@ class _Writer(Table):
             self._limit = size + SPARE
         try:
             if size:
-                LmdbFile(self._descriptor)  # the library would not survive a file that is cut off
+                LmdbFile(self._descriptor)  # the library would crash on a truncated file
             return self._lmdb.open(
                 self._path, map_size=self._limit, subdir=False, lock=False, mode=0o644, max_dbs=0, readahead=False
             )
@@ -202,14 +206,14 @@ class _Writer(Table):
 
 
 class LmdbBuilder(_Writer):
-    """A file that gets its new content in one transaction, when it is closed; until then it has the old one."""
+    """File that gets its new content in one transaction on close."""
 
     def __init__(self, source: str, access: Access) -> None:
         super().__init__(source, access)
         self._suffix = suffixes(access.flags, (NUL,))[0]
         self._replacing = bool(access.flags & Flags.DUP_REPLACE)
         self._entries: dict[bytes, bytes] = {}
-        # Wait until nobody reads what a transaction before the last one has left; then only keep other writers out.
+        # Wait for readers of previous transactions; then only exclude other writers.
         fcntl.lockf(self._descriptor, fcntl.LOCK_EX)
         fcntl.lockf(self._descriptor, fcntl.LOCK_SH)
 
@@ -238,7 +242,7 @@ class LmdbBuilder(_Writer):
             super().close()
 
     def _replace(self, entries: list[tuple[bytes, bytes]]) -> bool:
-        """Make these the content of the file; False when they need more room than its limit leaves."""
+        """Replace the content of the file; return False if the limit is too small."""
         try:
             with self._env.begin(write=True) as transaction:
                 transaction.drop(self._env.open_db(None, txn=transaction), delete=False)
@@ -252,7 +256,7 @@ class LmdbBuilder(_Writer):
 
 
 class LmdbEditor(_Writer):
-    """A file in which each change is a transaction of its own; it is created when it is missing."""
+    """File in which each change is a separate transaction; a missing file is created."""
 
     def __init__(self, source: str, access: Access) -> None:
         super().__init__(source, access)
@@ -301,6 +305,6 @@ def _map_size(access: Access) -> int:
 
 
 def _words(error: lmdb.Error) -> str:
-    """Return mdb_strerror(3)'s part of the library's text, which begins with a path or a function's name."""
+    """Return the mdb_strerror(3) part of the library's message, without the path or function name before it."""
     _, known, words = str(error).partition(" (")[0].rpartition(": MDB_")
     return "MDB_" + words if known else words.rpartition(": ")[2]

@@ -1,4 +1,4 @@
-"""memcache: a cache server, perhaps with a table behind it (memcache_table(5)); needs pymemcache."""
+"""memcache: a cache server, optionally with a backup table (memcache_table(5)); needs pymemcache."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ if TYPE_CHECKING:
 
 
 def open_table(name: str, access: Access) -> Table:
-    """Make a table that connects when it is first asked; without a file of parameters all have their defaults."""
+    """Return a table that connects at the first lookup; without a file, all parameters have their defaults."""
     if access.flags & Flags.NO_UNAUTH:
         raise OpenError(f"memcache:{name} map is not allowed for security-sensitive data")
     return MemcacheTable(name, access)
 
 
 class MemcacheTable(Table):
-    """A cache. What it does not have is looked for in the backup table, if there is one, and remembered."""
+    """Cache. Missing keys are looked up in the backup table, if there is one, and cached."""
 
     def __init__(self, name: str, access: Access) -> None:
         super().__init__("memcache", name, access.flags | Flags.FIXED | Flags.MULTI_WRITER)
@@ -106,7 +106,7 @@ class MemcacheTable(Table):
             self._backup.close()
 
     def _stored(self, key: bytes) -> bytes | None:
-        """Return the key in the server; None when it can have none."""
+        """Return the key in the server; None for an unsuitable key."""
         if not key or not self._domains.allow(key):
             return None
         stored = self._templates.query(key, lambda text: text)
@@ -123,7 +123,7 @@ class MemcacheTable(Table):
         return bool(kept)
 
     def _attempt(self, request: Callable[[], T]) -> T:
-        """Ask the server, again over a new connection if something goes wrong."""
+        """Query the server; retry on a new connection after an error."""
         for attempt in range(self._attempts):
             if attempt:
                 time.sleep(self._pause)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import encodings.idna  # noqa: F401  for getaddrinfo(3): in a jail it could not be loaded any more
+import encodings.idna  # noqa: F401  for getaddrinfo(3): it can't be imported after chroot(2)
 
 import pymysql
 
@@ -22,7 +22,7 @@ PORT = 3306
 
 
 def open_table(name: str, access: Access) -> Table:
-    """Make a table that connects when it is first asked."""
+    """Return a table that connects at the first lookup."""
     require_reading("mysql", name, access)
     parameters = Parameters(name, access)
     options = _options(parameters)
@@ -40,7 +40,7 @@ def open_table(name: str, access: Access) -> Table:
 
 
 class MysqlSession(Session):
-    """A connection to a server, on behalf of a table."""
+    """Connection to a server for a table."""
 
     def __init__(self, table: str, connection: pymysql.Connection[Any], needs_result: bool) -> None:
         self._table = table
@@ -76,7 +76,7 @@ def _options(parameters: Parameters) -> dict[str, Any]:
         "write_timeout": LIMIT,
         "autocommit": True,
         "use_unicode": False,
-        "conv": {},  # values come as the server sends them
+        "conv": {},  # no conversion of values
     }
     if file := parameters.text("option_file"):
         options |= {"read_default_file": file, "read_default_group": parameters.text("option_group", "client")}

@@ -27,7 +27,7 @@ def open_table(name: str, access: Access) -> Table:
 
 
 def examine(name: str, access: Access) -> None:
-    """Read it once, and warn of what opening it warns of; nothing of it is kept."""
+    """Read it once, with the warnings of opening it, without storing it."""
     examine_patterns(ENGINE, name, access)
 
 

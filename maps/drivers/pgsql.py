@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import encodings.idna  # noqa: F401  for getaddrinfo(3): in a jail it could not be loaded any more
+import encodings.idna  # noqa: F401  for getaddrinfo(3): it can't be imported after chroot(2)
 import select
 import time
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def open_table(name: str, access: Access) -> Table:
-    """Make a table that connects when it is first asked."""
+    """Return a table that connects at the first lookup."""
     require_reading("pgsql", name, access)
     parameters = Parameters(name, access)
     login = {key: parameters.text(key) for key in ("user", "password", "dbname")}
@@ -48,7 +48,7 @@ def open_table(name: str, access: Access) -> Table:
 
 
 class PgsqlSession(Session):
-    """A connection to a server. Queries go through libpq as they are, as bytes: encodings are the server's business."""
+    """Connection to a server. libpq sends queries as bytes without conversion: the server decides about encodings."""
 
     def __init__(self, host: str, connection: psycopg.Connection) -> None:
         self._host = host
@@ -78,7 +78,7 @@ class PgsqlSession(Session):
         self._owner.close()
 
     def _last_result(self) -> PGresult | None:
-        """Wait for the results of all commands in a query; return the first that failed, else the last one."""
+        """Wait for the results of all commands in a query; return the first failed one, else the last one."""
         deadline = time.monotonic() + LIMIT
         result = None
         while True:
@@ -89,7 +89,7 @@ class PgsqlSession(Session):
             if result is None or result.status != ExecStatus.FATAL_ERROR:
                 result = following
             if following.status not in (ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK, ExecStatus.FATAL_ERROR):
-                return following  # COPY and the like would wait for us
+                return following  # COPY and similar commands would block
 
     def _wait(self, deadline: float) -> None:
         poll = select.poll()

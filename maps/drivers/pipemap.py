@@ -1,4 +1,4 @@
-"""pipemap: each table is asked for what the one before has answered."""
+"""pipemap: each table looks up the result of the table before."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def open_table(name: str, access: Access) -> Table:
 
 
 class Pipe(CompoundTable):
-    """The first table that has no answer, or fails, decides."""
+    """Table whose lookups end at the first table without an answer, or with a failure."""
 
     def lookup(self, key: bytes) -> bytes | None:
         value: bytes | None = key

@@ -1,7 +1,7 @@
 """proxy: tables that proxymap(8) opens for its clients (proxymap(8), "SERVER PROTOCOL").
 
 A request is a list of `name NUL value NUL`, with one more NUL at its end; so is a reply. Postfix's own client waits
-for ever for the service to come; this one waits for `PATIENCE` seconds.
+forever for the service; this one waits for `PATIENCE` seconds.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     from ..table import Access
 
 PATIENCE = 100.0
-"""Seconds until the service must have answered."""
+"""Time limit for the service in seconds."""
 PAUSE = 1.0
 LONGEST = 1 << 20
-"""Bytes of one attribute in a reply."""
+"""Maximum size of an attribute in a reply, in bytes."""
 OK, NO_KEY, RETRY, BAD, DENY, CONFIG = range(6)
 FIRST, NEXT = 0, 1
 _OF_TABLE = Flags.FIXED | Flags.PATTERN | Flags.MULTI_WRITER
@@ -38,14 +38,14 @@ _UNSIGNED = 0xFFFFFFFF
 
 
 def open_table(name: str, access: Access) -> Table:
-    """Have the service open the table `name`, a `type:name` of its own; without the service if that is forbidden."""
+    """Return the table `name` (`type:name`) that the service opens, or that is opened directly if the access forbids it."""
     if access.flags & Flags.NO_PROXY:
         return registry.open_table(name, access)
     return ProxyTable(name, access)
 
 
 class ProxyTable(Table):
-    """A table in another process."""
+    """Table in another process."""
 
     def __init__(self, name: str, access: Access) -> None:
         super().__init__("proxy", name, access.flags)
@@ -120,7 +120,7 @@ class ProxyTable(Table):
     def _ask(
         self, request: str, attributes: list[tuple[str, bytes]], wanted: list[str], flags: Flags | None = None
     ) -> tuple[int, list[bytes]]:
-        """Return the status and the other attributes of a reply; ask again until there is one."""
+        """Return the status and the other attributes of a reply; retry until there is one."""
         number = int(self._requested if flags is None else flags) & _UNSIGNED
         pairs = [("request", encode(request)), ("table", encode(self.name)), ("flags", b"%d" % number), *attributes]
         data = b"".join(b"%b\0%b\0" % (encode(name), value) for name, value in pairs) + b"\0"

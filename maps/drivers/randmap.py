@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def open_table(name: str, access: Access) -> Table:
-    """Read the values, `{ one, two }`; those in braces keep them."""
+    """Read the values, `{ one, two }`; a value in braces keeps its braces."""
     require_reading("randmap", name, access)
     elements = braced_list(name)
     if not elements:
@@ -30,11 +30,11 @@ def open_table(name: str, access: Access) -> Table:
 
 
 class RandomTable(Table):
-    """A table that knows several answers."""
+    """Table with several answers."""
 
     def __init__(self, name: str, values: Sequence[bytes], access: Access) -> None:
         super().__init__("randmap", name, access.flags | Flags.PATTERN)
         self._values = values
 
     def lookup(self, key: bytes) -> bytes | None:  # noqa: ARG002
-        return random.choice(self._values)  # noqa: S311  nobody gains by guessing
+        return random.choice(self._values)  # noqa: S311  not a secret

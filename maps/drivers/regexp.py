@@ -1,6 +1,6 @@
-"""regexp: POSIX regular expressions, which are the C library's own (regexp_table(5), regex(7)).
+"""regexp: POSIX regular expressions of the C library (regexp_table(5), regex(7)).
 
-Keys are bytes: the calling thread is in the C locale while it is in the library.
+Keys are bytes: the thread uses the C locale while it is in the library.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _EXTENDED, _ICASE, _NEWLINE, _NOSUB = 1, 2, 4, 8
 _NOMATCH = 1
 _MESSAGE_SIZE = 256
 _OPERATORS = 10000
-"""How many parentheses and repetitions a pattern may have; the library recurses for each, until its stack is full."""
+"""Maximum number of parentheses and repetitions in a pattern; the library recurses for each, and may overflow its stack."""
 
 
 def open_table(name: str, access: Access) -> Table:
@@ -43,7 +43,7 @@ def open_table(name: str, access: Access) -> Table:
 
 
 def examine(name: str, access: Access) -> None:
-    """Read it once, and warn of what opening it warns of; nothing of it is kept."""
+    """Read it once, with the warnings of opening it, without storing it."""
     before = uselocale(C_LOCALE)
     try:
         examine_patterns(ENGINE, name, access)
@@ -52,7 +52,7 @@ def examine(name: str, access: Access) -> None:
 
 
 class RegexpTable(PatternTable):
-    """A table of POSIX patterns."""
+    """Table of POSIX patterns."""
 
     def lookup(self, key: bytes) -> bytes | None:
         before = uselocale(C_LOCALE)
@@ -63,7 +63,7 @@ class RegexpTable(PatternTable):
 
 
 class PosixPattern:
-    """A compiled pattern; the calling thread is in the C locale."""
+    """Compiled pattern; the calling thread uses the C locale."""
 
     __slots__ = ("_regex", "groups")
 

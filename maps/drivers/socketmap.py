@@ -1,4 +1,4 @@
-"""socketmap: a server that answers lookups in netstrings, as Sendmail's does (socketmap_table(5))."""
+"""socketmap: a server with Sendmail's protocol of netstrings (socketmap_table(5))."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ if TYPE_CHECKING:
     from ..table import Access
 
 LIMIT = 100.0
-"""Seconds that the server may take for a reply."""
+"""Time limit for a reply in seconds."""
 LONGEST = 100_000
-"""Bytes of a reply."""
+"""Maximum size of a reply in bytes."""
 _LENGTH_DIGITS = 9
 _SHOWN = 200
 _CLASSES = {b"TEMP": "temporary", b"TIMEOUT": "timeout", b"PERM": "permanent"}
 
 
 def open_table(name: str, access: Access) -> Table:
-    """Make a table that connects to `server:map` when it is first asked."""
+    """Return a table that connects to `server:map` at the first lookup."""
     require_reading("socketmap", name, access)
     if access.flags & Flags.NO_UNAUTH:
         raise OpenError(f"socketmap:{name} map is not allowed for security-sensitive data")
@@ -32,7 +32,7 @@ def open_table(name: str, access: Access) -> Table:
 
 
 class SocketmapTable(Table):
-    """A server; a connection that it has closed meanwhile is replaced once."""
+    """Table on a server; a closed connection is replaced once."""
 
     def __init__(self, name: str, access: Access) -> None:
         super().__init__("socketmap", name, access.flags | Flags.PATTERN)
@@ -64,14 +64,14 @@ class SocketmapTable(Table):
         try:
             return self._exchange(request)
         except (ConnectionError, EOFError):
-            self.close()  # the server has had enough of the old connection
+            self.close()  # the server has closed the old connection
         try:
             return self._exchange(request)
         except (ConnectionError, EOFError) as error:
             raise self._failure("unexpected disconnect", APPLICATION_ERROR) from error
 
     def _exchange(self, request: bytes) -> bytes:
-        """Raises ConnectionError and EOFError when a connection broke, and what is said already."""
+        """Raises ConnectionError and EOFError for a broken connection."""
         if self._connection is None:
             try:
                 self._connection = Connection(self._server, LIMIT, self._warn)
@@ -94,7 +94,7 @@ class SocketmapTable(Table):
 
 
 def _exchange(connection: Connection, request: bytes) -> bytes:
-    """Send a netstring and receive one; raises ValueError for something else, and what `Connection` raises."""
+    """Send a netstring and receive one; raises ValueError for other data, and the errors of `Connection`."""
     connection.begin()
     connection.send(b"%d:%b," % (len(request), request))
     length = connection.line(b":", _LENGTH_DIGITS)

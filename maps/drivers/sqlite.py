@@ -19,17 +19,17 @@ if TYPE_CHECKING:
     from ..table import Access
 
 LIMIT = 5.0
-"""Seconds to wait for a writer."""
+"""Time limit for a writer's lock in seconds."""
 
 
 def open_table(name: str, access: Access) -> Table:
-    """Open the database that the parameters in `name` say."""
+    """Open the database of the parameters in `name`."""
     require_reading("sqlite", name, access)
     return SqliteTable(name, access)
 
 
 class SqliteTable(Table):
-    """A database, which is only read."""
+    """Database, opened read-only."""
 
     def __init__(self, name: str, access: Access) -> None:
         super().__init__("sqlite", name, access.flags | Flags.FIXED)
@@ -75,7 +75,7 @@ class SqliteTable(Table):
 
 
 def _refuse_pipes(name: str, path: str) -> None:
-    """Raise `TableError` for what the library would wait for, or read without an end."""
+    """Raise `TableError` for a file that would block the library or has no end."""
     try:
         os.close(open_regular(path))
     except OSError as error:
@@ -87,7 +87,7 @@ def _quoted(text: bytes) -> bytes:
 
 
 def _text(value: object) -> bytes | None:
-    """Return a column as the library turns it into text."""
+    """Return a column in the library's text form."""
     if value is None or isinstance(value, bytes):
         return value
     return f"{value:.15g}".encode() if isinstance(value, float) and not value.is_integer() else str(value).encode()

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def open_table(name: str, access: Access) -> Table:
-    """Return a table whose value is `name`, or what that has in its braces."""
+    """Return a table whose value is `name`, without braces."""
     try:
         value = in_braces(name).strip(SPACE) if name.startswith("{") else name
         return StaticTable(name, file_values.resolve(encode(value), access), access)
@@ -25,7 +25,7 @@ def open_table(name: str, access: Access) -> Table:
 
 
 class StaticTable(Table):
-    """A table that knows one answer."""
+    """Table with one answer."""
 
     def __init__(self, name: str, value: bytes, access: Access) -> None:
         super().__init__("static", name, access.flags | Flags.FIXED)

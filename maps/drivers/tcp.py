@@ -1,4 +1,4 @@
-"""tcp: a server that answers lookups line by line (tcp_table(5))."""
+"""tcp: a server with a line-based protocol (tcp_table(5))."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ if TYPE_CHECKING:
 ATTEMPTS = 10
 PAUSE = 1.0
 LIMIT = 100.0
-"""Seconds that the server may take for a reply."""
+"""Time limit for a reply in seconds."""
 LONGEST = 4096
-"""Bytes of a reply."""
+"""Maximum size of a reply in bytes."""
 _SHOWN = 100
 _QUOTED = frozenset([*range(33), ord("%"), *range(127, 256)])
 
 
 def open_table(name: str, access: Access) -> Table:
-    """Make a table that connects to `host:port` when it is first asked."""
+    """Return a table that connects to `host:port` at the first lookup."""
     if access.flags & Flags.NO_UNAUTH:
         raise OpenError(f"tcp:{name} map is not allowed for security sensitive data")
     require_reading("tcp", name, access)
@@ -34,7 +34,7 @@ def open_table(name: str, access: Access) -> Table:
 
 
 class TcpTable(Table):
-    """A server, which is asked again over a new connection, some times, when it does not answer."""
+    """Table on a server; a failed query is retried a few times on new connections."""
 
     def __init__(self, name: str, access: Access) -> None:
         super().__init__("tcp", name, access.flags | Flags.PATTERN)
@@ -91,5 +91,5 @@ class TcpTable(Table):
 
 
 def _is_quoted(text: bytes) -> bool:
-    """Is each percent sign followed by two hexadecimal digits?"""
+    """Return True if two hexadecimal digits follow each percent sign."""
     return all(len(part) > 1 and all(c in b"0123456789abcdefABCDEF" for c in part[:2]) for part in text.split(b"%")[1:])

@@ -1,4 +1,4 @@
-"""texthash: what postmap(1) would make a table from, read when the table is opened."""
+"""texthash: source text of postmap(1), read when the table is opened."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from ..table import Access, Table
 
 PAUSE = 0.3
-"""Seconds before a file that may be changing is read again."""
+"""Delay in seconds before a file that may be changing is reread."""
 
 
 def open_table(name: str, access: Access) -> Table:
-    """Read a file; again, as long as it was changed less than two seconds before."""
+    """Read a file; retry while its last change is less than two seconds old."""
     require_reading("texthash", name, access)
     before = int(time.time())
     while True:
@@ -38,12 +38,12 @@ def open_table(name: str, access: Access) -> Table:
 
 
 def examine(name: str, access: Access) -> None:
-    """Read a file once, and warn of what opening it warns of; nothing of it is kept."""
+    """Read a file once, with the warnings of opening it, without storing it."""
     _load(name, _Seen(), access)
 
 
 class _Seen:
-    """Keys that have been seen, by 64 bits of them each: that is a third of the memory of a table."""
+    """Set of keys, as 64-bit hashes, in a third of a table's memory."""
 
     def __init__(self) -> None:
         self._hashes: set[int] = set()
@@ -64,7 +64,7 @@ class _Seen:
 
 
 def _load(name: str, table: MemoryTable | _Seen, access: Access) -> int:
-    """Read a file into a table, and return when it was changed, in seconds."""
+    """Read a file into a table, and return its modification time in seconds."""
     try:
         file = TextFile(name, for_daemon=access.for_daemon)
     except OSError as error:

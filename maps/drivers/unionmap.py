@@ -15,7 +15,7 @@ def open_table(name: str, access: Access) -> Table:
 
 
 class Union(CompoundTable):
-    """All tables are asked; what one fails with is the answer."""
+    """Table that searches all its tables; a failure of one is the result."""
 
     def lookup(self, key: bytes) -> bytes | None:
         result = b""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import encodings.idna  # noqa: F401  for getaddrinfo(3): in a jail it could not be loaded any more
+import encodings.idna  # noqa: F401  for getaddrinfo(3): it can't be imported after chroot(2)
 import errno
 import os
 import socket

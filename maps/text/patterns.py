@@ -123,7 +123,7 @@ def read_patterns(
 
 
 def examine_patterns(engine: Engine, name: str, access: Access) -> None:
-    """Read a file, or the rules in the name, and warn of what opening it warns of; nothing of it is kept."""
+    """Read a file, or the rules in the name, with the warnings of opening it, without storing it."""
     read_patterns(engine, name, access, Unkept(), faultless=None if access.values_are_files else faultless().fullmatch)
 
 
@@ -133,8 +133,13 @@ def faultless() -> re.Pattern[bytes]:
     return re.compile(rb"/\^?(?:[\w @:;,=<>\"'%&~#-]|\\[.@/-]|\.[*+]?){1,500}\$?/i?[ \t]+[^\s$\0][^$\0]*")
 
 
+<<<<<<< HEAD
 class _SkipRuleError(Exception):
     """A rule that is left out, and why."""
+=======
+class _Skip(Exception):
+    """Rule that is skipped, with the reason."""
+>>>>>>> eaa8dbb (Documents in plain English: differences, performance, tables, routes, Python API)
 
 
 class _Pattern(NamedTuple):
