@@ -24,7 +24,7 @@ _BASE64 = re.compile(rb"((?:%b{4})*)(?:(%b{2,3})=.*)?" % (_DIGIT, _DIGIT), re.DO
 
 <<<<<<< HEAD
 class FileValueError(ValueError):
-    """Files can't be read, or a value isn't what reading them gives; the message is Postfix's."""
+    """Unreadable files, or a value that is not their content, with Postfix's message."""
 =======
 class BadFiles(ValueError):
     """Unreadable files, or a value that is not their content, with Postfix's message."""

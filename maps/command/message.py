@@ -35,8 +35,8 @@ class Limits:
 class MessageKeys:
     """Lookup keys of one message.
 
-    `headers` and `body` select keys. Without `mime` everything after the first header block is body; with it the headers
-    of parts and of enclosed messages count as headers.
+    `headers` and `body` select keys. Without `mime` everything after the first header block is body; with it the
+    headers of parts and of enclosed messages count as headers.
     """
 
     def __init__(self, limits: Limits, *, headers: bool, body: bool, mime: bool) -> None:

@@ -97,7 +97,7 @@ class CidrTable(Table):
 
 <<<<<<< HEAD
 class _SkipRuleError(ValueError):
-    """A rule that is left out, and why."""
+    """Rule that is skipped, with the reason."""
 =======
 class _Skip(ValueError):
     """Rule that is skipped, with the reason."""

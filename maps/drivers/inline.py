@@ -47,7 +47,7 @@ def open_table(name: str, access: Access) -> Table:
 
 <<<<<<< HEAD
 class _EntryError(ValueError):
-    """An element that is no entry; the message is Postfix's."""
+    """Element that is not an entry, with Postfix's message."""
 =======
 class _BadEntry(ValueError):
     """Element that is not an entry, with Postfix's message."""

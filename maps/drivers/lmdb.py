@@ -114,7 +114,7 @@ class LmdbTable(Table):
         try:
             if os.fstat(descriptor).st_size == 0:
 <<<<<<< HEAD
-                raise DamagedFileError(os.strerror(errno.EBADF))  # what the library says when it can't begin a new file
+                raise DamagedFileError(os.strerror(errno.EBADF))  # the library's error when it can't create a file
 =======
                 raise Damaged(os.strerror(errno.EBADF))  # the library's error when it can't create a file
 >>>>>>> eaa8dbb (Documents in plain English: differences, performance, tables, routes, Python API)

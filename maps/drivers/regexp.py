@@ -30,7 +30,7 @@ _EXTENDED, _ICASE, _NEWLINE, _NOSUB = 1, 2, 4, 8
 _NOMATCH = 1
 _MESSAGE_SIZE = 256
 _OPERATORS = 10000
-"""Maximum number of parentheses and repetitions in a pattern; the library recurses for each, and may overflow its stack."""
+"""Maximum number of parentheses and repetitions in a pattern, because the library recurses for each."""
 
 
 def open_table(name: str, access: Access) -> Table:

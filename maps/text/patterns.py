@@ -135,7 +135,7 @@ def faultless() -> re.Pattern[bytes]:
 
 <<<<<<< HEAD
 class _SkipRuleError(Exception):
-    """A rule that is left out, and why."""
+    """Rule that is skipped, with the reason."""
 =======
 class _Skip(Exception):
     """Rule that is skipped, with the reason."""
