@@ -33,7 +33,7 @@ def test_each_driver_is_registered() -> None:
 
 def test_each_type_is_documented() -> None:
     documented = (Path(__file__).parents[2] / "docs" / "tables.md").read_text()
-    types = documented[: documented.index("What a type needs")]
+    types = documented[: documented.index("Requirements of some types")]
     assert {name for name in TYPES if f"`{name}`" in types} == set(TYPES)
 
 
