@@ -22,13 +22,8 @@ _DIGIT = rb"[A-Za-z0-9+/]"
 _BASE64 = re.compile(rb"((?:%b{4})*)(?:(%b{2,3})=.*)?" % (_DIGIT, _DIGIT), re.DOTALL)
 
 
-<<<<<<< HEAD
 class FileValueError(ValueError):
     """Unreadable files, or a value that is not their content, with Postfix's message."""
-=======
-class BadFiles(ValueError):
-    """Unreadable files, or a value that is not their content, with Postfix's message."""
->>>>>>> eaa8dbb (Documents in plain English: differences, performance, tables, routes, Python API)
 
 
 def encode(value: bytes, *, for_daemon: bool = False) -> bytes:

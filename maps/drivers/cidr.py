@@ -95,13 +95,8 @@ class CidrTable(Table):
             self._block = None
 
 
-<<<<<<< HEAD
 class _SkipRuleError(ValueError):
     """Rule that is skipped, with the reason."""
-=======
-class _Skip(ValueError):
-    """Rule that is skipped, with the reason."""
->>>>>>> eaa8dbb (Documents in plain English: differences, performance, tables, routes, Python API)
 
 
 class _Block(Rule[Address]):

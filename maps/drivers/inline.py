@@ -45,13 +45,8 @@ def open_table(name: str, access: Access) -> Table:
     return table
 
 
-<<<<<<< HEAD
 class _EntryError(ValueError):
     """Element that is not an entry, with Postfix's message."""
-=======
-class _BadEntry(ValueError):
-    """Element that is not an entry, with Postfix's message."""
->>>>>>> eaa8dbb (Documents in plain English: differences, performance, tables, routes, Python API)
 
 
 def _split(text: bytes) -> tuple[bytes, bytes]:

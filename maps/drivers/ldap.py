@@ -209,11 +209,7 @@ class _Directory:
         self._connection: ldap3.Connection | None = None
 
     def search(self, search: _Search, limit: int) -> list[Entry]:
-<<<<<<< HEAD
         """Search, on a new connection if needed; raise `_SearchError` or `TemporaryLookupError`."""
-=======
-        """Search, on a new connection if the current one is lost; raise `_SearchError` or `TemporaryFailure`."""
->>>>>>> eaa8dbb (Documents in plain English: differences, performance, tables, routes, Python API)
         if self._connection:
             try:
                 return self._search(self._connection, search, limit)

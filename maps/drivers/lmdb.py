@@ -113,11 +113,7 @@ class LmdbTable(Table):
         descriptor = open_regular(self._path)
         try:
             if os.fstat(descriptor).st_size == 0:
-<<<<<<< HEAD
                 raise DamagedFileError(os.strerror(errno.EBADF))  # the library's error when it can't create a file
-=======
-                raise Damaged(os.strerror(errno.EBADF))  # the library's error when it can't create a file
->>>>>>> eaa8dbb (Documents in plain English: differences, performance, tables, routes, Python API)
             self._file = LmdbFile(descriptor)
         except BaseException:
             os.close(descriptor)

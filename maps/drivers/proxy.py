@@ -38,7 +38,7 @@ _UNSIGNED = 0xFFFFFFFF
 
 
 def open_table(name: str, access: Access) -> Table:
-    """Return a table that the service opens as `name` (`type:name`), or that is opened directly if that is forbidden."""
+    """Return a table that the service opens as `name` (`type:name`), or open it directly if that is forbidden."""
     if access.flags & Flags.NO_PROXY:
         return registry.open_table(name, access)
     return ProxyTable(name, access)

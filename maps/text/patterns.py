@@ -133,13 +133,8 @@ def faultless() -> re.Pattern[bytes]:
     return re.compile(rb"/\^?(?:[\w @:;,=<>\"'%&~#-]|\\[.@/-]|\.[*+]?){1,500}\$?/i?[ \t]+[^\s$\0][^$\0]*")
 
 
-<<<<<<< HEAD
 class _SkipRuleError(Exception):
     """Rule that is skipped, with the reason."""
-=======
-class _Skip(Exception):
-    """Rule that is skipped, with the reason."""
->>>>>>> eaa8dbb (Documents in plain English: differences, performance, tables, routes, Python API)
 
 
 class _Pattern(NamedTuple):
