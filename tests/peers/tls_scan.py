@@ -90,9 +90,12 @@ def scan(connect: Callable[[], socket.socket]) -> Scan:
         return found
     names = suites()
     every_group = tuple(GROUPS.values())
+    curves = tuple(each for each in every_group if each < 256)
     for version, number in VERSIONS.items():
         codes = [code for code in names if (code >> 8 == 0x13) == (number == TLS13)]
-        hello = Hello(version=number, suites=codes, groups=every_group, signatures=_SIGNATURES)
+        # A client that lists finite fields gets one of those from OpenSSL 4, or no DHE (RFC 7919).
+        listed = every_group if number == TLS13 else curves
+        hello = Hello(version=number, suites=codes, groups=listed, signatures=_SIGNATURES)
         order = suites_in_order(connect, hello)
         if order and _handshake(connect, version):
             found.protocols.append(version)
@@ -104,7 +107,7 @@ def scan(connect: Callable[[], socket.socket]) -> Scan:
             for code, name in names.items()
             if name in found.ciphers[last] and name.startswith(("TLS", "ECDHE", "AECDH"))
         ]
-        ordered = every_group if last == "TLSv1.3" else tuple(each for each in every_group if each < 256)
+        ordered = every_group if last == "TLSv1.3" else curves
         hello = Hello(version=VERSIONS[last], suites=elliptic, groups=(), signatures=_SIGNATURES)
         by_number = {number: name for name, number in GROUPS.items()}
         if elliptic:

@@ -16,7 +16,7 @@ from tlsproxy.check.command.inputs import read_inputs
 from tlsproxy.check.context import Context, Options
 from tlsproxy.check.facts.filesystem import FileSystem
 from tlsproxy.check.tls_report.command import offers
-from tlsproxy.check.tls_report.library import Program
+from tlsproxy.check.tls_report.library import Library, Program
 from tlsproxy.check.tls_report.offer import Offer
 
 _MASTER_CF = """\
@@ -82,15 +82,18 @@ def compared(
             yield settings, said[f"127.0.0.1:{port}/inet"], scan(smtp_connector(port, wrapped=wrapped))
 
 
-def report(directory: Path, program: str = "openssl") -> list[Offer]:
-    """Return the offers of a configuration of Postfix 3.7."""
+def report(directory: Path, library: Library | None = None) -> list[Offer]:
+    """Return the offers of a configuration of Postfix 3.7, by default for this machine's OpenSSL."""
     files = read_inputs([str(directory)], [], "/")[0]
     context = Context(files.main, files.master, release("3.7"), FileSystem(), Options(directory=str(directory)))
-    return list(offers(context, Program(program)))
+    return list(offers(context, library or Program("openssl")))
 
 
-def difference(offer: Offer, seen: Scan) -> dict[str, tuple[Any, Any]]:
-    """Return what the report says and the scan does not see, or the other way round; order counts if it does."""
+def difference(offer: Offer, seen: Scan, *, by_client: bool = False) -> dict[str, tuple[Any, Any]]:
+    """Return what the report says and the scan does not see, or the other way round; order counts if it does.
+
+    `by_client`: True for OpenSSL 4, which takes the client's first group of TLS 1.3 unless the server decides.
+    """
     found: dict[str, tuple[Any, Any]] = {}
     if list(offer.protocols) != seen.protocols:
         found["protocols"] = list(offer.protocols), seen.protocols
@@ -100,7 +103,8 @@ def difference(offer: Offer, seen: Scan) -> dict[str, tuple[Any, Any]]:
             said, met = sorted(said), sorted(met)
         if said != met:
             found[version] = [each for each in said if each not in met], [each for each in met if each not in said]
+    ordered = "TLSv1.3" in seen.protocols and (offer.prefers or not by_client)
     groups = list(offer.groups), seen.groups
-    if (groups[0] != groups[1]) if "TLSv1.3" in seen.protocols else (sorted(groups[0]) != sorted(groups[1])):
+    if (groups[0] != groups[1]) if ordered else (sorted(groups[0]) != sorted(groups[1])):
         found["groups"] = groups
     return found

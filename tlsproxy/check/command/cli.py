@@ -22,7 +22,8 @@ from ..facts.live import name_server, served_by
 from ..findings import Severity
 from ..rule import Rule, all_rules
 from ..text.sources import MainFile, MasterFile
-from ..tls_report.command import TlsReport
+from ..tls_report.command import Compliance, TlsReport
+from ..tls_report.profiles import profile_names
 from ..upgrade.command import Upgrade, UpgradeError
 from ..upgrade.systems import system_names
 from .inputs import DEFAULT_DIRECTORY, Input, InputError, read_inputs
@@ -92,10 +93,11 @@ class _Run:
         if arguments.from_ and not self.upgrade:
             raise _UsageError("--from needs --upgrade")
         self.tls_report = TlsReport(arguments.openssl) if arguments.tls_report else None
-        if arguments.tls_report and arguments.upgrade:
-            raise _UsageError("--tls-report and --upgrade are different reports")
-        if arguments.openssl and not arguments.tls_report:
-            raise _UsageError("--openssl needs --tls-report")
+        self.compliance = Compliance(arguments.profile, arguments.openssl) if arguments.profile else None
+        if sum(map(bool, (self.upgrade, self.tls_report, self.compliance))) > 1:
+            raise _UsageError("--upgrade, --tls-report and --profile are different reports")
+        if arguments.openssl and not (self.tls_report or self.compliance):
+            raise _UsageError("--openssl needs --tls-report or --profile")
         days = project.expiry_days if arguments.expiry_days is None else arguments.expiry_days
         self.options = Options(
             expiry_days=days,
@@ -165,15 +167,17 @@ class _Run:
     def _report(self, target: reports.Target, results: list[Checked]) -> str:
         if other := self.upgrade or self.tls_report:
             return other.report(target.format, results, colour=target.wants_colour())
-        return reports.render(target.format, reports.Run(results, self.rules), colour=target.wants_colour())
+        rules = self.compliance.rules if self.compliance else self.rules
+        return reports.render(target.format, reports.Run(results, rules), colour=target.wants_colour())
 
     def _check(self, each: Input) -> Checked:
         files = self.files if each.directory else FileSystem(enabled=False)
         options = replace(self.options, directory=each.directory)
         if self.upgrade:
             return self.upgrade.compare(each.main, each.master, files, options)
-        if self.tls_report:
-            return Checked(Context(each.main, each.master, self.release, files, options))
+        if self.tls_report or self.compliance:
+            context = Context(each.main, each.master, self.release, files, options)
+            return self.compliance.check(context) if self.compliance else Checked(context)
         return check(
             each.main,
             each.master,
@@ -328,6 +332,7 @@ def _parser() -> Parser:
         help="lowest severity that causes exit status 1; default: error",
     )
     add("--tls-report", action="store_true", help="show the TLS settings that each service offers, and their origin")
+    add("--profile", default="", metavar="NAME", help="report TLS settings of servers that violate a guideline")
     add("--openssl", default="", metavar="PROGRAM", help="report for this openssl(1), such as the distribution's")
     add("--format", action="append", default=[], metavar="FORMAT[:FILE]", help=", ".join(reports.FORMATS))
     add(
@@ -346,6 +351,7 @@ def _parser() -> Parser:
     add("--disable-ignore-pragma", action="store_true", help="ignore suppression comments")
     add("--explain", metavar="RULE", help="describe one rule")
     add("--list-rules", action="store_true", help="list all rules")
+    parser.suggest("--profile", profile_names)
     for option in ("--upgrade", "--from"):
         parser.suggest(option, system_names)
     return parser

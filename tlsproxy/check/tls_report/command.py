@@ -9,6 +9,7 @@ from ..engine import Checked
 
 if TYPE_CHECKING:
     from ..context import Context
+    from ..rule import Rule
     from .library import Library
     from .offer import Offer
 
@@ -28,6 +29,30 @@ class TlsReport:
 
         found = [offer for each in results for offer in offers(each.context, self._library)]
         return render(format, self._library.name, found, colour=colour)
+
+
+class Compliance:
+    """The comparison of what is offered with a guideline; its findings are reported as those of rules."""
+
+    def __init__(self, name: str, program: str) -> None:
+        """`name` is the profile's, `program` as above. Raise `UnknownProfileError` or `LibraryError`."""
+        from .profiles import profile
+
+        self._profile = profile(name)
+        self._library = choose_library(program)
+
+    @property
+    def rules(self) -> list[Rule]:
+        """What findings refer to."""
+        from .compliance import RULES
+
+        return list(RULES)
+
+    def check(self, context: Context) -> Checked:
+        """Return the violations of one configuration."""
+        from .compliance import comply
+
+        return comply(context, self._library, self._profile)
 
 
 def choose_library(program: str) -> Library:
