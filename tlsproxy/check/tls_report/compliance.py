@@ -121,9 +121,9 @@ class _Judge:
             least = min([least, *missing], key=VERSIONS.index)
         help = f"set {parameter} = >={least}"
         if bad:
-            yield self._make(_PROTOCOLS, parameter, f"{', '.join(bad)} is offered", help)
+            yield self._make(_PROTOCOLS, parameter, f"offers {', '.join(bad)}", help)
         if missing:
-            message = f"{', '.join(missing)} is not offered"
+            message = f"does not offer {', '.join(missing)}"
             yield self._make(_PROTOCOLS, parameter, message, f"{help}, and a list of ciphers for it")
 
     def _ciphers(self) -> Iterator[_Violation]:
@@ -140,7 +140,7 @@ class _Judge:
                 yield self._make(
                     _CIPHERS,
                     "tls_config_file",
-                    f"{_shown(bad)} is offered with TLSv1.3",
+                    f"offers {_shown(bad)} with TLSv1.3",
                     "Postfix has no parameter for it: set Ciphersuites in the OpenSSL configuration of tls_config_file",
                 )
 
@@ -151,7 +151,7 @@ class _Judge:
             help = f"set {parameter} = {', '.join([*present, *exclusions(bad, good)])}"
         else:
             help = f"no cipher would be left for TLSv1.2: use a key and ciphers that {self.profile.name} allows"
-        return self._make(_CIPHERS, self._cause(), f"{_shown(bad)} is offered", help)
+        return self._make(_CIPHERS, self._cause(), f"offers {_shown(bad)}", help)
 
     def _cause(self) -> str:
         """Return the parameter that lets ciphers in: the first one of these that is set."""
@@ -175,7 +175,7 @@ class _Judge:
         help = f"set tls_eecdh_auto_curves = {' '.join(curves)}"
         if "tls_ffdhe_auto_groups" in self.context.release.defaults and any(each.startswith("ffdhe") for each in bad):
             help += f", and tls_ffdhe_auto_groups = {' '.join(fields)}"
-        yield self._make(_GROUPS, "tls_eecdh_auto_curves", f"group {_shown(bad)} is offered", help)
+        yield self._make(_GROUPS, "tls_eecdh_auto_curves", f"offers the groups {_shown(bad)}", help)
 
     def _finite_field(self) -> Iterator[_Violation]:
         bits, least = self.offer.dh_bits, self.profile.dh
@@ -187,7 +187,7 @@ class _Judge:
         parameter, exclude = self.offer.parameters["dh"], self.offer.parameters["exclude"]
         words = ", ".join(filter(None, [self.context.value(exclude, self.offer.view), "kDHE"]))
         help = f"set {exclude} = {words}, or {parameter} to a file with {least} bits"
-        yield self._make(_GROUPS, parameter, f"DHE uses {bits} bits", help)
+        yield self._make(_GROUPS, parameter, f"uses {bits} bits for DHE", help)
 
     def _certificates(self) -> Iterator[_Violation]:
         for each in self.offer.certificates:
@@ -196,7 +196,7 @@ class _Judge:
                     name = f" of {each.server_name}" if each.server_name else ""
                     parameter = "tls_server_sni_maps" if each.server_name else self._file_parameter()
                     yield self._make(
-                        _CERTIFICATE, parameter, f"the certificate{name} {message}", self._certificate_help()
+                        _CERTIFICATE, parameter, f"its certificate{name} {message}", self._certificate_help()
                     )
 
     def _certificate_problems(self, each: Certificate) -> Iterator[str]:

@@ -53,7 +53,8 @@ class Side:
             return {}, ()
         strong = [each for each in self.groups if each.bits >= self._least_bits]
         found: dict[str, tuple[str, ...]] = {}
-        for version in VERSIONS:
+        # A client offers the versions below a hole only; a server takes each that is enabled.
+        for version in VERSIONS if server else VERSIONS[: VERSIONS.index(self._top) + 1]:
             if version not in self.enabled:
                 continue
             usable_in = self._tls13 if version == "TLSv1.3" else partial(self._tls12, version)
@@ -65,14 +66,19 @@ class Side:
         elliptic = any(each and each.exchange == "ECDHE" for names in found.values() for each in map(cipher, names))
         return found, tuple(each.name for each in strong if each.in_tls12) if elliptic else ()
 
-    def _has_cipher_at_top(self) -> bool:
-        """Return False if no handshake begins: OpenSSL wants a cipher for the highest version below a hole."""
+    @property
+    def _top(self) -> str:
+        """The highest version below a hole; some version has to be enabled."""
         enabled = [version in self.enabled for version in VERSIONS]
-        if True not in enabled:
-            return False
         first = enabled.index(True)
         hole = enabled.index(False, first) if False in enabled[first:] else len(VERSIONS)
-        top = VERSIONS[hole - 1]
+        return VERSIONS[hole - 1]
+
+    def _has_cipher_at_top(self) -> bool:
+        """Return False if no handshake begins: OpenSSL wants a cipher for the highest version below a hole."""
+        if not self.enabled:
+            return False
+        top = self._top
         return any(
             each.is_tls13 if top == "TLSv1.3" else not each.is_tls13 and each.first <= top
             for each in map(_any_cipher, self.names)
