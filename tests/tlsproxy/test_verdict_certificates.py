@@ -30,7 +30,13 @@ from tlsproxy.tls.openssl.peers import OK, UNSPECIFIED, Certificate
 from tlsproxy.tls.verification.client_certificate import client_verdict
 from tlsproxy.tls.verification.der import CLIENT_AUTH, SERVER_AUTH, DerError, elements, only, parts
 from tlsproxy.tls.verification.evidence import Proof, Refusal, Step, reported_path
-from tlsproxy.tls.verification.paths import build_path, has_strong_key, has_strong_signature, is_well_formed
+from tlsproxy.tls.verification.paths import (
+    build_path,
+    contradicts_itself,
+    has_strong_key,
+    has_strong_signature,
+    is_well_formed,
+)
 from tlsproxy.tls.verification.strength import is_strong_key, is_strong_signature
 from tlsproxy.tls.verification.verify_error import VerifyFailure, note_dates
 
@@ -373,6 +379,16 @@ def test_malformed_extension_ends_a_path_or_is_found(template: Template) -> None
     assert reach([broken, certificate(ISSUER)]).depth == 0
     assert isinstance(signed_path([broken, certificate(ISSUER)], taken(ROOT)), PathError)
     assert not is_well_formed(broken)
+
+
+def test_certificate_contradicts_itself_by_the_kind_of_its_key() -> None:
+    assert contradicts_itself(certificate(ROOT.but(signer=key("attacker", "rsa2048"))))
+    assert contradicts_itself(certificate(ROOT.but(signer=key("attacker", "ed25519"))))
+    assert contradicts_itself(certificate(ROOT.but(version=1)))
+    assert not contradicts_itself(certificate(ROOT))
+    assert not contradicts_itself(certificate(ROOT.but(signer=key("attacker"))))
+    assert not contradicts_itself(certificate(ISSUER))
+    assert not contradicts_itself(certificate(ISSUER.but(signer=key("attacker", "rsa2048"))))
 
 
 def test_well_formed_certificate_is_one_that_can_be_read_in_full() -> None:
