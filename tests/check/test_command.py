@@ -477,3 +477,14 @@ def test_fixes_that_make_more_errors_are_not_written(
     assert check("--fix", "main.cf") == 3
     assert "more errors than before; nothing was written" in capsys.readouterr().err
     assert (directory / "main.cf").read_text() == text
+
+
+def test_clean_run_says_on_a_terminal_what_was_checked(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "main.cf").write_text("compatibility_level = 3.6\nmyhostname = mail.example.com\n")
+    command = ["-c", str(tmp_path), "--postfix-version", "3.7"]
+    for is_terminal, options, expected in ((True, [], True), (True, ["-q"], False), (False, [], False)):
+        monkeypatch.setattr(sys.stdout, "isatty", lambda answer=is_terminal: answer)
+        assert main([*command, *options]) == 0
+        assert capsys.readouterr().out.startswith(f"nothing found in {tmp_path}/main.cf") is expected

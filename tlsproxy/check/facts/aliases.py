@@ -10,7 +10,7 @@ from maps.text.source import file_lines
 from postconf.syntax.lines import decode
 
 from ..context import Context
-from .contents import Content
+from .contents import Content, is_readable
 from .tables import FILES, Named
 
 _NAME = re.compile(rb'\s*("(?:[^"\\]|\\.)*"|[^\s:"]+)\s*:\s*(.*)\Z', re.DOTALL)
@@ -40,10 +40,10 @@ def alias_faults(context: Context, named: Named) -> Iterator[tuple[int, str, str
 
 
 def _lines(context: Context, named: Named) -> Iterator[tuple[int, bytes]]:
-    if named.kind not in FILES or not named.name.startswith("/") or not context.files.enabled:
+    if named.kind not in FILES or not is_readable(context, named.name):
         return
     try:
-        file = TextFile(context.files.locate(named.name), for_daemon=True)
+        file = TextFile(context.files.locate(named.name))
         yield from file_lines(file.pieces(), named.name, _ignore)
     except OSError:
         return

@@ -6,7 +6,8 @@ Tables are read in one pass and not kept. What opening a table warns of is left 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+import stat
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from maps.naming import BracesError, braced_list, in_braces
@@ -52,6 +53,15 @@ def contents(context: Context, named: Named) -> Iterator[Content]:
         yield from _source(context, name)
 
 
+def chunks(context: Context, named: Named) -> Iterator[tuple[list[tuple[bytes, bytes]], Sequence[int]]]:
+    """Yield the same as `contents` in lists of keys and values, each with the numbers of their lines."""
+    if named.kind in _FROM_SOURCES:
+        yield from _blocks(context, named.name)
+        return
+    entries = list(contents(context, named))
+    yield [(each.key, each.value) for each in entries], [each.line for each in entries]
+
+
 def span_of(context: Context, named: Named, entry: Content) -> Span:
     """Return the place of an entry: a line of its file, or its value in the setting."""
     if entry.line and name_is_file(named):
@@ -65,8 +75,14 @@ def name_is_file(named: Named) -> bool:
     return named.name.startswith("/")
 
 
-def _is_readable(context: Context, name: str) -> bool:
-    return name.startswith("/") and context.files.enabled and context.files.exists(name)
+def is_readable(context: Context, name: str) -> bool:
+    """Return True if files may be looked at, and this is a regular one: others can keep a reader waiting."""
+    if not name.startswith("/") or not context.files.enabled:
+        return False
+    try:
+        return stat.S_ISREG(context.files.stat(name).st_mode)
+    except (OSError, ValueError):
+        return False
 
 
 def _inline(name: str) -> Iterator[Content]:
@@ -85,7 +101,7 @@ def _inline(name: str) -> Iterator[Content]:
 def _rules(context: Context, named: Named) -> Iterator[Content]:
     name = named.name
     if not name.startswith("{"):
-        if not _is_readable(context, name):
+        if not is_readable(context, name):
             return
         name = context.files.locate(name)
     elif len(name) > _LONGEST_INLINE:
@@ -123,27 +139,29 @@ def _split_blank(line: bytes) -> tuple[bytes, bytes]:
 
 
 def _source(context: Context, name: str) -> Iterator[Content]:
-    if not _is_readable(context, name):
+    for entries, numbers in _blocks(context, name):
+        for (key, value), number in zip(entries, numbers, strict=True):
+            yield Content(key, value, number)
+
+
+def _blocks(context: Context, name: str) -> Iterator[Plain]:
+    if not is_readable(context, name):
         return
     try:
-        file = TextFile(context.files.locate(name), for_daemon=True)
+        file = TextFile(context.files.locate(name))
         for block in blocks(file.pieces(), name, _ignore, utf8=False):
-            yield from _entries(block)
+            yield block if isinstance(block, Plain) else _plain(block)
     except OSError:
         return
 
 
-def _entries(block: Plain | Iterable[Record]) -> Iterator[Content]:
-    if isinstance(block, Plain):
-        for (key, value), number in zip(block.entries, block.numbers, strict=True):
-            yield Content(key, value, number)
-        return
-    for record in block:
-        yield Content(record.key, record.value, record.line)
+def _plain(block: Iterable[Record]) -> Plain:
+    records = list(block)
+    return Plain([(each.key, each.value) for each in records], [each.line for each in records])
 
 
 def _quiet() -> Access:
-    return Access(warn=_ignore, error=_ignore)
+    return Access(warn=_ignore)
 
 
 def _ignore(_warning: str) -> None:

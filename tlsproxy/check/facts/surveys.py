@@ -7,15 +7,18 @@ from dataclasses import dataclass, field
 from postconf.syntax.lines import decode
 
 from ..context import Context, words_of
-from .contents import PATTERNS, Content, contents
-from .table_keys import DeadKey, dead_key
+from .contents import PATTERNS, Content, chunks
+from .table_keys import DeadKey, dead_key, unusual_keys
 from .table_uses import Use, Used, used_tables
-from .table_values import Fault, fault_of, transport_in
+from .table_values import Fault, fault_of, transport_in, unusual
 
 _MOST_FAULTS = 20
 """Entries of one table that are reported."""
 _MOST_KEPT = 10_000
 """Different values of one table whose judgement is kept, and different names of transports."""
+_WITH_FILTERS = (Use.ACCESS, Use.CHECKS)
+_MOST_BAD = 500
+"""Different values of one table that are found to be bad; no more are judged then, since suggestions take time."""
 _WITHOUT_KEYS = (*PATTERNS, "cidr", "static")
 
 
@@ -63,23 +66,37 @@ def _surveys(context: Context) -> list[Survey]:
 
 def _survey(context: Context, used: Used, classes: frozenset[str], parents: frozenset[str]) -> Survey:
     found = Survey(used)
-    judged: dict[bytes, Fault | None] = {}
+    known: set[bytes] = set()
+    seen: set[bytes] = set()
+    bad = 0
     has_keys = used.named.kind not in _WITHOUT_KEYS
     with_parents = ("smtpd_access_maps" if used.use is Use.ACCESS else used.named.assignment.name) in parents
-    for entry in contents(context, used.named):
-        value = entry.value
-        if value not in judged:
-            if len(judged) >= _MOST_KEPT:
-                judged.clear()
-            text = decode(value)
-            judged[value] = fault_of(used.use, text, classes)
-            transport = "" if judged[value] else transport_in(used.use, text)
-            if transport and len(found.transports) < _MOST_KEPT:
-                found.transports.setdefault(transport, entry)
-        fault = judged[value]
-        if fault is not None:
-            found.add_value(entry, fault)
-        dead = dead_key(used, entry.key, parents=with_parents) if has_keys else None
-        if dead is not None:
-            found.add_key(entry, dead)
+    for entries, numbers in chunks(context, used.named):
+        new = {value for _, value in entries} - known
+        faults: dict[bytes, Fault] = {}
+        odd = unusual(used.use, new)
+        for value in odd:
+            fault = fault_of(used.use, decode(value), classes) if bad < _MOST_BAD else None
+            if fault is not None:
+                faults[value] = fault
+                bad += 1
+        prefixes = {value.partition(b":")[0] for value in new}
+        candidates = odd if used.use in _WITH_FILTERS else new if not prefixes <= seen else ()
+        seen |= prefixes if len(seen) < _MOST_KEPT else set()
+        names = {name: value for value in candidates if value not in faults and (name := transport_in(used.use, value))}
+        fresh = {value: name for name, value in names.items() if name not in found.transports}
+        known |= new - faults.keys()
+        if len(known) >= _MOST_KEPT:
+            known.clear()
+        if faults or fresh:
+            for (key, value), number in zip(entries, numbers, strict=True):
+                if value in faults:
+                    found.add_value(Content(key, value, number), faults[value])
+                elif value in fresh and len(found.transports) < _MOST_KEPT:
+                    found.transports.setdefault(fresh[value], Content(key, value, number))
+        if has_keys:
+            for index in unusual_keys(used.use, entries):
+                dead = dead_key(used, entries[index][0], parents=with_parents)
+                if dead is not None:
+                    found.add_key(Content(*entries[index], numbers[index]), dead)
     return found

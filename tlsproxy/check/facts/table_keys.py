@@ -26,13 +26,19 @@ class DeadKey(NamedTuple):
     suggestion: str
 
 
+def unusual_keys(use: Use, entries: list[tuple[bytes, bytes]]) -> list[int]:
+    """Return the positions of the keys that need a closer look."""
+    if use in _OF_SENDERS:
+        return list(range(len(entries)))
+    odd = _ODD.match
+    return [index for index, (key, _) in enumerate(entries) if odd(key)]
+
+
 def dead_key(used: Used, key: bytes, *, parents: bool) -> DeadKey | None:
     """Return why a key of a table with fixed keys matches nothing.
 
     `parents`: domains match their subdomains (parent_domain_matches_subdomains has the table's name in it).
     """
-    if not _ODD.match(key) and used.use not in _OF_SENDERS:
-        return None
     text = key.decode("utf-8", "replace")
     if text.startswith('"'):
         return None

@@ -9,6 +9,7 @@ from postconf.kinds import Kind
 from postconf.kinds.reading import Reading, words_at
 from postconf.kinds.routes import check_nexthop, read_transport
 from postconf.spelling import did_you_mean, nearest
+from postconf.syntax.lines import decode
 from postconf.values import CipherGrade, cipher_grade
 
 from ...mail.access.restrictions import RESTRICTIONS
@@ -16,9 +17,11 @@ from ..findings import Severity
 from .table_uses import Use
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Sequence
 
 _SIMILAR = 0.6
+_LONGEST_COMPARED = 40
+"""Characters of a word for which a similar one is looked for: that takes time with their square."""
 _ACTIONS = frozenset(
     (
         *("ok", "relay", "dunno", "reject", "defer", "defer_if_reject", "defer_if_permit", "info", "warn", "hold"),
@@ -61,6 +64,14 @@ def fault_of(use: Use, value: str, classes: frozenset[str] = frozenset()) -> Fau
     return judge(value) if judge else None
 
 
+def _nearest(word: str, known: Sequence[str]) -> str:
+    return nearest(word, known) if len(word) < _LONGEST_COMPARED else ""
+
+
+def _similar(word: str, known: Sequence[str]) -> str:
+    return did_you_mean(word, known, _SIMILAR) if len(word) < _LONGEST_COMPARED else ""
+
+
 def _first(value: str) -> tuple[str, str]:
     fields = value.split(None, 1)
     return (fields[0], fields[1] if len(fields) > 1 else "") if fields else ("", "")
@@ -96,11 +107,11 @@ def _restrictions(value: str, classes: frozenset[str], severe: str) -> Fault | N
                 return None  # what stands behind may be its argument
             continue
         known = [*_ACTIONS, *RESTRICTIONS] if not position else list(RESTRICTIONS)
-        meant = nearest(name, known)
+        meant = _nearest(name, known)
         hint = f'did you mean "{meant.upper() if meant in _ACTIONS else meant}"?' if meant else ""
         return Fault(
             f'"{word}" is neither an action nor a restriction: {severe}',
-            hint or did_you_mean(name, known, _SIMILAR) or "see access(5)",
+            hint or _similar(name, known) or "see access(5)",
             Severity.ERROR,
         )
     return None
@@ -131,7 +142,7 @@ def _checks(value: str, actions: frozenset[str] = _CHECKS) -> Fault | None:
     if action not in actions:
         if action in _CHECKS:
             return Fault(f"smtp(8) has no action {word}; a warning is logged, and it has no effect", "see smtp(8)")
-        meant = did_you_mean(action, sorted(actions), _SIMILAR)
+        meant = _similar(action, sorted(actions))
         return Fault(
             f'"{word}" is no action; a warning is logged, and it has no effect',
             meant.upper() if meant.isupper() else meant or "see header_checks(5)",
@@ -157,7 +168,7 @@ def _postscreen(value: str) -> Fault | None:
     word = value.split(maxsplit=1)[0] if value.split() else ""
     if word.lower() in _POSTSCREEN:
         return None
-    meant = nearest(word.lower(), _POSTSCREEN)
+    meant = _nearest(word.lower(), _POSTSCREEN)
     hint = "PERMIT and OK are not the same here: write permit" if word.lower() == "ok" else ""
     return Fault(
         f'"{word}" is no action of postscreen(8): a warning is logged, and the rest of the list is ignored',
@@ -204,7 +215,7 @@ def _policy(value: str) -> Fault | None:
     for word in value.replace(",", " ").split():
         name, _, text = word.partition("=")
         if name.lower() == "ciphers" and cipher_grade(text) is None:
-            meant = did_you_mean(text.lower(), [*CipherGrade], _SIMILAR)
+            meant = _similar(text.lower(), [*CipherGrade])
             return Fault(
                 f'"{text}" is no cipher grade: mail for it is deferred', meant or "write high or medium", Severity.ERROR
             )
@@ -235,15 +246,35 @@ _JUDGES: dict[Use, Callable[[str], Fault | None]] = {
 
 
 _TRANSPORTS = (Use.TRANSPORT, Use.TRANSPORT_OF_SENDER, Use.TRANSPORT_OF_USER)
+_PLAIN_HOP = rb"[\w-]+:(?:(?:\[(?:[a-z0-9]+[.-])*[a-z]+\]|(?:[a-z0-9]+[.-])*[a-z]+)(?::[1-9][0-9]{0,3})?)?"
+_PLAIN = {
+    Use.ACCESS: re.compile(rb"(?:OK|DUNNO|RELAY|REJECT|DISCARD|HOLD|WARN|INFO)(?:[ \t]+[A-Za-z].*)?", re.DOTALL),
+    **dict.fromkeys(_TRANSPORTS, re.compile(_PLAIN_HOP)),
+}
+"""Values that are seen to be good without a closer look."""
+_LONGEST_PLAIN = 60
 
 
-def transport_in(use: Use, value: str) -> str:
+def unusual(use: Use, values: Iterable[bytes]) -> list[bytes]:
+    """Return the values that need a closer look, of those of a table."""
+    if use is not Use.ACCESS and use not in _JUDGES:
+        return []
+    plain = _PLAIN.get(use)
+    if plain is None:
+        return list(values)
+    is_plain = plain.fullmatch
+    return [value for value in values if len(value) > _LONGEST_PLAIN or not is_plain(value)]
+
+
+def transport_in(use: Use, value: bytes) -> str:
     """Return the transport that a value names; empty if it names none, or a part of the key decides."""
     if use in (Use.ACCESS, Use.CHECKS):
-        word, rest = _first(value)
-        name = rest.partition(":")[0] if word.lower() == "filter" else ""
+        name = value[len(_FILTER) :].partition(b":")[0] if value[: len(_FILTER)].lower() == _FILTER else b""
     elif use in _TRANSPORTS:
-        name = "" if value.lower() == "dunno" else value.partition(":")[0]
+        name = b"" if value.lower() == b"dunno" else value.partition(b":")[0]
     else:
         return ""
-    return "" if "$" in name else name.strip()
+    return "" if b"$" in name else decode(name.strip())
+
+
+_FILTER = b"filter "

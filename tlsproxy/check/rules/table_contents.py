@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from postconf.regular_file import LIMIT
 from postconf.syntax.lines import decode
 
 from ..context import Context
@@ -244,9 +245,18 @@ class BadSource(Rule):
             if named.assignment.name == "tls_server_sni_maps":
                 continue  # T004
             reported.add(named.name)
+            if self._is_large(context, named.name):
+                continue  # a program writes it, and its values and keys are read already
             faults = examine(context, Named(named.assignment, named.text, "texthash", named.name))
             for warning in faults.first:
                 span, problem = place_of_warning(context, named, warning)
                 yield self.finding(span, problem, "correct it", related=[(named.span(), "the table is used here")])
             if faults.more:
                 yield self.finding(named.span(), f"{faults.more} more faults are in {named.name}", "correct them, too")
+
+    @staticmethod
+    def _is_large(context: Context, path: str) -> bool:
+        try:
+            return context.files.stat(path).st_size > LIMIT
+        except (OSError, ValueError):
+            return False
