@@ -488,3 +488,22 @@ def test_clean_run_says_on_a_terminal_what_was_checked(
         monkeypatch.setattr(sys.stdout, "isatty", lambda answer=is_terminal: answer)
         assert main([*command, *options]) == 0
         assert capsys.readouterr().out.startswith(f"nothing found in {tmp_path}/main.cf") is expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "x = " + "[" * 100_000,
+        "a" + ".a" * 100_000 + " = 1",
+        "tool = 1",
+        "[tool]\ntlsproxy-check = 1",
+        '"\\u001b[1m" = 1',
+    ],
+    ids=["deep", "long key", "number", "number in tool", "control character"],
+)
+def test_project_file_of_a_stranger_is_an_error(directory: Path, capsys: pytest.CaptureFixture[str], text: str) -> None:
+    name = "pyproject.toml" if "tool" in text else "tlsproxy-check.toml"
+    (directory / name).write_text(text)
+    assert check("main.cf") == 2
+    assert (error := capsys.readouterr().err).startswith(f"tlsproxy-check: {directory}/{name}: ")
+    assert error.rstrip("\n").isprintable()

@@ -15,6 +15,7 @@ from maps.naming import split_list
 from maps.text.networks import Network, NetworkPatternError, parse_address, parse_network
 from maps.text.source import logical_lines
 from postconf import ConfigError, Place
+from postconf.regular_file import read_regular
 from postconf.syntax.lines import decode, encode
 
 from .addresses import fold, parent_domains
@@ -121,8 +122,7 @@ class MatchList:
         if depth >= _NESTING:
             raise ConfigError(f"{self.parameter}: file {path} names itself", Place(path), "remove its name from it")
         try:
-            with open(path, "rb") as file:  # noqa: PTH123  as tables read theirs
-                data = file.read()
+            data = read_regular(path)
         except OSError as error:
             problem = f"open file {path}: {error.strerror}"
             table = Surrogate("nofile", path, self._tables.access(LIST_FLAGS), problem)

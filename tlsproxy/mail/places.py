@@ -10,6 +10,7 @@ from maps import Flags, Table
 from maps.folding import fold, is_valid
 from maps.text.source import records
 from postconf import Place
+from postconf.regular_file import open_regular
 
 _SUFFIXES = {"hash": ".db", "btree": ".db", "cdb": ".cdb", "lmdb": ".lmdb", "texthash": ""}
 
@@ -35,7 +36,7 @@ class Places:
         if (path, folds) not in self._lines:
             index: dict[bytes, int] = {}
             try:
-                with open(path, "rb") as file:  # noqa: PTH123  as tables read theirs
+                with open(path, "rb", opener=open_regular) as file:
                     for record in records(file, path, _ignore, utf8=False):
                         index.setdefault(_folded(record.key) if folds else record.key, record.line)
             except OSError:

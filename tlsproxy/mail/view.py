@@ -15,6 +15,8 @@ from maps import Flags, open_table
 from postconf import ConfigError, Place, View
 from postconf.machine.host import own_addresses, protocol_families
 from postconf.origins import place_of
+from postconf.regular_file import read_regular
+from postconf.syntax.lines import decode
 from postconf.values import InvalidValueError, boolean, integer, words
 
 from . import addresses
@@ -142,8 +144,7 @@ class MailView:
         """Return the name in a file such as /etc/mailname, which Debian's Postfix takes for myorigin."""
         remedy = f"write the name that mail comes from to the first line of {path}"
         try:
-            with open(path, encoding="utf-8", errors="surrogateescape") as file:  # noqa: PTH123  as tables read theirs
-                name = file.readline().strip()
+            name = decode(read_regular(path)).partition("\n")[0].strip()
         except OSError as error:
             raise ConfigError(f"myorigin: open {path}: {error.strerror}", self.place("myorigin"), remedy) from None
         if not addresses.is_domain(name, smtputf8=False):

@@ -57,16 +57,23 @@ def main(argv: Sequence[str] | None = None) -> int:
         project = find_project(Path.cwd())
         return _Run(arguments, project).run()
     except (ProjectError, UpgradeError, TlsproxyError, UnknownReleaseError, _UsageError) as error:
-        print(f"tlsproxy-check: {error}", file=sys.stderr)
+        _complain(str(error))
         return USAGE
     except BrokenPipeError:
         raise
     except (InputError, ConfigError) as error:
-        print(f"tlsproxy-check: {error}", file=sys.stderr)
+        _complain(str(error))
         return FAILED
     except OSError as error:
         print(f"tlsproxy-check: {error.filename or 'write error'}: {error.strerror}", file=sys.stderr)
         return FAILED
+
+
+def _complain(problem: str) -> None:
+    """Print an error; names in it may be a stranger's."""
+    from ..reports.text import printable
+
+    print(f"tlsproxy-check: {printable(problem)}", file=sys.stderr)
 
 
 class _UsageError(Exception):

@@ -10,9 +10,12 @@ The nearest file upwards from the working directory counts; the command line goe
 from __future__ import annotations
 
 import os
-import tomllib
 from dataclasses import dataclass
 from pathlib import Path
+
+from postconf.regular_file import read_regular
+
+from ... import bounded_toml
 
 
 class ProjectError(Exception):
@@ -57,11 +60,14 @@ def find_project(start: Path) -> Project:
 
 def _table(path: Path, keys: tuple[str, ...]) -> dict[str, object] | None:
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        table: object = bounded_toml.loads(read_regular(str(path)).decode())
     except (OSError, ValueError) as error:
         raise ProjectError(f"{path}: {error}") from None
     for key in keys:
-        table = table.get(key, {})
+        if isinstance(table, dict):
+            table = table.get(key, {})
+    if not isinstance(table, dict):
+        raise ProjectError(f"{path}: {'.'.join(keys)} has to be a table")
     return table if table or not keys else None
 
 

@@ -51,23 +51,21 @@ def require_relay_control(settings: MailView, lists: Mapping[Stage, RestrictionL
 
 def has_relay_control(words: RestrictionList, classes: Classes) -> bool:
     """Return True if smtpd(8) finds one of `restrictions.MUST_REJECT` in a list or its classes."""
-    return _has_relay_control(words, classes, set())
-
-
-def _has_relay_control(words: RestrictionList, classes: Classes, seen: set[str]) -> bool:
-    remaining = iter(words.words)
-    for word in remaining:
+    seen: set[str] = set()
+    open_lists = [iter(words.words)]  # classes in classes may be deeper than calls can be
+    while open_lists:
+        word = next(open_lists[-1], None)
+        if word is None or word.text.lower() == "permit":
+            open_lists.pop()
+            continue
         name = word.text.lower()
         if name == "warn_if_reject":
-            next(remaining, None)
-            continue
-        if name == "permit":
-            return False
-        if name in restrictions.MUST_REJECT:
+            next(open_lists[-1], None)
+        elif name in restrictions.MUST_REJECT:
             return True
-        members = classes.get(word.text)
-        if members is not None and word.text not in seen:
-            seen.add(word.text)
-            if _has_relay_control(members, classes, seen):
-                return True
+        else:
+            members = classes.get(word.text)
+            if members is not None and word.text not in seen:
+                seen.add(word.text)
+                open_lists.append(iter(members.words))
     return False

@@ -17,7 +17,7 @@ from ..access.facts import Tls
 from ..access.smtpd import ServiceError
 from ..access.world import Answer, AssumptionError, World, parse_assumption
 from .arguments import parser
-from .requests import RequestError, make_session, read_session
+from .requests import MAX_LENGTH, RequestError, make_session, read_session
 from .tracing import Tracer
 
 TYPE_CHECKING = False
@@ -52,7 +52,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         problem += f" ({error.remedy})" if error.remedy else ""
     except OSError as error:
         problem = f"{error.filename}: {error.strerror}" if error.filename else f"write error: {error.strerror}"
-    print(f"tlsproxy-trace: {problem}", file=sys.stderr)
+    from .text import printable
+
+    print(f"tlsproxy-trace: {printable(problem)}", file=sys.stderr)
     return BAD
 
 
@@ -136,7 +138,7 @@ def _session(arguments: argparse.Namespace) -> Session:
 def _batch(tracer: Tracer) -> int:
     from .json_output import trace_object
 
-    for number, line in enumerate(sys.stdin.buffer, 1):
+    for number, line in enumerate(iter(lambda: sys.stdin.buffer.readline(MAX_LENGTH + 1), b""), 1):
         if line.strip():
             try:
                 session = read_session(decode(line))

@@ -17,9 +17,9 @@ Files are read and checked here; what happens is found out by `judging`.
 from __future__ import annotations
 
 import re
-import tomllib
 from typing import NamedTuple
 
+from ... import bounded_toml
 from ..access.world import Answer, AssumptionError, parse_assumption
 from .requests import RequestError, make_session, read_tls
 
@@ -89,8 +89,8 @@ class Expectations(NamedTuple):
 def read_expectations(text: str, path: str) -> Expectations:
     """Read a file; `path` is for messages. Raises `ExpectationError`."""
     try:
-        data = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+        data = bounded_toml.loads(text)
+    except bounded_toml.TomlError as error:
         raise ExpectationError(f"{path}: {error}") from None
     _require_known(data, _FILE, path)
     lines = _lines(text)

@@ -8,6 +8,7 @@ from pathlib import Path
 from postconf.config import DEFAULT_DIRECTORY
 from postconf.syntax.lines import decode
 
+from ...bounded_toml import MAX_LENGTH
 from .arguments import FORMATS
 from .expectations import ExpectationError, read_expectations
 from .judging import Judge
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from postconf import Config
 
     from ..access.world import World
+
+
+_MOST_BYTES = 4 * MAX_LENGTH + 1
 
 
 def check_file(arguments: argparse.Namespace, load: Callable[[str, str], Config], world: World) -> int:
@@ -35,7 +39,7 @@ def check_file(arguments: argparse.Namespace, load: Callable[[str, str], Config]
         if target.format not in FORMATS:
             raise ExpectationError(f"unknown format {target.format}; formats are {', '.join(FORMATS)}")
     path = arguments.expect
-    text = decode(sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes())
+    text = _read(path)
     shown = "standard input" if path == "-" else path
     expectations = read_expectations(text, shown)
     directory = arguments.directory
@@ -46,3 +50,11 @@ def check_file(arguments: argparse.Namespace, load: Callable[[str, str], Config]
     for target in targets:
         target.write(render(target.format, verdicts, shown))
     return int(not all(verdict.holds for verdict in verdicts))
+
+
+def _read(path: str) -> str:
+    """Read as much as may be; the file may be a pipe, as in `--expect <(generate)`. Raises OSError."""
+    if path == "-":
+        return decode(sys.stdin.buffer.read(_MOST_BYTES))
+    with Path(path).open("rb") as file:
+        return decode(file.read(_MOST_BYTES))

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 MAX_RECIPIENTS = 10_000
+MAX_LENGTH = 16 << 20
+"""Bytes of a JSON object: room for `MAX_RECIPIENTS` of a usual length."""
 _MAX_LENGTH = 2000
 """Bytes of a name or an address: smtpd(8) cuts commands at line_length_limit, 2048."""
 _FIELDS = ("client", "client_name", "helo", "sasl_user", "sender", "recipients", "tls")
@@ -35,6 +37,7 @@ def make_session(
     tls: Tls | None = None,
 ) -> Session:
     """Return a session; raise `RequestError` for an address of no client, or for text that no command can have."""
+    _check("client name", client_name)
     facts = make_client(client, client_name)
     if helo is None:
         helo = facts.name if facts.name != UNKNOWN else _literal(facts.address)
@@ -66,10 +69,14 @@ def make_client(address: str, name: str = "") -> Client:
 
 def read_session(line: str) -> Session:
     """Read a session from a JSON object; raise `RequestError`."""
+    if len(line) > MAX_LENGTH:
+        raise RequestError(f"more than {MAX_LENGTH} bytes")
     try:
         record = json.loads(line)
     except ValueError as error:
         raise RequestError(f"no JSON: {error}") from None
+    except RecursionError:
+        raise RequestError("no JSON of a session: lists and objects are nested too deeply") from None
     if not isinstance(record, dict):
         raise RequestError("a session is a JSON object")
     for name in record:
@@ -114,5 +121,9 @@ def _check(what: str, text: str) -> None:
     for character in text:
         if character in "\r\n\0":
             raise RequestError(f"{what} {text!r} has a character that ends a command")
-    if len(encode(text)) > _MAX_LENGTH:
-        raise RequestError(f"{what} of {len(encode(text))} bytes; a command has room for {_MAX_LENGTH}")
+    try:
+        size = len(encode(text))
+    except UnicodeEncodeError:
+        raise RequestError(f"{what} {text!r} has half a character (a surrogate), which no command can have") from None
+    if size > _MAX_LENGTH:
+        raise RequestError(f"{what} of {size} bytes; a command has room for {_MAX_LENGTH}")
