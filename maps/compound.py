@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import ExitStack
 
 from .naming import braced_list
@@ -13,6 +14,10 @@ if TYPE_CHECKING:
     from .table import Access
 
 
+MAX_DEPTH = 50
+"""Levels of braces in a name; Postfix has no limit."""
+
+
 class CompoundTable(Table):
     """Table of open tables; the first one determines FIXED or PATTERN."""
 
@@ -20,6 +25,8 @@ class CompoundTable(Table):
 
     def __init__(self, kind: str, name: str, access: Access) -> None:
         require_reading(kind, name, access)
+        if _depth(name) > MAX_DEPTH:
+            raise OpenError(f"{kind}: tables are nested more than {MAX_DEPTH} levels deep")
         names = braced_list(name)
         bad = OpenError(f'bad syntax: "{kind}:{name}"; need "{kind}:{{type:name...}}"')
         if not names:
@@ -39,3 +46,12 @@ class CompoundTable(Table):
     def close(self) -> None:
         for table in self.tables:
             table.close()
+
+
+def _depth(name: str) -> int:
+    """Return how many levels of braces a name has."""
+    depth = deepest = 0
+    for brace in re.findall("[{}]", name):
+        depth += 1 if brace == "{" else -1
+        deepest = max(deepest, depth)
+    return deepest

@@ -81,3 +81,12 @@ def test_errors_have_no_control_characters(make_config, tmp_path, capsys) -> Non
     error = capsys.readouterr().err
     assert error.rstrip("\n").isprintable()
     assert r"\x1b" in error
+
+
+@pytest.mark.parametrize("nested", ["unionmap:{{{}}}", "pipemap:{{static:x, {}}}"])
+def test_tables_nested_too_deeply_fail_their_lookups(make_view, nested) -> None:
+    name = "static:x"
+    for _ in range(2_000):
+        name = nested.format(name)
+    with pytest.raises(TableLookupError, match="levels deep"):
+        make_view(virtual_alias_maps=name).maps("virtual_alias_maps").find("x")

@@ -238,9 +238,10 @@ class Tables:
 
 
 def _without_proxy(name: str) -> str:
-    while name.startswith(_PROXY):
-        name = name.removeprefix(_PROXY)
-    return name
+    start = 0
+    while name.startswith(_PROXY, start):
+        start += len(_PROXY)
+    return name[start:]
 
 
 def place_of_parameter(view: View, parameter: str) -> Place | None:
