@@ -77,3 +77,11 @@ def test_value_too_long_to_be_read_is_reported_only(text: str) -> None:
 
 def test_long_value_has_a_bounded_number_of_findings() -> None:
     assert len(places(findings("mynetworks = " + "10.0.0.1/8 " * 5_000 + "\n"), "V013")) == 25
+
+
+def test_classes_in_a_circle_are_found_beside_a_long_chain() -> None:
+    names = [f"c{n}" for n in range(2000)]
+    text = f"smtpd_restriction_classes = {' '.join(names)} a b\na = b\nb = permit, a\nc0 = permit\n"
+    text += "".join(f"c{n} = c{n - 1} a\n" for n in range(1, 2000))
+    found = findings(text + "smtpd_recipient_restrictions = c1999, reject\n")
+    assert places(found, "R003") == [(2, 5), (3, 5)]

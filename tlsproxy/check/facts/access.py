@@ -28,6 +28,8 @@ from ..findings import Span
 _IN_FILES = ("btree", "cdb", "cidr", "hash", "lmdb", "pcre", "regexp", "texthash")
 _INLINE = ("inline", "static", "randmap", "pipemap", "unionmap", "fail", "environ")
 _EMPTY = "internal:unknown"
+_MOST_CHARACTERS = 100_000
+"""The longest list that is read, as in `readings`."""
 _MOST_ENTRIES = 1000
 _MOST_SENDERS = 5
 _OF_OWN_CLIENTS = frozenset(
@@ -114,6 +116,8 @@ def _smtpd_lists(context: Context) -> list[Lists]:
         key = tuple(sorted(own.items()))
         if key in found:
             continue
+        if any(len(context.value(stage.parameter, view)) > _MOST_CHARACTERS for stage in STAGES):
+            continue  # S014 reports it
         try:
             classes = Classes(view)
             lists = {stage: read_list(view, stage.parameter) for stage in STAGES}

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from postconf.spelling import did_you_mean, nearest
 
-from ...mail.access.lists import Classes, Entry, RestrictionList
+from ...mail.access.lists import Classes, Entry
 from ...mail.access.restrictions import (
     CLIENT,
     DATA,
@@ -164,24 +164,40 @@ class ClassProblem(Rule):
                     yield self.finding(each.word(word), message, f"add a line: {word} = …")
         reported: set[str] = set()
         for lists in smtpd_lists(context):
-            for name in lists.classes.names:
-                words = lists.classes.get(name)
-                if words and name not in reported and _contains_itself(name, words, lists.classes):
-                    reported.add(name)
-                    message = f"the class {name} refers to itself, perhaps through others"
-                    yield self.finding(context.span(name, lists.view), message, "break the circle")
+            for name in sorted(_in_circles(lists.classes) - reported):
+                reported.add(name)
+                message = f"the class {name} refers to itself, perhaps through others"
+                yield self.finding(context.span(name, lists.view), message, "break the circle")
 
 
-def _contains_itself(name: str, words: RestrictionList, classes: Classes) -> bool:
-    waiting, seen = [words], set[str]()
-    while waiting:
-        for word in waiting.pop().words:
-            if word.text == name:
-                return True
-            if word.text not in seen and (inner := classes.get(word.text)):
-                seen.add(word.text)
-                waiting.append(inner)
-    return False
+def _in_circles(classes: Classes) -> set[str]:
+    """Return the classes that refer to themselves: those left when classes without references have been taken away.
+
+    Once those that refer to no other class are taken away, then those that no other refers to; each step is linear.
+    """
+    lists = {name: classes.get(name) for name in classes.names}
+    inner = {name: {word.text for word in words.words} & lists.keys() for name, words in lists.items() if words}
+    outer: dict[str, set[str]] = {name: set() for name in inner}
+    for name, others in inner.items():
+        for other in others & inner.keys():
+            outer[other].add(name)
+    left = _without_ends(inner, outer)
+    return _without_ends({name: outer[name] & left for name in left}, {name: inner[name] & left for name in left})
+
+
+def _without_ends(forward: dict[str, set[str]], backward: dict[str, set[str]]) -> set[str]:
+    """Take away each name from which nothing goes on, until there is none; return the names that are left."""
+    open_ends = {name: len(others & forward.keys()) for name, others in forward.items()}
+    ended = [name for name, count in open_ends.items() if not count]
+    while ended:
+        name = ended.pop()
+        del open_ends[name]
+        for other in backward[name]:
+            if other in open_ends:
+                open_ends[other] -= 1
+                if not open_ends[other]:
+                    ended.append(other)
+    return set(open_ends)
 
 
 class DeadRestriction(ListRule):
