@@ -15,7 +15,8 @@ h2 { font-size: 1.15rem; margin: 2.2rem 0 .2rem; border-top: 1px solid #ccc; pad
 p.mail { margin: .2rem 0 .8rem; } table { border-collapse: collapse; width: 100%; }
 th { text-align: left; vertical-align: top; font-weight: 600; width: 10rem; padding: .25rem 1rem .25rem 0; }
 td { padding: .25rem 0; overflow-wrap: anywhere; } code { font: 13px/1.5 ui-monospace, monospace; }
-code + code { margin-left: .7em; } .none { color: #a40000; font-weight: 600; } .warning td { color: #8a4b00; }
+code { white-space: nowrap; margin-right: .7em; }
+.none { color: #a40000; font-weight: 600; } .warning td { color: #8a4b00; }
 summary { cursor: pointer; } @media print { details > * { display: block; } }
 @media (prefers-color-scheme: dark) { body { color: #e6e6e6; background: #161616; } h2 { border-color: #444; }
 .none { color: #ff8a80; } .warning td { color: #ffb74d; } }

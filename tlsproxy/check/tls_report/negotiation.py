@@ -52,6 +52,8 @@ class Side:
         if not self._has_cipher_at_top():
             return {}, ()
         strong = [each for each in self.groups if each.bits >= self._least_bits]
+        if not server and self._top == "TLSv1.3" and not any(each.in_tls13 for each in strong):
+            return {}, ()  # OpenSSL can't make the key share of its hello
         found: dict[str, tuple[str, ...]] = {}
         # A client offers the versions below a hole only; a server takes each that is enabled.
         for version in VERSIONS if server else VERSIONS[: VERSIONS.index(self._top) + 1]:
@@ -102,8 +104,11 @@ class Side:
         return certificate.algorithm != "DSA"
 
     def _tls12(self, version: str, groups: Sequence[Group], *, server: bool) -> tuple[str, ...]:
-        if self.security and version < "TLSv1.2":
-            return ()  # they sign with SHA-1
+        # Those versions sign with SHA-1, which a level forbids. A server refuses them then; a client only meets it
+        # in a signed key exchange.
+        unsigned_only = bool(self.security) and version < "TLSv1.2"
+        if unsigned_only and server:
+            return ()
         elliptic = any(each.in_tls12 for each in groups)
         kinds = self._kinds(version)
         return tuple(
@@ -113,6 +118,7 @@ class Side:
             and not each.is_tls13
             and each.first <= version
             and self._is_strong(each)
+            and not (unsigned_only and each.exchange != "RSA")
             and (each.exchange != "ECDHE" or elliptic)
             and (not server or ((each.is_anonymous or _proof(each) in kinds) and self._has_dh(each)))
         )

@@ -209,8 +209,9 @@ class _Server:
     def _named(self) -> tuple[Certificate, ...]:
         """Return the certificates by server name, of tables that can be listed."""
         found: list[Certificate] = []
+        wanted = self.context.setting("tls_server_sni_maps", self.result.view)
         for table in named_tables(self.context):
-            if table.assignment.name != "tls_server_sni_maps":
+            if table.assignment != wanted:
                 continue
             flags = Flags.LOCK | Flags.FOLD_FIX | Flags.SRC_RHS_IS_FILE
             opened = open_table(self.context, table, [], flags)
