@@ -1,6 +1,6 @@
-"""How tables are named: `type:name`, lists of those, and names that are the table itself, in braces.
+"""Names of tables: `type:name`, lists of names, and names that contain the table, in braces.
 
-Texts are `str` as configuration is: any bytes, by surrogateescape. Braces know neither quotes nor escapes.
+Texts are `str` like the configuration: any bytes, by surrogateescape. Braces have neither quotes nor escapes.
 """
 
 from __future__ import annotations
@@ -10,15 +10,15 @@ from postconf.syntax.lines import SPACE
 from .table import TableError
 
 SEPARATORS = ", \t\r\n"
-"""What separates the elements of a list (CHARS_COMMA_SP)."""
+"""Separators of list elements (CHARS_COMMA_SP)."""
 
 
 class BracesError(ValueError):
-    """A text in braces that is none; the message is Postfix's."""
+    """Malformed `{...}`, with Postfix's message."""
 
 
 def split_name(text: str) -> tuple[str, str]:
-    """Split `type:name` at its first colon; raise `TableError`, which stops daemons too, if a half is missing."""
+    """Split `type:name` at its first colon; raise `TableError`, also fatal for daemons, if a half is missing."""
     kind, _, name = text.partition(":")
     if not kind or not name:
         raise TableError(f'open dictionary: expecting "type:name" form instead of "{text}"')
@@ -42,12 +42,12 @@ def split_list(text: str) -> list[str]:
 
 
 def braced_list(text: str) -> list[str] | None:
-    """Split what `{ one, two }` has in its braces; None if there is nothing at all, or the braces are wrong."""
+    """Split the text in `{ one, two }`; return None if it is empty, or the braces are malformed."""
     return split_list(text[1:-1]) if len(text) > 2 and _closing(text) == len(text) else None
 
 
 def in_braces(text: str) -> str:
-    """Return what a text has in its braces; raise `BracesError` unless they begin and end it."""
+    """Return the text inside braces; raise `BracesError` unless they begin and end it."""
     if not text.startswith("{"):
         raise BracesError(f"no '{{' at start of text in \"{text}\"")
     end = _closing(text)
@@ -59,7 +59,7 @@ def in_braces(text: str) -> str:
 
 
 def inline_rules(text: str) -> list[str]:
-    """Return the rules of a table in its own name, `{ {rule}, {rule} }`; raise `BracesError`."""
+    """Return the rules in the name of a table, `{ {rule}, {rule} }`; raise `BracesError`."""
     return [in_braces(element).strip(SPACE) for element in split_list(in_braces(text))]
 
 

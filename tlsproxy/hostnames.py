@@ -1,4 +1,4 @@
-"""Which texts are names that a host may have. No I/O."""
+"""Hostname syntax (valid_hostname(3)). No I/O."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _MAX_NAME, _MAX_LABEL = 255, 63
 
 
 def is_hostname(text: str) -> bool:
-    """Is this a name that a host may have (valid_hostname(3))? Underscores are, addresses are not."""
+    """Return True for a valid hostname (valid_hostname(3)). Underscores are valid, addresses are not."""
     name = text.encode("utf-8", "surrogateescape")
     labels = name.split(b".")
     return (

@@ -40,12 +40,12 @@ class _Question:
 
 
 class TlsManager:
-    """tlsmgr(8) as seen from an event loop. Answers come later, or at once if nothing can be asked."""
+    """Asynchronous client of tlsmgr(8). Answers arrive later, or at once if it can't be reached."""
 
     def __init__(self, loop: Loop, log: Log, paths: Sequence[str], *, greets: bool = True) -> None:
-        """`paths` are names of its socket, of which the first that can be connected to counts.
+        """`paths`: candidate socket paths; the first that accepts a connection is used.
 
-        `greets`: it speaks first, as since Postfix 3.6.
+        `greets`: True if tlsmgr(8) sends first, as since Postfix 3.6.
         """
         self._loop = loop
         self._log = log

@@ -41,7 +41,7 @@ def test_a_daemon_that_kept_an_old_certificate_is_told_from_one_that_has_the_new
         assert main(arguments) == 1
         assert "serves another certificate" in capsys.readouterr().out
     assert main(arguments) == 3
-    assert "no daemon answers" in capsys.readouterr().err
+    assert "the daemon does not answer" in capsys.readouterr().err
 
 
 def judge(directory: Path, chain: bytes, records: list[str]) -> list[Finding]:

@@ -191,7 +191,7 @@ def test_a_worker_that_is_stopped_holds_up_nobody_else_and_goes_on(tmp_path: Pat
     ("place", "reason"),
     [
         ("/nonexistent/directory/socket", "No such file or directory"),
-        ("/dev/null", "a file is there that is no socket"),
+        ("/dev/null", "this file is not a socket"),
         ("/sys/socket", "Operation not permitted|Permission denied|Read-only file system"),
         (f"/tmp/{'x' * 200}", "AF_UNIX path too long"),
     ],

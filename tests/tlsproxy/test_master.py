@@ -394,7 +394,7 @@ def test_idle_service_is_no_error_and_the_log_tag_is_the_program_s(public_path: 
         assert served.returncode == 0
     stopped = status()
     assert stopped.returncode == 1
-    assert "no daemon answers" in stopped.stderr
+    assert "the daemon does not answer" in stopped.stderr
 
 
 @pytest.mark.parametrize("number", [signal.SIGUSR1, signal.SIGUSR2, signal.SIGALRM, signal.SIGIO, signal.SIGRTMIN])

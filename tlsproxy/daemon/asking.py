@@ -48,12 +48,14 @@ def ask(path: Path, page: str, *, believed: Collection[int] | None = None) -> st
                     raise _not_understood(path, f"more than {_MAX_ANSWER} bytes")
                 stream.settimeout(max(0.001, deadline - time.monotonic()))
     except (FileNotFoundError, ConnectionRefusedError) as error:
-        raise NoDaemonError(f"{path}: {error.strerror}: no daemon answers; start it, or name its socket") from None
+        raise NoDaemonError(
+            f"{path}: {error.strerror}: the daemon does not answer; start it, or name its socket"
+        ) from None
     except PermissionError:
         raise FatalError(f"{path}: Permission denied; ask as root or as the account of the daemon") from None
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         reason = "no answer in time" if isinstance(error, TimeoutError) else getattr(error, "strerror", None) or error
-        raise FatalError(f"{path}: {printable(str(reason))}: no daemon answers") from None
+        raise FatalError(f"{path}: {printable(str(reason))}: the daemon does not answer") from None
     head, end, body = answer.partition(b"\r\n\r\n")
     if not end or not head.startswith(b"HTTP/1.0 200 "):
         raise _not_understood(path, "no HTTP status 200")

@@ -1,4 +1,4 @@
-"""What is reported of our own certificates: file, subject, digest, expiry."""
+"""Certificate details for the status report and metrics: file, subject, digest, expiry."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Metrics: counted in place by the process that serves, in memory that a parent shares with its workers.
+"""Metrics: per-worker counters in shared memory, summed by the parent.
 
 Counting is one addition to a 64-bit number, without a system call; a report adds up the numbers of all. The
 label sets are fixed here, so that no peer can make them grow. Names and text form are those of Prometheus.
@@ -59,7 +59,7 @@ FAILURES = {
     "peer_alert": (" alert ",),
     "connection_lost": ("unexpected eof", "connection reset", "broken pipe"),
 }
-"""Why handshakes fail: a label, and parts of OpenSSL's reasons, of which the first that fits counts."""
+"""Reasons for failed handshakes: a label, and parts of OpenSSL's reasons; the first match counts."""
 _FAILURES = (*FAILURES, "timeout", "refused", "other")
 _GROUPS = ("X25519MLKEM768", "X25519", "X448", "prime256v1", "secp384r1", "secp521r1", "DHE", "none", "other")
 """In Postfix's words; none: TLS 1.2 and below, where it tells none."""

@@ -1,8 +1,8 @@
-"""Accepts local peers and keeps their sessions: one loop, one log, the two roles, and bounds to all of it.
+"""Server: accepts local clients and keeps their sessions, with one loop, one log, two roles, and limits.
 
-A session that is not established yet costs a peer nothing, so the number of those is bounded apart: when it is reached,
-who has had his time makes room. When there is no room, nobody is refused (smtp(8) would go on in plaintext): new local
-peers wait in the socket's queue.
+Unauthenticated sessions are cheap for an attacker, so handshakes in progress have their own limit; at the limit the
+oldest one past its grace period is dropped. At the limit of sessions no client is refused, because smtp(8) would then
+continue in plaintext: new clients wait in the accept queue.
 """
 
 from __future__ import annotations
@@ -218,7 +218,7 @@ class Server:
             self.loop.watch(self._listener.fileno(), self._listen_for, self._on_connection)
 
     def _on_failure(self, function: Callable[..., object]) -> None:
-        """A defect shows itself in one session: log it whole, end that session, and go on. So does want of memory."""
+        """Contain an unexpected exception or MemoryError: log the traceback, abort that session, serve the others."""
         session = getattr(function, "__self__", None)
         if isinstance(session, Relay):
             session = session.session

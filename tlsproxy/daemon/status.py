@@ -68,15 +68,15 @@ class Status(NamedTuple):
     workers: list[WorkerStatus]
     certificates: list[Described]
     release: str
-    """The Postfix release whose behaviour this is."""
+    """Postfix release whose behaviour the daemon has."""
     restarts: int = 0
-    """Workers that have ended without being asked to."""
+    """Number of workers that ended unexpectedly."""
     held_back: bool = False
-    """Workers end soon after their start, and the next one waits."""
+    """True if workers keep exiting at startup, and restarts are delayed."""
 
     @property
     def problems(self) -> list[str]:
-        """What an operator has to look at."""
+        """Names of current problems."""
         found = [f"{name}_role_{state}" for name, state in self.roles.items() if state in ("failed", "limited")]
         if self.reload.state in (FAILED, WAITING):
             found.append(f"reload_{self.reload.state}")

@@ -1,7 +1,7 @@
-"""Ends a process that is stuck (tlsproxy_watchdog_timeout): better a new one than one that nobody is served by.
+"""Watchdog: aborts a hung process after tlsproxy_watchdog_timeout, so that it is restarted.
 
-Nothing that a peer does can hold up the loop; what could is a table on a dead network file system, or a defect. A
-process that was only stopped, or got no CPU, goes on: its alarm comes once then, and it takes several to bite.
+Peers can't block the loop; a table on a dead network file system or a defect can. A process that was only stopped, or
+got no CPU, continues: it then gets a single alarm, and several are needed to abort it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Open a Berkeley DB file for what is wanted of it; who only reads does not load what writes."""
+"""Opening of a Berkeley DB file in the given mode; the writer is imported only when needed."""
 
 from __future__ import annotations
 

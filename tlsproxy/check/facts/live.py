@@ -1,6 +1,6 @@
-"""Asks those who know more than files: a daemon that runs (`--status`), DNS (`--dns`).
+"""Live checks: query a running daemon (`--status`) and DNS (`--dns`).
 
-Nothing else in the checker leaves this machine, or speaks with another process.
+No other part of the checker uses the network, or talks to another process.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ MAX_TEXT = 2000
 _MAX_LINES = 10_000
 _MAX_DELAY = 0.02
 _FIRST_PAUSE, _LAST_PAUSE = 0.002, 1.0
-"""Seconds until lines are tried again that nobody takes: twice as many each time."""
+"""Initial and maximum retry delay in seconds for undelivered lines (exponential backoff)."""
 _UNPRINTABLE = dict.fromkeys([*range(32), 127], "?")
 
 

@@ -17,7 +17,7 @@ SYSLOG_SOCKET = "/dev/log"
 
 
 class _StandardError:
-    """Writes lines to standard error; who has closed it does not want them."""
+    """Writer of lines to standard error; if that is closed, lines are discarded."""
 
     def __init__(self) -> None:
         self._rest = b""

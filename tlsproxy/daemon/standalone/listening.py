@@ -62,9 +62,7 @@ def bind(path: Path, owner: pwd.struct_passwd | None, mode: int = SOCKET_MODE) -
 def _remove_stale(path: Path) -> None:
     try:
         if not stat.S_ISSOCK(path.lstat().st_mode):
-            raise FatalError(
-                f"can't listen on {path}: a file is there that is no socket; remove it, or use another --socket"
-            )
+            raise FatalError(f"can't listen on {path}: this file is not a socket; remove it, or use another --socket")
     except FileNotFoundError:
         return
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:

@@ -244,7 +244,7 @@ class _Reload:
         self._files = self._texts()
 
     def __call__(self, config: WorkerConfig) -> WorkerConfig | None:
-        """Make what new workers are given; None if something is no good, which has been said."""
+        """Return the state for new workers; None after an error that has been logged."""
         from ..roles import load_roles, renew_roles
         from .worker import WorkerConfig
 

@@ -64,7 +64,7 @@ class Supervisor:
         workers: int,
         notifier: Notifier,
     ) -> None:
-        """`load` reads the configuration again, with all that it names; None if that is no good, which it has said."""
+        """`load`: rereads the configuration and its files; on failure it logs the reason and returns None."""
         self.loop = Loop()
         self._worker_config = config
         self._load = load
@@ -75,7 +75,7 @@ class Supervisor:
         self._shared = metrics.Shared(max(64, 4 * workers))
         self._children: dict[int, _Child] = {}
         self._hearing: set[_Child] = set()
-        """Workers that have been told to leave, and perhaps have not heard it yet."""
+        """Draining workers that have not acknowledged the drain request."""
         self._generation = self._announced = 1
         self._pause = 0.0
         self._fork_at = 0.0
@@ -206,7 +206,7 @@ class Supervisor:
     # -- reload and end
 
     def _reload(self) -> None:
-        """Read everything again; what is no good stays out."""
+        """Reload the configuration; keep the current one if the new one is invalid."""
         if self._ending:
             return
         self._notifier.reloading()
@@ -268,7 +268,7 @@ class Supervisor:
             self._announce()
 
     def _announce(self) -> None:
-        """Say that all new sessions are served by the present generation."""
+        """Report that the current generation serves all new sessions."""
         self._announced = self._generation
         self._log.info(f"reloaded, generation {self._generation}")
         if self._is_reload:

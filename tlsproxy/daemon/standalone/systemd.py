@@ -36,11 +36,11 @@ class Notifier:
         self._send(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}")
 
     def stopping(self) -> None:
-        """Say that the end has begun."""
+        """Report that the daemon is stopping."""
         self._send("STOPPING=1")
 
     def alive(self, now: float) -> None:
-        """Be alive, as often as systemd wants to hear it; a chore."""
+        """Send WATCHDOG=1 at systemd's interval (periodic task)."""
         if self._interval and now >= self._next:
             self._next = now + self._interval
             self._send("WATCHDOG=1")

@@ -92,7 +92,7 @@ def _main(arguments: Sequence[str], environment: Mapping[str, str], log: Postfix
     )
     owner = privileges.account(config["mail_owner"]) if options.unprivileged else None
     privileges.drop(owner, chroot=queue_directory if options.chroot else None)
-    # Nothing of what the files were is seen in a chroot.
+    # Certificate paths are not visible inside the chroot.
     files = FileWatch([] if options.chroot else files_of(settings))
     generation = int(environment.get("GENERATION", "0"), 8)
     return Child(server, log, settings, _STATUS, files, generation=generation, retire_after=options.retire_after).run()

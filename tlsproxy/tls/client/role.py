@@ -38,7 +38,7 @@ from .sessions import CachedSession, cache_id
 
 DISABLED = "TLS client role is disabled by configuration"
 _SEED_INTERVAL = 60.0
-"""Seconds between questions for entropy. OpenSSL has its own: a question for each session would be for nothing."""
+"""Minimum interval in seconds between entropy requests to tlsmgr(8); OpenSSL seeds itself."""
 
 
 class ClientRole:

@@ -171,7 +171,7 @@ def use_certificates(context: SSL.Context, chain: bytes) -> bool:
     try:
         os.write(file, chain)
         path = f"/proc/self/fd/{file}"
-        if not os.path.exists(path):  # noqa: PTH110  in a jail
+        if not os.path.exists(path):  # noqa: PTH110  in a chroot
             return _use_certificates_one_by_one(context, chain)
         used: bool = lib.SSL_CTX_use_certificate_chain_file(context._context, path.encode()) == 1
         return used

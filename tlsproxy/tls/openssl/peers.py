@@ -40,7 +40,7 @@ class Certificate:
 
     @classmethod
     def from_der(cls, data: bytes) -> Certificate | None:
-        """Parse a certificate; None for what is none, or more than one."""
+        """Parse a DER certificate; return None if it is malformed, or more than one."""
         try:
             only(data, SEQUENCE)
             return cls(crypto.load_certificate(crypto.FILETYPE_ASN1, data))
@@ -144,7 +144,7 @@ def peer_certificate(ssl: Any) -> Certificate | None:
 
 _MOST_KNOWN = 200
 _known: dict[bytes, Certificate] = {}
-"""Servers are met again: what has been read in their certificates is."""
+"""Parsed peer certificates, cached because sessions with the same server recur."""
 
 
 def peer_chain(ssl: Any) -> list[Certificate]:
@@ -243,7 +243,7 @@ def offer_session(ssl: Any, data: bytes) -> bool:
 
 
 def add_entropy(seed: bytes) -> None:
-    """Stir bytes into the random generator."""
+    """Seed OpenSSL's random number generator."""
     lib.RAND_add(seed, len(seed), float(len(seed)))
 
 

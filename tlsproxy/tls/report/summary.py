@@ -1,6 +1,6 @@
-"""What a handshake has agreed on, in Postfix's words: for the log line and for the client's TLS context.
+"""Parameters of a finished handshake in Postfix's terms, for the log line and for the client's TLS context.
 
-A process sees few agreements, again and again. Each is put into words once.
+Few distinct parameter sets occur, so their log text is cached.
 """
 
 from __future__ import annotations
