@@ -24,7 +24,7 @@ _TOKEN = re.compile(
     rf"|{_PART}(?:{_DOT}{_PART})*+",
     re.DOTALL,
 )
-"""What has a meaning of its own: strings and comments, in which dots are text, and keys, some with too many parts.
+"""Special tokens: strings and comments, in which dots are text, and keys, some with too many parts.
 
 A string without an end goes on to that of its line or of the text: tomllib refuses it, and time stays linear.
 """

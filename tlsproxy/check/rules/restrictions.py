@@ -186,7 +186,7 @@ def _in_circles(classes: Classes) -> set[str]:
 
 
 def _without_ends(forward: dict[str, set[str]], backward: dict[str, set[str]]) -> set[str]:
-    """Take away each name from which nothing goes on, until there is none; return the names that are left."""
+    """Remove names without references repeatedly; return the remaining names, which are in circles."""
     open_ends = {name: len(others & forward.keys()) for name, others in forward.items()}
     ended = [name for name, count in open_ends.items() if not count]
     while ended:

@@ -43,7 +43,7 @@ class Compliance:
 
     @property
     def rules(self) -> list[Rule]:
-        """What findings refer to."""
+        """Context of the findings."""
         from .compliance import RULES
 
         return list(RULES)

@@ -257,7 +257,7 @@ _TOKENS: dict[str, Callable[[Cipher], bool]] = {
 
 
 def exclusions(bad: Sequence[str], good: Sequence[str]) -> list[str]:
-    """Return few words for an exclusion list that hit all bad ciphers and no good one."""
+    """Return a short exclusion list that matches all forbidden ciphers and no allowed one."""
     left = {each for each in map(cipher, bad) if each}
     kept = [each for each in map(cipher, good) if each]
     usable = {word: test for word, test in _TOKENS.items() if not any(test(each) for each in kept)}

@@ -22,7 +22,7 @@ class UnknownProfileError(TlsproxyError):
 
 @dataclass(frozen=True)
 class Profile:
-    """What a guideline allows a server to offer. None: it does not say."""
+    """Guideline: the TLS that a server may offer. None means unspecified."""
 
     name: str
     title: str
