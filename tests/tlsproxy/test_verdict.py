@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from peers.certificates import Identity, name
-from peers.forging import CLIENT, Template, authority, dns, key, purposes, server, tlv, unknown
+from peers.forging import CLIENT, Template, authority, dns, key, purposes, sequence, server, tlv, unknown
 from peers.forging import names as names_of
 from peers.hostile import FLAWS
 
@@ -285,6 +285,19 @@ def test_path_that_is_flawed_or_leads_nowhere_is_refused(
 ) -> None:
     assert refused(decide([wanted], chain)) == why
     assert refused(decide([wanted], chain, level=SecurityLevel.SECURE)) == why
+
+
+def test_chain_is_completed_by_records_of_usage_2_only() -> None:
+    for usage, selector in ((3, 0), (2, 1)):
+        beside = record(usage, selector, 0, ISSUER)._replace(data=ISSUER.der)
+        assert refused(decide([beside, record(2, 0, 1, ROOT)], [LEAF, ROOT])) == (65, 0)
+    proven(decide([record(2, 0, 0, ISSUER), record(2, 0, 1, ROOT)], [LEAF, ROOT]))
+
+
+def test_leaf_with_two_lists_of_names_has_none() -> None:
+    twice = LEAF.extended(again=("2.5.29.17", False, sequence(dns(HOST))))
+    local = reports(twice, ISSUER, ROOT)
+    assert refused(decide([], [twice, ISSUER], local, level=SecurityLevel.VERIFY)) == (62, 0)
 
 
 @pytest.mark.parametrize("wanted", [record(2, 0, 1, ISSUER), record(2, 0, 0, ROOT), record(2, 1, 0, ROOT)])

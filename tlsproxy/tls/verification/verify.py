@@ -152,7 +152,7 @@ class _Case:
 
     def refuse(self, error: int, depth: int, certificate: Certificate | None, *, names: bool = False) -> Refusal:
         """Refuse for one more error; `names`: that of a wrong name may be closer to the leaf."""
-        self.finding.note(error if error != OK else UNSPECIFIED, depth, certificate)
+        self.finding.note(error, depth, certificate)
         if names:
             self.check_names()
         return Refusal(self.finding, self._peer_name)
