@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from peers.certificates import Identity, name
-from peers.forging import CLIENT, Template, authority, dns, key, purposes, sequence, server, tlv, unknown
+from peers.forging import CLIENT, Template, authority, basic, dns, key, purposes, sequence, server, tlv, unknown
 from peers.forging import names as names_of
 from peers.hostile import FLAWS
 
@@ -317,6 +317,18 @@ def test_wrong_name_is_closer_than_what_is_wrong_above(wanted: TlsaRecord) -> No
     assert refused(decide([wanted], chain)) in ((7, 1), (65, 1))
     assert refused(decide([wanted], chain, names=("other.test",))) == (62, 0)
     assert refused(decide([record(2, 0, 1, ELSEWHERE)], chain, names=("other.test",))) == (62, 0)
+
+
+def test_wrong_name_is_closer_than_flaws_below_a_bare_key() -> None:
+    weak = authority("W", kind="rsa768")
+    for root, issuer, why in (
+        (ROOT, ISSUER.extended(basic=basic(False)), (79, 1)),
+        (weak, authority("Below W", weak, days=ALWAYS), (67, 1)),
+        (RSA_ROOT, authority("Below R", RSA_ROOT, days=ALWAYS, digest="sha1"), (68, 1)),
+    ):
+        wanted, chain = [record(2, 1, 0, root)], [server(HOST, issuer, days=ALWAYS), issuer]
+        assert refused(decide(wanted, chain)) == why
+        assert refused(decide(wanted, chain, names=("other.test",))) == (62, 0)
 
 
 OLD = {"days": (-30000.0, -1.0)}
