@@ -1,4 +1,4 @@
-"""Which table types there are, what each needs, and how a table is opened by its name (dict_open(3)).
+"""Registry of table types: their requirements, and opening a table by its name (dict_open(3)).
 
 A new type is a module in `drivers` with a function `open_table(name, access)`, and a line here. A driver whose library
 is missing raises ImportError when it is loaded.
@@ -80,8 +80,8 @@ def prepare_to_build(text: str, access: Access) -> None:
 def open_table(text: str, access: Access) -> WrappedTable:
     """Open the table `type:name`.
 
-    Raises `TableError` if it is not named like that. What else is wrong is an `OpenError`, unless the access has a
-    listener for errors, as daemons do: that one is told then, and a table is returned whose lookups fail.
+    Raises `TableError` for an invalid name, and `OpenError` for other errors. If the access has a function for errors,
+    as in daemons, that is called instead of `OpenError`, and lookups in the returned table fail.
     """
     kind, name = split_name(text)
     try:

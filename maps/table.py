@@ -1,4 +1,4 @@
-"""What a lookup table is: to those who use one, and to those who write a driver for a type.
+"""Lookup tables: the interface for users of a table, and for drivers of a type.
 
 A user needs `Table.lookup` and the exceptions. A driver is a module with one function
 `open_table(name: str, access: Access) -> Table`, where `name` is what follows `type:`; it subclasses `Table` and
@@ -65,7 +65,7 @@ class Flags(IntFlag):
 
 
 class Mode(Enum):
-    """What a table is opened for."""
+    """Purpose of opening a table."""
 
     READ = "look up, list"
     CHANGE = "change what exists: postmap -d"
@@ -81,7 +81,7 @@ def log_warning(text: str) -> None:
 
 
 class Access:
-    """How a table is opened: what for, with which flags, by which configuration, and who hears of problems."""
+    """Access to a table: mode, flags, configuration, and receivers of warnings and errors."""
 
     __slots__ = ("_utf8", "config", "error", "flags", "mode", "values_are_files", "warn")
 
@@ -113,7 +113,7 @@ class Access:
 
     @property
     def utf8(self) -> bool:
-        """Must keys and values be valid UTF-8? Where that is asked for, and allowed by smtputf8_enable."""
+        """True if keys and values must be valid UTF-8: requested by the flags, and enabled by smtputf8_enable."""
         if self._utf8 is None:
             self._utf8 = bool(self.flags & Flags.UTF8_REQUEST) and (
                 self.config is None or self.config["smtputf8_enable"].lower() == "yes"
@@ -128,7 +128,7 @@ class Table:
     """
 
     members_fold = False
-    """Is it made of other tables that fold keys, if at all? (Where UTF-8 is checked, keys are folded anyway.)"""
+    """True if member tables fold keys. (With UTF-8 checks, keys are folded anyway.)"""
 
     def __init__(self, kind: str, name: str, flags: Flags) -> None:
         """Name it as diagnostics do: `hash` and `t.db`, with `Flags.FIXED` or `Flags.PATTERN` among its flags."""
@@ -172,7 +172,7 @@ class Table:
         return None
 
     def changed(self) -> bool:
-        """Has the table been replaced or changed since it was opened (dict_changed_name(3))?"""
+        """Return True if the table was replaced or changed since it was opened (dict_changed_name(3))."""
         return False
 
     def close(self) -> None:

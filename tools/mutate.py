@@ -42,7 +42,7 @@ MODULES = {
 PATIENCE = 60
 """Seconds of CPU time that a run of the tests may take: on a busy machine no mutant counts as killed for that."""
 
-MEMORY = "OpenSSL fails here for want of memory only"
+MEMORY = "OpenSSL fails here only without memory"
 FREED = "what is left behind does not change a verdict"
 FLAG = "the bit has no meaning in X509_VERIFY_PARAM_set_flags(3)"
 AGAIN = "looking once more finds the same, and a finding keeps the first error of a place"

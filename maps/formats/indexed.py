@@ -1,4 +1,4 @@
-"""What the indexed file types have in common: trailing NUL bytes, files older than their source, error texts."""
+"""Common parts of the indexed file types: trailing NUL bytes, files older than their source, error texts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What table types with a database behind them have in common: their parameters, and templates of queries and results.
+"""Common parts of database tables: parameters, and templates of queries and results.
 
 `%s` and its relatives are those of the manual pages: ldap_table(5), mysql_table(5), pgsql_table(5), sqlite_table(5),
 memcache_table(5). All text is bytes, as keys and values are.

@@ -1,4 +1,4 @@
-"""What mysql and pgsql have in common: a database that several servers have, of which one is asked.
+"""Common parts of mysql and pgsql: a database on several servers, one of which is queried.
 
 How to talk to such a server is the driver's part: a function that connects, and a `Session`.
 """

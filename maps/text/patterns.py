@@ -41,7 +41,7 @@ class Compiled(Protocol):
     """A compiled pattern."""
 
     groups: int
-    """How many groups it has."""
+    """Number of groups."""
 
     def match(self, key: bytes, groups: int) -> Sequence[bytes] | None:
         """Return the first `groups` groups of a match, those that are not set as empty; None without a match."""
@@ -58,7 +58,7 @@ class Syntax(NamedTuple):
 
 
 class Engine(NamedTuple):
-    """How a type's patterns are written, and how they are compiled."""
+    """Pattern engine of a table type: syntax and compiler."""
 
     kind: str
     compile: Callable[[bytes, int, bool], Compiled]
@@ -72,13 +72,13 @@ class Engine(NamedTuple):
     obsolete: bytes = b""
     """Flags that mean nothing any more."""
     negations_follow: bool = False
-    """May a second, negated pattern follow the first one: /one/!/two/?"""
+    """True if a second, negated pattern may follow: /one/!/two/."""
     backslash_closes: bool = False
-    """Does a backslash at the end of a line stand for the closing delimiter?"""
+    """True if a backslash at the end of a line counts as the closing delimiter."""
     unclosed: str = "skipping this rule"
-    """What follows from a missing delimiter."""
+    """Consequence of a missing delimiter, for messages."""
     zero: str = "out of range"
-    """What the number 0 is."""
+    """Description of the number 0, for messages."""
 
 
 class PatternTable(Table):

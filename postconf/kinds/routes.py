@@ -50,7 +50,7 @@ def read_transport(kind: Kind, text: str) -> Reading:
 
 
 def read_nexthops(kind: Kind, text: str) -> Reading:
-    """Read destinations of smtp(8), of which the first that can be reached is used."""
+    """Read destinations of smtp(8); the first reachable one is used."""
     reading = Reading(kind)
     for word in words_at(text):
         reading.add(word, "nexthop")

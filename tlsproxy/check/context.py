@@ -252,7 +252,7 @@ class Context:
         return ServiceView(self.config, entry.service)
 
     def has_program(self, program: str) -> bool:
-        """Does some service run this program? Without a master.cf nobody can say, and it is denied."""
+        """Return True if a service runs this program; False without a master.cf."""
         return bool(self.services(program))
 
     def expanded_default(self, name: str) -> str:
@@ -260,7 +260,7 @@ class Context:
         return self._expand(self.release.defaults.get(name, ""), self.config) or ""
 
     def has_service(self, name: str) -> bool:
-        """Is there a service of this name? Without a master.cf nobody can say, and it is assumed."""
+        """Return True if a service has this name, or if there is no master.cf."""
         return self.master is None or any(entry.service and entry.service.name == name for entry in self.entries)
 
     def entry(self, service: Service) -> Entry:

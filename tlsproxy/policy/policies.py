@@ -203,7 +203,7 @@ class Policies:
         records = entry.fingerprints
         if records is None:
             records = fingerprints(entry.match or (), self._warn)
-        # Since Postfix 3.9, what a table has is not replaced when it is no good.
+        # Since Postfix 3.9, an invalid table entry is not replaced by the default.
         if not records and (entry.match is None or not self._release.since("3.9")):
             records = fingerprints(words(settings.fingerprint_cert_match), self._warn)
         if not records:

@@ -1,4 +1,4 @@
-"""What both writers share: how the parts of a Berkeley DB file are laid out in bytes.
+"""Layout of the parts of a Berkeley DB file, for both writers.
 
 Files are written in this machine's byte order, as the library does.
 """

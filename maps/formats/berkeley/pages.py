@@ -1,4 +1,4 @@
-"""What both kinds of Berkeley DB file share: the meta page, page headers, and overflow chains.
+"""Common parts of Berkeley DB files: the meta page, page headers, and overflow chains.
 
 Nothing here trusts the file: what doesn't fit together raises `DamagedFileError`, and no loop is longer than the file.
 """

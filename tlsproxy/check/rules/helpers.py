@@ -18,7 +18,7 @@ class HelperMissing(Rule):
     """A service that others ask, and that master.cf does not have.
 
     proxymap(8) opens the tables that begin with `proxy:`, which is what local_recipient_maps has by default; verify(8)
-    probes addresses; anvil(8) counts clients. Reported of a master.cf that is no fragment.
+    probes addresses; anvil(8) counts clients. A fragment of master.cf is not reported.
     """
 
     id = "X010"
