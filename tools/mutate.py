@@ -53,6 +53,7 @@ EQUIVALENT: dict[str, dict[str, str]] = {
         "if self._names_checked: (condition to False)": AGAIN,
         "self._names_checked = True (assignment left out)": AGAIN,
         "self._names_checked = True (True to False)": AGAIN,
+        "path = build_path(case.reach.unverified[: depth + 1], [anchor]) (1 to 2)": "a path ends at the first anchor",
         "if hosts: (condition to True)": "without hosts no name matches, and none is missed",
     },
     "verification.strength": {

@@ -292,6 +292,7 @@ def test_chain_is_completed_by_records_of_usage_2_only() -> None:
         beside = record(usage, selector, 0, ISSUER)._replace(data=ISSUER.der)
         assert refused(decide([beside, record(2, 0, 1, ROOT)], [LEAF, ROOT])) == (65, 0)
     proven(decide([record(2, 0, 0, ISSUER), record(2, 0, 1, ROOT)], [LEAF, ROOT]))
+    proven(decide([TlsaRecord(2, 0, 0, b"no certificate"), record(2, 0, 1, ROOT)], [DIRECT, ROOT]))
 
 
 def test_leaf_with_two_lists_of_names_has_none() -> None:
