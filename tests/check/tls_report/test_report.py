@@ -116,3 +116,10 @@ def test_page_shows_odd_names_as_text(directory: Path, capsys: pytest.CaptureFix
     page = capsys.readouterr().out
     assert "&lt;script&gt;" in page
     assert "<script" not in page
+
+
+def test_anonymous_dhe_is_as_strong_as_its_cipher(directory: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """OpenSSL takes 1024 bits for an anonymous cipher of 128, whatever the certificate."""
+    options = ["-c", str(directory), "--tls-report", "--postfix-version", "3.7", "--openssl", "openssl"]
+    assert main(options) == 0
+    assert "finite field    1024 bits up to TLSv1.2" in capsys.readouterr().out

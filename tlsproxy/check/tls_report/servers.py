@@ -27,7 +27,7 @@ from ..context import Context
 from ..facts.daemon_loader import AsProxy, Verdict
 from ..facts.key_files import is_hidden, server_level
 from ..facts.tables import named_tables, open_table
-from .ciphers import cipher
+from .ciphers import Cipher, cipher
 from .groups import chosen_groups
 from .identities import assumed, certificates, dh_size, files_of, signatures
 from .library import Library
@@ -168,7 +168,8 @@ class _Server:
         offer.signatures = signatures(found)
         offer.prefers = bool(library.tls_preempt_cipherlist)
         suites = {each for names in offer.ciphers.values() for each in map(cipher, names) if each}
-        offer.dh_bits = (dh_bits or _automatic_dh(found)) if any(each.exchange == "DHE" for each in suites) else 0
+        finite = [each for each in suites if each.exchange == "DHE"]
+        offer.dh_bits = dh_bits or min((_automatic_dh(each, found) for each in finite), default=0) if finite else 0
         offer.resumption = tickets if offer.protocols else ()
 
     def _files(
@@ -253,9 +254,10 @@ def _lacks(chain_files: str) -> str:
     return ""
 
 
-def _automatic_dh(found: Sequence[Certificate]) -> int:
-    """Return the size of the finite field that OpenSSL chooses: as strong as the key, 3072 bits without one."""
-    if not found:
-        return 3072
-    weakest = min(each.strength for each in found)
-    return 1024 if weakest < 112 else 2048 if weakest < 128 else 3072
+def _automatic_dh(suite: Cipher, found: Sequence[Certificate]) -> int:
+    """Return the bits that OpenSSL chooses for a suite: as strong as the key or, without one, as the cipher."""
+    if suite.is_anonymous:
+        return 3072 if suite.bits >= 256 else 1024
+    algorithm = "DSA" if suite.authentication == "DSA" else "RSA"
+    strength = min((each.strength for each in found if each.algorithm.startswith(algorithm)), default=0)
+    return 1024 if strength < 112 else 2048 if strength < 128 else 3072
