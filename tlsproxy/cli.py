@@ -29,6 +29,9 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _is_from_master(arguments: list[str]) -> bool:
-    """master(8) gives short options only, the transport type among them; people write --standalone, --status, …"""
-    has_type = any(each.startswith("-t") for each in arguments)
-    return has_type and not any(each.startswith("--") for each in arguments)
+    """Return True for a command line of master(8): short options only, with `-t`, `-z` or `-u` among them.
+
+    `-c` and `-o` alone come from a user who has forgotten the mode.
+    """
+    is_masters = any(each.startswith(("-t", "-z", "-u")) for each in arguments)
+    return is_masters and not any(each.startswith("--") for each in arguments)
