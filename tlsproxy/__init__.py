@@ -6,4 +6,4 @@ The top floor: it imports `maps` and `postconf`.
 from .errors import TlsproxyError
 
 __all__ = ["TlsproxyError", "__version__"]
-__version__ = "0.1.0"
+__version__ = "0.2.0"
