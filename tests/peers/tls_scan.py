@@ -40,6 +40,8 @@ GROUPS = {
     "ffdhe4096": 258,
     "ffdhe6144": 259,
     "ffdhe8192": 260,
+    "curveSM2": 41,
+    "curveSM2MLKEM768": 0x11EE,
     "X25519MLKEM768": 0x11EC,
     "SecP256r1MLKEM768": 0x11EB,
     "SecP384r1MLKEM1024": 0x11ED,
