@@ -90,3 +90,15 @@ def test_tables_nested_too_deeply_fail_their_lookups(make_view, nested) -> None:
         name = nested.format(name)
     with pytest.raises(TableLookupError, match="levels deep"):
         make_view(virtual_alias_maps=name).maps("virtual_alias_maps").find("x")
+
+
+def test_an_alias_with_many_recipients_is_shown_in_bounds(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    many = ",".join(f"u{number}@example.net" for number in range(5000))
+    tables = f"virtual_alias_domains = example.com\nvirtual_alias_maps = inline:{{{{x@example.com={many}}}}}\n"
+    (tmp_path / "main.cf").write_text(f"compatibility_level = 3.6\nmyhostname = mail.example.org\n{tables}")
+    (tmp_path / "master.cf").write_text("smtp inet n - n - - smtpd\nsmtp unix - - n - - smtp\n")
+    who = ["--client", "192.0.2.1", "--sender", "a@example.org", "--recipient", "x@example.com"]
+    assert main(["-c", str(tmp_path), *who]) == 0
+    shown = capsys.readouterr().out
+    assert "451 4.6.0 Alias expansion error" in shown
+    assert len(shown) < 500_000

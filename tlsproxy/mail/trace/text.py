@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 _COMMANDS = {"MAIL": "MAIL FROM:<{}>", "RCPT": "RCPT TO:<{}>", "EOD": ".", "CONNECT": "connect from {}"}
 _WIDTH = 40
 _COLUMN = 12
+_LONGEST = 300
+"""Characters of a table's name that are shown: one in braces is as long as its entries."""
+_MOST_DECISIONS = 200
+"""Steps of an alias expansion that are shown."""
 
 
 def trace_text(trace: Trace, tracer: Tracer) -> str:
@@ -68,15 +72,20 @@ def _exchange_lines(exchange: Exchange) -> Iterator[str]:
 
 def _step_lines(step: Step) -> Iterator[str]:
     indent = "  " * (step.depth + 2)
-    name = f"{step.restriction} {step.argument}".rstrip()
+    name = _short(f"{step.restriction} {step.argument}".rstrip())
     yield f"{indent}{name}: {step.outcome}{_at(step.place)}"
     if step.table:
         value = f": {step.value}" if step.value else ""
-        yield f"{indent}  {step.table}, key {step.key}{value}{_at(step.entry_place)}"
+        yield f"{indent}  {_short(step.table)}, key {step.key}{value}{_at(step.entry_place)}"
     if step.reply and step.outcome == "warn":
         yield f"{indent}  would be: {step.reply}"
     if step.note:
         yield f"{indent}  {step.note}"
+
+
+def _short(text: str) -> str:
+    """Return a text, cut if it is the whole of a long table in braces."""
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
 
 
 def _at(place: Place | None) -> str:
@@ -98,9 +107,11 @@ def _route_lines(trace: RouteTrace) -> Iterator[str]:
     }
     for subject, value in values.items():
         yield f"  {subject:<{_COLUMN}}{value}{_why(resolution.decisions, subject)}"
-    for decision in envelope.decisions:
+    for decision in envelope.decisions[:_MOST_DECISIONS]:
         subject = decision.subject.removeprefix("envelope_")
         yield f"  {subject:<{_COLUMN}}{decision.value}{_because(decision)}"
+    if len(envelope.decisions) > _MOST_DECISIONS:
+        yield f"  and {len(envelope.decisions) - _MOST_DECISIONS} more"
     if envelope.refusal is not None:
         yield f"  {'refused':<{_COLUMN}}{envelope.refusal.code} {envelope.refusal.text}: {envelope.refusal.error}"
     for delivery in trace.deliveries:
@@ -121,7 +132,7 @@ def _delivery_lines(delivery: Delivery, content_filter: str) -> Iterator[str]:
         yield f"    {session.destination}: {level}{problem}"
         if session.credentials is not None:
             found = session.credentials
-            yield f"    login: {found.parameter} {found.table}, key {found.key}{_at(found.place)}"
+            yield f"    login: {found.parameter} {_short(found.table)}, key {found.key}{_at(found.place)}"
         for each in session.depends:
             yield f"    depends on {each}"
 
@@ -138,5 +149,5 @@ def _why(decisions: tuple[Decision, ...], subject: str) -> str:
 
 
 def _because(decision: Decision) -> str:
-    table = f" {decision.table}, key {decision.key}" if decision.table else ""
+    table = f" {_short(decision.table)}, key {decision.key}" if decision.table else ""
     return f"  ({decision.parameter}{table}{_place(decision)})"
