@@ -13,6 +13,7 @@ import socket
 import subprocess
 import tempfile
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import cache
@@ -253,7 +254,8 @@ def public_directory() -> Iterator[Path]:
 def free_ports(count: int) -> list[int]:
     """Return ports that are free on the loopback interface, and that the kernel gives to no connection by itself.
 
-    Tests that run at the same time have a share of them each: they are bound later than they are chosen.
+    They are bound later than they are chosen. So tests that run at the same time have a share of them each, and the
+    ports that were chosen last are not chosen again.
     """
     share = (max(_first_ephemeral_port(), 20_000) - _FIRST_PORT) // _SHARES
     start = _FIRST_PORT + share * (int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:]) % _SHARES)
@@ -261,13 +263,15 @@ def free_ports(count: int) -> list[int]:
     while len(found) < count:
         port = random.randrange(start, start + share)
         with suppress(OSError), socket.create_server(("127.0.0.1", port)):
-            if port not in found:
+            if port not in _chosen:
                 found.append(port)
+                _chosen.append(port)
     return found
 
 
 _FIRST_PORT = 10_000
 _SHARES = 8
+_chosen: deque[int] = deque(maxlen=300)
 
 
 def own_address() -> str:

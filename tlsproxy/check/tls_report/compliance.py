@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
+from ...tls.settings.parameters import CERTIFICATES, CHAIN_FILES
 from ..context import Context
 from ..engine import Checked
 from ..findings import Finding, Span
@@ -224,7 +225,7 @@ class _Judge:
 
     def _file_parameter(self) -> str:
         prefix = self.offer.parameters["level"].removesuffix("security_level")
-        names = (f"{prefix}chain_files", f"{prefix}cert_file", f"{prefix}eccert_file", f"{prefix}dcert_file")
+        names = [prefix + each for each in (CHAIN_FILES, *CERTIFICATES)]
         return next((each for each in names if each in self.offer.origins), names[0])
 
     def _order(self) -> Iterator[_Violation]:
