@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from tlsproxy.check.findings import Finding, Severity
 from tlsproxy.check.rule import all_rules
-from tlsproxy.check.rules.kinds import KindRule
+from tlsproxy.check.rules.parameters.kinds import KindRule
 
 RULES = [rule for rule in all_rules() if isinstance(rule, KindRule)]
 SERVICES = "--- master.cf\nsmtp inet n - y - - smtpd\n"

@@ -1,17 +1,16 @@
-"""The rules, by subject; a rule's place here is what its module's first line says."""
+"""The rules: a package for each subject, a module for each object of it, as the first lines of both say."""
 
 from __future__ import annotations
 
 from importlib import import_module
+from pkgutil import iter_modules
 from types import ModuleType
-
-_SUBJECTS = (
-    *("addresses", "certificates", "chroot", "combinations", "comments", "compatibility", "dane", "destinations"),
-    *("helpers", "kinds", "levels", "loader", "logins", "master", "names", "outside", "protocols", "proxy"),
-    *("relaying", "restrictions", "routes", "services", "syntax", "table_contents", "tables", "tls_off", "values"),
-)
 
 
 def modules() -> list[ModuleType]:
-    """All modules of rules."""
-    return [import_module(f".{name}", __name__) for name in _SUBJECTS]
+    """Return all modules of rules, which are those in the packages here."""
+    return [
+        import_module(f".{subject.name}.{each.name}", __name__)
+        for subject in iter_modules(__path__)
+        for each in iter_modules([f"{__path__[0]}/{subject.name}"])
+    ]

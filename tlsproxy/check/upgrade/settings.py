@@ -10,8 +10,8 @@ from postconf.catalogue import ADHOC
 from ..context import Context
 from ..facts.tables import Named, named_tables
 from ..findings import Edit, Fix, Severity, Span
-from ..rules.levels import UseTlsAndLevel
-from ..rules.proxy import rename
+from ..rules.services.proxy import rename
+from ..rules.tls.levels import UseTlsAndLevel
 from ..text.sources import Assignment
 from .change import Change, make
 from .conditions import Situation

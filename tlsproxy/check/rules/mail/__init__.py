@@ -1,0 +1,1 @@
+"""The way of mail: restrictions, relaying, routes, and logins at other servers."""

@@ -1,0 +1,193 @@
+"""Relaying: whether smtpd(8) keeps strangers from sending mail to strangers, and whom it takes for its own clients."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterator
+
+from ....mail.access.relaying import RECIPIENT, SENDER, RelayVerdict
+from ...context import Context
+from ...facts.access import Lists, relay_verdict, smtpd_lists
+from ...findings import Finding, Severity, Span
+from ...rule import Rule
+from ...text.sources import Assignment
+
+_SAMPLE = (ipaddress.ip_network("168.100.189.0/28"), ipaddress.ip_network("168.100.3.0/28"))
+"""The networks in the sample main.cf, which belong to Postfix's author."""
+_BRIDGE = ipaddress.IPv4Network("172.17.0.0/16")
+"""The default network of Docker's bridge: forwarded connections can come from its gateway."""
+_SHARED = ipaddress.IPv4Network("100.64.0.0/10")
+"""Addresses between a provider and its customers (RFC 6598)."""
+_LEAST_BITS = {4: 16, 6: 32}
+"""The shortest prefix of public addresses that one site is likely to own."""
+
+
+class NoRelayControl(Rule):
+    """No relay control: smtpd(8) refuses to serve any client.
+
+    Without a compatibility_level of at least 1, smtpd_relay_restrictions is empty by default.
+    """
+
+    id = "R010"
+    name = "no-relay-control"
+    effect = (
+        'smtpd(8): fatal at the first connection, "in parameter smtpd_relay_restrictions or '
+        'smtpd_recipient_restrictions, specify at least one working instance of …"; throttled. Port 25 is dead.'
+    )
+    bad = "smtpd_recipient_restrictions = permit_mynetworks\n"
+    good = "smtpd_recipient_restrictions = permit_mynetworks, reject_unauth_destination\n"
+    lookalike = "compatibility_level = 2\nsmtpd_recipient_restrictions = permit_mynetworks\n"
+
+    def check(self, context: Context) -> Iterator[Finding]:
+        """Yield what is found."""
+        reported: set[Span] = set()
+        for lists in smtpd_lists(context):
+            if lists.has_relay_control or not (context.has_main or _sets_lists(lists)):
+                continue
+            span = self._span(context, lists)
+            if span not in reported:
+                reported.add(span)
+                yield self.finding(
+                    span,
+                    "smtpd does not start: neither smtpd_relay_restrictions nor smtpd_recipient_restrictions rejects "
+                    "mail for other destinations",
+                    "add: smtpd_relay_restrictions = permit_mynetworks, permit_sasl_authenticated, "
+                    "defer_unauth_destination",
+                )
+
+    @staticmethod
+    def _span(context: Context, lists: Lists) -> Span:
+        for name in ("smtpd_relay_restrictions", "smtpd_recipient_restrictions"):
+            setting = context.setting(name, lists.view)
+            if setting and (setting.value or setting.service):
+                return setting.span()
+        for name in ("smtpd_relay_restrictions", "smtpd_recipient_restrictions", "compatibility_level"):
+            if setting := context.setting(name, lists.view):
+                return setting.span()
+        return (
+            Span(context.main.path, 1, 1, 2)
+            if context.has_main
+            else context.span("smtpd_relay_restrictions", lists.view)
+        )
+
+
+def _sets_lists(lists: Lists) -> bool:
+    names = ("smtpd_relay_restrictions", "smtpd_recipient_restrictions")
+    return any((setting := lists.context.setting(name, lists.view)) and setting.service for name in names)
+
+
+class OpenRelay(Rule):
+    """Open relay: any client may send mail to any destination.
+
+    The rule evaluates the lists as smtpd(8) does, for a client outside mynetworks that has not logged in, and
+    addresses of other sites. It queries the tables that exist. It also tries a sender that a table permits
+    before the relay control, because a client can claim any sender address.
+    """
+
+    id = "R011"
+    name = "open-relay"
+    effect = "`250 2.1.5 Ok` for a recipient elsewhere; within hours the host sends spam, and is listed."
+    bad = "compatibility_level = 3.6\nmynetworks = 0.0.0.0/0\n"
+    good = "compatibility_level = 3.6\nmynetworks = 192.0.2.0/24\n"
+    lookalike = (
+        "compatibility_level = 3.6\n"
+        "smtpd_recipient_restrictions = permit_mynetworks, check_sender_access static:OK, reject_unauth_destination\n"
+    )
+
+    def check(self, context: Context) -> Iterator[Finding]:
+        """Yield what is found."""
+        reported: set[tuple[Span, str]] = set()
+        for lists in smtpd_lists(context):
+            if not context.has_main and not _sets_lists(lists):
+                continue
+            if not lists.has_relay_control or not (lists.may_permit_strangers or trusts_strangers(context, lists)):
+                continue
+            verdict = relay_verdict(lists)
+            if verdict is None or not verdict.permits or verdict.depends:
+                continue
+            finding = self._finding(context, lists, verdict)
+            if (finding.span, finding.message) not in reported:
+                reported.add((finding.span, finding.message))
+                yield finding
+
+    def _finding(self, context: Context, lists: Lists, verdict: RelayVerdict) -> Finding:
+        related = [
+            (Span.at(step.place, len(step.restriction)), f"{step.restriction} permits")
+            for step in verdict.path
+            if step.place is not None
+        ]
+        span = related[-1][0] if related else context.span("smtpd_relay_restrictions", lists.view)
+        why = verdict.path[-1].restriction if verdict.path else "nothing rejects it"
+        where = f" through {lists.service}" if lists.service else ""
+        client, sender = verdict.session.client.address, verdict.session.sender
+        claim = "" if sender in ("", SENDER) else f", with the sender <{sender}>, which anybody can claim,"
+        return self.finding(
+            span,
+            f"open relay: {client} may send mail for <{RECIPIENT}>{where}{claim} ({why})",
+            "permit own clients only, in front of reject_unauth_destination",
+            related=related[:-1],
+        )
+
+
+def trusts_strangers(context: Context, lists: Lists) -> bool:
+    """Return True if mynetworks may hold addresses of strangers."""
+    setting = context.setting("mynetworks", lists.view)
+    if setting is None:
+        return context.value("mynetworks_style", lists.view).lower() == "class"
+    return any(_bits(network) or "/" not in text for text, network in _networks(context, setting)) or any(
+        (":" in word.strip("[]") and not word.startswith("[")) or word.startswith("/")
+        for word in (context.expanded(setting) or "").replace(",", " ").split()
+    )
+
+
+def _networks(
+    context: Context, setting: Assignment
+) -> Iterator[tuple[str, ipaddress.IPv4Network | ipaddress.IPv6Network]]:
+    for word in (context.expanded(setting) or "").replace(",", " ").split():
+        text = word.replace("[", "").replace("]", "")
+        try:
+            yield word, ipaddress.ip_network(text)
+        except ValueError:
+            continue
+
+
+def _bits(network: ipaddress.IPv4Network | ipaddress.IPv6Network) -> bool:
+    """Return True for a public network that is larger than what one site is likely to own."""
+    if network.is_private or network.is_loopback or network.is_link_local:
+        return False
+    if isinstance(network, ipaddress.IPv4Network) and network.subnet_of(_SHARED):
+        return False
+    return network.prefixlen < _LEAST_BITS[network.version]
+
+
+class TrustedNetworks(Rule):
+    """Foreign networks in mynetworks: their clients may relay."""
+
+    id = "R012"
+    name = "trusted-networks"
+    severity = Severity.WARNING
+    effect = "Clients with such an address may send mail to anybody, where a list has permit_mynetworks."
+    bad = "mynetworks = 127.0.0.0/8, 192.0.0.0/8\n"
+    good = "mynetworks = 127.0.0.0/8, 192.168.0.0/16\n"
+    lookalike = "mynetworks = 10.0.0.0/8, [::1]/128, [fe80::]/64, 198.51.100.0/24\n"
+
+    def check(self, context: Context) -> Iterator[Finding]:
+        """Yield what is found."""
+        for setting in context.named("mynetworks"):
+            for word, network in _networks(context, setting):
+                message, severity = self._judge(network)
+                if message:
+                    yield self.finding(setting.word(word), message, "name the networks of this site", severity=severity)
+
+    @staticmethod
+    def _judge(network: ipaddress.IPv4Network | ipaddress.IPv6Network) -> tuple[str, Severity]:
+        if network.prefixlen == 0:
+            return f"{network} is the whole Internet, and its clients may relay", Severity.ERROR
+        if _bits(network):
+            return f"{network} has public addresses of many sites, and their clients may relay", Severity.ERROR
+        if network in _SAMPLE:
+            return f"{network} is the sample in Postfix's documentation, and somebody else's", Severity.ERROR
+        if isinstance(network, ipaddress.IPv4Network) and network.prefixlen > 8 and network.supernet_of(_BRIDGE):
+            message = f"{network} has Docker's bridge {_BRIDGE}: clients whose connections Docker forwards may relay"
+            return message, Severity.WARNING
+        return "", Severity.INFO

@@ -1,0 +1,409 @@
+"""Restriction lists of smtpd(8): names, arguments, classes, and elements that can't have an effect."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from postconf.spelling import did_you_mean, nearest
+
+from ....mail.access.lists import Classes, Entry
+from ....mail.access.restrictions import (
+    CLIENT,
+    DATA,
+    END_OF_DATA,
+    RECIPIENT,
+    RELAY,
+    RESTRICTIONS,
+    Argument,
+    Outside,
+    Stage,
+    Subject,
+    Verdict,
+)
+from ...context import Context
+from ...facts.access import Lists, has_argument, smtpd_lists
+from ...facts.dnsbl import gone, lists_good_senders
+from ...findings import Finding, Severity, Span
+from ...rule import Rule
+
+_WITHOUT_CHECK = (DATA, END_OF_DATA)
+_PERMITS = ("permit_mynetworks", "permit_sasl_authenticated", "permit_tls_clientcerts", "permit_tls_all_clientcerts")
+_OF_ADDRESSES = ("cidr",)
+_OF_OWNERS = (
+    "reject_sender_login_mismatch",
+    "reject_authenticated_sender_login_mismatch",
+    "reject_known_sender_login_mismatch",
+)
+
+
+def elements(lists: Lists) -> Iterator[tuple[str, Stage | None, list[Entry]]]:
+    """Yield the parameter, the stage and the elements of each list; classes have no stage."""
+    for stage in lists.lists:
+        yield stage.parameter, stage, lists.entries(stage)
+    for words, found in lists.of_classes():
+        yield words.name, None, found
+
+
+class ListRule(Rule):
+    """Looks at the lists of all smtpd(8) services, and reports each place once."""
+
+    def check(self, context: Context) -> Iterator[Finding]:
+        """Yield what is found."""
+        reported: set[Span] = set()
+        for lists in smtpd_lists(context):
+            for finding in self.judge(lists):
+                if finding.span not in reported:
+                    reported.add(finding.span)
+                    yield finding
+
+    def judge(self, lists: Lists) -> Iterator[Finding]:
+        """Yield what is found in the lists of one service."""
+        raise NotImplementedError
+
+
+class UnknownRestriction(ListRule):
+    """Unknown restriction: neither built in nor in smtpd_restriction_classes."""
+
+    id = "R001"
+    name = "unknown-restriction"
+    in_templates = True
+    effect = (
+        'smtpd(8): warning "unknown smtpd restriction", and `451 4.3.5 Server configuration error` for each recipient '
+        "for whom the list is evaluated so far."
+    )
+    bad = "smtpd_recipient_restrictions = permit_mynetworks, reject_unauth_destinatoin\n"
+    good = "smtpd_recipient_restrictions = permit_mynetworks, reject_unauth_destination\n"
+    lookalike = (
+        "smtpd_restriction_classes = insiders\ninsiders = check_sender_access inline:{a=OK}, reject\n"
+        "smtpd_recipient_restrictions = Permit_MyNetworks, insiders, inline:{b=OK}, reject_unauth_destination\n"
+    )
+
+    def judge(self, lists: Lists) -> Iterator[Finding]:
+        """Yield what is found in the lists of one service."""
+        for parameter, _, found in elements(lists):
+            for each in found:
+                if each.restriction is None and not each.is_class and not each.implied:
+                    yield self._finding(lists, parameter, each)
+
+    def _finding(self, lists: Lists, parameter: str, entry: Entry) -> Finding:
+        text = entry.name.text
+        if text in lists.classes.undefined:
+            message = f"the restriction class {text} has no value"
+            hint = f"give {text} a value"
+        else:
+            known = [*RESTRICTIONS, *lists.classes.names]
+            meant = nearest(text, known)
+            message = f"there is no restriction {text}: mail is refused with 451 where the list comes to it"
+            hint = f'did you mean "{meant}"?' if meant else did_you_mean(text.lower(), known, 0.7)
+            if not hint and lists.context.setting(text, lists.view):
+                hint = f"add {text} to smtpd_restriction_classes"
+        return self.finding(lists.span(entry.name, parameter), message, hint or "correct the name, or remove it")
+
+
+class MissingArgument(ListRule):
+    """Incomplete restriction: a check without its table or domain, or a table without a check."""
+
+    id = "R002"
+    name = "restriction-argument"
+    in_templates = True
+    effect = (
+        "`check_client_access hash /etc/postfix/clients`: 451 4.3.5 for each recipient. `reject_rbl_client` without a "
+        "domain: a warning for each client, and nothing is checked. A lone table in smtpd_data_restrictions: 451 4.3.5."
+    )
+    bad = "smtpd_sender_restrictions = check_sender_access, permit\nsmtpd_data_restrictions = inline:{a=REJECT}\n"
+    good = "smtpd_sender_restrictions = check_sender_access inline:{a=REJECT}, permit\n"
+    lookalike = (
+        "smtpd_sender_restrictions = inline:{a=REJECT}\nsmtpd_client_restrictions = reject_rbl_client a.example\n"
+    )
+
+    def judge(self, lists: Lists) -> Iterator[Finding]:
+        """Yield what is found in the lists of one service."""
+        for parameter, stage, found in elements(lists):
+            for each in found:
+                text = each.name.text
+                if each.implied and stage in _WITHOUT_CHECK:
+                    message = f"{text} stands alone: {parameter} has no check of its own, and mail is refused with 451"
+                    yield self.finding(lists.span(each.name, parameter), message, f"write check_…_access {text}")
+                if each.restriction is None or has_argument(each):
+                    continue
+                kind = each.restriction.argument
+                where = lists.span(each.argument or each.name, parameter)
+                if kind is Argument.TABLE:
+                    got = f', and "{each.argument.text}" is none' if each.argument else ""
+                    message = f"{text} needs a table{got}: mail is refused with 451"
+                    yield self.finding(where, message, f"write {text} type:name")
+                else:
+                    message = f"{text} needs an argument ({kind.value}): nothing is checked"
+                    yield self.finding(where, message, "add it, or remove the restriction", severity=Severity.WARNING)
+
+
+class ClassProblem(Rule):
+    """Restriction class that is undefined, refers to itself, or is unused."""
+
+    id = "R003"
+    name = "restriction-class"
+    in_templates = True
+    effect = 'Without a value: smtpd(8) is fatal at its start, "restriction class `X\' needs a definition".'
+    bad = "smtpd_restriction_classes = insiders\n"
+    good = (
+        "smtpd_restriction_classes = insiders\ninsiders = check_sender_access inline:{a=OK}, reject\n"
+        "smtpd_sender_restrictions = insiders\n"
+    )
+    lookalike = (
+        "smtpd_restriction_classes = greylist\ngreylist = check_policy_service inet:127.0.0.1:10023\n"
+        "smtpd_recipient_restrictions = check_recipient_access hash:/etc/postfix/greylisted\n"
+    )
+
+    def check(self, context: Context) -> Iterator[Finding]:
+        """Yield what is found."""
+        for each in context.named("smtpd_restriction_classes"):
+            view = context.view(each)
+            for word in (context.expanded(each) or "").replace(",", " ").split():
+                if not context.value(word, view) and context.setting(word, view) is None:
+                    message = f"the class {word} has no value: smtpd does not start"
+                    yield self.finding(each.word(word), message, f"add a line: {word} = …")
+        reported: set[str] = set()
+        for lists in smtpd_lists(context):
+            for name in sorted(_in_circles(lists.classes) - reported):
+                reported.add(name)
+                message = f"the class {name} refers to itself, perhaps through others"
+                yield self.finding(context.span(name, lists.view), message, "break the circle")
+
+
+def _in_circles(classes: Classes) -> set[str]:
+    """Return the classes that refer to themselves: those left when classes without references have been taken away.
+
+    Once those that refer to no other class are taken away, then those that no other refers to; each step is linear.
+    """
+    lists = {name: classes.get(name) for name in classes.names}
+    inner = {name: {word.text for word in words.words} & lists.keys() for name, words in lists.items() if words}
+    outer: dict[str, set[str]] = {name: set() for name in inner}
+    for name, others in inner.items():
+        for other in others & inner.keys():
+            outer[other].add(name)
+    left = _without_ends(inner, outer)
+    return _without_ends({name: outer[name] & left for name in left}, {name: inner[name] & left for name in left})
+
+
+def _without_ends(forward: dict[str, set[str]], backward: dict[str, set[str]]) -> set[str]:
+    """Remove names without references repeatedly; return the remaining names, which are in circles."""
+    open_ends = {name: len(others & forward.keys()) for name, others in forward.items()}
+    ended = [name for name, count in open_ends.items() if not count]
+    while ended:
+        name = ended.pop()
+        del open_ends[name]
+        for other in backward[name]:
+            if other in open_ends:
+                open_ends[other] -= 1
+                if not open_ends[other]:
+                    ended.append(other)
+    return set(open_ends)
+
+
+class DeadRestriction(ListRule):
+    """Unreachable restriction: one before it always decides."""
+
+    id = "R004"
+    name = "dead-restriction"
+    severity = Severity.WARNING
+    in_templates = True
+    effect = "smtpd(8): warning \"restriction `reject_rbl_client' after `permit' is ignored\"."
+    bad = "smtpd_client_restrictions = permit_mynetworks, permit, reject_rbl_client dnsbl.example\n"
+    good = "smtpd_client_restrictions = permit_mynetworks, reject_rbl_client dnsbl.example, permit\n"
+    lookalike = (
+        "smtpd_client_restrictions = permit_mynetworks, warn_if_reject reject, reject_rbl_client dnsbl.example\n"
+    )
+
+    def judge(self, lists: Lists) -> Iterator[Finding]:
+        """Yield what is found in the lists of one service."""
+        for parameter, _, found in elements(lists):
+            for position, each in enumerate(found[:-1]):
+                if each.restriction and each.restriction.unconditional and not each.warn_only:
+                    dead = found[position + 1]
+                    yield self.finding(
+                        lists.span(dead.warn_only or dead.name, parameter),
+                        f"nothing behind {each.name.text} is evaluated",
+                        f"move {each.name.text} to the end",
+                        related=[(lists.span(each.name, parameter), "decides always")],
+                    )
+                    break
+
+
+class LatePermit(ListRule):
+    """Own clients permitted only after the restriction that rejects them.
+
+    The restriction that rejects other destinations belongs after the permits; else no client can send mail elsewhere.
+    """
+
+    id = "R005"
+    name = "late-permit"
+    effect = "`554 5.7.1 <…>: Relay access denied` for the own clients, too."
+    bad = "smtpd_relay_restrictions = reject_unauth_destination, permit_mynetworks, permit_sasl_authenticated\n"
+    good = "smtpd_relay_restrictions = permit_mynetworks, permit_sasl_authenticated, reject_unauth_destination\n"
+    lookalike = (
+        "smtpd_relay_restrictions = permit_mynetworks, reject_unauth_destination\n"
+        "smtpd_recipient_restrictions = reject_unknown_recipient_domain, permit_mynetworks, reject_rbl_client x\n"
+    )
+
+    def judge(self, lists: Lists) -> Iterator[Finding]:
+        """Yield what is found in the lists of one service."""
+        for stage in (RELAY, RECIPIENT):
+            rejects: Entry | None = None
+            permitted = False
+            for each in lists.entries(stage):
+                name = each.restriction.canonical if each.restriction else ""
+                if name in _PERMITS and rejects is None:
+                    permitted = True
+                elif name in ("reject_unauth_destination", "defer_unauth_destination") and not each.warn_only:
+                    rejects = rejects or each
+                elif name in _PERMITS and rejects and not permitted:
+                    yield self.finding(
+                        lists.span(each.name, stage.parameter),
+                        f"this comes too late: {rejects.name.text} has rejected mail for other destinations before",
+                        f"move {rejects.name.text} behind the permits",
+                        related=[(lists.span(rejects.name, stage.parameter), "rejects")],
+                    )
+                    break
+
+
+class NoEffect(ListRule):
+    """Restriction without effect: its data is not known yet, or a feature that it needs is off."""
+
+    id = "R006"
+    name = "restriction-without-effect"
+    severity = Severity.WARNING
+    in_templates = True
+    bad = "smtpd_delay_reject = no\nsmtpd_client_restrictions = check_recipient_access inline:{a=OK}\n"
+    good = "smtpd_client_restrictions = check_recipient_access inline:{a=OK}\n"
+    lookalike = "smtpd_delay_reject = no\nsmtpd_recipient_restrictions = check_client_access inline:{a=OK}, reject\n"
+
+    def judge(self, lists: Lists) -> Iterator[Finding]:
+        """Yield what is found in the lists of one service."""
+        context, view = lists.context, lists.view
+        delays = context.is_yes("smtpd_delay_reject", view)
+        for parameter, stage, found in elements(lists):
+            for each in found:
+                if each.restriction is None:
+                    continue
+                name, subject = each.name.text, each.restriction.subject
+                if stage and not delays and subject is not Subject.NONE and not subject & stage.known:
+                    message = (
+                        f"{name} does nothing here: with smtpd_delay_reject = no, {_what(subject)} is not known yet"
+                    )
+                    yield self.finding(
+                        lists.span(each.name, parameter), message, "move it to the list of a later command"
+                    )
+                elif Subject.ETRN in subject and stage and stage.name != "etrn":
+                    message = f"{name} is for smtpd_etrn_restrictions"
+                    yield self.finding(lists.span(each.name, parameter), message, "move it there")
+                elif name.lower() in _OF_OWNERS and self._has_no_owners(lists):
+                    message = f"{name} needs smtpd_sender_login_maps: without, no login owns any address"
+                    yield self.finding(lists.span(each.name, parameter), message, "set smtpd_sender_login_maps")
+
+    @staticmethod
+    def _has_no_owners(lists: Lists) -> bool:
+        context, view = lists.context, lists.view
+        logs_in = context.has_main and context.is_yes("smtpd_sasl_auth_enable", view)
+        return logs_in and not context.value("smtpd_sender_login_maps", view)
+
+
+def _what(subject: Subject) -> str:
+    names = {Subject.HELO: "the HELO name", Subject.SENDER: "the sender", Subject.RECIPIENT: "the recipient"}
+    return next((text for part, text in names.items() if part in subject), "it")
+
+
+class DnsList(Rule):
+    """DNS list that no longer exists, or an allowlist that is used to reject."""
+
+    id = "R007"
+    name = "dns-list"
+    severity = Severity.WARNING
+    in_templates = True
+    effect = "A list that is gone costs a timeout for each client, or lists every address: then all mail is refused."
+    bad = "smtpd_client_restrictions = reject_rbl_client dnsbl.sorbs.net\n"
+    good = "smtpd_client_restrictions = reject_rbl_client zen.spamhaus.org\n"
+    lookalike = "smtpd_client_restrictions = permit_dnswl_client list.dnswl.org, reject_rbl_client sorbs.example.net\n"
+
+    def check(self, context: Context) -> Iterator[Finding]:
+        """Yield what is found."""
+        reported: set[Span] = set()
+        for lists in smtpd_lists(context):
+            for parameter, _, found in elements(lists):
+                for each in found:
+                    if each.restriction and each.restriction.outside is Outside.DNSBL and each.argument:
+                        rejects = Verdict.REJECT in each.restriction.verdict
+                        span = lists.span(each.argument, parameter)
+                        if span not in reported:
+                            reported.add(span)
+                            yield from self._judge(span, each.argument.text, rejects=rejects)
+        for setting in context.named("postscreen_dnsbl_sites"):
+            for word in (context.expanded(setting) or "").replace(",", " ").split():
+                site, _, weight = word.partition("*")
+                yield from self._judge(setting.word(word), site, rejects=not weight.startswith("-"))
+
+    def _judge(self, span: Span, text: str, *, rejects: bool) -> Iterator[Finding]:
+        domain = text.partition("=")[0]
+        if end := gone(domain):
+            yield self.finding(span, f"the DNS list {domain} ended {end}", "remove it", severity=Severity.ERROR)
+        elif rejects and lists_good_senders(text):
+            yield self.finding(
+                span,
+                f"{domain} lists hosts whose mail is wanted, and here they are rejected",
+                "use permit_dnswl_client",
+            )
+
+
+class TableShape(ListRule):
+    """Network table for a lookup key that is not an address: no key matches."""
+
+    id = "R008"
+    name = "access-table-shape"
+    in_templates = True
+    bad = "smtpd_sender_restrictions = check_sender_access cidr:/etc/postfix/senders\n"
+    good = "smtpd_sender_restrictions = check_sender_access hash:/etc/postfix/senders\n"
+    lookalike = "smtpd_client_restrictions = check_client_access cidr:/etc/postfix/clients\n"
+
+    def judge(self, lists: Lists) -> Iterator[Finding]:
+        """Yield what is found in the lists of one service."""
+        for parameter, _, found in elements(lists):
+            for each in found:
+                if each.restriction is None or each.argument is None or each.restriction.argument is not Argument.TABLE:
+                    continue
+                kind = each.argument.text.removeprefix("proxy:").partition(":")[0]
+                looks_at_hosts = each.restriction.outside is Outside.DNS or Subject.CLIENT in each.restriction.subject
+                if kind in _OF_ADDRESSES and (not looks_at_hosts or each.restriction.requires):
+                    message = f"a {kind} table has networks, and {each.restriction.name} looks up none: nothing matches"
+                    yield self.finding(lists.span(each.argument, parameter), message, "use another type of table")
+
+
+class ListsBeforeLogin(ListRule):
+    """DNS list before permit_sasl_authenticated: own users are rejected for their address."""
+
+    id = "R009"
+    name = "dnsbl-before-login"
+    severity = Severity.WARNING
+    effect = "Users who have logged in from dynamic addresses are refused."
+    bad = "smtpd_sasl_auth_enable = yes\nsmtpd_client_restrictions = reject_rbl_client zen.spamhaus.org\n"
+    good = (
+        "smtpd_sasl_auth_enable = yes\n"
+        "smtpd_client_restrictions = permit_sasl_authenticated, reject_rbl_client zen.spamhaus.org\n"
+    )
+    lookalike = (
+        "smtpd_client_restrictions = reject_rbl_client zen.spamhaus.org\n--- master.cf\nsmtp inet n - y - - smtpd\n"
+        "submission inet n - y - - smtpd -o smtpd_sasl_auth_enable=yes -o smtpd_client_restrictions=\n"
+    )
+
+    def judge(self, lists: Lists) -> Iterator[Finding]:
+        """Yield what is found in the lists of one service."""
+        if not lists.context.is_yes("smtpd_sasl_auth_enable", lists.view):
+            return
+        for stage in (CLIENT, RECIPIENT):
+            for each in lists.entries(stage):
+                name = each.restriction.canonical if each.restriction else ""
+                if name in ("permit_sasl_authenticated", "reject", "permit") or each.is_class:
+                    break
+                if name == "reject_rbl_client" and not each.warn_only:
+                    message = "a DNS list of dynamic addresses rejects users who have logged in, too"
+                    where = lists.span(each.name, stage.parameter)
+                    yield self.finding(where, message, "put permit_sasl_authenticated in front of it")
+                    break

@@ -1,0 +1,79 @@
+"""Services that help others: proxymap, verify, anvil and scache, where the configuration asks for them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ...context import Context
+from ...findings import Finding, Severity
+from ...rule import Rule
+from .programs import missing_services
+
+_UNVERIFIED = ("reject_unverified_sender", "reject_unverified_recipient")
+_RATES = ("smtpd_client_connection_rate_limit", "smtpd_client_message_rate_limit", "smtpd_client_recipient_rate_limit")
+_CORE = ("cleanup", "qmgr", "pickup")
+
+
+class HelperMissing(Rule):
+    """A service that others ask, and that master.cf does not have.
+
+    proxymap(8) opens the tables that begin with `proxy:`, which is what local_recipient_maps has by default; verify(8)
+    probes addresses; anvil(8) counts clients. A fragment of master.cf is not reported.
+    """
+
+    id = "X010"
+    name = "helper-missing"
+    effect = (
+        'Without proxymap: no greeting, "connect #1 to subsystem private/proxymap: No such file or directory". Without '
+        'verify: smtpd(8) hangs at MAIL or RCPT. Without anvil: "problem talking to server private/anvil".'
+    )
+    bad = (
+        "virtual_alias_maps = proxy:mysql:/etc/postfix/aliases.cf\n--- master.cf\nsmtp inet n - y - - smtpd\n"
+        "cleanup unix n - y - 0 cleanup\n"
+    )
+    good = (
+        "virtual_alias_maps = proxy:mysql:/etc/postfix/aliases.cf\n--- master.cf\nsmtp inet n - y - - smtpd\n"
+        "cleanup unix n - y - 0 cleanup\nproxymap unix - - n - - proxymap\nanvil unix - - y - 1 anvil\n"
+    )
+    lookalike = (
+        "local_recipient_maps = $alias_maps\nsmtpd_client_connection_count_limit = 0\n--- master.cf\n"
+        "smtp inet n - y - - smtpd\ncleanup unix n - y - 0 cleanup\n"
+    )
+
+    def check(self, context: Context) -> Iterator[Finding]:
+        """Yield what is found."""
+        if context.master is None or not context.has_main or not context.services(*_CORE):
+            return
+        for name, line, parameter, effect, severity in self._needs(context):
+            if not context.has_service(name):
+                setting = context.setting(parameter) if parameter else None
+                yield self.finding(
+                    setting.name_span() if setting else context.entries[0].span(0),
+                    f"this needs the service {name}, and master.cf has none: {effect}"
+                    if setting
+                    else f"master.cf has no service {name}: {effect}",
+                    f"add: {line}",
+                    severity=severity,
+                )
+
+    @staticmethod
+    def _needs(context: Context) -> Iterator[tuple[str, str, str, str, Severity]]:
+        name = context.value("proxymap_service_name") or "proxymap"
+        line = f"{name} unix - - n - - proxymap"
+        asking = next(
+            (each for each in context.everywhere if "proxy:" in each.value and "proxy_" not in each.name), None
+        )
+        if asking:
+            yield name, line, asking.name, "lookups wait, and fail", Severity.ERROR
+        elif "proxy:" in context.value("local_recipient_maps") and context.services("smtpd"):
+            yield name, line, "", "smtpd(8) can't look up local recipients", Severity.ERROR
+        for each in context.everywhere:
+            if any(word in (context.expanded(each) or "") for word in _UNVERIFIED) and each.name.startswith("smtpd_"):
+                name = context.value("address_verify_service_name") or "verify"
+                yield name, f"{name} unix - - y - 1 verify", each.name, "mail is refused with 450", Severity.ERROR
+                break
+        if missing_services(context):
+            return  # that has the same remedy
+        limits = ("smtpd_client_connection_count_limit", *_RATES)
+        if context.services("smtpd") and any(context.value(each) not in ("0", "") for each in limits):
+            yield "anvil", "anvil unix - - y - 1 anvil", "", "limits of clients have no effect", Severity.WARNING

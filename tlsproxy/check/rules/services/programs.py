@@ -1,0 +1,466 @@
+"""Services of master.cf: programs, their arguments and limits, and the services that others need."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import ClassVar
+
+from postconf import ServiceView
+from postconf.catalogue import Release
+from postconf.kinds import kind_of
+from postconf.spelling import did_you_mean
+
+from ...context import Context
+from ...facts.programs import (
+    DAEMONS,
+    PIPE_ATTRIBUTES,
+    PIPE_FLAGS,
+    PRIVILEGED,
+    PROCESS_LIMITS,
+    SINGLE_RECIPIENT_FLAGS,
+    SPAWN_ATTRIBUTES,
+)
+from ...findings import Edit, Finding, Fix, Severity
+from ...rule import Rule
+from ...text.sources import Assignment, Entry
+
+_COMMAND, _LIMIT, _CHROOT, _UNPRIVILEGED = 7, 6, 4, 3
+_NEEDED = (
+    ("cleanup_service_name", "cleanup", "all mail passes through it"),
+    ("queue_service_name", "qmgr", "no mail leaves the queue"),
+    ("rewrite_service_name", "rewrite", "smtpd(8) waits for it at MAIL and RCPT"),
+    ("bounce_service_name", "bounce", "mail that can't be delivered is deferred"),
+    ("defer_service_name", "defer", "mail that is deferred has no record of why"),
+    ("trace_service_name", "trace", "delivery status reports fail"),
+    ("error_service_name", "error", "mail for error: destinations is deferred"),
+    ("retry_service_name", "retry", "mail for retry: destinations is deferred"),
+)
+"""Services that every Postfix needs: the parameter with the name, the usual name, and what happens without it."""
+_CORE = ("cleanup", "qmgr", "pickup")
+"""Programs of which at least one is in a master.cf that is not a fragment."""
+_OF_ALL = ("lib", "master")
+"""How the catalogue calls parameters that every program reads."""
+_QMGR = ("qmgr", "oqmgr", "nqmgr")
+_OF_DELIVERIES = ("_concurrency_", "_recipient_limit", "_recipient_refill", "_extra_recipient", "_destination_rate")
+
+
+class UnknownProgram(Rule):
+    """Command that is not a Postfix program.
+
+    master(8) can't run it, and the service never starts. Other programs are given with their directory, or are
+    in daemon_directory.
+    """
+
+    id = "M011"
+    name = "unknown-program"
+    in_templates = True
+    effect = '`smtp unix - - y - - stmp`: master(8) warns "exec …/stmp: No such file or directory"; no mail goes out.'
+    bad = "--- master.cf\nsmtp unix - - y - - stmp\n"
+    good = "--- master.cf\nsmtp unix - - y - - smtp\n"
+    lookalike = (
+        "--- master.cf\npolicy unix - n n - 0 spawn user=nobody argv=/usr/bin/policyd\nx unix - n n - - /opt/x\n"
+    )
+
+    def check(self, context: Context) -> Iterator[Finding]:
+        """Yield what is found."""
+        for entry in context.entries:
+            command = entry.service.command if entry.service else ""
+            if command in DAEMONS or "/" in command or not command or "$" in command:
+                continue
+            directory = context.value("daemon_directory")
+            if context.files.enabled and context.files.exists(f"{directory}/{command}"):
+                continue
+            meant = did_you_mean(command, sorted(DAEMONS), 0.6)
+            yield self.finding(
+                entry.span(_COMMAND),
+                f"Postfix has no program {command}, and master(8) can't run this service",
+                meant or f"name a program in {directory}",
+                severity=Severity.ERROR if meant or context.files.enabled else Severity.WARNING,
+            )
+
+
+class ProcessLimit(Rule):
+    """Process limit with which the program refuses to start.
+
+    Programs that keep their own state need a limit of 1; programs that others wait for need 0 (no limit).
+    """
+
+    id = "M012"
+    name = "process-limit"
+    in_templates = True
+    effect = (
+        '`qmgr unix n - n 300 2 qmgr`: fatal, "service qmgr requires a process limit of 1"; mail stays in the queue.'
+    )
+    bad = "--- master.cf\nqmgr unix n - n 300 2 qmgr\ncleanup unix n - n - 5 cleanup\n"
+    good = "--- master.cf\nqmgr unix n - n 300 1 qmgr\ncleanup unix n - n - 0 cleanup\n"
+    lookalike = (
+        "default_process_limit = 1\n--- master.cf\nqmgr unix n - n 300 - qmgr\nproxymap unix - - n - 5 proxymap\n"
+    )
+
+    programs: ClassVar[tuple[str, ...]] = tuple(each for each in PROCESS_LIMITS if each != "tlsproxy")
+
+    def check(self, context: Context) -> Iterator[Finding]:
+        """Yield what is found."""
+        for view in context.services(*self.programs, "proxymap"):
+            program = view.service.command.rpartition("/")[2]
+            required = PROCESS_LIMITS.get(program)
+            if program == "proxymap":
+                required = 1 if view.service.name == context.value("proxywrite_service_name") else None
+            if required is None or program not in (*self.programs, "proxymap"):
+                continue
+            if program == "proxymap" and "tlsproxy" in self.programs:
+                continue
+            limit = view.service.fields[_LIMIT]
+            if limit == "-":
+                limit = context.value("default_process_limit")
+            if limit == str(required):
+                continue
+            span = context.service_span(view, _LIMIT)
+            edit = Edit(span.path, span.line, span.column, span.line, span.end_column, str(required))
+            yield self.finding(
+                span,
+                f"{program} does not start with a process limit other than {required}",
+                f"write {required}",
+                fix=Fix(f"write {required}", (edit,), safe=True),
+            )
+
+
+class Unprivileged(Rule):
+    """Program that needs root's privileges, but does not run privileged.
+
+    local(8), pipe(8), spawn(8) and virtual(8) change to the account for which they deliver.
+    """
+
+    id = "M013"
+    name = "privileges-missing"
+    in_templates = True
+    effect = '`local unix - - n - - local`: fatal, "service local requires privileged operation".'
+    bad = "--- master.cf\nlocal unix - - n - - local\n"
+    good = "--- master.cf\nlocal unix - n n - - local\n"
+    lookalike = "--- master.cf\nlmtp unix - - n - - lmtp\n"
+
+    def check(self, context: Context) -> Iterator[Finding]:
+        """Yield what is found."""
+        for view in context.services(*PRIVILEGED):
+            if view.service.fields[_UNPRIVILEGED] != "n":
+                span = context.service_span(view, _UNPRIVILEGED)
+                edit = Edit(span.path, span.line, span.column, span.line, span.end_column, "n")
+                yield self.finding(
+                    span,
+                    f"{view.service.command} does not start without the privileges of root",
+                    "write n in the unprivileged column",
+                    fix=Fix("write n", (edit,), safe=True),
+                )
+
+
+class InvalidOption(Rule):
+    """Command-line option that Postfix's daemons don't have."""
+
+    id = "M014"
+    name = "invalid-option"
+    in_templates = True
+    effect = '`smtpd -x`: fatal at the first connection, "invalid option: x"; throttled.'
+    bad = "--- master.cf\nsmtp inet n - y - - smtpd -x\nsubmission inet n - y - - smtpd --o syslog_name=postfix/x\n"
+    good = "--- master.cf\nsmtp inet n - y - - smtpd -v\n"
+    lookalike = "--- master.cf\nsmtp inet n - y - - smtpd -osyslog_name=postfix/mx -v\n"
+
+    def check(self, context: Context) -> Iterator[Finding]:
+        """Yield what is found."""
+        for entry in context.entries:
+            for offset, letter in entry.invalid_options:
+                yield self.finding(
+                    entry.source.first_part(entry.line.place(offset), 1),
+                    f'"{letter}" is no option of a daemon: the service dies when it starts',
+                    "settings are written -o NAME=VALUE",
+                )
+
+
+class WrongProgram(Rule):
+    """-o setting of a parameter that the service's program does not read: it has no effect.
+
+    `smtpd_*` is for smtpd(8), which receives mail, `smtp_*` for smtp(8), which sends it. What limits deliveries of a
+    transport is read by qmgr(8), from main.cf alone.
+    """
+
+    id = "M015"
+    name = "wrong-program"
+    severity = Severity.WARNING
+    in_templates = True
+    effect = "`smtp unix … smtp -o smtpd_tls_security_level=encrypt`: no message, no effect."
+    bad = (
+        "--- master.cf\nrelay unix - - y - - smtp -o smtpd_tls_security_level=encrypt\n"
+        "slow unix - - y - 1 smtp -o smtp_destination_concurrency_limit=1\n"
+    )
+    good = "slow_destination_concurrency_limit = 1\n--- master.cf\nslow unix - - y - 1 smtp\n"
+    lookalike = (
+        "--- master.cf\nsmtp inet n - y - - smtpd -o syslog_name=postfix/mx -o mynetworks=127.0.0.0/8\n"
+        "  -o mua_rules=reject -o smtpd_recipient_restrictions=$mua_rules\n"
+        "lmtp unix - - y - - lmtp -o lmtp_tls_security_level=may\n"
+    )
+
+    def check(self, context: Context) -> Iterator[Finding]:
+        """Yield what is found."""
+        for entry in context.entries:
+            if entry.service is None or entry.service.command not in DAEMONS:
+                continue
+            for each in entry.assignments():
+                readers = _readers(context.release, each.name)
+                if not readers or _reads(entry.service.command, readers) or self._is_referred_to(context, entry, each):
+                    continue
+                yield self.finding(
+                    each.name_span(),
+                    f"{entry.service.command} does not read {each.name}, which is a parameter of {', '.join(readers)}",
+                    self._help(context, entry, each, readers),
+                )
+
+    @staticmethod
+    def _is_referred_to(context: Context, entry: Entry, assignment: Assignment) -> bool:
+        """Return True if another setting of the service has `$name`, or a default that its program reads."""
+        if any(assignment.name in context.names_in(other) for other in entry.assignments()):
+            return True
+        own = entry.service.command if entry.service else ""
+        return any(
+            _reads(own, _readers(context.release, name))
+            for name in _defaults_with(context.release, assignment.name)
+            if name not in context.main.effective
+        )
+
+    @staticmethod
+    def _help(context: Context, entry: Entry, assignment: Assignment, readers: tuple[str, ...]) -> str:
+        name, service = assignment.name, entry.service
+        if service and set(readers) <= set(_QMGR):
+            suffix = next((name[name.index(each) :] for each in _OF_DELIVERIES if each in name), "")
+            start = name.find("_destination_")
+            suffix = name[start:] if start >= 0 else suffix
+            return f"set {service.name}{suffix} in main.cf, for qmgr(8)" if suffix else "set it in main.cf, for qmgr(8)"
+        for this, other in (("smtpd_", "smtp_"), ("smtp_", "smtpd_"), ("smtp_", "lmtp_"), ("lmtp_", "smtp_")):
+            meant = other + name.removeprefix(this)
+            if name.startswith(this) and service and service.command in _readers(context.release, meant):
+                return f"did you mean {meant}?"
+        return "remove it, or set it for the service that reads it"
+
+
+def _readers(release: Release, name: str) -> tuple[str, ...]:
+    """Return the programs that read a parameter; empty if all do, or if it is not known."""
+    if name not in release.kinds:
+        is_of_transport = any(name.endswith(suffix) for suffix, _ in release.service_parameters("smtp"))
+        return _QMGR[:1] if is_of_transport and "_destination_" in name else ()
+    programs = release.parameter(name).programs
+    if any(each.startswith(_OF_ALL) for each in programs):
+        return ()
+    return tuple(each for each in programs if each in DAEMONS)
+
+
+def _reads(program: str, readers: tuple[str, ...]) -> bool:
+    same = {"lmtp": "smtp", "nqmgr": "qmgr"}
+    return not readers or program in readers or same.get(program, program) in readers
+
+
+def _defaults_with(release: Release, name: str) -> list[str]:
+    """Return the parameters whose defaults refer to a name."""
+    return [
+        each for each, default in release.defaults.items() if name in default and f"${name}" in default.replace("{", "")
+    ]
+
+
+class PipeAttributes(Rule):
+    """Attributes with which pipe(8) or spawn(8) refuses to start."""
+
+    id = "M016"
+    name = "pipe-attributes"
+    in_templates = True
+    effect = (
+        'Without `user=`: fatal at the first delivery, "missing user= command-line attribute"; `user=root`: fatal, '
+        '"specifies root privileges"; both services are throttled.'
+    )
+    bad = (
+        "--- master.cf\ndovecot unix - n n - - pipe flags=DRhu argv=/usr/lib/dovecot/deliver\n"
+        "policy unix - n n - 0 spawn user=nobody arg=/usr/bin/policyd\n"
+    )
+    good = (
+        "--- master.cf\ndovecot unix - n n - - pipe flags=Rhu user=vmail:vmail argv=/usr/lib/dovecot/deliver\n"
+        "policy unix - n n - 0 spawn user=nobody argv=/usr/bin/policyd\n"
+    )
+    lookalike = (
+        "--- master.cf\nmaildrop unix - n n - - pipe\n"
+        "  flags=Rhu user=vmail null_sender= argv=/usr/bin/maildrop -d ${recipient} user=root\n"
+    )
+
+    def check(self, context: Context) -> Iterator[Finding]:
+        """Yield what is found."""
+        for entry in context.entries:
+            if entry.service and entry.service.command in ("pipe", "spawn"):
+                yield from self._check(entry, entry.service.command)
+
+    def _check(self, entry: Entry, program: str) -> Iterator[Finding]:
+        known = PIPE_ATTRIBUTES if program == "pipe" else SPAWN_ATTRIBUTES
+        seen: set[str] = set()
+        for index, name, value in attributes(entry):
+            if name == "#":
+                return  # a comment behind the command, which is another rule's
+            if name not in known:
+                meant = did_you_mean(name, sorted(known), 0.6)
+                yield self.finding(
+                    entry.span(index),
+                    f'{program} has no attribute "{name}": it dies at its first delivery',
+                    meant or f"attributes are {', '.join(sorted(known))}",
+                )
+                continue
+            seen.add(name)
+            wrong = "".join(letter for letter in value if letter not in PIPE_FLAGS)
+            if name == "flags" and program == "pipe" and wrong:
+                yield self.finding(entry.span(index), f'pipe has no flag "{wrong[0]}"', f"flags are {PIPE_FLAGS}")
+            account, _, group = value.partition(":")
+            if name == "user" and ("root" in (account, group) or "0" in (account, group)):
+                yield self.finding(
+                    entry.span(index), f"{program} does not deliver as root", "name an account with fewer privileges"
+                )
+        for name in ("user", "argv"):
+            if name not in seen:
+                yield self.finding(
+                    entry.span(_COMMAND), f"{program} needs {name}=, and dies without it", f"add {name}="
+                )
+
+
+def attributes(entry: Entry) -> Iterator[tuple[int, str, str]]:
+    """Yield index, name and value of the attributes of pipe(8) or spawn(8), up to `argv=`; options are left out."""
+    skip = False
+    for index, (word, _) in enumerate(entry.words[8:], 8):
+        if skip or word.startswith("-"):
+            skip = word == "-o" and not skip
+            continue
+        text = word[1:-1].strip() if word.startswith("{") and word.endswith("}") else word
+        name, _, value = text.partition("=")
+        yield index, name, value.strip()
+        if name == "argv":
+            return
+
+
+class SingleRecipient(Rule):
+    """pipe(8) flags that need one delivery per recipient, without the recipient limit of 1."""
+
+    id = "M017"
+    name = "pipe-recipient-limit"
+    effect = '"pipe flag `D\' requires dovecot_destination_recipient_limit = 1": mail for two recipients is deferred.'
+    bad = (
+        "virtual_transport = dovecot\n"
+        "--- master.cf\ndovecot unix - n n - - pipe flags=DRhu user=vmail argv=/usr/lib/dovecot/deliver\n"
+    )
+    good = (
+        "virtual_transport = dovecot\ndovecot_destination_recipient_limit = 1\n"
+        "--- master.cf\ndovecot unix - n n - - pipe flags=DRhu user=vmail argv=/usr/lib/dovecot/deliver\n"
+    )
+    lookalike = "--- master.cf\nmaildrop unix - n n - - pipe flags=DRhu user=vmail argv=/usr/bin/maildrop -d x\n"
+
+    def check(self, context: Context) -> Iterator[Finding]:
+        """Yield what is found."""
+        used = named_transports(context)
+        for entry in context.entries:
+            if entry.service is None or entry.service.command != "pipe" or entry.service.name not in used:
+                continue
+            parameter = f"{entry.service.name}_destination_recipient_limit"
+            if context.value(parameter) == "1":
+                continue
+            for index, name, value in attributes(entry):
+                letter = next((each for each in SINGLE_RECIPIENT_FLAGS if each in value), "")
+                if name == "flags" and letter:
+                    yield self.finding(
+                        entry.span(index),
+                        f"with the flag {letter}, mail for several recipients is deferred",
+                        f"set {parameter} = 1 in main.cf",
+                        fix=_addition(context, f"{parameter} = 1"),
+                    )
+
+
+def named_transports(context: Context) -> set[str]:
+    """Return the transports that parameters name, in main.cf and in master.cf."""
+    found = set()
+    for each in context.everywhere:
+        kind = kind_of(each.name, context.release) if each.name in context.release.kinds else None
+        if kind is not None and kind.name == "transport":
+            found.add((context.expanded(each) or "").partition(":")[0].strip())
+    return found
+
+
+def _addition(context: Context, line: str) -> Fix:
+    return Fix(f"add {line}", (context.main.addition(line),), safe=False)
+
+
+def missing_services(context: Context) -> list[tuple[str, str]]:
+    """Return the services that every Postfix needs and that master.cf does not have, with what happens without them."""
+    return [
+        (context.value(parameter) or name, effect)
+        for parameter, name, effect in _NEEDED
+        if not context.has_service(context.value(parameter) or name)
+    ]
+
+
+class ServiceMissing(Rule):
+    """Missing service without which no mail is delivered.
+
+    A master.cf without cleanup(8), qmgr(8) and pickup(8) is taken for a fragment, and not reported.
+    """
+
+    id = "M018"
+    name = "service-missing"
+    effect = (
+        'Without `rewrite`: smtpd(8) warns "connect to subsystem private/rewrite: No such file", and hangs at MAIL.'
+    )
+    bad = "--- master.cf\nsmtp inet n - y - - smtpd\ncleanup unix n - y - 0 cleanup\nqmgr unix n - n 300 1 qmgr\n"
+    good = (
+        "--- master.cf\nsmtp inet n - y - - smtpd\ncleanup unix n - y - 0 cleanup\nqmgr unix n - n 300 1 qmgr\n"
+        "rewrite unix - - y - - trivial-rewrite\nbounce unix - - y - 0 bounce\ndefer unix - - y - 0 bounce\n"
+        "trace unix - - y - 0 bounce\nerror unix - - y - - error\nretry unix - - y - - error\n"
+        "proxymap unix - - n - - proxymap\nanvil unix - - y - 1 anvil\nlocal unix - n n - - local\n"
+        "smtp unix - - y - - smtp\nrelay unix - - y - - smtp\n"
+    )
+    lookalike = "--- master.cf\nsubmission inet n - y - - smtpd\n"
+
+    def check(self, context: Context) -> Iterator[Finding]:
+        """Yield what is found."""
+        if context.master is None or not context.services(*_CORE):
+            return
+        missing = missing_services(context)
+        if missing:
+            names = ", ".join(name for name, _ in missing)
+            yield self.finding(
+                context.entries[0].span(0),
+                f"master.cf has no service {names}: {missing[0][1]}",
+                "copy the missing entries from the master.cf that comes with Postfix",
+            )
+
+
+class ScreenIncomplete(Rule):
+    """postscreen(8) without a service that it needs.
+
+    It passes clients to `smtpd`, of type pass, and leaves DNS lists to dnsblog(8).
+    """
+
+    id = "X009"
+    name = "postscreen-incomplete"
+    effect = 'Without `smtpd pass`: "421 4.3.2 All server ports are busy", "cannot connect to service private/smtpd".'
+    bad = "postscreen_dnsbl_sites = zen.spamhaus.org\n--- master.cf\nsmtp inet n - y - 1 postscreen\n"
+    good = (
+        "postscreen_dnsbl_sites = zen.spamhaus.org\n--- master.cf\nsmtp inet n - y - 1 postscreen\n"
+        "smtpd pass - - y - - smtpd\ndnsblog unix - - y - 0 dnsblog\n"
+    )
+    lookalike = "--- master.cf\nsmtp inet n - y - 1 postscreen\nsmtpd pass - - y - - smtpd\n"
+
+    def check(self, context: Context) -> Iterator[Finding]:
+        """Yield what is found."""
+        for view in context.services("postscreen"):
+            for name, line, why in self._needs(context, view):
+                if not context.has_service(name):
+                    yield self.finding(
+                        context.service_span(view),
+                        f"postscreen needs the service {name}, and master.cf has none: {why}",
+                        f"add: {' '.join(line.split())}",
+                    )
+
+    @staticmethod
+    def _needs(context: Context, view: ServiceView) -> Iterator[tuple[str, str, str]]:
+        name = context.value("smtpd_service_name", view) or "smtpd"
+        yield name, f"{name} pass - - y - - smtpd", "all clients are refused"
+        if context.value("postscreen_dnsbl_sites", view):
+            name = context.value("dnsblog_service_name", view) or "dnsblog"
+            yield name, f"{name} unix - - y - 0 dnsblog", "DNS lists are not asked"

@@ -1,0 +1,1 @@
+"""How the files are written: lines, comments, quotes and dollar signs."""

@@ -1,0 +1,1 @@
+"""Lookup tables: types, files and contents."""

@@ -1,0 +1,262 @@
+"""Contents of lookup tables, by their use: values that mean nothing, and keys that match nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from postconf.regular_file import LIMIT
+from postconf.syntax.lines import decode
+
+from ...context import Context
+from ...facts.aliases import alias_faults
+from ...facts.contents import span_of
+from ...facts.surveys import surveys
+from ...facts.table_uses import Use, used_tables
+from ...facts.tables import FILES, Named, named_tables
+from ...findings import Finding, Severity, Span
+from ...rule import Rule
+
+
+class BadTableValue(Rule):
+    """Invalid value in a lookup table for the use of the table.
+
+    Tables are checked for their use: actions of access(5) and header_checks(5), transports and next hops,
+    passwords. For indexed files, the source is read.
+    """
+
+    id = "T008"
+    name = "table-value"
+    effect = (
+        '`check_client_access inline:{192.0.2.1=REJCT}`: 451 4.3.5 for that client, "unknown smtpd restriction". '
+        '`header_checks = regexp:{{/^X-Spam/ REJCT}}`: cleanup(8) warns, "unknown command in header_checks map". '
+        "`transport_maps = inline:{{example.com=smtp:[mail.example.com}}`: smtp(8) is fatal."
+    )
+    bad = "smtpd_client_restrictions = check_client_access inline:{192.0.2.1=REJCT}\n"
+    good = "smtpd_client_restrictions = check_client_access inline:{192.0.2.1=REJECT}\n"
+    lookalike = (
+        "smtpd_restriction_classes = strict\nstrict = reject\n"
+        "smtpd_client_restrictions = check_client_access inline:{a.example=strict, {b.example=450 4.7.1 later}}\n"
+        "header_checks = regexp:{{/^Subject: (.*)/ REPLACE Subject: $1}}\n"
+        "transport_maps = inline:{{.example.com=:[mail.example.net]}, {example.org=error:5.1.2 no such domain}}\n"
+    )
+
+    def check(self, context: Context) -> Iterator[Finding]:
+        """Yield what is found."""
+        for survey in surveys(context):
+            used = survey.used
+            related = [(used.named.span(), "the table is used here")]
+            for entry, fault in survey.values:
+                yield self.finding(
+                    span_of(context, used.named, entry),
+                    f"{decode(entry.key)}: {fault.message}",
+                    fault.suggestion,
+                    severity=fault.severity,
+                    related=related if entry.line else (),
+                )
+            if survey.more_values:
+                more = f"{survey.more_values} more values of {used.named.text} mean nothing for {used.use.value}"
+                yield self.finding(used.named.span(), more, "correct them, too")
+
+
+class DeadKey(Rule):
+    """Lookup table key that is never looked up.
+
+    The keys depend on the use of the table: transport(5), access(5), virtual(5) and others list them.
+    """
+
+    id = "T009"
+    name = "dead-key"
+    severity = Severity.WARNING
+    effect = "`transport_maps = inline:{{@example.com=smtp:[mail.example.net]}}`: the entry is ignored silently."
+    bad = "transport_maps = inline:{{@example.com=smtp:[mail.example.net]}}\n"
+    good = "transport_maps = inline:{{example.com=smtp:[mail.example.net]}}\n"
+    lookalike = (
+        "virtual_alias_maps = inline:{@example.com=joe, joe=jane@example.net}\n"
+        "transport_maps = regexp:{{/@example\\.com$/ smtp:}}\n"
+        "smtpd_sender_restrictions = check_sender_access inline:{joe@=REJECT}\n"
+    )
+
+    def check(self, context: Context) -> Iterator[Finding]:
+        """Yield what is found."""
+        for survey in surveys(context):
+            used = survey.used
+            related = [(used.named.span(), "the table is used here")]
+            for entry, dead in survey.keys:
+                span = span_of(context, used.named, entry)
+                if not entry.line:
+                    span = used.named.assignment.word(decode(entry.key))
+                yield self.finding(span, dead.message, dead.suggestion, related=related if entry.line else ())
+            if survey.more_keys:
+                more = f"{survey.more_keys} more keys of {used.named.text} are never looked up"
+                yield self.finding(used.named.span(), more, "correct them, too")
+
+
+class BadAliases(Rule):
+    """Invalid lines in an aliases(5) file.
+
+    postalias(1) skips them. Names are local parts, without a domain.
+    """
+
+    id = "T010"
+    name = "bad-aliases"
+    severity = Severity.WARNING
+    needs_files = True
+    effect = 'postalias(1) warns, "need name:value pair", "name must be local", and leaves the line out.'
+    bad = (
+        "alias_maps = hash:$config_directory/aliases\n--- aliases\npostmaster: root\nabuse root\n"
+        "joe@example.com: jane\n"
+    )
+    good = "alias_maps = hash:$config_directory/aliases\n--- aliases\npostmaster: root\nabuse: root\n"
+    lookalike = (
+        "alias_maps = hash:$config_directory/aliases\n"
+        '--- aliases\n# local\nowner-list: joe\nlist: :include:/etc/list,\n  "|/usr/bin/filter -x"\n'
+    )
+
+    def check(self, context: Context) -> Iterator[Finding]:
+        """Yield what is found."""
+        for used in used_tables(context):
+            if used.use is Use.ALIASES and used.named.kind in FILES:
+                for number, message, suggestion in alias_faults(context, used.named):
+                    span = Span(context.files.outside(used.named.name), number)
+                    yield self.finding(
+                        span, message, suggestion, related=[(used.named.span(), "the table is used here")]
+                    )
+
+
+class ListFileMissing(Rule):
+    """Missing pattern file in a list: each lookup that reaches it fails.
+
+    Lists of domains, clients and names can contain the full path of a file with more elements.
+    """
+
+    id = "T011"
+    name = "list-file-missing"
+    needs_files = True
+    effect = '`mydestination = /etc/postfix/nofile`: smtpd(8) and others are fatal, "open file … No such file".'
+    bad = "mydestination = $myhostname, $config_directory/nofile\n"
+    good = "mydestination = $myhostname, $config_directory/domains\n--- domains\nexample.com\n"
+    lookalike = "mydestination = $myhostname, localhost\nmyorigin = /etc/mailname\n"
+
+    def check(self, context: Context) -> Iterator[Finding]:
+        """Yield what is found."""
+        from ...facts.readings import locate, readings
+
+        reported: set[str] = set()
+        for read in readings(context):
+            for word in read.reading.words:
+                is_file = word.role == "file" and word.text.startswith("/") and read.kind.name in _LISTS
+                if is_file and word.text not in reported and not context.files.exists(word.text):
+                    reported.add(word.text)
+                    _, span = locate(context, read.assignment, word.start, word.end)
+                    yield self.finding(span, f"there is no {word.text}: lookups fail", "correct the name")
+
+
+_LISTS = ("domains", "clients", "networks", "strings", "users", "mechanisms")
+
+
+class OtherSyntax(Rule):
+    """Table type that contradicts the file name: regexp, pcre or neither.
+
+    The syntax differs: a pattern of one type is invalid in the other, or has other matches.
+    """
+
+    id = "T012"
+    name = "other-syntax"
+    severity = Severity.WARNING
+    in_templates = True
+    bad = "header_checks = regexp:/etc/postfix/header_checks.pcre\n"
+    good = "header_checks = pcre:/etc/postfix/header_checks.pcre\n"
+    lookalike = "header_checks = regexp:/etc/postfix/pcre_header_checks\ntransport_maps = hash:/etc/postfix/hash.db\n"
+
+    _SUFFIXES = ("pcre", "regexp", "cidr", "mysql", "pgsql", "ldap", "sqlite")
+
+    def check(self, context: Context) -> Iterator[Finding]:
+        """Yield what is found."""
+        reported: set[Span] = set()
+        for named in named_tables(context):
+            suffix = named.name.rpartition(".")[2].lower() if "." in named.name.rpartition("/")[2] else ""
+            if suffix in self._SUFFIXES and suffix != named.kind and self._differs(named, suffix):
+                span = named.span()
+                if span not in reported:
+                    reported.add(span)
+                    yield self.finding(span, f"{named.name} is read as {named.kind}", f"write {suffix}:{named.name}")
+
+    @staticmethod
+    def _differs(named: Named, suffix: str) -> bool:
+        return named.name.startswith("/") and named.kind in ("pcre", "regexp", "cidr", *FILES, "texthash", suffix)
+
+
+class PasswordsReadable(Rule):
+    """Passwords for other servers in a file that others can read.
+
+    smtp(8) opens the table before it gives up root's privileges, so that it can be for root alone.
+    """
+
+    id = "T013"
+    name = "passwords-readable"
+    severity = Severity.WARNING
+    needs_files = True
+    bad = "smtp_sasl_password_maps = texthash:$config_directory/cert.pem\n"
+    good = "smtp_sasl_password_maps = texthash:$config_directory/key.pem\n"
+    lookalike = "smtp_sasl_password_maps = texthash:$config_directory/nofile\nalias_maps = $config_directory/cert.pem\n"
+
+    def check(self, context: Context) -> Iterator[Finding]:
+        """Yield what is found."""
+        reported: set[str] = set()
+        for named in named_tables(context):
+            if not named.assignment.name.endswith("_sasl_password_maps") or not named.name.startswith("/"):
+                continue
+            for path in (named.name, named.name + FILES.get(named.kind, "")):
+                if path not in reported and self._is_open(context, path):
+                    reported.add(path)
+                    yield self.finding(
+                        named.span(), f"others can read the passwords in {path}", f"chmod 600 {path}, as root's"
+                    )
+
+    @staticmethod
+    def _is_open(context: Context, path: str) -> bool:
+        try:
+            return bool(context.files.stat(path).st_mode & 0o004)
+        except OSError:
+            return False
+
+
+class BadSource(Rule):
+    """Lines of a table's source that postmap(1) leaves out, or that come twice."""
+
+    id = "T014"
+    name = "bad-source"
+    severity = Severity.WARNING
+    needs_files = True
+    effect = 'postmap(1) warns, "expected format: key whitespace value", "duplicate entry"; the first one counts.'
+    bad = "transport_maps = hash:$config_directory/transport\n--- transport\nexample.com\nexample.com smtp:\n"
+    good = "transport_maps = hash:$config_directory/transport\n--- transport\nexample.com smtp:\n"
+    lookalike = "alias_maps = hash:$config_directory/aliases\n--- aliases\npostmaster: root\n"
+
+    def check(self, context: Context) -> Iterator[Finding]:
+        """Yield what is found."""
+        from ...facts.tables import examine, place_of_warning
+
+        reported: set[str] = set()
+        for named in named_tables(context):
+            is_alias = named.assignment.name in ("alias_maps", "alias_database")
+            if named.kind not in FILES or is_alias or named.is_written_by_daemons or named.name in reported:
+                continue
+            if named.assignment.name == "tls_server_sni_maps":
+                continue  # T004
+            reported.add(named.name)
+            if self._is_large(context, named.name):
+                continue  # a program writes it, and its values and keys are read already
+            faults = examine(context, Named(named.assignment, named.text, "texthash", named.name))
+            for warning in faults.first:
+                span, problem = place_of_warning(context, named, warning)
+                yield self.finding(span, problem, "correct it", related=[(named.span(), "the table is used here")])
+            if faults.more:
+                yield self.finding(named.span(), f"{faults.more} more faults are in {named.name}", "correct them, too")
+
+    @staticmethod
+    def _is_large(context: Context, path: str) -> bool:
+        try:
+            return context.files.stat(path).st_size > LIMIT
+        except (OSError, ValueError):
+            return False

@@ -1,0 +1,1 @@
+"""TLS: levels, protocols, keys and certificates, DANE."""

@@ -1,0 +1,493 @@
+"""Keys and certificates: whether they are there, and are worth something. Whether they fit together: `loader`."""
+
+from __future__ import annotations
+
+import datetime
+import pwd
+from collections.abc import Iterator
+
+from ....tls.settings.parameters import CERTIFICATES, CHAIN_FILES, KEYS
+from ...context import Context
+from ...facts.key_files import AUTHORITIES, client_level, is_hidden, missing, servers, used_files
+from ...findings import Finding, Fix, Severity
+from ...rule import Rule
+
+_SYSTEM_AUTHORITIES = "/etc/ssl/certs/ca-certificates.crt"
+
+
+class _Missing(Rule):
+    """Reports used files of some kinds that can't be read."""
+
+    needs_files = True
+    suffixes: tuple[str, ...] = ()
+    consequence = ""
+
+    def check(self, context: Context) -> Iterator[Finding]:
+        """Yield what is found."""
+        for used in used_files(context):
+            if used.suffix in self.suffixes and (reason := missing(context, used.path)):
+                yield self.finding(
+                    used.assignment.word(used.path),
+                    f"{used.path}: {reason}: {self.consequence}",
+                    "correct the path, or put the file there",
+                )
+
+
+class CertificateMissing(_Missing):
+    """Certificate or key file that is missing or unreadable."""
+
+    id = "K001"
+    name = "cert-missing"
+    effect = "454 from smtpd(8), status 0 from tlsproxy(8)."
+    suffixes = (*CERTIFICATES, *KEYS)
+    consequence = "TLS is turned off"
+    bad = "smtpd_tls_security_level = may\nsmtpd_tls_cert_file = /nonexistent.pem\n"
+    good = "smtpd_tls_security_level = may\nsmtpd_tls_cert_file = $config_directory/chain.pem\n"
+    lookalike = "smtpd_tls_security_level = none\nsmtpd_tls_cert_file = /nonexistent.pem\n"
+
+
+class ChainFileMissing(_Missing):
+    """Chain file that is missing or unreadable: all certificates are lost, including those of other files."""
+
+    id = "K002"
+    name = "chain-file-missing"
+    effect = (
+        'smtpd(8) offers STARTTLS, and then fails with "no shared cipher"; only anonymous clients succeed. One missing '
+        "file loses all certificates."
+    )
+    suffixes = (CHAIN_FILES,)
+    consequence = "no certificate is loaded, also none of other files"
+    bad = "smtpd_tls_security_level = may\nsmtpd_tls_chain_files = $config_directory/chain.pem, /nonexistent.pem\n"
+    good = "smtpd_tls_security_level = may\nsmtpd_tls_chain_files = $config_directory/chain.pem\n"
+    lookalike = "smtp_tls_security_level = none\nsmtp_tls_chain_files = /nonexistent.pem\n"
+
+
+class AuthoritiesMissing(_Missing):
+    """File of certification authorities that is missing or unreadable."""
+
+    id = "K016"
+    name = "cafile-unreadable"
+    effect = "454 from smtpd(8)."
+    suffixes = (AUTHORITIES,)
+    consequence = "TLS is turned off"
+    bad = (
+        "smtpd_tls_security_level = may\nsmtpd_tls_cert_file = $config_directory/chain.pem\n"
+        "smtpd_tls_CAfile = /nonexistent.pem\n"
+    )
+    good = (
+        "smtpd_tls_security_level = may\nsmtpd_tls_cert_file = $config_directory/chain.pem\n"
+        "smtpd_tls_CAfile = $config_directory/root.pem\n"
+    )
+    lookalike = "smtp_tls_security_level = none\nsmtp_tls_CAfile = /nonexistent.pem\n"
+
+
+class NotJudged(Rule):
+    """Key or certificate that this user may not read, and that is therefore not checked.
+
+    Keys usually belong to root, and daemons read them with root's privileges. Run the check as root to include them.
+    """
+
+    id = "K018"
+    name = "not-judged"
+    severity = Severity.INFO
+    needs_files = True
+
+    def check(self, context: Context) -> Iterator[Finding]:
+        """Yield what is found."""
+        for used in used_files(context):
+            if is_hidden(context, used.path):
+                yield self.finding(
+                    used.assignment.word(used.path),
+                    f"this user may not read {used.path}, and nothing is said of it",
+                    "run the checker as root, or --ignore K018",
+                )
+
+
+class IncompleteChain(Rule):
+    """Certificate without its intermediate: clients that verify can't build a chain."""
+
+    id = "K006"
+    name = "incomplete-chain"
+    severity = Severity.WARNING
+    needs_files = True
+    bad = "smtpd_tls_security_level = may\nsmtpd_tls_chain_files = $config_directory/leaf-only.pem\n"
+    good = "smtpd_tls_security_level = may\nsmtpd_tls_chain_files = $config_directory/full.pem\n"
+    lookalike = "smtpd_tls_security_level = may\nsmtpd_tls_chain_files = $config_directory/chain.pem\n"
+
+    def check(self, context: Context) -> Iterator[Finding]:
+        """Yield what is found."""
+        from ...facts.certificates import chains, is_self_signed, subjects
+
+        for used, chain in chains(context):
+            leaf = chain[0]
+            if not used.is_server or is_self_signed(leaf) or any(each.subject == leaf.issuer for each in chain):
+                continue
+            others = [each.path for each in used_files(context) if each.suffix == AUTHORITIES]
+            if not any(leaf.issuer in subjects(context, path) for path in (*others, _SYSTEM_AUTHORITIES)):
+                yield self.finding(
+                    used.assignment.word(used.path),
+                    f"{used.path} does not have the certificate of the issuer, {leaf.issuer.rfc4514_string()}",
+                    "append the certificates of the issuers, the nearest first; certbot's fullchain.pem has them",
+                )
+
+
+class Validity(Rule):
+    """Certificate that has expired, expires soon, or is not valid yet.
+
+    The option --expiry-days sets how soon.
+    """
+
+    id = "K007"
+    name = "expired"
+    needs_files = True
+    bad = "smtpd_tls_security_level = may\nsmtpd_tls_chain_files = $config_directory/expired.pem\n"
+    good = "smtpd_tls_security_level = may\nsmtpd_tls_chain_files = $config_directory/chain.pem\n"
+    lookalike = "smtpd_tls_security_level = none\nsmtpd_tls_chain_files = $config_directory/expired.pem\n"
+
+    def check(self, context: Context) -> Iterator[Finding]:
+        """Yield what is found."""
+        from ...facts.certificates import chains
+
+        now = datetime.datetime.now(datetime.UTC)
+        soon = now + datetime.timedelta(days=context.options.expiry_days)
+        for used, chain in chains(context):
+            for position, each in enumerate(chain):
+                which = "the certificate" if position == 0 else f"certificate {position + 1}"
+                severity = None
+                if each.not_valid_after_utc <= now:
+                    problem = f"has expired on {each.not_valid_after_utc:%Y-%m-%d}"
+                elif each.not_valid_before_utc > now:
+                    problem = f"is not valid before {each.not_valid_before_utc:%Y-%m-%d}"
+                elif each.not_valid_after_utc <= soon and position == 0:
+                    problem, severity = f"expires on {each.not_valid_after_utc:%Y-%m-%d}", Severity.WARNING
+                else:
+                    continue
+                yield self.finding(
+                    used.assignment.word(used.path),
+                    f"{which} in {used.path} {problem}",
+                    "renew it, and reload Postfix",
+                    severity=severity,
+                )
+                break
+
+
+class KeyTooOpen(Rule):
+    """Private key that all local users can read, or that the user of Postfix's daemons owns.
+
+    Daemons drop root's privileges so that a mistake in them can't leak the key.
+    """
+
+    id = "K008"
+    name = "key-too-open"
+    severity = Severity.WARNING
+    needs_files = True
+    bad = "smtpd_tls_security_level = may\nsmtpd_tls_chain_files = $config_directory/open.pem\n"
+    good = "smtpd_tls_security_level = may\nsmtpd_tls_chain_files = $config_directory/chain.pem\n"
+    lookalike = (
+        "smtpd_tls_security_level = may\nsmtpd_tls_cert_file = $config_directory/cert.pem\n"
+        "smtpd_tls_key_file = $config_directory/key.pem\n"
+    )
+
+    def check(self, context: Context) -> Iterator[Finding]:
+        """Yield what is found."""
+        from ...facts.certificates import holds_key
+
+        told: set[str] = set()
+        for used in used_files(context):
+            if used.path in told or used.suffix not in (*KEYS, CHAIN_FILES, *CERTIFICATES):
+                continue
+            told.add(used.path)
+            try:
+                facts = context.files.stat(used.path)
+            except (OSError, ValueError):
+                continue
+            is_open, is_owned = bool(facts.st_mode & 0o007), facts.st_uid == self._daemon(context)
+            if (is_open or is_owned) and holds_key(context, used.path):
+                who = "everybody" if is_open else context.value("mail_owner")
+                yield self.finding(
+                    used.assignment.word(used.path),
+                    f"{who} can read the private key in {used.path}",
+                    f"chmod 600 {used.path}" if is_open else f"chown root {used.path}",
+                )
+
+    @staticmethod
+    def _daemon(context: Context) -> int:
+        """The number of the user that daemons become; -1 if this machine does not know it."""
+        try:
+            return -1 if context.files.is_image else pwd.getpwnam(context.value("mail_owner")).pw_uid
+        except KeyError:
+            return -1
+
+
+class KeyAfterDrop(Rule):
+    """Private key that tlsproxy(8) would have to read without privileges.
+
+    It reads the keys of its own tlsproxy_client_… settings at start. Those that a service of smtp(8) has for itself
+    come with each request, when only files of the user postfix can be read.
+    """
+
+    id = "K009"
+    name = "key-unreadable-after-drop"
+    severity = Severity.WARNING
+    needs_files = True
+    bad = (
+        "smtp_tls_security_level = may\nsmtp_tls_connection_reuse = yes\n--- master.cf\nsmtp unix - - y - - smtp\n"
+        "  -o smtp_tls_chain_files=$config_directory/chain.pem\ntlsproxy unix - - y - 0 tlsproxy\n"
+    )
+    good = (
+        "smtp_tls_security_level = may\nsmtp_tls_connection_reuse = yes\n"
+        "smtp_tls_chain_files = $config_directory/chain.pem\n--- master.cf\nsmtp unix - - y - - smtp\n"
+        "tlsproxy unix - - y - 0 tlsproxy\n"
+    )
+    lookalike = (
+        "smtp_tls_security_level = may\n--- master.cf\nsmtp unix - - y - - smtp\n"
+        "  -o smtp_tls_chain_files=$config_directory/chain.pem\ntlsproxy unix - - y - 0 tlsproxy\n"
+    )
+
+    def check(self, context: Context) -> Iterator[Finding]:
+        """Yield what is found."""
+        for proxy in context.services("tlsproxy"):
+            for view in context.services("smtp"):
+                if not context.is_yes("smtp_tls_connection_reuse", view) or client_level(context, view) == "none":
+                    continue
+                for suffix in (CHAIN_FILES, *KEYS):
+                    value = context.value(f"smtp_tls_{suffix}", view)
+                    if not value or value == context.value(f"tlsproxy_client_{suffix}", proxy):
+                        continue
+                    for path in value.replace(",", " ").split():
+                        if self._is_private(context, path):
+                            yield self.finding(
+                                context.span(f"smtp_tls_{suffix}", view),
+                                f"tlsproxy(8) can't read {path} when {view.service.name} asks for it",
+                                f"set tlsproxy_client_{suffix} for tlsproxy, too",
+                            )
+
+    @staticmethod
+    def _is_private(context: Context, path: str) -> bool:
+        try:
+            facts = context.files.stat(path)
+        except (OSError, ValueError):
+            return False
+        return not facts.st_mode & 0o004
+
+
+class NameNotInCertificate(Rule):
+    """Certificate without the name of this host: clients that verify it refuse to deliver."""
+
+    id = "K010"
+    name = "name-not-in-san"
+    severity = Severity.WARNING
+    needs_files = True
+    bad = (
+        "myhostname = mail.example.com\nsmtpd_tls_security_level = may\n"
+        "smtpd_tls_chain_files = $config_directory/elsewhere.pem\n"
+    )
+    good = (
+        "myhostname = mail.example.com\nsmtpd_tls_security_level = may\n"
+        "smtpd_tls_chain_files = $config_directory/chain.pem\n"
+    )
+    lookalike = "smtpd_tls_security_level = may\nsmtpd_tls_chain_files = $config_directory/elsewhere.pem\n"
+
+    def check(self, context: Context) -> Iterator[Finding]:
+        """Yield what is found."""
+        from ...facts.certificates import is_for, leaves, names_of
+
+        host = context.main.effective.get("myhostname")
+        if host is None or not (name := context.expanded(host) or "") or context.undefined(host):
+            return
+        found = list(leaves(context))
+        if found and not any(is_for(leaf, name) for _, leaf in found):
+            used, leaf = found[0]
+            yield self.finding(
+                used.assignment.word(used.path),
+                f"this certificate is for {', '.join(names_of(leaf)) or 'nobody'}, and this host is {name}",
+                f"get one for {name}, or for the name in your MX record",
+                related=[(host.span(), "the name of this host")],
+            )
+
+
+class WeakKey(Rule):
+    """Weak key or signature that current clients reject."""
+
+    id = "K011"
+    name = "weak-key"
+    severity = Severity.WARNING
+    needs_files = True
+    bad = "smtpd_tls_security_level = may\nsmtpd_tls_chain_files = $config_directory/weak.pem\n"
+    good = "smtpd_tls_security_level = may\nsmtpd_tls_chain_files = $config_directory/chain.pem\n"
+    lookalike = (
+        "smtpd_tls_security_level = may\nsmtpd_tls_chain_files = $config_directory/chain.pem\n"
+        "smtpd_tls_eecdh_grade = ultra\nsmtpd_tls_CAfile = $config_directory/weak.pem\n"
+    )
+
+    def check(self, context: Context) -> Iterator[Finding]:
+        """Yield what is found."""
+        from cryptography.exceptions import UnsupportedAlgorithm
+        from cryptography.hazmat.primitives.asymmetric import dsa, ec, rsa
+
+        from ...facts.certificates import chains, is_self_signed
+
+        for used, chain in chains(context):
+            leaf = chain[0]
+            try:
+                key = leaf.public_key()
+                digest = leaf.signature_hash_algorithm
+            except (ValueError, UnsupportedAlgorithm):
+                continue
+            problem = ""
+            if isinstance(key, rsa.RSAPublicKey) and key.key_size < 2048:
+                problem = f"the key in {used.path} has {key.key_size} bits only"
+            elif isinstance(key, dsa.DSAPublicKey):
+                problem = f"the key in {used.path} is DSA, which TLS 1.3 does not have"
+            elif digest is not None and digest.name in ("md5", "sha1") and not is_self_signed(leaf):
+                problem = f"the certificate in {used.path} is signed with {digest.name.upper()}"
+            elif isinstance(key, ec.EllipticCurvePublicKey) and (other := self._only_curve(context, key.curve.name)):
+                problem = f"the key in {used.path} is on {key.curve.name}, and {other} is the only curve allowed"
+            if problem:
+                yield self.finding(used.assignment.word(used.path), problem, "use ECDSA P-256, or RSA with 2048 bits")
+
+    @staticmethod
+    def _only_curve(context: Context, curve: str) -> str:
+        """The only curve that an old release allows, if it is another; clients of TLS 1.2 find no cipher then."""
+        grade = context.value("smtpd_tls_eecdh_grade").lower()
+        if context.release.since("3.6") or grade not in ("strong", "ultra"):
+            return ""
+        allowed = context.value(f"tls_eecdh_{grade}_curve")
+        return "" if curve == {"prime256v1": "secp256r1"}.get(allowed, allowed) else allowed
+
+
+class LegacyAndChainFiles(Rule):
+    """Chain files besides the older certificate parameters: the older ones are ignored."""
+
+    id = "K012"
+    name = "legacy-and-chain-files"
+    severity = Severity.WARNING
+    effect = "a warning at start; the older settings are ignored."
+    bad = "smtpd_tls_chain_files = /etc/ssl/mail.pem\nsmtpd_tls_cert_file = /etc/ssl/old.pem\n"
+    good = "smtpd_tls_chain_files = /etc/ssl/mail.pem\nsmtp_tls_cert_file = /etc/ssl/client.pem\n"
+    lookalike = "smtpd_tls_chain_files = /etc/ssl/mail.pem\nsmtpd_tls_cert_file = none\nsmtpd_tls_key_file =\n"
+
+    def check(self, context: Context) -> Iterator[Finding]:
+        """Yield what is found."""
+        for side in ("smtpd_tls_", "smtp_tls_", "tlsproxy_tls_", "tlsproxy_client_"):
+            chains = context.main.effective.get(side + CHAIN_FILES)
+            if chains is None or not chains.value:
+                continue
+            for suffix in (*CERTIFICATES, *KEYS):
+                each = context.main.effective.get(side + suffix)
+                if each is None or not each.value or each.value.lower() == "none":
+                    continue
+                yield self.finding(
+                    each.name_span(),
+                    f"{chains.name} is set, and this is ignored",
+                    "remove it",
+                    related=[(chains.name_span(), "chain files")],
+                    fix=Fix("remove it", context.main.removal(each.line), safe=True),
+                )
+
+
+class CertificateOnClientSide(Rule):
+    """Server certificate used as client certificate: few servers ask for one, and some fail with it."""
+
+    id = "K013"
+    name = "cert-on-client-side"
+    severity = Severity.INFO
+    optional = True
+    bad = "smtpd_tls_cert_file = /etc/ssl/mail.pem\nsmtp_tls_cert_file = $smtpd_tls_cert_file\n"
+    good = "smtpd_tls_cert_file = /etc/ssl/mail.pem\n"
+    lookalike = "smtpd_tls_cert_file = /etc/ssl/mail.pem\nsmtp_tls_cert_file = /etc/ssl/client.pem\n"
+
+    def check(self, context: Context) -> Iterator[Finding]:
+        """Yield what is found."""
+        for suffix in (CHAIN_FILES, *CERTIFICATES):
+            each = context.main.effective.get(f"smtp_tls_{suffix}")
+            if each and each.value and context.value(each.name) == context.value(f"smtpd_tls_{suffix}"):
+                yield self.finding(each.name_span(), "clients need no certificate, as a rule", "remove it")
+
+
+class LevelWithoutCertificate(Rule):
+    """TLS server without a certificate."""
+
+    id = "K015"
+    name = "level-without-certificate"
+    effect = "454 from smtpd(8), status 0 from tlsproxy(8)."
+    bad = "smtpd_tls_security_level = may\n"
+    good = "smtpd_tls_security_level = may\nsmtpd_tls_chain_files = /etc/ssl/mail.pem\n"
+    lookalike = "smtpd_tls_security_level = may\nsmtpd_tls_cert_file = none\n"
+
+    def check(self, context: Context) -> Iterator[Finding]:
+        """Yield what is found."""
+        if not context.has_main:
+            return
+        told: set[str] = set()
+        for view in servers(context):
+            if any(context.value(f"smtpd_tls_{suffix}", view) for suffix in (CHAIN_FILES, *CERTIFICATES)):
+                continue
+            parameter = next(
+                (
+                    name
+                    for name in (
+                        "smtpd_tls_security_level",
+                        "smtpd_tls_wrappermode",
+                        "smtpd_use_tls",
+                        "smtpd_enforce_tls",
+                    )
+                    if context.is_set(name, view)
+                ),
+                "smtpd_tls_security_level",
+            )
+            span = context.span(parameter, view)
+            given = context.setting("smtpd_tls_chain_files", view) or context.setting("smtpd_tls_cert_file", view)
+            if str(span) in told or (given and context.undefined(given)):
+                continue
+            told.add(str(span))
+            yield self.finding(
+                span,
+                "TLS is to be offered, and there is no certificate: "
+                + ("handshakes fail" if context.is_yes("smtpd_tls_wrappermode", view) else "clients get 454"),
+                self._help(context),
+                related=[(given.span(), "nothing is left of this")] if given else (),
+            )
+
+    @staticmethod
+    def _help(context: Context) -> str:
+        for suffix in (CHAIN_FILES, *CERTIFICATES):
+            if context.value(f"smtp_tls_{suffix}") and context.is_set(f"smtp_tls_{suffix}"):
+                return f"smtp_tls_{suffix} is for mail that goes out; did you mean smtpd_tls_{suffix}?"
+        return "set smtpd_tls_chain_files"
+
+
+class AuthoritiesAreOwnChain(Rule):
+    """The server's own certificate used as certification authority."""
+
+    id = "L004"
+    name = "cafile-is-own-chain"
+    severity = Severity.WARNING
+    needs_files = True
+    bad = (
+        "smtpd_tls_security_level = may\nsmtpd_tls_chain_files = $config_directory/full.pem\n"
+        "smtp_tls_security_level = verify\nsmtp_tls_CAfile = $config_directory/full.pem\n"
+    )
+    good = "smtp_tls_security_level = verify\nsmtp_tls_CAfile = $config_directory/root.pem\n"
+    lookalike = (
+        "smtpd_tls_security_level = may\nsmtpd_tls_chain_files = $config_directory/full.pem\n"
+        "smtpd_tls_CAfile = $config_directory/full.pem\n"
+    )
+
+    def check(self, context: Context) -> Iterator[Finding]:
+        """Yield what is found."""
+        from ...facts.certificates import certificates, chains
+
+        for used in used_files(context):
+            if used.suffix != AUTHORITIES or used.is_server:
+                continue
+            trusted = certificates(context, used.path)
+            for server, chain in chains(context):
+                if server.is_server and chain[0] in trusted and all(each in chain for each in trusted):
+                    yield self.finding(
+                        used.assignment.span(),
+                        f"{used.path} has this server's own certificate, and no authority of others",
+                        f"use {_SYSTEM_AUTHORITIES}",
+                        related=[(server.assignment.span(), "the server's own")],
+                    )
+                    break
