@@ -26,9 +26,9 @@ from ...tls.settings.options import context_options, protocol_options
 from ...tls.settings.parameters import CLIENT, FILES, CertificateFiles
 from ...tls.settings.release_behaviour import Behaviour
 from ..context import Context
-from ..facts.daemon_loader import Verdict
-from ..facts.key_files import is_hidden
-from ..facts.tables import Named, entries_of, named_tables
+from ..facts.tables.named import Named, entries_of, named_tables
+from ..facts.tls.daemon_loader import Verdict
+from ..facts.tls.key_files import is_hidden
 from .groups import chosen_groups
 from .identities import assumed, certificates, files_of
 from .library import Library

@@ -15,7 +15,7 @@ from cryptography.x509.oid import SignatureAlgorithmOID
 from ...tls.identities import Identity
 from ...tls.settings.parameters import CHAIN_FILES, KEY_PAIRS, CertificateFiles
 from ...tls.verification.der import SEQUENCE, elements, only
-from ..facts.certificates import is_self_signed, names_of
+from ..facts.tls.certificates import is_self_signed, names_of
 from .negotiation import finite_strength
 from .offer import Certificate
 

@@ -24,9 +24,9 @@ from ...tls.settings.release_behaviour import Behaviour
 from ...tls.settings.server import ServerContextSettings, server_settings
 from ...wire.messages import ServerInit, ServerSettings
 from ..context import Context
-from ..facts.daemon_loader import AsProxy, Verdict
-from ..facts.key_files import is_hidden, server_level
-from ..facts.tables import named_tables, open_table
+from ..facts.tables.named import named_tables, open_table
+from ..facts.tls.daemon_loader import AsProxy, Verdict
+from ..facts.tls.key_files import is_hidden, server_level
 from .ciphers import Cipher, cipher
 from .groups import chosen_groups
 from .identities import assumed, certificates, dh_size, files_of, signatures

@@ -14,7 +14,7 @@ from postconf import View
 from postconf.catalogue import Release
 
 from ..context import Context, words_of
-from ..facts.key_files import client_level, server_level, servers
+from ..facts.tls.key_files import client_level, server_level, servers
 from ..rules.services.proxy import reusing_clients, screens_with_tls
 from ..text.sources import Assignment
 from .systems import System

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from postconf.catalogue import ADHOC
 
 from ..context import Context
-from ..facts.tables import Named, named_tables
+from ..facts.tables.named import Named, named_tables
 from ..findings import Edit, Fix, Severity, Span
 from ..rules.services.proxy import rename
 from ..rules.tls.levels import UseTlsAndLevel

@@ -10,7 +10,7 @@ from postconf.syntax.expressions import ExpressionError
 from postconf.syntax.mastercf import split_words
 
 from ..context import Context
-from ..facts.tables import Named, named_tables
+from ..facts.tables.named import Named, named_tables
 from ..findings import Edit, Fix, Severity, Span
 from .change import Change, make
 from .conditions import Situation

@@ -8,10 +8,10 @@ from postconf import View
 from postconf.syntax.lines import decode
 
 from ...context import Context
-from ...facts.contents import contents, span_of
-from ...facts.key_files import client_level
-from ...facts.nexthops import Nexthop, named_nexthops
-from ...facts.table_uses import Use, used_tables
+from ...facts.mail.nexthops import Nexthop, named_nexthops
+from ...facts.tables.contents import contents, span_of
+from ...facts.tables.uses import Use, used_tables
+from ...facts.tls.key_files import client_level
 from ...findings import Finding, Severity, Span
 from ...rule import Rule
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from ....mail.access.relaying import RECIPIENT, SENDER, RelayVerdict
 from ...context import Context
-from ...facts.access import Lists, relay_verdict, smtpd_lists
+from ...facts.mail.access import Lists, relay_verdict, smtpd_lists
 from ...findings import Finding, Severity, Span
 from ...rule import Rule
 from ...text.sources import Assignment

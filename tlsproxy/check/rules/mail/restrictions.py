@@ -21,8 +21,8 @@ from ....mail.access.restrictions import (
     Verdict,
 )
 from ...context import Context
-from ...facts.access import Lists, has_argument, smtpd_lists
-from ...facts.dnsbl import gone, lists_good_senders
+from ...facts.mail.access import Lists, has_argument, smtpd_lists
+from ...facts.mail.dnsbl import gone, lists_good_senders
 from ...findings import Finding, Severity, Span
 from ...rule import Rule
 

@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from postconf.spelling import did_you_mean
 
 from ...context import Context, words_of
-from ...facts.alias_loops import loops
-from ...facts.contents import span_of
-from ...facts.domains import domains_of, keys_among
+from ...facts.mail.domains import domains_of, keys_among
 from ...facts.readings import locate, readings_of
-from ...facts.surveys import surveys
-from ...facts.table_uses import Use, used_tables
-from ...facts.tables import named_tables
+from ...facts.tables.alias_loops import loops
+from ...facts.tables.contents import span_of
+from ...facts.tables.named import named_tables
+from ...facts.tables.surveys import surveys
+from ...facts.tables.uses import Use, used_tables
 from ...findings import Finding, Severity, Span
 from ...rule import Rule
 from ..services.master import IMPLICIT_TLS, STARTTLS, is_local, port

@@ -9,8 +9,8 @@ from postconf.catalogue import Release
 from postconf.syntax.expressions import ExpressionError, expand
 
 from ...context import Context
-from ...facts.access import smtpd_lists
-from ...facts.key_files import client_level
+from ...facts.mail.access import smtpd_lists
+from ...facts.tls.key_files import client_level
 from ...findings import Finding, Fix, Severity, Span
 from ...rule import Rule
 from ..services.proxy import RENAMED, rename

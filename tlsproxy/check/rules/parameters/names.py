@@ -10,8 +10,8 @@ from postconf.kinds import kind_of
 
 from ....tls.settings.parameters import CERTIFICATES, CHAIN_FILES
 from ...context import Context
-from ...facts.key_files import server_level
 from ...facts.removed import LAST_RELEASE
+from ...facts.tls.key_files import server_level
 from ...findings import Edit, Finding, Fix, Severity
 from ...rule import Rule
 from ...text.sources import Assignment

@@ -8,7 +8,7 @@ from postconf import ServiceView, View
 
 from ....tls.settings.parameters import FILES
 from ...context import Context
-from ...facts.key_files import client_level, server_level
+from ...facts.tls.key_files import client_level, server_level
 from ...findings import Edit, Finding, Fix, Severity
 from ...rule import Rule
 from ...text.sources import Assignment

@@ -8,11 +8,11 @@ from postconf.regular_file import LIMIT
 from postconf.syntax.lines import decode
 
 from ...context import Context
-from ...facts.aliases import alias_faults
-from ...facts.contents import span_of
-from ...facts.surveys import surveys
-from ...facts.table_uses import Use, used_tables
-from ...facts.tables import FILES, Named, named_tables
+from ...facts.tables.aliases import alias_faults
+from ...facts.tables.contents import span_of
+from ...facts.tables.named import FILES, Named, named_tables
+from ...facts.tables.surveys import surveys
+from ...facts.tables.uses import Use, used_tables
 from ...findings import Finding, Severity, Span
 from ...rule import Rule
 
@@ -235,7 +235,7 @@ class BadSource(Rule):
 
     def check(self, context: Context) -> Iterator[Finding]:
         """Yield what is found."""
-        from ...facts.tables import examine, place_of_warning
+        from ...facts.tables.named import examine, place_of_warning
 
         reported: set[str] = set()
         for named in named_tables(context):

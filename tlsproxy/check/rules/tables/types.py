@@ -17,7 +17,16 @@ from tlsproxy.policy.errors import PolicyError, Where
 from tlsproxy.policy.per_site import parse_site
 
 from ...context import Context
-from ...facts.tables import FILES, Named, entries_of, examine, named_tables, open_table, place_of_warning, source_of
+from ...facts.tables.named import (
+    FILES,
+    Named,
+    entries_of,
+    examine,
+    named_tables,
+    open_table,
+    place_of_warning,
+    source_of,
+)
 from ...findings import Edit, Finding, Fix, Severity, Span
 from ...rule import Rule
 
@@ -248,7 +257,7 @@ class DefaultNotNamed(Rule):
 
     def check(self, context: Context) -> Iterator[Finding]:
         """Yield what is found."""
-        from ...facts.certificates import leaves, names_of
+        from ...facts.tls.certificates import leaves, names_of
 
         tables = [each for each in named_tables(context) if each.assignment.name == "tls_server_sni_maps"]
         flags = Flags.LOCK | Flags.FOLD_FIX

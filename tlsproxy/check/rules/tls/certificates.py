@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from ....tls.settings.parameters import CERTIFICATES, CHAIN_FILES, KEYS
 from ...context import Context
-from ...facts.key_files import AUTHORITIES, client_level, is_hidden, missing, servers, used_files
+from ...facts.tls.key_files import AUTHORITIES, client_level, is_hidden, missing, servers, used_files
 from ...findings import Finding, Fix, Severity
 from ...rule import Rule
 
@@ -116,7 +116,7 @@ class IncompleteChain(Rule):
 
     def check(self, context: Context) -> Iterator[Finding]:
         """Yield what is found."""
-        from ...facts.certificates import chains, is_self_signed, subjects
+        from ...facts.tls.certificates import chains, is_self_signed, subjects
 
         for used, chain in chains(context):
             leaf = chain[0]
@@ -146,7 +146,7 @@ class Validity(Rule):
 
     def check(self, context: Context) -> Iterator[Finding]:
         """Yield what is found."""
-        from ...facts.certificates import chains
+        from ...facts.tls.certificates import chains
 
         now = datetime.datetime.now(datetime.UTC)
         soon = now + datetime.timedelta(days=context.options.expiry_days)
@@ -190,7 +190,7 @@ class KeyTooOpen(Rule):
 
     def check(self, context: Context) -> Iterator[Finding]:
         """Yield what is found."""
-        from ...facts.certificates import holds_key
+        from ...facts.tls.certificates import holds_key
 
         told: set[str] = set()
         for used in used_files(context):
@@ -290,7 +290,7 @@ class NameNotInCertificate(Rule):
 
     def check(self, context: Context) -> Iterator[Finding]:
         """Yield what is found."""
-        from ...facts.certificates import is_for, leaves, names_of
+        from ...facts.tls.certificates import is_for, leaves, names_of
 
         host = context.main.effective.get("myhostname")
         if host is None or not (name := context.expanded(host) or "") or context.undefined(host):
@@ -325,7 +325,7 @@ class WeakKey(Rule):
         from cryptography.exceptions import UnsupportedAlgorithm
         from cryptography.hazmat.primitives.asymmetric import dsa, ec, rsa
 
-        from ...facts.certificates import chains, is_self_signed
+        from ...facts.tls.certificates import chains, is_self_signed
 
         for used, chain in chains(context):
             leaf = chain[0]
@@ -476,7 +476,7 @@ class AuthoritiesAreOwnChain(Rule):
 
     def check(self, context: Context) -> Iterator[Finding]:
         """Yield what is found."""
-        from ...facts.certificates import certificates, chains
+        from ...facts.tls.certificates import certificates, chains
 
         for used in used_files(context):
             if used.suffix != AUTHORITIES or used.is_server:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ...context import Context
-from ...facts.key_files import client_level
+from ...facts.tls.key_files import client_level
 from ...findings import Edit, Finding, Fix, Severity
 from ...rule import Rule
 
@@ -101,7 +101,7 @@ class TlsaRecords(Rule):
 
     def check(self, context: Context) -> Iterator[Finding]:
         """Yield what is found."""
-        from ...facts.certificates import leaves, public_key_digest
+        from ...facts.tls.certificates import leaves, public_key_digest
 
         for used, leaf in leaves(context):
             name = context.value("myhostname")

@@ -8,8 +8,8 @@ from postconf import ServiceView, View
 
 from ....tls.settings.parameters import CERTIFICATES, CHAIN_FILES
 from ...context import Context
-from ...facts.key_files import ENFORCED, client_level, server_level
 from ...facts.readings import readings_of
+from ...facts.tls.key_files import ENFORCED, client_level, server_level
 from ...findings import Edit, Finding, Fix, Severity
 from ...rule import Rule
 from ...text.sources import Assignment

@@ -12,12 +12,12 @@ from postconf.values import cipher_exclusions, protocols
 
 from ....tls.settings.parameters import CERTIFICATES, CHAIN_FILES, KEYS
 from ...context import Context
-from ...facts.key_files import server_level, used_files
+from ...facts.tls.key_files import server_level, used_files
 from ...findings import Finding, Severity, Span
 from ...rule import Rule
 
 if TYPE_CHECKING:
-    from ...facts.daemon_loader import Verdict
+    from ...facts.tls.daemon_loader import Verdict
 
 _NO_SIGNS = str.maketrans(':,"=', "    ")
 
@@ -34,7 +34,7 @@ class _Judged(Rule):
 
     def check(self, context: Context) -> Iterator[Finding]:
         """Yield what is found."""
-        from ...facts.daemon_loader import verdicts
+        from ...facts.tls.daemon_loader import verdicts
 
         told: set[str] = set()
         for verdict in verdicts(context):
@@ -152,7 +152,7 @@ class RoleUnavailable(_Judged):
 
     def check(self, context: Context) -> Iterator[Finding]:
         """Yield what is found."""
-        from ...facts.daemon_loader import verdicts
+        from ...facts.tls.daemon_loader import verdicts
 
         for verdict in verdicts(context):
             if verdict.problem and not any(word in verdict.text for word in self._OTHERS):
@@ -185,7 +185,7 @@ class NothingLeft(Rule):
 
     def check(self, context: Context) -> Iterator[Finding]:
         """Yield what is found."""
-        from ...facts.daemon_loader import verdicts
+        from ...facts.tls.daemon_loader import verdicts
 
         told: set[str] = set()
         for verdict in verdicts(context):

@@ -10,8 +10,8 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from ...context import Context
-from ...facts.certificates import chains
-from ...facts.key_files import Used
+from ...facts.tls.certificates import chains
+from ...facts.tls.key_files import Used
 from ...findings import Finding, Severity
 from ...rule import Rule
 
@@ -93,7 +93,7 @@ class TlsaMismatch(Rule):
 def _fits(context: Context, records: Sequence[TlsaRecord], chain: Sequence[x509.Certificate]) -> bool:
     from ....tls.openssl.peers import Certificate
     from ....tls.verification.dane import DANE_EE, DANE_TA, first_match, read_digests, usable
-    from ...facts.daemon_loader import Verdict
+    from ...facts.tls.daemon_loader import Verdict
 
     names = context.value("tls_dane_digests")
     digests = read_digests(names, lambda data: sha256(data).digest(), Verdict(context.config, context.files))

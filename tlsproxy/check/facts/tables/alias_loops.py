@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 from postconf.syntax.lines import decode
 
-from ..context import Context
+from ...context import Context
 from .aliases import aliases
 from .contents import Content, contents
-from .tables import FILES, Named
+from .named import FILES, Named
 
 _MOST = 100_000
 """Aliases of one table that are followed; larger ones come from programs."""

@@ -15,15 +15,15 @@ from postconf import ConfigError, ServiceView, View
 from postconf.syntax.expressions import ExpressionError
 from postconf.syntax.lines import decode
 
-from ...mail.access.lists import Classes, Entry, RestrictionList, Word, entries, read_list
-from ...mail.access.relaying import RelayVerdict, stranger_may_relay
-from ...mail.access.restrictions import RECIPIENT, RELAY, STAGES, Argument, Stage, Verdict
-from ...mail.access.smtpd import Smtpd
-from ...mail.access.startup import has_relay_control
-from ...mail.routing import Router
-from ...mail.tables import TableLookupError
-from ..context import Context
-from ..findings import Span
+from ....mail.access.lists import Classes, Entry, RestrictionList, Word, entries, read_list
+from ....mail.access.relaying import RelayVerdict, stranger_may_relay
+from ....mail.access.restrictions import RECIPIENT, RELAY, STAGES, Argument, Stage, Verdict
+from ....mail.access.smtpd import Smtpd
+from ....mail.access.startup import has_relay_control
+from ....mail.routing import Router
+from ....mail.tables import TableLookupError
+from ...context import Context
+from ...findings import Span
 
 _IN_FILES = ("btree", "cdb", "cidr", "hash", "lmdb", "pcre", "regexp", "texthash")
 _INLINE = ("inline", "static", "randmap", "pipemap", "unionmap", "fail", "environ")

@@ -12,9 +12,9 @@ from postconf.spelling import did_you_mean, nearest
 from postconf.syntax.lines import decode
 from postconf.values import CipherGrade, cipher_grade
 
-from ...mail.access.restrictions import RESTRICTIONS
-from ..findings import Severity
-from .table_uses import Use
+from ....mail.access.restrictions import RESTRICTIONS
+from ...findings import Severity
+from .uses import Use
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence

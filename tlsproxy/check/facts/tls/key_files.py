@@ -10,10 +10,10 @@ from postconf import ServiceView, View
 from postconf.regular_file import open_regular
 from postconf.values import CLIENT_LEVELS, InvalidValueError, SecurityLevel, security_level
 
-from ...tls.settings.levels import decide
-from ...tls.settings.parameters import CERTIFICATES, CHAIN_FILES, KEY_PAIRS, KEYS
-from ..context import Context
-from ..text.sources import Assignment
+from ....tls.settings.levels import decide
+from ....tls.settings.parameters import CERTIFICATES, CHAIN_FILES, KEY_PAIRS, KEYS
+from ...context import Context
+from ...text.sources import Assignment
 
 AUTHORITIES = "CAfile"
 _CERTIFICATE_OF = {pair.key: pair.certificate for pair in KEY_PAIRS}

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 from postconf.syntax.lines import decode
 
-from ..context import Context
-from ..findings import Span
-from .contents import contents, span_of
-from .readings import Read, locate, readings
-from .tables import split_table
+from ...context import Context
+from ...findings import Span
+from ..readings import Read, locate, readings
+from ..tables.contents import contents, span_of
+from ..tables.named import split_table
 
 _WITHOUT_KEYS = ("regexp", "pcre", "cidr", "static")
 

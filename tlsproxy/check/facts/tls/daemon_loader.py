@@ -10,13 +10,13 @@ from postconf import ConfigError, ServiceView, View
 from postconf.config import Origin
 from postconf.models import TlsGlobals, TlsSettings, load
 
-from ...tls.settings.parameters import FILES, SERVER
-from ..context import Context
-from .filesystem import FileSystem
+from ....tls.settings.parameters import FILES, SERVER
+from ...context import Context
+from ..filesystem import FileSystem
 from .key_files import is_hidden, missing, server_level, servers, used_files
 
 if TYPE_CHECKING:
-    from ...tls.identities import Identity
+    from ....tls.identities import Identity
 
 _SETTLED = {"tls_server_sni_maps": "", "smtpd_tls_session_cache_database": "", "smtpd_tls_session_cache_timeout": "0"}
 """What no service is judged by: tables, which have rules of their own, and settings that only tlsmgr(8) reads."""
@@ -98,8 +98,8 @@ def _verdicts(context: Context) -> list[Verdict]:
 
 def _judge(context: Context, view: View, loaded: dict[object, list[Identity]]) -> Verdict | None:
     """`loaded` has what went well, by the settings that counted: most services differ in others only."""
-    from ...tls.roles import RoleUnavailableError
-    from ...tls.server.role import ServerRole
+    from ....tls.roles import RoleUnavailableError
+    from ....tls.server.role import ServerRole
 
     fixed = {"tlsproxy_tls_security_level": server_level(context, view), **_SETTLED}
     verdict = Verdict(view, context.files)
@@ -119,8 +119,8 @@ def _judge(context: Context, view: View, loaded: dict[object, list[Identity]]) -
 
 def _that_count(settings: TlsSettings) -> object:
     """What the loader makes contexts of; None if there would be none."""
-    from ...tls.settings.errors import SettingsError
-    from ...tls.settings.server import server_settings
+    from ....tls.settings.errors import SettingsError
+    from ....tls.settings.server import server_settings
 
     try:
         own = server_settings(settings, Verdict(settings.view, FileSystem(enabled=False)))

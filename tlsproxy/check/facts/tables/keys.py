@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from .table_uses import Use, Used
+from .uses import Use, Used
 
 _ODD = re.compile(rb"[@./*^$\[\\|:]|.*[@./*$|\\:]\Z|.*/")
 """Only keys that this matches can be among those: most are seen to be good without a closer look."""

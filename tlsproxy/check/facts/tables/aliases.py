@@ -9,9 +9,9 @@ from maps.text.reading import TextFile
 from maps.text.source import file_lines
 from postconf.syntax.lines import decode
 
-from ..context import Context
+from ...context import Context
 from .contents import Content, is_readable
-from .tables import FILES, Named
+from .named import FILES, Named
 
 _NAME = re.compile(rb'\s*("(?:[^"\\]|\\.)*"|[^\s:"]+)\s*:\s*(.*)\Z', re.DOTALL)
 _SHOWN = 40

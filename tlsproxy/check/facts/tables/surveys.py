@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 
 from postconf.syntax.lines import decode
 
-from ..context import Context, words_of
+from ...context import Context, words_of
 from .contents import PATTERNS, Content, chunks
-from .table_keys import DeadKey, dead_key, unusual_keys
-from .table_uses import Use, Used, used_tables
-from .table_values import Fault, fault_of, transport_in, unusual
+from .keys import DeadKey, dead_key, unusual_keys
+from .uses import Use, Used, used_tables
+from .values import Fault, fault_of, transport_in, unusual
 
 _MOST_FAULTS = 20
 """Entries of one table that are reported."""

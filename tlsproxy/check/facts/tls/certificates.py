@@ -10,8 +10,8 @@ from hashlib import sha256
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from ...tls.settings.parameters import CERTIFICATES, CHAIN_FILES
-from ..context import Context
+from ....tls.settings.parameters import CERTIFICATES, CHAIN_FILES
+from ...context import Context
 from .key_files import Used, used_files
 
 BEGIN = b"-----BEGIN "

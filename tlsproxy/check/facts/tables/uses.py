@@ -6,9 +6,9 @@ import enum
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from ..context import Context
-from .readings import readings
-from .tables import Named, split_table
+from ...context import Context
+from ..readings import readings
+from .named import Named, split_table
 
 
 class Use(enum.Enum):

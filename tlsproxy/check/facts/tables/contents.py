@@ -1,6 +1,6 @@
 """Entries of lookup tables that are text: those in their own names, in files, and in the sources of indexed files.
 
-Tables are read in one pass and not kept. What opening a table warns of is left to `facts.tables`.
+Tables are read in one pass and not kept. What opening a table warns of is left to `facts.tables.named`.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from maps.text.rule_tables import read_rules
 from maps.text.source import Plain, Record, blocks
 from postconf.syntax.lines import decode, encode
 
-from ..context import Context
-from ..findings import Span
-from .tables import FILES, Named
+from ...context import Context
+from ...findings import Span
+from .named import FILES, Named
 
 PATTERNS = ("regexp", "pcre")
 _FROM_SOURCES = (*FILES, "texthash")

@@ -11,10 +11,10 @@ from maps.folding import WrappedTable
 from maps.table import Access, Flags, TableError
 from maps.text.source import records
 
-from ..context import Context
-from ..findings import Span
-from ..text.sources import Assignment
-from .readings import readings
+from ...context import Context
+from ...findings import Span
+from ...text.sources import Assignment
+from ..readings import readings
 
 FILES = {"btree": ".db", "hash": ".db", "cdb": ".cdb", "lmdb": ".lmdb", "dbm": ".pag", "sdbm": ".pag"}
 """The types that postmap(1) makes files of, and how the names of those end."""

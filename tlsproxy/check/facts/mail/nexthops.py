@@ -7,11 +7,11 @@ from typing import NamedTuple
 
 from postconf.syntax.lines import decode
 
-from ..context import Context
-from ..findings import Span
-from .contents import contents, span_of
-from .readings import locate, readings_of
-from .table_uses import Use, used_tables
+from ...context import Context
+from ...findings import Span
+from ..readings import locate, readings_of
+from ..tables.contents import contents, span_of
+from ..tables.uses import Use, used_tables
 
 _MOST = 1000
 """Next hops of tables that are compared with keys."""

@@ -1,0 +1,1 @@
+"""The way of mail: restriction lists, domains, next hops, DNS lists."""
