@@ -1,1 +1,1 @@
-"""How the files are written: lines, comments, quotes and dollar signs."""
+"""Syntax of main.cf and master.cf: lines, comments, quotes and dollar signs."""
