@@ -25,8 +25,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
 from load import Session
 from measure import Daemon
-from peers.certificates import Certificates, Identity, name
-from peers.postfix import PrivatePostfix, public_directory
+from peers.real.postfix import PrivatePostfix, public_directory
+from peers.tools.certificates import Certificates, Identity, name
 from phases import (
     TLS12,
     Phase,

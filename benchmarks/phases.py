@@ -17,8 +17,8 @@ from pathlib import Path
 
 from load import Idle, Session, Way, announced, client, forked, handed_over, hello, server, steps
 from measure import Daemon
-from peers.certificates import Identity
-from peers.proxy import running, write_config
+from peers.daemon.proxy import running, write_config
+from peers.tools.certificates import Identity
 
 _PATIENCE = 60
 TLS12, TLS13 = ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import hypothesis
 import pytest
-from peers.postfix import public_directory, table_types
-from peers.two_releases import NEEDED
+from peers.real.postfix import public_directory, table_types
+from peers.real.two_releases import NEEDED
 
 # The same examples for everybody, however long they take. For new ones: pytest --hypothesis-profile=default
 hypothesis.settings.load_profile("ci")

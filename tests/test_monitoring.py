@@ -8,8 +8,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from peers.children import PATIENCE
-from peers.proxy import running, write_config
+from peers.daemon.proxy import running, write_config
+from peers.tools.children import PATIENCE
 
 from tlsproxy.daemon.asking import ask
 

@@ -332,7 +332,7 @@ def prepare() -> None:
     os.chdir(ROOT)
     sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
     from hypothesis import settings
-    from peers.forging import key
+    from peers.tools.forging import key
 
     for kind in _KEYS:
         for label in ("Strength", "RSA Root", "W"):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from peers.certificates import Identity, name
+from peers.tools.certificates import Identity, name
 
 
 @pytest.fixture(scope="session")

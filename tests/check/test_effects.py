@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 from check.examples import run
-from peers.children import PATIENCE
-from peers.postfix import MASTER_CF, PrivatePostfix, free_ports
+from peers.real.postfix import MASTER_CF, PrivatePostfix, free_ports
+from peers.tools.children import PATIENCE
 
 from tlsproxy.check.rule import all_rules
 

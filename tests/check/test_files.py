@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 from check.examples import run
-from peers.certificates import Identity, name
-from peers.users import as_nobody
+from peers.tools.certificates import Identity, name
+from peers.tools.users import as_nobody
 
 from postconf.catalogue import release
 from tlsproxy.check.command.cli import main

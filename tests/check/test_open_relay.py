@@ -5,9 +5,9 @@ from __future__ import annotations
 import random
 
 import pytest
-from peers.access_cases import NEIGHBOUR
-from peers.postfix import PrivatePostfix, free_ports, public_directory
-from peers.xclient import XclientSession
+from peers.cases.access_cases import NEIGHBOUR
+from peers.real.postfix import PrivatePostfix, free_ports, public_directory
+from peers.real.xclient import XclientSession
 
 from postconf.catalogue import release
 from tlsproxy.check.engine import check

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from peers.certificates import Identity, name
-from peers.nameserver import NameServer
-from peers.proxy import AS_ROOT, running, write_config
+from peers.daemon.proxy import AS_ROOT, running, write_config
+from peers.fakes.nameserver import NameServer
+from peers.tools.certificates import Identity, name
 
 from postconf.catalogue import release
 from tlsproxy.check.command.cli import main

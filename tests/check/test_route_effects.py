@@ -10,9 +10,9 @@ from typing import TextIO
 
 import pytest
 from check.examples import run
-from peers.certificates import Identity, name
-from peers.children import PATIENCE
-from peers.postfix import MASTER_CF, PrivatePostfix, free_ports, public_directory
+from peers.real.postfix import MASTER_CF, PrivatePostfix, free_ports, public_directory
+from peers.tools.certificates import Identity, name
+from peers.tools.children import PATIENCE
 
 from tlsproxy.check.rule import all_rules
 

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 from check.examples import run
-from peers.certificates import Identity, name
-from peers.children import PATIENCE
-from peers.postfix import MASTER_CF, SBIN, PrivatePostfix, free_ports
+from peers.real.postfix import MASTER_CF, SBIN, PrivatePostfix, free_ports
+from peers.tools.certificates import Identity, name
+from peers.tools.children import PATIENCE
 
 from tlsproxy.check.rule import all_rules
 

@@ -8,8 +8,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from peers.certificates import Identity, name
-from peers.users import as_nobody
+from peers.tools.certificates import Identity, name
+from peers.tools.users import as_nobody
 
 from postconf.catalogue import Release, release, upstream_releases
 from tlsproxy.check.command.cli import main

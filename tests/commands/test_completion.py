@@ -9,8 +9,8 @@ from importlib.metadata import version
 from pathlib import Path
 
 import pytest
-from peers.children import PATIENCE
-from peers.proxy import script
+from peers.daemon.proxy import script
+from peers.tools.children import PATIENCE
 
 COMMANDS = ("tlsproxy", "tlsproxy-check", "tlsproxy-postconf", "tlsproxy-postmap", "tlsproxy-trace")
 

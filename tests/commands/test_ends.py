@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
-from peers.proxy import script
+from peers.daemon.proxy import script
 
 COMMANDS = ("tlsproxy", "tlsproxy-check", "tlsproxy-postconf", "tlsproxy-postmap", "tlsproxy-trace")
 PATIENCE = 60

@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from peers.children import PATIENCE, accepts, wait_until
-from peers.postfix import public_directory
-from peers.proxy import script, write_config
+from peers.daemon.proxy import script, write_config
+from peers.real.postfix import public_directory
+from peers.tools.children import PATIENCE, accepts, wait_until
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from peers.access_cases import NEIGHBOUR, World
-from peers.postfix import PrivatePostfix, free_ports, public_directory
-from peers.xclient import XclientSession
+from peers.cases.access_cases import NEIGHBOUR, World
+from peers.real.postfix import PrivatePostfix, free_ports, public_directory
+from peers.real.xclient import XclientSession
 
 import postconf
 from tlsproxy.mail.access.relaying import CLIENTS, HELO_NAME, RECIPIENT, SENDER, stranger_may_relay

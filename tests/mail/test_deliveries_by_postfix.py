@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from peers.postfix import PrivatePostfix
+from peers.real.postfix import PrivatePostfix
 
 import postconf
 from tlsproxy.mail.routing import Router

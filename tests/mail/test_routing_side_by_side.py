@@ -6,7 +6,7 @@ import random
 from pathlib import Path
 
 import pytest
-from peers.mail_daemons import Answer, MailDaemons
+from peers.real.mail_daemons import Answer, MailDaemons
 
 import postconf
 from tlsproxy.mail.routing import Router

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from peers.nameserver import NameServer
-from peers.postfix import own_address
+from peers.fakes.nameserver import NameServer
+from peers.real.postfix import own_address
 
 from tlsproxy.mail.trace.cli import main
 

@@ -3,8 +3,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from peers.both_postmaps import Both
-from peers.postmap import Postmap
+from peers.real.both_postmaps import Both
+from peers.real.postmap import Postmap
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from peers.postmap import CREATE, QUERY, Postmap, somebody_waits_for, wait_until
+from peers.real.postmap import CREATE, QUERY, Postmap, somebody_waits_for, wait_until
 
 from maps.formats.berkeley import writing
 from maps.formats.berkeley.btree_writer import write_btree

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from peers.postmap import Postmap
+from peers.real.postmap import Postmap
 
 from maps.formats.cdb import MULTIPLIER, START
 from maps.formats.key_hash import hash_key, hash_keys

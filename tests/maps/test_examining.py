@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from peers.pattern_texts import patterns
+from peers.cases.pattern_texts import patterns
 
 import maps
 from maps import Access, Flags, TableError

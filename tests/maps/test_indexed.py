@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from peers.postmap import CREATE, QUERY, Postmap
+from peers.real.postmap import CREATE, QUERY, Postmap
 
 from maps.table import Flags, Mode, OpenError, TableError
 
@@ -211,7 +211,7 @@ def test_a_writer_that_is_killed_leaves_the_old_table_or_the_new_one(tables: Pos
     path = tables.make(kind, old)
     program = textwrap.dedent("""
         import sys
-        from peers.postmap import CREATE
+        from peers.real.postmap import CREATE
         from maps.table import Access, Mode
         from maps.drivers import KIND
         print("ready", flush=True)

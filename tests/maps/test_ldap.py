@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from peers.both_postmaps import Both
-from peers.lookup_servers import needs_server, slapd
+from peers.real.both_postmaps import Both
+from peers.real.lookup_servers import needs_server, slapd
 
 from maps.drivers import ldap
 from maps.table import Access, TableError, TemporaryLookupError

@@ -12,7 +12,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from peers.postmap import Postmap, somebody_waits_for, wait_until
+from peers.real.postmap import Postmap, somebody_waits_for, wait_until
 
 from maps.drivers import lmdb as driver
 from maps.table import Flags, Mode, OpenError, TableError

@@ -8,7 +8,7 @@ from itertools import product
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from peers.pattern_texts import KEYS, REPEATS, patterns
+from peers.cases.pattern_texts import KEYS, REPEATS, patterns
 
 from maps.drivers import pcre, regexp
 from maps.text.outline import LENGTHS, STEPS, Outline, outline

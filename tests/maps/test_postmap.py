@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from peers.both_postmaps import Both
-from peers.children import PATIENCE
-from peers.postmap import SUFFIXES, Postmap, somebody_waits_for, wait_until
+from peers.real.both_postmaps import Both
+from peers.real.postmap import SUFFIXES, Postmap, somebody_waits_for, wait_until
+from peers.tools.children import PATIENCE
 
 from maps.command.message import Limits, MessageKeys
 from maps.text.source import records

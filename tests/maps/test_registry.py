@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from peers.postmap import Postmap
+from peers.real.postmap import Postmap
 
 import maps
 from maps import Access, ConfigurationLookupError, Flags, OpenError, TableError, TemporaryLookupError

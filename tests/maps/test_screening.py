@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from peers.both_postmaps import Both
-from peers.pattern_texts import KEYS, patterns
+from peers.cases.pattern_texts import KEYS, patterns
+from peers.real.both_postmaps import Both
 
 import maps
 from maps import Access, Table

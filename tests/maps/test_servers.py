@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pymysql
 import pytest
-from peers.both_postmaps import Both
-from peers.lookup_servers import ScriptedServer, mariadb, memcached, needs_server
-from peers.postfix import PrivatePostfix
-from peers.postmap import Postmap
+from peers.real.both_postmaps import Both
+from peers.real.lookup_servers import ScriptedServer, mariadb, memcached, needs_server
+from peers.real.postfix import PrivatePostfix
+from peers.real.postmap import Postmap
 
 from maps.drivers import memcache, proxy, socketmap, tcp
 from maps.registry import TYPES, load_driver, open_table

@@ -8,8 +8,8 @@ import random
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from peers.postmap import Postmap
-from peers.queries import OPTIONS, ours, real
+from peers.real.postmap import Postmap
+from peers.real.queries import OPTIONS, ours, real
 
 from postconf.syntax.lines import encode
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from peers.both_postmaps import Both
-from peers.lookup_servers import needs_server, postgres
+from peers.real.both_postmaps import Both
+from peers.real.lookup_servers import needs_server, postgres
 
 from maps.drivers import pgsql
 from maps.servers.database import Parameters

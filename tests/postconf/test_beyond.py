@@ -10,7 +10,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from peers.proxy import script
+from peers.daemon.proxy import script
 
 from postconf import catalogue, models
 from postconf.command import cli

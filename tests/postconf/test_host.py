@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 
 import pytest
-from peers.proxy import script
+from peers.daemon.proxy import script
 
 from postconf.machine.host import FixedHost, Host, myhostname
 from postconf.machine.netlink import addresses

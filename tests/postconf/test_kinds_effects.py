@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from peers.children import PATIENCE
-from peers.postfix import MASTER_CF, PrivatePostfix, free_ports
+from peers.real.postfix import MASTER_CF, PrivatePostfix, free_ports
+from peers.tools.children import PATIENCE
 
 from postconf.catalogue import release
 from postconf.kinds import Outcome, kind_of

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
-from peers.postfix import MASTER_CF, PrivatePostfix
+from peers.real.postfix import MASTER_CF, PrivatePostfix
 
 import postconf
 from postconf import models

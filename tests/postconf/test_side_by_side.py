@@ -6,7 +6,7 @@ from itertools import combinations
 from pathlib import Path
 
 import pytest
-from peers.both_postconfs import agree, write_configuration
+from peers.real.both_postconfs import agree, write_configuration
 
 pytestmark = pytest.mark.postfix
 

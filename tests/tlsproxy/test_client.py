@@ -13,9 +13,9 @@ from typing import NamedTuple
 
 import pytest
 import trustme
-from peers.children import PATIENCE
-from peers.postfix import PrivatePostfix
-from peers.proxy import client_context, running, write_config
+from peers.daemon.proxy import client_context, running, write_config
+from peers.real.postfix import PrivatePostfix
+from peers.tools.children import PATIENCE
 
 import postconf
 from postconf.values import SecurityLevel

@@ -19,10 +19,10 @@ import pytest
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from peers.client_cases import Chains, Scenario, scenarios
-from peers.postfix import PrivatePostfix, public_directory
-from peers.proxy import PATIENCE, running, write_config
-from peers.smtp_client import SmtpClient, server_context
+from peers.cases.client_cases import Chains, Scenario, scenarios
+from peers.daemon.proxy import PATIENCE, running, write_config
+from peers.fakes.smtp_client import SmtpClient, server_context
+from peers.real.postfix import PrivatePostfix, public_directory
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "client-verification.json"
 SETTINGS = {

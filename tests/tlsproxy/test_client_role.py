@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from peers.certificates import Certificates
-from peers.client_cases import Chains, fingerprints, record
-from peers.proxy import Proxy, running, write_config
-from peers.roles import Lines
-from peers.smtp_client import INIT, START, Asked, SmtpClient, server_context
+from peers.cases.client_cases import Chains, fingerprints, record
+from peers.daemon.proxy import Proxy, running, write_config
+from peers.daemon.roles import Lines
+from peers.fakes.smtp_client import INIT, START, Asked, SmtpClient, server_context
+from peers.tools.certificates import Certificates
 
 import postconf
 from postconf.models import load

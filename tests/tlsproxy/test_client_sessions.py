@@ -10,11 +10,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from peers.client_cases import Chains, record
-from peers.postfix import PrivatePostfix, public_directory
-from peers.proxy import PATIENCE, Proxy, running, write_config
-from peers.smtp_client import INIT, START, Asked, Session, SmtpClient, server_context
-from peers.tlsmgr import Manager
+from peers.cases.client_cases import Chains, record
+from peers.daemon.proxy import PATIENCE, Proxy, running, write_config
+from peers.fakes.smtp_client import INIT, START, Asked, Session, SmtpClient, server_context
+from peers.fakes.tlsmgr import Manager
+from peers.real.postfix import PrivatePostfix, public_directory
 
 from tlsproxy.tls.client.sessions import cache_id
 from tlsproxy.tls.verification.policy import VerificationPolicy

@@ -13,12 +13,12 @@ from pathlib import Path
 from ssl import TLSVersion
 
 import pytest
-from peers.certificates import Certificates
-from peers.children import wait_until
-from peers.client_cases import Chains
-from peers.postfix import PrivatePostfix, public_directory
-from peers.proxy import running, write_config
-from peers.smtp_client import Asked, Session, SmtpClient, server_context
+from peers.cases.client_cases import Chains
+from peers.daemon.proxy import running, write_config
+from peers.fakes.smtp_client import Asked, Session, SmtpClient, server_context
+from peers.real.postfix import PrivatePostfix, public_directory
+from peers.tools.certificates import Certificates
+from peers.tools.children import wait_until
 
 pytestmark = [pytest.mark.postfix, pytest.mark.xdist_group("client settings")]
 

@@ -15,9 +15,9 @@ ROOT = Path(__file__).parents[2]
 if __name__ == "__main__":
     sys.path.insert(0, str(ROOT / "tests"))
 
-from peers.server_cases import COMMON  # noqa: E402
-from peers.server_differences import DIFFERENCES  # noqa: E402
-from peers.server_oddities import CASES  # noqa: E402
+from peers.cases.server_cases import COMMON  # noqa: E402
+from peers.cases.server_differences import DIFFERENCES  # noqa: E402
+from peers.cases.server_oddities import CASES  # noqa: E402
 
 from postconf.models import Service, TlsClient, TlsGlobals, TlsServer  # noqa: E402
 
@@ -148,7 +148,7 @@ Every control of tlsproxy(8), its documented ones and those it reads without say
 `tests/tlsproxy/test_server_matrix.py`, in which the C tlsproxy(8) 3.7.11 and ours get the same configuration and the
 same clients, and must answer and log the same. Where they don't, it is because OpenSSL 4 or its Python binding can't
 follow, or because we notice at start what Postfix notices at the first session; `DIFFERENCES` in
-`tests/peers/server_differences.py` holds a live proof of each such case.
+`tests/peers/cases/server_differences.py` holds a live proof of each such case.
 
 These tables are made by `tests/tlsproxy/test_controls.py`.
 """

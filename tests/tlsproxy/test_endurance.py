@@ -16,9 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from peers.children import PATIENCE, accepts, open_files, wait_until
-from peers.postfix import PrivatePostfix
-from peers.proxy import (
+from peers.daemon.proxy import (
     AS_ROOT,
     Proxy,
     client_context,
@@ -29,6 +27,8 @@ from peers.proxy import (
     script,
     write_config,
 )
+from peers.real.postfix import PrivatePostfix
+from peers.tools.children import PATIENCE, accepts, open_files, wait_until
 
 pytestmark = pytest.mark.xdist_group("endurance")
 

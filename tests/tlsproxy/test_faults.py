@@ -16,10 +16,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from peers import faulty
-from peers.children import PATIENCE, accepts, open_files, wait_until
-from peers.postfix import PrivatePostfix
-from peers.proxy import AS_ROOT, Proxy, client_context, running, script, write_config
+from peers.daemon import faulty
+from peers.daemon.proxy import AS_ROOT, Proxy, client_context, running, script, write_config
+from peers.real.postfix import PrivatePostfix
+from peers.tools.children import PATIENCE, accepts, open_files, wait_until
 
 FAULTY = Path(faulty.__file__)
 HARD_LIMIT = 4096

@@ -10,7 +10,10 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
-from peers.forging import (
+from peers.daemon.proxy import running, write_config
+from peers.fakes.smtp_client import Asked, Record, SmtpClient, server_context
+from peers.real.postfix import PrivatePostfix, public_directory
+from peers.tools.forging import (
     CERT_SIGN,
     CLIENT,
     DIGITAL_SIGNATURE,
@@ -26,9 +29,6 @@ from peers.forging import (
     server,
     unknown,
 )
-from peers.postfix import PrivatePostfix, public_directory
-from peers.proxy import running, write_config
-from peers.smtp_client import Asked, Record, SmtpClient, server_context
 
 HOST = "mx.example.test"
 SETTINGS = {"smtp_tls_security_level": "may", "smtpd_tls_security_level": "none"}

@@ -17,9 +17,9 @@ from cryptography.x509.oid import NameOID
 from hypothesis import given
 from hypothesis import strategies as st
 from OpenSSL import SSL
-from peers.certificates import Certificates
-from peers.children import PATIENCE
-from peers.proxy import Proxy, running, write_config
+from peers.daemon.proxy import Proxy, running, write_config
+from peers.tools.certificates import Certificates
+from peers.tools.children import PATIENCE
 
 from tlsproxy.tls.contexts import bare_context
 from tlsproxy.tls.openssl import binding, callbacks

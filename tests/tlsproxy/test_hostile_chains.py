@@ -1,6 +1,6 @@
 """Hostile servers by the thousand, before the C tlsproxy(8) 3.7.11 and ours: ours never trusts more.
 
-Where it trusts less, the reason is on the list in `peers.rivals`. An attack is found again by its seed and its number.
+Where it trusts less, the reason is on the list in `peers.daemon.rivals`. An attack is found again by its seed and number.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from itertools import islice
 from pathlib import Path
 
 import pytest
-from peers.hostile import FLAWS, Attack, Surroundings, attacks
-from peers.rivals import Compared, rivals, totals
+from peers.cases.hostile import FLAWS, Attack, Surroundings, attacks
+from peers.daemon.rivals import Compared, rivals, totals
 
 FIXED_SEED = 16
 IN_TEST, AT_RANDOM, IN_SOAK = 2000, 300, 20_000

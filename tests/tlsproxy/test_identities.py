@@ -8,7 +8,7 @@ from itertools import groupby
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from peers.roles import Lines
+from peers.daemon.roles import Lines
 
 from tlsproxy.tls.identities import PemObject, chains, pem_objects
 from tlsproxy.tls.settings.errors import IdentityError

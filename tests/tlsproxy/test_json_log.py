@@ -8,7 +8,7 @@ import ssl
 from pathlib import Path
 
 import pytest
-from peers.proxy import Proxy, client_context, running, write_config
+from peers.daemon.proxy import Proxy, client_context, running, write_config
 
 ENDPOINT = '[192.0.2.7]:1"\\\x7f'
 """What a local peer may claim, however odd."""

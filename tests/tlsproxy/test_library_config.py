@@ -6,10 +6,10 @@ import ssl
 from pathlib import Path
 
 import pytest
-from peers.certificates import Certificates
-from peers.postfix import PrivatePostfix
-from peers.proxy import client_context, running, write_config
-from peers.side_by_side import POSTFIX_LINE, Client, Log, Side, see
+from peers.daemon.proxy import client_context, running, write_config
+from peers.daemon.side_by_side import POSTFIX_LINE, Client, Log, Side, see
+from peers.real.postfix import PrivatePostfix
+from peers.tools.certificates import Certificates
 
 SECTIONS = """\
 [first]

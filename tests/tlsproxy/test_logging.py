@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 import pytest
-from peers.children import PATIENCE
+from peers.tools.children import PATIENCE
 
 from tlsproxy.daemon.log.json_lines import JsonForm
 from tlsproxy.daemon.log.lines import PostfixForm, PostfixLog, Severity, SyslogForm

@@ -17,9 +17,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from peers.children import PATIENCE, descriptors_of, open_files, seen_from_inside, wait_until
-from peers.postfix import SBIN, PrivatePostfix, public_directory
-from peers.proxy import client_context, script, write_config
+from peers.daemon.proxy import client_context, script, write_config
+from peers.real.postfix import SBIN, PrivatePostfix, public_directory
+from peers.tools.children import PATIENCE, descriptors_of, open_files, seen_from_inside, wait_until
 
 from tlsproxy.daemon.asking import ask
 

@@ -15,10 +15,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from peers.client_cases import Chains
-from peers.hello import Hello
-from peers.proxy import ENDPOINT, Proxy, client_context, running, write_config
-from peers.smtp_client import Asked, SmtpClient, server_context
+from peers.cases.client_cases import Chains
+from peers.daemon.proxy import ENDPOINT, Proxy, client_context, running, write_config
+from peers.fakes.hello import Hello
+from peers.fakes.smtp_client import Asked, SmtpClient, server_context
 
 MISTAKES = {
     "a crash at log level 3 and above": [

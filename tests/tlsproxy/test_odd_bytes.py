@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
-from peers.client_cases import Chains
-from peers.postfix import PrivatePostfix, public_directory
-from peers.proxy import Proxy, running, write_config
-from peers.smtp_client import Asked, Session, SmtpClient, server_context
+from peers.cases.client_cases import Chains
+from peers.daemon.proxy import Proxy, running, write_config
+from peers.fakes.smtp_client import Asked, Session, SmtpClient, server_context
+from peers.real.postfix import PrivatePostfix, public_directory
 
 pytestmark = [
     pytest.mark.postfix,

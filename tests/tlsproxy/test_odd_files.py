@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from peers.certificates import Certificates
-from peers.children import PATIENCE
-from peers.proxy import running, write_config
-from peers.roles import Lines, make_role
+from peers.daemon.proxy import running, write_config
+from peers.daemon.roles import Lines, make_role
+from peers.tools.certificates import Certificates
+from peers.tools.children import PATIENCE
 
 import postconf
 from maps import Access, OpenError, TableError, open_table

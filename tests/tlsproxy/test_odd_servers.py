@@ -8,14 +8,14 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from peers.bad_hellos import outline
-from peers.children import wait_until
-from peers.client_cases import Chains
-from peers.odd_servers import Serve, servers
-from peers.postfix import PrivatePostfix, public_directory
-from peers.proxy import hand_over, running, write_config
-from peers.side_by_side import normal
-from peers.smtp_client import Asked, SmtpClient
+from peers.cases.bad_hellos import outline
+from peers.cases.client_cases import Chains
+from peers.daemon.proxy import hand_over, running, write_config
+from peers.daemon.side_by_side import normal
+from peers.fakes.odd_servers import Serve, servers
+from peers.fakes.smtp_client import Asked, SmtpClient
+from peers.real.postfix import PrivatePostfix, public_directory
+from peers.tools.children import wait_until
 
 pytestmark = [pytest.mark.postfix, pytest.mark.xdist_group("odd servers")]
 

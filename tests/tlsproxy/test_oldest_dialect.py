@@ -12,10 +12,10 @@ from hashlib import md5
 from threading import Thread
 
 import pytest
-from peers.client_cases import HOST, Chains, fingerprints, record
-from peers.proxy import PATIENCE, Proxy, running, write_config
-from peers.smtp_client import Asked, SmtpClient, server_context
-from peers.tlsmgr import Manager
+from peers.cases.client_cases import HOST, Chains, fingerprints, record
+from peers.daemon.proxy import PATIENCE, Proxy, running, write_config
+from peers.fakes.smtp_client import Asked, SmtpClient, server_context
+from peers.fakes.tlsmgr import Manager
 
 import postconf
 from postconf.values import SecurityLevel

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from peers.proxy import Proxy, running, write_config
-from peers.side_by_side import DUMP
+from peers.daemon.proxy import Proxy, running, write_config
+from peers.daemon.side_by_side import DUMP
 
 from tlsproxy.tls.report.packet_dump import dump, heading
 

@@ -7,9 +7,9 @@ import ssl
 from pathlib import Path
 
 import pytest
-from peers.children import PATIENCE
-from peers.postfix import PrivatePostfix
-from peers.proxy import running, write_config
+from peers.daemon.proxy import running, write_config
+from peers.real.postfix import PrivatePostfix
+from peers.tools.children import PATIENCE
 
 
 @pytest.mark.postfix

@@ -14,12 +14,12 @@ from hashlib import md5, sha256
 from pathlib import Path
 
 import pytest
-from peers.client_cases import Chains, key_info
-from peers.nameserver import NameServer
-from peers.postfix import PrivatePostfix, own_address, public_directory
-from peers.proxy import running
-from peers.smtp_client import server_context
-from peers.smtp_server import SmtpServer
+from peers.cases.client_cases import Chains, key_info
+from peers.daemon.proxy import running
+from peers.fakes.nameserver import NameServer
+from peers.fakes.smtp_client import server_context
+from peers.fakes.smtp_server import SmtpServer
+from peers.real.postfix import PrivatePostfix, own_address, public_directory
 
 pytestmark = [pytest.mark.postfix, pytest.mark.xdist_group("name-server")]
 

@@ -17,14 +17,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from peers import hello
-from peers.bad_hellos import BAD_HELLOS, outline
-from peers.certificates import Certificates, Identity
-from peers.hello import GROUPS, SSL3, TLS10, TLS11, TLS12, TLS13, TLS13_SUITES, Hello
-from peers.server_cases import COMMON, MANAGERS
-from peers.server_differences import DIFFERENCES
-from peers.server_oddities import CASES, RAW
-from peers.side_by_side import WITHOUT_DESCRIPTOR, Client, Side, both, normal, problems, see
+from peers.cases.bad_hellos import BAD_HELLOS, outline
+from peers.cases.server_cases import COMMON, MANAGERS
+from peers.cases.server_differences import DIFFERENCES
+from peers.cases.server_oddities import CASES, RAW
+from peers.daemon.side_by_side import WITHOUT_DESCRIPTOR, Client, Side, both, normal, problems, see
+from peers.fakes import hello
+from peers.fakes.hello import GROUPS, SSL3, TLS10, TLS11, TLS12, TLS13, TLS13_SUITES, Hello
+from peers.tools.certificates import Certificates, Identity
 
 pytestmark = [
     pytest.mark.postfix,

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from peers.certificates import Certificates
-from peers.hello import GROUPS, Hello, ask
-from peers.proxy import client_context
-from peers.roles import Lines, connector, make_role, serving
+from peers.daemon.proxy import client_context
+from peers.daemon.roles import Lines, connector, make_role, serving
+from peers.fakes.hello import GROUPS, Hello, ask
+from peers.tools.certificates import Certificates
 
 from maps import Access, Flags, Table, TableList, TemporaryLookupError
 from maps.folding import WrappedTable

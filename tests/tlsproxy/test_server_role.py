@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 from OpenSSL import SSL
-from peers.certificates import Certificates, Identity, name
-from peers.children import PATIENCE
-from peers.hello import GROUPS, TLS13, TLS13_SUITES, Hello, ask
-from peers.proxy import AS_ROOT, client_context, script, write_config
-from peers.roles import REQUEST, Lines, connector, make_role, serve, serving
+from peers.daemon.proxy import AS_ROOT, client_context, script, write_config
+from peers.daemon.roles import REQUEST, Lines, connector, make_role, serve, serving
+from peers.fakes.hello import GROUPS, TLS13, TLS13_SUITES, Hello, ask
+from peers.tools.certificates import Certificates, Identity, name
+from peers.tools.children import PATIENCE
 
 from tlsproxy.tls.openssl import binding
 from tlsproxy.tls.roles import RoleUnavailableError

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from peers.certificates import Certificates
-from peers.proxy import Proxy, client_context, read_status, request_list, running, write_config
-from peers.roles import Lines
+from peers.daemon.proxy import Proxy, client_context, read_status, request_list, running, write_config
+from peers.daemon.roles import Lines
+from peers.tools.certificates import Certificates
 
 import postconf
 from postconf.models import load

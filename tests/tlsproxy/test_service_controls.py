@@ -13,11 +13,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from peers.children import wait_until
-from peers.listener import Listening
-from peers.postfix import PrivatePostfix, public_directory
-from peers.proxy import client_context, script, write_config
-from peers.side_by_side import Service
+from peers.daemon.proxy import client_context, script, write_config
+from peers.daemon.side_by_side import Service
+from peers.fakes.listener import Listening
+from peers.real.postfix import PrivatePostfix, public_directory
+from peers.tools.children import wait_until
 
 from tlsproxy.daemon.asking import ask
 

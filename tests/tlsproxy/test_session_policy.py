@@ -5,7 +5,7 @@ from __future__ import annotations
 from hashlib import sha256, sha512
 
 import pytest
-from peers.roles import Lines
+from peers.daemon.roles import Lines
 
 from postconf.values import Protocols, SecurityLevel
 from tlsproxy.tls.client.policy import SessionPolicy, session_policy

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from peers.roles import Lines
+from peers.daemon.roles import Lines
 
 import postconf
 import tlsproxy

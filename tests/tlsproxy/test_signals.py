@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from peers.children import PATIENCE, accepts, open_files, wait_until
-from peers.proxy import AS_ROOT, Proxy, running, script, write_config
+from peers.daemon.proxy import AS_ROOT, Proxy, running, script, write_config
+from peers.tools.children import PATIENCE, accepts, open_files, wait_until
 
 MEANINGLESS = [
     *("SIGUSR1", "SIGUSR2", "SIGALRM", "SIGVTALRM", "SIGPROF", "SIGIO", "SIGPIPE", "SIGPWR", "SIGSTKFLT"),

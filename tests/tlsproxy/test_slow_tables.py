@@ -7,9 +7,9 @@ from pathlib import Path
 from threading import Event, Thread
 
 import pytest
-from peers.children import PATIENCE, wait_until
-from peers.lookup_servers import ScriptedServer
-from peers.proxy import running, write_config
+from peers.daemon.proxy import running, write_config
+from peers.real.lookup_servers import ScriptedServer
+from peers.tools.children import PATIENCE, wait_until
 
 
 @pytest.mark.timeout(120)

@@ -12,10 +12,10 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
-from peers.client_cases import Chains, key_info
-from peers.nameserver import NameServer
-from peers.postfix import MASTER_CF, PrivatePostfix, own_address, public_directory
-from peers.proxy import running
+from peers.cases.client_cases import Chains, key_info
+from peers.daemon.proxy import running
+from peers.fakes.nameserver import NameServer
+from peers.real.postfix import MASTER_CF, PrivatePostfix, own_address, public_directory
 
 pytestmark = [pytest.mark.postfix, pytest.mark.xdist_group("name-server")]
 

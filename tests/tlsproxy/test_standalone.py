@@ -12,8 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from peers.children import PATIENCE, open_files, wait_until
-from peers.proxy import (
+from peers.daemon.proxy import (
     AS_ROOT,
     Proxy,
     client_context,
@@ -24,7 +23,8 @@ from peers.proxy import (
     tcp_pair,
     write_config,
 )
-from peers.roles import Lines
+from peers.daemon.roles import Lines
+from peers.tools.children import PATIENCE, open_files, wait_until
 
 from tlsproxy.daemon.server import Server
 from tlsproxy.loop import Loop

@@ -11,10 +11,10 @@ from itertools import pairwise
 from threading import Thread
 
 import pytest
-from peers.certificates import Certificates
-from peers.children import wait_until
-from peers.proxy import client_context, request_list, tcp_pair
-from peers.roles import Lines, make_role
+from peers.daemon.proxy import client_context, request_list, tcp_pair
+from peers.daemon.roles import Lines, make_role
+from peers.tools.certificates import Certificates
+from peers.tools.children import wait_until
 
 from tlsproxy.loop import Loop
 from tlsproxy.session import states

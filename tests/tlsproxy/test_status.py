@@ -18,10 +18,10 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from peers.children import PATIENCE, wait_until
-from peers.postfix import public_directory
-from peers.proxy import AS_ROOT, client_context, running, script, write_config
-from peers.users import as_nobody
+from peers.daemon.proxy import AS_ROOT, client_context, running, script, write_config
+from peers.real.postfix import public_directory
+from peers.tools.children import PATIENCE, wait_until
+from peers.tools.users import as_nobody
 
 from tlsproxy.daemon.asking import Answer, ask
 from tlsproxy.log import FatalError

@@ -16,8 +16,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from peers.children import open_files, seen_from_inside, wait_until
-from peers.proxy import AS_ROOT, PATIENCE, Proxy, client_context, running, script, write_config
+from peers.daemon.proxy import AS_ROOT, PATIENCE, Proxy, client_context, running, script, write_config
+from peers.tools.children import open_files, seen_from_inside, wait_until
 
 root_only = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 from load import Session, Way, client
 from measure import Daemon
-from peers.proxy import Proxy, running, write_config
+from peers.daemon.proxy import Proxy, running, write_config
 
 pytestmark = pytest.mark.skipif(
     shutil.which("strace") is None or os.geteuid() != 0, reason="needs strace, as root (tests/install-peers has it)"

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from peers.certificates import Identity, name
-from peers.forging import CLIENT, Template, authority, basic, dns, key, purposes, sequence, server, tlv, unknown
-from peers.forging import names as names_of
-from peers.hostile import FLAWS
+from peers.cases.hostile import FLAWS
+from peers.tools.certificates import Identity, name
+from peers.tools.forging import CLIENT, Template, authority, basic, dns, key, purposes, sequence, server, tlv, unknown
+from peers.tools.forging import names as names_of
 
 from postconf.values import SecurityLevel
 from tlsproxy.tls.openssl.peers import OK, UNSPECIFIED, Certificate

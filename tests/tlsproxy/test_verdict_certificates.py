@@ -7,7 +7,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import dsa, ed448, mldsa, x25519
 from hypothesis import given
 from hypothesis import strategies as st
-from peers.forging import (
+from peers.tools.forging import (
     CLIENT,
     SERVER,
     Template,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from peers.roles import Lines
+from peers.daemon.roles import Lines
 
 from tlsproxy.tls.verification.names import matched_name, name_matches, references, split_references, to_ascii
 

@@ -7,8 +7,8 @@ from hashlib import sha256, sha512
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import x25519
-from peers.forging import Template, authority, key, oid, sequence, server
-from peers.roles import Lines
+from peers.daemon.roles import Lines
+from peers.tools.forging import Template, authority, key, oid, sequence, server
 
 from tlsproxy.tls.openssl.peers import Certificate
 from tlsproxy.tls.verification import dane

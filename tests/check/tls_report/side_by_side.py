@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from peers.certificates import Certificates, Identity, name
-from peers.postfix import PrivatePostfix, free_ports
-from peers.tls_scan import Scan, scan, smtp_connector
+from peers.fakes.tls_scan import Scan, scan, smtp_connector
+from peers.real.postfix import PrivatePostfix, free_ports
+from peers.tools.certificates import Certificates, Identity, name
 
 from postconf.catalogue import release
 from tlsproxy.check.command.inputs import read_inputs

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from check.tls_report.configurations import configuration
 from check.tls_report.side_by_side import difference, make_certificates, report
-from peers.side_by_side import Side, both
-from peers.tls_scan import NoTlsError, Scan, scan
+from peers.daemon.side_by_side import Side, both
+from peers.fakes.tls_scan import NoTlsError, Scan, scan
 
 from tlsproxy.check.tls_report.library import Bundled
 

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 from check.tls_report.side_by_side import report
-from peers.children import PATIENCE
-from peers.postfix import MASTER_CF, PrivatePostfix
-from peers.tls_scan import GROUPS, suites
+from peers.fakes.tls_scan import GROUPS, suites
+from peers.real.postfix import MASTER_CF, PrivatePostfix
+from peers.tools.children import PATIENCE
 
 pytestmark = pytest.mark.postfix
 

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
-from peers.certificates import Identity, name
+from peers.tools.certificates import Identity, name
 
 from tlsproxy.check.command.cli import main
 from tlsproxy.check.tls_report.ciphers import cipher

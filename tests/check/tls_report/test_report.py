@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from peers.certificates import Identity, name
+from peers.tools.certificates import Identity, name
 
 from tlsproxy.check.command.cli import main
 

@@ -12,10 +12,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from peers.certificates import Identity, name
-from peers.children import PATIENCE
-from peers.postfix import MASTER_CF, PrivatePostfix
-from peers.two_releases import NEEDED, Release, is_there, two_releases
+from peers.real.postfix import MASTER_CF, PrivatePostfix
+from peers.real.two_releases import NEEDED, Release, is_there, two_releases
+from peers.tools.certificates import Identity, name
+from peers.tools.children import PATIENCE
 
 from tlsproxy.check.command.cli import main
 
@@ -265,7 +265,7 @@ def tls_for(releases: Sequence[Release], **settings: str) -> None:
 
 def handshake(release: Release, groups: str) -> bool:
     """Does a TLS 1.3 handshake with one of these groups succeed? The client is the newer OpenSSL, for both."""
-    from peers.two_releases import in_new_root
+    from peers.real.two_releases import in_new_root
 
     address = f"127.0.0.1:{release.ports['submission']}"
     command = in_new_root(

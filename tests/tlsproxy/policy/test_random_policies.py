@@ -7,8 +7,8 @@ import random
 from pathlib import Path
 
 import pytest
-from peers import policy_cases
-from peers.policy_smtp import Case, run
+from peers.cases import policy_cases
+from peers.real.policy_smtp import Case, run
 
 import postconf
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from peers.nameserver import NameServer
+from peers.fakes.nameserver import NameServer
 
 from tlsproxy.policy import DnsLookupError
 from tlsproxy.policy.resolver import DnsResolver

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from peers import policy_cases
-from peers.nameserver import NameServer
-from peers.policy_smtp import Case, Decision, Outcome, run
+from peers.cases import policy_cases
+from peers.fakes.nameserver import NameServer
+from peers.real.policy_smtp import Case, Decision, Outcome, run
 
 import postconf
 from tlsproxy.policy import Policies, Policy, PolicyError

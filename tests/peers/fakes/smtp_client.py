@@ -19,7 +19,7 @@ from postconf.models import load
 from tlsproxy.wire.attributes import AttributeReader, write_list
 from tlsproxy.wire.messages import Generation
 
-from .proxy import PATIENCE, read_status, request_list
+from ..daemon.proxy import PATIENCE, read_status, request_list
 
 PARAMS = (
     *("config_file", "config_name", "tls_high_cipherlist", "tls_medium_cipherlist", "tls_low_cipherlist"),

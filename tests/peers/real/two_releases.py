@@ -17,7 +17,7 @@ from pathlib import Path
 
 from .postfix import MASTER_CF, PrivatePostfix, public_directory
 
-NEW_ROOT = Path(__file__).parents[2] / "build/peers/debian13"
+NEW_ROOT = Path(__file__).parents[3] / "build/peers/debian13"
 NEEDED = "needs Debian 13's Postfix (make upgrade-peers)"
 
 

@@ -6,8 +6,8 @@ import contextlib
 import socket
 import ssl
 
+from ..daemon.proxy import PATIENCE
 from .listener import Listening
-from .proxy import PATIENCE
 
 
 class SmtpServer(Listening):

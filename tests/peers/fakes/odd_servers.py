@@ -10,7 +10,7 @@ import ssl
 from collections.abc import Callable
 from pathlib import Path
 
-from .bad_hellos import message, record, vector
+from ..cases.bad_hellos import message, record, vector
 from .smtp_client import server_context
 
 Serve = Callable[[socket.socket], None]

@@ -14,7 +14,7 @@ import psycopg
 import pymysql
 import pytest
 
-from .children import wait_until
+from ..tools.children import wait_until
 from .postfix import free_ports, table_types
 
 

@@ -15,7 +15,8 @@ from functools import cache
 from hashlib import sha256, sha512
 from pathlib import Path
 
-from .forging import (
+from ..fakes.smtp_client import Asked, Record, server_context
+from ..tools.forging import (
     ANY,
     CERT_SIGN,
     CLIENT,
@@ -39,7 +40,6 @@ from .forging import (
     tlv,
     unknown,
 )
-from .smtp_client import Asked, Record, server_context
 
 HOST = "mx.example.test"
 LEVELS = ("may", "encrypt", "fingerprint", "half-dane", "dane", "dane-only", "verify", "secure")

@@ -9,7 +9,7 @@ import trustme
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509 import load_pem_x509_certificate
 
-from .policy_smtp import Case
+from ..real.policy_smtp import Case
 
 MX = "mx.sec.test"
 FINGERPRINT = ":".join(["AB"] * 32)

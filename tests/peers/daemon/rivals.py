@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from ssl import SSLContext
 
-from .forging import Template
-from .hostile import Attack, server_of
-from .postfix import PrivatePostfix
+from ..cases.hostile import Attack, server_of
+from ..fakes.smtp_client import Asked, Session, SmtpClient
+from ..real.postfix import PrivatePostfix
+from ..tools.forging import Template
 from .proxy import running, write_config
-from .smtp_client import Asked, Session, SmtpClient
 
 SETTINGS = {
     "smtp_tls_security_level": "may",

@@ -22,7 +22,7 @@ from pathlib import Path
 
 from tlsproxy.wire.messages import Generation, TlsContext
 
-from .postfix import PrivatePostfix
+from ..real.postfix import PrivatePostfix
 from .proxy import PATIENCE, Proxy
 
 _MASTER_CF = """\

@@ -13,8 +13,8 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from .certificates import CLIENT, SERVER, Identity, name
-from .smtp_client import Asked, Record
+from ..fakes.smtp_client import Asked, Record
+from ..tools.certificates import CLIENT, SERVER, Identity, name
 
 HOST = "mx.example.test"
 

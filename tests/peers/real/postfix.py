@@ -19,7 +19,7 @@ from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 
-from .children import PATIENCE
+from ..tools.children import PATIENCE
 
 SBIN = Path("/usr/lib/postfix/sbin")
 

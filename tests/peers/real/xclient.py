@@ -6,7 +6,7 @@ import re
 import socket
 from collections.abc import Iterator
 
-from .children import PATIENCE
+from ..tools.children import PATIENCE
 
 Answer = tuple[str, int, str]
 """The command, the code and the text of the reply, its lines joined with a newline."""

@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 from tlsproxy.mail.addresses import quoted, unquoted
 
-from .children import PATIENCE
+from ..tools.children import PATIENCE
 from .postfix import QUEUES, SBIN
 
 _OLD = 1_000_000_000

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from .hello import SIGNATURES, TLS13_SUITES
+from ..fakes.hello import SIGNATURES, TLS13_SUITES
 
 RANDOM = bytes(range(32))
 Extension = tuple[int, bytes]

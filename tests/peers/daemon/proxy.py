@@ -18,7 +18,7 @@ import trustme
 from tlsproxy.wire.attributes import AttributeReader, write_list
 from tlsproxy.wire.messages import ANNOUNCEMENT
 
-from .children import PATIENCE
+from ..tools.children import PATIENCE
 
 AS_ROOT = ["--user", "root"] if os.geteuid() == 0 else []
 """Temporary directories are for us alone."""

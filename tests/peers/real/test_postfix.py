@@ -6,7 +6,7 @@ import smtplib
 from pathlib import Path
 
 import pytest
-from peers.postfix import PrivatePostfix
+from peers.real.postfix import PrivatePostfix
 
 
 @pytest.mark.postfix

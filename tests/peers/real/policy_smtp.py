@@ -26,7 +26,7 @@ from tlsproxy.wire.messages import (
     status_reply,
 )
 
-from .nameserver import NameServer
+from ..fakes.nameserver import NameServer
 from .postfix import MASTER_CF, PrivatePostfix, free_ports, own_address
 
 PATIENCE = 200
