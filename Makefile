@@ -71,7 +71,7 @@ pictures: $(VENV)/.dev $(VENV)/.wheel
 
 # Record anew what Postfix decides and logs; needs root and the Postfix of the distribution.
 golden: $(VENV)/.dev
-	$(BIN)/python tests/tlsproxy/test_client_matrix.py
+	$(BIN)/python tests/tlsproxy/tls/client/test_client_matrix.py
 
 # An editable install for those who work on the code.
 dev: $(VENV)/.dev

@@ -260,7 +260,7 @@ def _collect(files: Sequence[str]) -> list[Any]:
     import pytest
 
     collected = _Collected()
-    paths = [f"tests/tlsproxy/{name}.py" for name in files]
+    paths = [str(next((ROOT / "tests" / "tlsproxy").rglob(f"{name}.py"))) for name in files]
     pytest.main(["--collect-only", "-qq", "-p", "no:cacheprovider", "-p", "no:xdist", *paths], plugins=[collected])
     return collected.items
 

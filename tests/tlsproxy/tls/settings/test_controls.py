@@ -1,8 +1,8 @@
 """docs/controls.md lists every control of tlsproxy(8): what it does, what shows it live, where we can't follow Postfix;
 docs/compatibility.md lists what the matrix of the server role has found to differ.
 
-The tables are made here: `python tests/tlsproxy/test_controls.py` writes them anew, and a test sees that they are
-current and that everything they refer to exists.
+The tables are made here: `python tests/tlsproxy/tls/settings/test_controls.py` writes them, and tests compare them
+with the documents and look up everything they refer to.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[4]
 if __name__ == "__main__":
     sys.path.insert(0, str(ROOT / "tests"))
 
@@ -145,12 +145,12 @@ HEAD = """\
 # Controls
 
 Every control of tlsproxy(8), its documented ones and those it reads without saying so. "Matrix" names cases of
-`tests/tlsproxy/test_server_matrix.py`, in which the C tlsproxy(8) 3.7.11 and ours get the same configuration and the
-same clients, and must answer and log the same. Where they don't, it is because OpenSSL 4 or its Python binding can't
-follow, or because we notice at start what Postfix notices at the first session; `DIFFERENCES` in
+`tests/tlsproxy/tls/server/test_server_matrix.py`, in which the C tlsproxy(8) 3.7.11 and ours get the same
+configuration and the same clients, and must answer and log the same. Where they don't, it is because OpenSSL 4 or its
+Python binding can't follow, or because we notice at start what Postfix notices at the first session; `DIFFERENCES` in
 `tests/peers/cases/server_differences.py` holds a live proof of each such case.
 
-These tables are made by `tests/tlsproxy/test_controls.py`.
+These tables are made by `tests/tlsproxy/tls/settings/test_controls.py`.
 """
 
 
@@ -164,7 +164,7 @@ def document() -> str:
     return "".join(parts)
 
 
-START, END = "<!-- made by tests/tlsproxy/test_controls.py -->\n", "<!-- end -->\n"
+START, END = "<!-- made by tests/tlsproxy/tls/settings/test_controls.py -->\n", "<!-- end -->\n"
 
 
 def compatibility() -> str:
@@ -200,8 +200,8 @@ def proof(name: str) -> str:
 
 
 def test_the_documents_are_current() -> None:
-    assert DOCUMENT.read_text() == document(), "run: python tests/tlsproxy/test_controls.py"
-    assert COMPATIBILITY.read_text() == compatibility(), "run: python tests/tlsproxy/test_controls.py"
+    assert DOCUMENT.read_text() == document(), "run: python tests/tlsproxy/tls/settings/test_controls.py"
+    assert COMPATIBILITY.read_text() == compatibility(), "run: python tests/tlsproxy/tls/settings/test_controls.py"
 
 
 def test_every_control_is_shown_live() -> None:
@@ -216,7 +216,7 @@ def test_what_the_document_refers_to_exists() -> None:
         for reference in references(proof(name)):
             if reference.startswith("test_"):
                 file, _, function = reference.partition("::")
-                assert f"def {function}" in (TESTS / "tlsproxy" / file).read_text(), reference
+                assert f"def {function}" in next(TESTS.rglob(file)).read_text(), reference
             else:
                 assert reference in known, reference
     assert not {*NOTES, *ELSEWHERE} - {name for model in GROUPS.values() for name in model.model_fields}

@@ -17,14 +17,14 @@ from pathlib import Path
 import pytest
 
 if __name__ == "__main__":
-    sys.path.insert(0, str(Path(__file__).parents[1]))
+    sys.path.insert(0, str(Path(__file__).parents[3]))
 
 from peers.cases.client_cases import Chains, Scenario, scenarios
 from peers.daemon.proxy import PATIENCE, running, write_config
 from peers.fakes.smtp_client import SmtpClient, server_context
 from peers.real.postfix import PrivatePostfix, public_directory
 
-GOLDEN = Path(__file__).parents[1] / "golden" / "client-verification.json"
+GOLDEN = Path(__file__).parents[3] / "golden" / "client-verification.json"
 SETTINGS = {
     "smtp_tls_security_level": "may",
     "smtpd_tls_security_level": "none",

@@ -612,7 +612,7 @@ def test_exception_after_a_proof_takes_it_back() -> None:
 
 
 def test_the_table_in_the_documentation_is_that_of_the_code() -> None:
-    document = Path(__file__).parents[2] / "docs" / "client-role.md"
+    document = Path(__file__).parents[4] / "docs" / "client-role.md"
     lines = [line.strip() for line in (peer_status.__doc__ or "").splitlines()]
     table = [line for line in lines if line.startswith(("no certificate", "none ", "hostname", "any other"))]
     assert len(table) == 6

@@ -47,7 +47,7 @@ def make_router(make_config):
         router.close()
 
 
-DOCUMENTATION = Path(__file__).parents[2] / "docs" / "mail.md"
+DOCUMENTATION = Path(__file__).parents[3] / "docs" / "mail.md"
 
 
 def test_examples_of_the_documentation_run(make_config, tmp_path, capsys):

@@ -1,6 +1,6 @@
 """Hostile servers by the thousand, before the C tlsproxy(8) 3.7.11 and ours: ours never trusts more.
 
-Where it trusts less, the reason is on the list in `peers.daemon.rivals`. An attack is found again by its seed and number.
+Where it trusts less, the reason is on the list in `peers.daemon.rivals`. Seed and number make an attack again.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ import pytest
 
 from tlsproxy.mail.trace.cli import main
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 SAMPLES = ROOT / "samples" / "trace"
 
 

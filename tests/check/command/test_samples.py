@@ -12,7 +12,7 @@ import pytest
 
 from tlsproxy.check.command.cli import main
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 SAMPLES = ROOT / "samples" / "check"
 GOOD = "compatibility_level = 3.6\nmyhostname = mail.example.com\n"
 BAD = GOOD + "smtpd_tls_security_leve = may\n"
