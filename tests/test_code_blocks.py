@@ -219,19 +219,19 @@ def test_commands_that_replace_the_c_program_work_and_lead_back() -> None:
 @pytest.mark.postfix
 @pytest.mark.xdist_group("master")
 def test_commands_that_run_it_beside_postfix_work() -> None:
-    check, serve, status = block_of("README.md", "tlsproxy --check -c /etc/postfix ").splitlines()
+    *prepare, serve = block_of("README.md", "postconf -e tlsproxy_service_name").splitlines()
+    use = block_of("README.md", "postfix reload ")
     with public_directory() as root:
         write_config(root / "pki", {})
-        settings = {
-            "smtpd_tls_security_level": "may",
-            "smtpd_tls_chain_files": f"{root}/pki/chain.pem",
-            "tlsproxy_service_name": "pytlsproxy",
-        }
+        settings = {"smtpd_tls_security_level": "may", "smtpd_tls_chain_files": f"{root}/pki/chain.pem"}
         with PrivatePostfix(root / "postfix", settings) as postfix:
-            assert "the configuration can be served\n" in typed(postfix, check)
+            before = typed(postfix, "postconf -n")
+            assert "the configuration can be served\n" in typed(postfix, "\n".join(prepare))
             background = f"{serve.partition('#')[0]} 2>/dev/null & trap 'kill $!' EXIT\n"
             wait = "while ! tlsproxy --status >/dev/null 2>&1; do sleep 0.1; done\n"
-            assert "server role: served\n" in typed(postfix, background + wait + status)
+            assert "server role: served\n" in typed(postfix, background + wait + use)
+            typed(postfix, "postconf -X tlsproxy_service_name")
+            assert typed(postfix, "postconf -n") == before
 
 
 @pytest.mark.parametrize("line", block_of("docs/trace.md", "tlsproxy-trace -c postfix --graph").splitlines())
