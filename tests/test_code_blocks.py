@@ -20,10 +20,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from peers.children import PATIENCE
-from peers.nameserver import NameServer
-from peers.postfix import PrivatePostfix, public_directory
-from peers.proxy import running, script, write_config
+from peers.tools.children import PATIENCE
+from peers.fakes.nameserver import NameServer
+from peers.real.postfix import PrivatePostfix, public_directory
+from peers.daemon.proxy import running, script, write_config
 
 import tlsproxy.starttls
 from tlsproxy.policy.resolver import DnsResolver
@@ -43,7 +43,7 @@ CONSOLES = {
     "docs/configuration.md": "test_code_blocks.py",
     "docs/daemon.md": "test_code_blocks.py",
     "docs/tls-report.md": "check/tls_report/test_documentation.py",
-    "docs/trace.md": "mail/test_trace_sample.py",
+    "docs/trace.md": "mail/trace/test_trace_sample.py",
     "docs/upgrade.md": "check/upgrade/test_documentation.py",
     "samples/trace/README.md": "test_code_blocks.py",
 }
@@ -123,8 +123,8 @@ def commands(text: str) -> Iterator[list[str]]:
     """Yield the words of each command line, without comments."""
     for line in text.replace("\\\n", " ").splitlines():
         words = shlex.split(re.sub(r"\$\([^)]*\)", "SUBSTITUTED", line), comments=True)
-        if words:
-            yield words
+        if words and words[0] not in {"for", "done"}:
+            yield ["tlsproxy", *words[1:]] if words[0] == "$command" else words
 
 
 @cache
@@ -161,11 +161,15 @@ def test_shell_block_names_existing_commands_options_and_files(block: Block) -> 
 
 
 @pytest.mark.parametrize("block", of("yaml"), ids=str)
-def test_yaml_block_runs_tlsproxy_check(block: Block) -> None:
-    [line] = re.findall(r"validate: (.*)", block.text)
-    command, *words = shlex.split(line)
-    assert command == "tlsproxy-check"
-    assert words[0] in help_of(command)
+def test_yaml_block_names_an_existing_hook_or_option(block: Block) -> None:
+    hooks = (ROOT / ".pre-commit-hooks.yaml").read_text()
+    for hook in re.findall(r"- id: (.*)", block.text):
+        assert f"- id: {hook}\n" in hooks
+    for line in re.findall(r"validate: (.*)", block.text):
+        command, *words = shlex.split(line)
+        assert command == "tlsproxy-check"
+        assert words[0] in help_of(command)
+    assert re.search("validate: |- id: ", block.text)
 
 
 def test_container_recipe_of_the_page_runs_tlsproxy_check() -> None:
@@ -481,3 +485,12 @@ def test_the_rooms_of_the_architecture_exist() -> None:
                 package = ROOT / line.split("/")[0]
             for room in re.findall(r"\b(\w+)/(?=\s|$|,)", re.split(r"   \w", line.strip())[0]):
                 assert list(ROOT.glob(f"**/{room}/__init__.py")), f"{package.name}: no {room}/"
+
+
+def test_tests_that_documents_name_exist() -> None:
+    missing = []
+    for page in PAGES:
+        for named in re.findall(r"`(tests/[\w./-]+)`", page.read_text()):
+            if not (ROOT / named).exists():
+                missing.append(f"{page.name}: {named}")
+    assert missing == []

@@ -21,9 +21,9 @@ _ELSEWHERE = ("command_line.py",)
 """Modules whose messages go to a terminal, not to the log."""
 _INTRODUCTION = """# Troubleshooting by log line
 
-The daemon logs what Postfix's tlsproxy(8) logs, in the same words; look such a line up in Postfix's documentation. This
-page has the lines that only this daemon writes, by alphabet. `…` stands for what differs. Most have the form
-*event: consequence; remedy*.
+Find the meaning of a log line and its remedy. This page lists the lines that only this daemon writes, in alphabetical
+order. `…` is a variable part. Most lines have the form *event: consequence; remedy*. All other lines have the text of
+Postfix's tlsproxy(8): see Postfix's documentation.
 
 """
 

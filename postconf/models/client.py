@@ -15,12 +15,12 @@ class TlsClient(Settings):
     """tlsproxy(8), "STARTTLS CLIENT CONTROLS"; each defaults to the smtp(8) setting of the same name."""
 
     tlsproxy_client_scert_verifydepth: Integer = Field(
-        description="How many intermediate certificates a server's chain may have."
+        description="Maximum number of intermediate certificates in a server's chain."
     )
-    tlsproxy_client_loglevel: LogLevelWords = Field(description="What to log of a session: a number, or words.")
+    tlsproxy_client_loglevel: LogLevelWords = Field(description="Log level: a number, or keywords.")
     tlsproxy_client_loglevel_parameter: Text = Field(
         default="smtp_tls_loglevel",
-        description="The parameter that complaints about the log level name (until Postfix 3.11).",
+        description="The parameter named in warnings about the log level (until Postfix 3.11).",
     )
     tlsproxy_client_chain_files: FileNames = Field(
         description="Files with keys, each followed by its chain of certificates. Instead of the six files below."
@@ -31,21 +31,19 @@ class TlsClient(Settings):
     tlsproxy_client_dkey_file: Text = Field(description="DSA private key, not encrypted.")
     tlsproxy_client_eccert_file: Text = Field(description="ECDSA certificate and its issuers.")
     tlsproxy_client_eckey_file: Text = Field(description="ECDSA private key, not encrypted.")
-    tlsproxy_client_CAfile: Text = Field(
-        description="Certification authorities that server certificates must come from."
-    )
+    tlsproxy_client_CAfile: Text = Field(description="Certification authorities for server certificates.")
     tlsproxy_client_CApath: Text = Field(description="Directory of such certificates, by hash of their subject.")
     tlsproxy_client_fingerprint_digest: Text = Field(description="Algorithm of server certificate fingerprints.")
     tlsproxy_client_level: Text = Field(
         default="", description="Old name of tlsproxy_client_security_level (Postfix 3.4 to 3.6)."
     )
     tlsproxy_client_security_level: ClientLevel = Field(
-        description="How much TLS smtp(8) asks for; overrides tlsproxy_client_use_tls and tlsproxy_client_enforce_tls."
+        description="TLS level of smtp(8); overrides tlsproxy_client_use_tls and tlsproxy_client_enforce_tls."
     )
     tlsproxy_client_per_site: Text = Field(description="Obsolete: tables of TLS policy by next hop or host.")
     tlsproxy_client_policy: Text = Field(
         default="", description="Old name of tlsproxy_client_policy_maps (Postfix 3.4 to 3.6)."
     )
     tlsproxy_client_policy_maps: Text = Field(description="Tables of TLS policy by next hop.")
-    tlsproxy_client_use_tls: Boolean = Field(description="Obsolete: use TLS where the server offers it.")
+    tlsproxy_client_use_tls: Boolean = Field(description="Obsolete: use TLS if the server offers it.")
     tlsproxy_client_enforce_tls: Boolean = Field(description="Obsolete: require TLS.")

@@ -23,23 +23,23 @@ class TlsGlobals(Settings):
     tls_ffdhe_auto_groups: Text = Field(
         default="", description="Finite-field groups for key exchange in TLS 1.3 (Postfix 3.8 and later)."
     )
-    tls_disable_workarounds: Text = Field(description="OpenSSL's bug work-arounds to do without.")
+    tls_disable_workarounds: Text = Field(description="OpenSSL's bug workarounds to disable.")
     tls_ssl_options: Text = Field(description="OpenSSL's options to turn on.")
     tls_dane_digests: Text = Field(description="Digest algorithms of TLSA records, the strongest first.")
     tlsmgr_service_name: Text = Field(description="The service in master.cf that keeps sessions and ticket keys.")
     tls_session_ticket_cipher: Text = Field(description="Cipher of session tickets; empty for no tickets.")
     openssl_path: Text = Field(description="The openssl(1) command.")
-    tls_daemon_random_bytes: Integer = Field(description="How many bytes of entropy to ask tlsmgr(8) for.")
+    tls_daemon_random_bytes: Integer = Field(description="Bytes of entropy to request from tlsmgr(8).")
     tls_append_default_CA: Boolean = Field(description="Trust the system's certification authorities, too.")
     tls_legacy_public_key_fingerprints: Boolean = Field(
         default=False, description="Fingerprint the bits of a public key alone (until Postfix 3.10)."
     )
-    tls_preempt_cipherlist: Boolean = Field(description="Choose ciphers in our order, not the client's.")
+    tls_preempt_cipherlist: Boolean = Field(description="Prefer the server's order of ciphers.")
     tls_wildcard_matches_multiple_labels: Boolean = Field(description="Without effect.")
     tls_fast_shutdown_enable: Boolean = Field(description="Don't wait for the peer's close_notify.")
-    tls_server_sni_maps: Text = Field(description="Tables of keys and chains by the name that a client asks for.")
-    tls_dane_digest_agility: Text = Field(default="on", description="Gone: always on.")
-    tls_dane_trust_anchor_digest_enable: Boolean = Field(default=True, description="Gone: always on.")
+    tls_server_sni_maps: Text = Field(description="Tables of keys and chains by server name (SNI).")
+    tls_dane_digest_agility: Text = Field(default="on", description="Removed: always on.")
+    tls_dane_trust_anchor_digest_enable: Boolean = Field(default=True, description="Removed: always on.")
     tls_trust_server_ccerts: Boolean = Field(
         default=False, description="Accept a server's certificate from a client (Postfix 3.12 and later)."
     )

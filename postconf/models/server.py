@@ -22,7 +22,7 @@ class TlsServer(Settings):
     """tlsproxy(8), "STARTTLS SERVER CONTROLS"; each defaults to the smtpd(8) setting of the same name."""
 
     tlsproxy_tls_ccert_verifydepth: Integer = Field(
-        description="How many intermediate certificates a client's chain may have."
+        description="Maximum number of intermediate certificates in a client's chain."
     )
     tlsproxy_tls_chain_files: FileNames = Field(
         description="Files with keys, each followed by its chain of certificates. Instead of the six files below."
@@ -34,29 +34,29 @@ class TlsServer(Settings):
     tlsproxy_tls_eccert_file: Text = Field(description="ECDSA certificate and its issuers.")
     tlsproxy_tls_eckey_file: Text = Field(description="ECDSA private key, not encrypted.")
     tlsproxy_tls_CAfile: Text = Field(
-        description="Certification authorities that client certificates are checked against, and that clients are told."
+        description="Certification authorities for client certificates; their names are sent to clients."
     )
     tlsproxy_tls_CApath: Text = Field(description="Directory of such certificates, by hash of their subject.")
-    tlsproxy_tls_ciphers: GradeWord = Field(description="The lowest grade of ciphers where TLS is optional.")
-    tlsproxy_tls_mandatory_ciphers: GradeWord = Field(description="The lowest grade of ciphers where TLS is required.")
-    tlsproxy_tls_exclude_ciphers: CipherExclusions = Field(description="Ciphers never to use.")
+    tlsproxy_tls_ciphers: GradeWord = Field(description="Minimum cipher grade if TLS is optional.")
+    tlsproxy_tls_mandatory_ciphers: GradeWord = Field(description="Minimum cipher grade if TLS is required.")
+    tlsproxy_tls_exclude_ciphers: CipherExclusions = Field(description="Excluded ciphers.")
     tlsproxy_tls_mandatory_exclude_ciphers: CipherExclusions = Field(
-        description="Further ciphers not to use where TLS is required."
+        description="Additional excluded ciphers if TLS is required."
     )
-    tlsproxy_tls_protocols: ProtocolNames = Field(description="Protocol versions where TLS is optional.")
-    tlsproxy_tls_mandatory_protocols: ProtocolNames = Field(description="Protocol versions where TLS is required.")
-    tlsproxy_tls_dh512_param_file: Text = Field(description="Without effect: export ciphers are gone.")
+    tlsproxy_tls_protocols: ProtocolNames = Field(description="Protocol versions if TLS is optional.")
+    tlsproxy_tls_mandatory_protocols: ProtocolNames = Field(description="Protocol versions if TLS is required.")
+    tlsproxy_tls_dh512_param_file: Text = Field(description="Without effect: export ciphers are removed.")
     tlsproxy_tls_dh1024_param_file: Text = Field(description='Parameters of finite-field Diffie-Hellman, or "auto".')
     tlsproxy_tls_eecdh_grade: Text = Field(description="Without effect: curves are negotiated.")
     tlsproxy_tls_fingerprint_digest: Text = Field(description="Algorithm of client certificate fingerprints.")
-    tlsproxy_tls_loglevel: LogLevelWords = Field(description="What to log of a session: a number, or words.")
+    tlsproxy_tls_loglevel: LogLevelWords = Field(description="Log level: a number, or keywords.")
     tlsproxy_tls_security_level: ServerLevel = Field(
-        description="Whether TLS is offered or required; overrides tlsproxy_use_tls and tlsproxy_enforce_tls."
+        description="TLS level; overrides tlsproxy_use_tls and tlsproxy_enforce_tls."
     )
     tlsproxy_use_tls: Boolean = Field(description="Obsolete: offer TLS.")
     tlsproxy_enforce_tls: Boolean = Field(description="Obsolete: require TLS.")
     tlsproxy_tls_ask_ccert: Boolean = Field(description="Ask clients for a certificate.")
-    tlsproxy_tls_req_ccert: Boolean = Field(description="Where TLS is required, require a trusted certificate.")
+    tlsproxy_tls_req_ccert: Boolean = Field(description="Require a trusted certificate if TLS is required.")
     tlsproxy_tls_always_issue_session_ids: Boolean = Field(
         description="Give sessions an id even when they can't be resumed."
     )

@@ -10,10 +10,10 @@ from .types import Integer, Seconds, Settings, Text
 class Service(Settings):
     """tlsproxy(8), "RESOURCE CONTROLS" and "MISCELLANEOUS CONTROLS"."""
 
-    config_directory: Text = Field(description="Where main.cf and master.cf are.")
-    process_id: Integer = Field(description="Of this process.")
+    config_directory: Text = Field(description="Directory of main.cf and master.cf.")
+    process_id: Integer = Field(description="Process id.")
     process_name: Text = Field(description="The command of the service in master.cf.")
     service_name: Text = Field(description="The name of the service in master.cf.")
-    syslog_facility: Text = Field(description="Under which facility syslog(3) files our lines.")
-    syslog_name: Text = Field(description="What stands before the process name in our log lines.")
-    tlsproxy_watchdog_timeout: Seconds = Field(description="How long one request may keep the process, in seconds.")
+    syslog_facility: Text = Field(description="syslog(3) facility of log lines.")
+    syslog_name: Text = Field(description="Prefix of the process name in log lines.")
+    tlsproxy_watchdog_timeout: Seconds = Field(description="Time limit for one request, in seconds.")

@@ -28,7 +28,7 @@ def _full(**settings: str) -> dict[str, str]:
     return {key if key.startswith("tls_") else f"tlsproxy_tls_{key}": value for key, value in settings.items()}
 
 
-OTHER_WORDS = "OpenSSL 4 has other words for it."
+OTHER_WORDS = "OpenSSL 4 has another error text."
 TOO_LONG = "SSL routines:packet length too long"
 NO_COMMON_FIELD = (
     "OpenSSL 4 does finite-field key exchange below TLS 1.3 by RFC 7919: with a client that lists such groups only in "
@@ -63,10 +63,10 @@ DIFFERENCES = {
         "",
         1,
         0,
-        "OpenSSL 4 gives SHAKE no length of its own.",
+        "OpenSSL 4 has no default length for SHAKE.",
     ),
     "cipher-in-lower-case": Difference(
-        _full(exclude_ciphers="ecdhe"), "ecdhe12", "suite", 0xC030, 0, "OpenSSL 4 knows ciphers in any case."
+        _full(exclude_ciphers="ecdhe"), "ecdhe12", "suite", 0xC030, 0, "OpenSSL 4 ignores the case of cipher names."
     ),
     "groups-of-the-client": Difference(
         {},
@@ -74,7 +74,7 @@ DIFFERENCES = {
         "",
         (29, 30, 23, 25, 24),
         (30, 25, 24, 23, 29),
-        "OpenSSL 4 goes by the client's preference even if it has to ask for another key share.",
+        "OpenSSL 4 follows the client's preference even if it has to request another key share.",
     ),
     "groups-twice": Difference(
         _full(tls_eecdh_auto_curves="X448 X448"),
@@ -84,14 +84,14 @@ DIFFERENCES = {
         [30],
         "OpenSSL 3 refuses a list with duplicates, and Postfix goes on with OpenSSL's own; we drop the duplicates.",
     ),
-    "ssl3": Difference({}, "ssl3", "alert", 40, 70, "OpenSSL 4 has no SSLv3, OpenSSL 3 only does not offer it."),
+    "ssl3": Difference({}, "ssl3", "alert", 40, 70, "OpenSSL 4 has no SSLv3; OpenSSL 3 has it, and does not offer it."),
     "old-protocols-with-verification": Difference(
         _full(security_level="encrypt", req_ccert="yes", CAfile="{pki}/ca.pem"),
         "tls10",
         "error",
         "TLSV1_ALERT_INTERNAL_ERROR",
         "TLSV1_ALERT_PROTOCOL_VERSION",
-        "At security level 1 there are no digests for TLS 1.0 and 1.1; OpenSSL 4 knows so before it tries.",
+        "At security level 1 there are no digests for TLS 1.0 and 1.1; OpenSSL 4 detects that earlier.",
     ),
     **{
         f"hello-{name}": Difference({}, f"hello:{name}", attribute, there, here, reason)
@@ -103,17 +103,17 @@ DIFFERENCES = {
                 "",
                 ["message 2", "message 11", "message 12", "message 14"],
                 ["message 2", "message 11", "message 14"],
-                "OpenSSL 4 looks at so many groups, and not at more.",
+                "OpenSSL 4 reads only a limited number of groups.",
             ),
             (
                 "compressions-without-null",
                 "",
                 ["alert 2.50"],
                 ["alert 2.47"],
-                "What is missing is no mistake of form.",
+                "A missing value is not a syntax error.",
             ),
-            ("sslv2", "", ["alert 2.40"], [], "OpenSSL 4 knows no hello in the form of SSLv2."),
-            ("sslv2-real", "", ["alert 2.70"], [], "OpenSSL 4 knows no hello in the form of SSLv2."),
+            ("sslv2", "", ["alert 2.40"], [], "OpenSSL 4 does not accept a hello in the format of SSLv2."),
+            ("sslv2-real", "", ["alert 2.70"], [], "OpenSSL 4 does not accept a hello in the format of SSLv2."),
             ("share-short", "problems", ["SSL routines:bad ecpoint"], ["SSL routines:bad key share"], OTHER_WORDS),
             (
                 "share-no-point",
@@ -146,7 +146,7 @@ DIFFERENCES = {
         "problems",
         ["Provider routines:invalid aad", "SSL routines:internal error"],
         ["SSL routines:decryption failed or bad record mac"],
-        "A record too short to be encrypted is no internal error, nor is it with OpenSSL 3 since CVE-2026-75806.",
+        "A record that is too short is not an internal error, as in OpenSSL 3 since the fix of CVE-2026-75806.",
         mended=["SSL routines:decryption failed or bad record mac"],
     ),
     "plaintext-in-a-session": Difference(
@@ -163,10 +163,15 @@ DIFFERENCES = {
         "",
         1,
         0,
-        "We notice at start what Postfix leaves to the first session.",
+        "This program detects the error at start, Postfix at the first session.",
     ),
     "bad-grade": Difference(
-        _full(ciphers="strong"), "status", "", 1, 0, "We notice at start what Postfix leaves to the first session."
+        _full(ciphers="strong"),
+        "status",
+        "",
+        1,
+        0,
+        "This program detects the error at start, Postfix at the first session.",
     ),
     "bad-exclusion": Difference(
         _full(exclude_ciphers="-RSA"),
@@ -174,7 +179,7 @@ DIFFERENCES = {
         "",
         1,
         0,
-        "We notice at start what Postfix leaves to the first session.",
+        "This program detects the error at start, Postfix at the first session.",
     ),
     "bad-list": Difference(
         _full(tls_medium_cipherlist="bogus"),
@@ -182,6 +187,6 @@ DIFFERENCES = {
         "",
         1,
         0,
-        "We notice at start what Postfix leaves to the first session.",
+        "This program detects the error at start, Postfix at the first session.",
     ),
 }

@@ -219,7 +219,9 @@ class _Run:
         fixed = self._fixed(each, result)
         for before, after in zip(result.sources, fixed.sources, strict=True):
             if after.text != before.text and not fixes.write(before.path, before.text, after.text):
-                raise InputError(f"{before.path}: somebody else has changed it meanwhile; nothing was written")
+                raise InputError(
+                    f"{before.path}: another process has changed the file; nothing was written, run the command again"
+                )
         return fixed
 
     def _fixed(self, each: Input, result: Checked) -> Checked:

@@ -219,9 +219,9 @@ def _user(options: argparse.Namespace, settings: TlsSettings) -> pwd.struct_pass
     """Whom workers become; None if that is who we are. Raise `FatalError`."""
     if os.geteuid() != 0:
         if options.user and account(options.user, why="--user").pw_uid != os.geteuid():
-            raise FatalError(f"--user {options.user}: only root can become somebody else")
+            raise FatalError(f"--user {options.user}: only root can change the account; start as root, or omit --user")
         if options.chroot:
-            raise FatalError("--chroot: only root can do that")
+            raise FatalError("--chroot: only root can change the root directory; start as root")
         return None
     if options.user:
         user = account(options.user, why="--user")

@@ -25,7 +25,7 @@ DOCUMENT = ROOT / "docs" / "controls.md"
 COMPATIBILITY = ROOT / "docs" / "compatibility.md"
 TESTS = ROOT / "tests"
 GROUPS = {
-    "What both roles share": TlsGlobals,
+    "Both roles": TlsGlobals,
     "The server role": TlsServer,
     "The client role": TlsClient,
     "The service": Service,
@@ -78,8 +78,8 @@ ELSEWHERE = {
 
 NOTES = {
     "tls_config_file": (
-        "Read at the start only. `default` is not read unless `tls_config_name` names a section of it: what "
-        "distributions put there, Postfix's own settings override."
+        "Read only at start. `default` is not read unless `tls_config_name` names a section of it: Postfix's own "
+        "settings override those of distributions."
     ),
     "tls_config_name": "The key of the file whose value is the section's name, as in OpenSSL's own programs.",
     "tls_low_cipherlist": (
@@ -87,12 +87,10 @@ NOTES = {
     ),
     "tls_export_cipherlist": "As `tls_low_cipherlist`.",
     "tls_high_cipherlist": "OpenSSL 4 counts the CCM8 ciphers as medium.",
-    "tls_medium_cipherlist": (
-        "SEED and IDEA, which our OpenSSL still has, are never offered, as distributions don't build them."
-    ),
+    "tls_medium_cipherlist": ("SEED and IDEA are never offered: distributions build OpenSSL without them."),
     "tls_eecdh_auto_curves": (
-        "Hybrid groups (`X25519MLKEM768`) are taken whatever the release. Each warning is logged once, not "
-        "for each context. Without `tls_preempt_cipherlist` OpenSSL 4 goes by the client's order even after a "
+        "Hybrid groups (`X25519MLKEM768`) are accepted in every release. Each warning is logged once, not "
+        "for each context. Without `tls_preempt_cipherlist` OpenSSL 4 follows the client's order even after a "
         "retry."
     ),
     "tls_session_ticket_cipher": (
@@ -100,18 +98,17 @@ NOTES = {
         "turns tickets off with its warning. TLS 1.3 tickets are renewed at each use."
     ),
     "tlsmgr_service_name": (
-        "The server role does not need tlsmgr(8): what it would say of sessions is read from main.cf, and "
-        "ticket keys are our own, valid in all workers of a process. The client role keeps sessions there, if it "
-        "is there."
+        "The server role does not need tlsmgr(8): its session settings are read from main.cf, and the daemon has its "
+        "own ticket keys, valid in all workers. The client role stores sessions in tlsmgr(8), if it runs."
     ),
     "tls_daemon_random_bytes": (
-        "Not asked for in the server role, and not waited for in the client role: OpenSSL seeds itself."
+        "No entropy is requested in the server role, and the client role does not wait for it: OpenSSL seeds itself."
     ),
-    "process_id": "Known from the start; Postfix takes it for empty where syslog_name refers to it.",
-    "process_name": "`tlsproxy`, whatever the command is called in master.cf, so that log tools find its lines.",
+    "process_id": "Known from the start; in Postfix it is empty if syslog_name refers to it.",
+    "process_name": "Always `tlsproxy`, for any command name in master.cf, so that log tools find its lines.",
     "tls_dane_digest_agility": "Without effect since Postfix 3.2.",
     "tls_dane_trust_anchor_digest_enable": "Without effect since Postfix 3.2.",
-    "tlsproxy_client_loglevel_parameter": "Its value is part of the name of a context until Postfix 3.11, as there.",
+    "tlsproxy_client_loglevel_parameter": "Until Postfix 3.11, its value is part of the name of a context.",
     "tls_fast_shutdown_enable": "Without effect, as in the C tlsproxy(8).",
     "openssl_path": "Without effect, as in the C tlsproxy(8).",
     "tls_legacy_public_key_fingerprints": "Without effect since Postfix 3.9.",
@@ -128,36 +125,34 @@ NOTES = {
         "No raw public keys: the binding lacks them, and clients get a certificate. `not supported: raw "
         "public keys …` is logged at start."
     ),
-    "tlsproxy_tls_chain_files": (
-        "A file that is missing turns the role off at start; Postfix goes on without certificates."
-    ),
+    "tlsproxy_tls_chain_files": ("A missing file turns the role off at start; Postfix continues without certificates."),
     "tlsproxy_tls_ciphers": "A bad grade turns the role off at start; Postfix drops each session.",
     "tlsproxy_tls_mandatory_ciphers": "As `tlsproxy_tls_ciphers`.",
     "tlsproxy_tls_exclude_ciphers": "As `tlsproxy_tls_ciphers`. OpenSSL 4 knows names in any case (`ecdhe`).",
     "tlsproxy_tls_mandatory_exclude_ciphers": "As `tlsproxy_tls_ciphers`.",
     "tlsproxy_tls_loglevel": (
-        "Packets are shown as they come and go, not as OpenSSL reads them. Of errors the source file, line "
-        "and data are not known. `trace` (3.12) shows nothing."
+        "Packets are shown as they are received and sent, not as OpenSSL reads them. Errors have no source file, "
+        "line and data. `trace` (3.12) has no effect."
     ),
 }
 
 HEAD = """\
-# Controls
+# Parameters of tlsproxy(8)
 
-Every control of tlsproxy(8), its documented ones and those it reads without saying so. "Matrix" names cases of
-`tests/tlsproxy/tls/server/test_server_matrix.py`, in which the C tlsproxy(8) 3.7.11 and ours get the same
-configuration and the same clients, and must answer and log the same. Where they don't, it is because OpenSSL 4 or its
-Python binding can't follow, or because we notice at start what Postfix notices at the first session; `DIFFERENCES` in
-`tests/peers/cases/server_differences.py` holds a live proof of each such case.
+All parameters that tlsproxy(8) reads, documented or not: the effect of each, the test that shows it, and differences
+from the C program. "Matrix" names cases of `tests/tlsproxy/tls/server/test_server_matrix.py`: the C tlsproxy(8) 3.7.11 and this
+program get the same configuration and the same clients, and must reply and log the same. They differ if OpenSSL 4 or
+its Python binding lacks a feature, or if this program detects an error at start and Postfix at the first session;
+`DIFFERENCES` in `tests/peers/cases/server_differences.py` has a test of each such case.
 
-These tables are made by `tests/tlsproxy/tls/settings/test_controls.py`.
+These tables are generated by `tests/tlsproxy/tls/settings/test_controls.py`.
 """
 
 
 def document() -> str:
     parts = [HEAD]
     for title, model in GROUPS.items():
-        parts.append(f"\n## {title}\n\n| control | what it does | shown by | where we differ |\n|---|---|---|---|\n")
+        parts.append(f"\n## {title}\n\n| parameter | effect | shown by | difference |\n|---|---|---|---|\n")
         for name, field in model.model_fields.items():
             cells = f"`{name}`", field.description or "", proof(name), NOTES.get(name, "")
             parts.append(f"| {' | '.join(cells)} |\n")
