@@ -20,10 +20,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from peers.tools.children import PATIENCE
+from peers.daemon.proxy import running, script, write_config
 from peers.fakes.nameserver import NameServer
 from peers.real.postfix import PrivatePostfix, public_directory
-from peers.daemon.proxy import running, script, write_config
+from peers.tools.children import PATIENCE
 
 import tlsproxy.starttls
 from tlsproxy.policy.resolver import DnsResolver
@@ -488,9 +488,5 @@ def test_the_rooms_of_the_architecture_exist() -> None:
 
 
 def test_tests_that_documents_name_exist() -> None:
-    missing = []
-    for page in PAGES:
-        for named in re.findall(r"`(tests/[\w./-]+)`", page.read_text()):
-            if not (ROOT / named).exists():
-                missing.append(f"{page.name}: {named}")
-    assert missing == []
+    named = {(page.name, path) for page in PAGES for path in re.findall(r"`(tests/[\w./-]+)`", page.read_text())}
+    assert [each for each in sorted(named) if not (ROOT / each[1]).exists()] == []

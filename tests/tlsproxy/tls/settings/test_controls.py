@@ -140,8 +140,8 @@ HEAD = """\
 # Parameters of tlsproxy(8)
 
 All parameters that tlsproxy(8) reads, documented or not: the effect of each, the test that shows it, and differences
-from the C program. "Matrix" names cases of `tests/tlsproxy/tls/server/test_server_matrix.py`: the C tlsproxy(8) 3.7.11 and this
-program get the same configuration and the same clients, and must reply and log the same. They differ if OpenSSL 4 or
+from the C program. "Matrix" names cases of `tests/tlsproxy/tls/server/test_server_matrix.py`: the C tlsproxy(8) 3.7.11 and
+this program get the same configuration and the same clients, and must reply and log the same. They differ if OpenSSL 4 or
 its Python binding lacks a feature, or if this program detects an error at start and Postfix at the first session;
 `DIFFERENCES` in `tests/peers/cases/server_differences.py` has a test of each such case.
 
