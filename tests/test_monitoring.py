@@ -11,7 +11,7 @@ import pytest
 from peers.daemon.proxy import running, write_config
 from peers.tools.children import PATIENCE
 
-from tlsproxy.daemon.asking import ask
+from tlsproxy.daemon.monitoring.asking import ask
 
 SAMPLES = Path(__file__).resolve().parent.parent / "samples"
 RULES = SAMPLES / "monitoring" / "alerts.yml"

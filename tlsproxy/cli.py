@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import sys
 
-from .daemon import gc_policy
-from .daemon.descriptors import FIRST, close_from, passed_by_systemd
-from .daemon.signals import ignore_others
+from .daemon.process import gc_policy
+from .daemon.process.descriptors import FIRST, close_from, passed_by_systemd
+from .daemon.process.signals import ignore_others
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -24,8 +24,7 @@ from ..session.relay import Relay
 from ..session.session import Owner, Session
 from ..tls.report.summary import Agreement
 from ..wire.messages import Generation
-from . import gc_policy
-from .metrics import (
+from .monitoring.metrics import (
     ACCEPTED,
     BEGINNING,
     ENDED,
@@ -38,6 +37,7 @@ from .metrics import (
     count_handshake,
     own_numbers,
 )
+from .process import gc_policy
 
 if TYPE_CHECKING:
     from ..tls.client.role import ClientRole

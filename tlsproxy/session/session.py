@@ -119,7 +119,7 @@ class Session:
         self.role = "none"
         """The role that is asked for: server, client or none."""
         self.outcome = "bad_request"
-        """The outcome so far (`daemon.metrics.OUTCOMES`)."""
+        """The outcome so far (`daemon.monitoring.metrics.OUTCOMES`)."""
         self.failure = ""
         """Why its handshake has failed: timeout, refused, connection_lost, or OpenSSL's reason."""
 

@@ -23,7 +23,7 @@ from peers.real.postfix import public_directory
 from peers.tools.children import PATIENCE, wait_until
 from peers.tools.users import as_nobody
 
-from tlsproxy.daemon.asking import Answer, ask
+from tlsproxy.daemon.monitoring.asking import Answer, ask
 from tlsproxy.log import FatalError
 
 GOOD = {

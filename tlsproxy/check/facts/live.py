@@ -22,8 +22,8 @@ def served_by(socket: str) -> Mapping[str, frozenset[str]]:
 
     `socket` is the one for sessions or the one for questions.
     """
-    from ...daemon.asking import Answer, ask
-    from ...daemon.control import control_path
+    from ...daemon.monitoring.asking import Answer, ask
+    from ...daemon.monitoring.control import control_path
     from ...log import FatalError
 
     path = Path(socket)

@@ -12,8 +12,8 @@ import postconf
 from postconf.models import TlsSettings
 
 from ...log import FatalError
-from ..asking import CertificateFields
-from ..certificate_report import described
+from ..monitoring.asking import CertificateFields
+from ..monitoring.certificates import described
 from ..roles import FAILED, LIMITED, OFF, load_roles, states
 from .master_service import MasterService
 

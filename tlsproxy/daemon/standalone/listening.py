@@ -15,7 +15,7 @@ from pathlib import Path
 from postconf.ownership import as_owner_of
 
 from ...log import FatalError
-from ..unix_sockets import bind_with_mode, is_for_root_alone, remove
+from ..process.unix_sockets import bind_with_mode, is_for_root_alone, remove
 
 _BACKLOG = 1024
 SOCKET_MODE = 0o666

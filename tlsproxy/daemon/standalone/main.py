@@ -19,15 +19,15 @@ from postconf.models import TlsSettings
 from postconf.spelling import did_you_mean
 
 from ...log import FatalError
-from ..asking import Answer, NoDaemonError, ask, own_accounts
 from ..configuration import read_config, read_settings
-from ..control import Control, control_path
 from ..log import sinks
 from ..log.lines import Form, PostfixForm, PostfixLog, Sink
 from ..log.mail_log import PROGRAM, log_tag, mail_log
-from ..openssl_conf import load_openssl
-from ..privileges import account
-from ..signals import ignore_others
+from ..monitoring.asking import Answer, NoDaemonError, ask, own_accounts
+from ..monitoring.control import Control, control_path
+from ..process.openssl_conf import load_openssl
+from ..process.privileges import account
+from ..process.signals import ignore_others
 from . import command_line, listening
 from .master_service import MasterService
 from .systemd import Notifier, activated_socket

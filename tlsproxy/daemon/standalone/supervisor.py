@@ -21,12 +21,13 @@ from dataclasses import dataclass
 
 from ...log import FatalError
 from ...loop import IN, Loop
-from .. import gc_policy, metrics
-from ..certificate_report import described
 from ..log.lines import PostfixLog
+from ..monitoring import metrics
+from ..monitoring.certificates import described
+from ..monitoring.status import DONE, FAILED, STANDALONE, WAITING, Reload, Status, WorkerStatus
+from ..process import gc_policy
+from ..process.signals import COMMANDS, on_signals, restore_signals
 from ..roles import states
-from ..signals import COMMANDS, on_signals, restore_signals
-from ..status import DONE, FAILED, STANDALONE, WAITING, Reload, Status, WorkerStatus
 from .listening import Listener
 from .renewal import FileWatch, files_of
 from .systemd import Notifier

@@ -20,12 +20,12 @@ from postconf.models import TlsSettings
 from ...loop import IN, Loop
 from ...session.session import Owner, Session
 from ...tls.settings.release_behaviour import Behaviour
-from .. import privileges
 from ..log.lines import PostfixForm, PostfixLog, SyslogForm
-from ..metrics import LOG_LOST, Numbers
+from ..monitoring.metrics import LOG_LOST, Numbers
+from ..process import privileges
+from ..process.signals import on_signals
+from ..process.watchdog import Watchdog
 from ..server import Server, capacity
-from ..signals import on_signals
-from ..watchdog import Watchdog
 
 if TYPE_CHECKING:
     from ...tls.client.role import ClientRole

@@ -25,17 +25,17 @@ from pathlib import Path
 from postconf.models import TlsSettings
 
 from ...loop import IN
-from ..certificate_report import described
 from ..configuration import number
-from ..control import Control, control_path
 from ..log.lines import PostfixLog
-from ..metrics import BEGINNING, LOG_LOST, render
+from ..monitoring.certificates import described
+from ..monitoring.control import Control, control_path
+from ..monitoring.metrics import BEGINNING, LOG_LOST, render
+from ..monitoring.status import DONE, FAILED, MASTER, Reload, Status, WorkerStatus
+from ..process.signals import on_signals
+from ..process.watchdog import Watchdog
 from ..roles import renew_roles, states
 from ..server import Server
-from ..signals import on_signals
 from ..standalone.renewal import FileWatch
-from ..status import DONE, FAILED, MASTER, Reload, Status, WorkerStatus
-from ..watchdog import Watchdog
 
 _TAKEN, _AVAILABLE = 0, 1
 _RETIREMENT = 18000

@@ -18,7 +18,7 @@ from ...log import FatalError
 from ..log import sinks
 from ..log.lines import Form, PostfixForm, PostfixLog, Sink, SyslogForm
 from ..log.mail_log import PROGRAM, mail_log
-from ..openssl_conf import load_openssl
+from ..process.openssl_conf import load_openssl
 from . import options as command_line
 
 TYPE_CHECKING = False
@@ -66,7 +66,7 @@ def _main(arguments: Sequence[str], environment: Mapping[str, str], log: Postfix
     # All that is below needs OpenSSL, or takes long to load: nothing of it before there is a log to complain to.
     from ...loop import Loop
     from ...tls.settings.release_behaviour import Behaviour
-    from .. import privileges
+    from ..process import privileges
     from ..roles import load_roles
     from ..server import Server, capacity
     from ..standalone.renewal import FileWatch, files_of

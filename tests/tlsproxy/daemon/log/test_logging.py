@@ -180,7 +180,7 @@ STUCK = """
 import signal, time
 from tlsproxy.daemon.log.lines import PostfixForm, PostfixLog
 from tlsproxy.daemon.log.sinks import stderr
-from tlsproxy.daemon.watchdog import Watchdog
+from tlsproxy.daemon.process.watchdog import Watchdog
 watchdog = Watchdog(PostfixLog(PostfixForm("postfix/tlsproxy", "mail"), stderr), 1)
 def stuck():
     watchdog.rest()

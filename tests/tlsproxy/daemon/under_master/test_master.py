@@ -21,7 +21,7 @@ from peers.daemon.proxy import client_context, script, write_config
 from peers.real.postfix import SBIN, PrivatePostfix, public_directory
 from peers.tools.children import PATIENCE, descriptors_of, open_files, seen_from_inside, wait_until
 
-from tlsproxy.daemon.asking import ask
+from tlsproxy.daemon.monitoring.asking import ask
 
 pytestmark = [pytest.mark.postfix, pytest.mark.xdist_group("master")]
 

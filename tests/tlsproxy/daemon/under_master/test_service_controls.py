@@ -19,7 +19,7 @@ from peers.fakes.listener import Listening
 from peers.real.postfix import PrivatePostfix, public_directory
 from peers.tools.children import wait_until
 
-from tlsproxy.daemon.asking import ask
+from tlsproxy.daemon.monitoring.asking import ask
 
 pytestmark = [pytest.mark.postfix, pytest.mark.xdist_group("service")]
 

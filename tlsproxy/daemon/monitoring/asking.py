@@ -15,7 +15,7 @@ import time
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
-from ..log import FatalError
+from ...log import FatalError
 
 _LIMIT = 10.0
 """Seconds for the whole answer."""

@@ -10,7 +10,7 @@ import mmap
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final, NamedTuple
 
-from ..tls.report.summary import Agreement
+from ...tls.report.summary import Agreement
 
 ROLES = ("server", "client", "none")
 OUTCOMES = (

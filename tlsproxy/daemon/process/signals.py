@@ -12,8 +12,8 @@ import signal
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 
-from ..log import Log
-from ..loop import IN, Loop
+from ...log import Log
+from ...loop import IN, Loop
 
 COMMANDS = {signal.SIGHUP, signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGCHLD}
 """Those that mean something to one process or another."""

@@ -13,9 +13,9 @@ from pathlib import Path
 
 from postconf.ownership import as_owner_of
 
-from ..log import Log
-from ..loop import GONE, IN, OUT, Loop
-from .unix_sockets import bind_with_mode, remove
+from ...log import Log
+from ...loop import GONE, IN, OUT, Loop
+from ..process.unix_sockets import bind_with_mode, remove
 
 Page = Callable[[], str]
 Health = Callable[[], tuple[bool, str]]

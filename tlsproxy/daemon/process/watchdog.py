@@ -12,7 +12,7 @@ import signal
 from contextlib import suppress
 from types import FrameType
 
-from .log.lines import PostfixLog
+from ..log.lines import PostfixLog
 
 _STEPS = 3
 

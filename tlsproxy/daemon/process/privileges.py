@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import pwd
 
-from ..log import FatalError
+from ...log import FatalError
 
 
 def account(name: str, *, why: str = "mail_owner") -> pwd.struct_passwd:

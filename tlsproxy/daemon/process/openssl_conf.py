@@ -6,7 +6,7 @@ import os
 
 from postconf.models import TlsGlobals
 
-from ..tls.settings.library_config import configuration
+from ...tls.settings.library_config import configuration
 
 
 def load_openssl(library: TlsGlobals) -> None:

@@ -9,7 +9,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.hashes import SHA256
 
 if TYPE_CHECKING:
-    from ..tls.server.role import ServerRole
+    from ...tls.server.role import ServerRole
 
 
 _UNKNOWN = float("inf")

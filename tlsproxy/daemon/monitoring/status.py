@@ -11,12 +11,12 @@ import time
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from .. import __version__
+from ... import __version__
 from .metrics import Gauge
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # OpenSSL is loaded when its configuration is known
-    from .certificate_report import Described
+    from .certificates import Described
 
 STANDALONE, MASTER = "standalone", "master"
 OK, DEGRADED = "ok", "degraded"

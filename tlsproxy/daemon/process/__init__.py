@@ -1,0 +1,1 @@
+"""The process and the system: descriptors, privileges, signals, memory, watchdog."""
