@@ -16,8 +16,8 @@ from tlsproxy.check.command.inputs import read_inputs
 from tlsproxy.check.context import Context, Options
 from tlsproxy.check.facts.filesystem import FileSystem
 from tlsproxy.check.tls_report.command import offers
-from tlsproxy.check.tls_report.library import Library, Program
-from tlsproxy.check.tls_report.offer import Offer
+from tlsproxy.check.tls_report.offers.offer import Offer
+from tlsproxy.check.tls_report.openssl.library import Library, Program
 
 _MASTER_CF = """\
 tlsmgr    unix  -  -  n  1000? 1 tlsmgr

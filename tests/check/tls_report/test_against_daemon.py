@@ -11,7 +11,7 @@ from check.tls_report.side_by_side import difference, make_certificates, report
 from peers.daemon.side_by_side import Side, both
 from peers.fakes.tls_scan import NoTlsError, Scan, scan
 
-from tlsproxy.check.tls_report.library import Bundled
+from tlsproxy.check.tls_report.openssl.library import Bundled
 
 pytestmark = [
     pytest.mark.postfix,

@@ -10,8 +10,8 @@ import pytest
 from peers.tools.certificates import Identity, name
 
 from tlsproxy.check.command.cli import main
-from tlsproxy.check.tls_report.ciphers import cipher
 from tlsproxy.check.tls_report.compliance import exclusions
+from tlsproxy.check.tls_report.openssl.ciphers import cipher
 from tlsproxy.check.tls_report.profiles import profile, profile_names
 
 _CHANGE = re.compile(r"(?:set|and|or) (\w+) = (.*?)(?=, (?:and|or) \w+ |$)")

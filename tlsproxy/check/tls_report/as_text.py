@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 
-from .offer import Certificate, Offer
+from .offers.offer import Certificate, Offer
 
 _WIDTH = 100
 _MEANING = {

@@ -10,8 +10,8 @@ from ..engine import Checked
 if TYPE_CHECKING:
     from ..context import Context
     from ..rule import Rule
-    from .library import Library
-    from .offer import Offer
+    from .offers.offer import Offer
+    from .openssl.library import Library
 
 
 class TlsReport:
@@ -57,15 +57,15 @@ class Compliance:
 
 def choose_library(program: str) -> Library:
     """Return the OpenSSL of a program, or the one of tlsproxy; raise `LibraryError`."""
-    from .library import Bundled, Program
+    from .openssl.library import Bundled, Program
 
     return Program(program) if program else Bundled()
 
 
 def offers(context: Context, library: Library) -> Iterator[Offer]:
     """Yield the offers of all services of a configuration."""
-    from .clients import client_offers
-    from .servers import server_offers
+    from .offers.clients import client_offers
+    from .offers.servers import server_offers
 
     yield from server_offers(context, library)
     yield from client_offers(context, library)

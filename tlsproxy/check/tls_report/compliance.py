@@ -10,10 +10,10 @@ from ..context import Context
 from ..engine import Checked
 from ..findings import Finding, Span
 from ..rule import Rule
-from .ciphers import VERSIONS, Cipher, cipher
 from .command import offers
-from .library import Library
-from .offer import Certificate, Offer
+from .offers.offer import Certificate, Offer
+from .openssl.ciphers import VERSIONS, Cipher, cipher
+from .openssl.library import Library
 from .profiles import Profile
 
 _SHOWN = 8

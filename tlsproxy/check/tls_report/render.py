@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from datetime import datetime
 
-from .offer import Certificate, Offer
+from .offers.offer import Certificate, Offer
 
 
 def render(format: str, library: str, offers: Sequence[Offer], *, colour: bool = False) -> str:

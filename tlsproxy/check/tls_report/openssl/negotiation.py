@@ -12,10 +12,10 @@ from functools import partial
 
 from postconf.values import PROTOCOLS, Protocols
 
-from ...tls.settings.options import NO_PROTOCOL
+from ....tls.settings.options import NO_PROTOCOL
+from ..offers.offer import Certificate
 from .ciphers import VERSIONS, Cipher, cipher, first_version
 from .groups import Group
-from .offer import Certificate
 
 _SECURITY_LEVELS = (0, 80, 112, 128, 192, 256)
 """Bits of security that each level demands (SSL_CTX_set_security_level(3))."""

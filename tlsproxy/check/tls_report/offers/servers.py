@@ -13,25 +13,25 @@ from postconf.models import TlsSettings, load
 from postconf.regular_file import read_regular
 from postconf.values import SecurityLevel, cipher_exclusions
 
-from ...tls.identities import chains, pem_objects
-from ...tls.server.contexts import ServerContexts
-from ...tls.settings.ciphers import cipher_list, list_parameter
-from ...tls.settings.errors import IdentityError, SettingsError
-from ...tls.settings.levels import server_level as proxy_level
-from ...tls.settings.options import context_options, protocol_options
-from ...tls.settings.parameters import CHAIN_FILES, FILES, KEY_PAIRS, SERVER, CertificateFiles
-from ...tls.settings.release_behaviour import Behaviour
-from ...tls.settings.server import ServerContextSettings, server_settings
-from ...wire.messages import ServerInit, ServerSettings
-from ..context import Context
-from ..facts.tables.named import named_tables, open_table
-from ..facts.tls.daemon_loader import AsProxy, Verdict
-from ..facts.tls.key_files import is_hidden, server_level
-from .ciphers import Cipher, cipher
-from .groups import chosen_groups
+from ....tls.identities import chains, pem_objects
+from ....tls.server.contexts import ServerContexts
+from ....tls.settings.ciphers import cipher_list, list_parameter
+from ....tls.settings.errors import IdentityError, SettingsError
+from ....tls.settings.levels import server_level as proxy_level
+from ....tls.settings.options import context_options, protocol_options
+from ....tls.settings.parameters import CHAIN_FILES, FILES, KEY_PAIRS, SERVER, CertificateFiles
+from ....tls.settings.release_behaviour import Behaviour
+from ....tls.settings.server import ServerContextSettings, server_settings
+from ....wire.messages import ServerInit, ServerSettings
+from ...context import Context
+from ...facts.tables.named import named_tables, open_table
+from ...facts.tls.daemon_loader import AsProxy, Verdict
+from ...facts.tls.key_files import is_hidden, server_level
+from ..openssl.ciphers import Cipher, cipher
+from ..openssl.groups import chosen_groups
+from ..openssl.library import Library
+from ..openssl.negotiation import Side, enabled_versions, security_level
 from .identities import assumed, certificates, dh_size, files_of, signatures
-from .library import Library
-from .negotiation import Side, enabled_versions, security_level
 from .offer import Certificate, Offer
 from .origins import origins
 

@@ -12,11 +12,11 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, rsa
 from cryptography.x509.oid import SignatureAlgorithmOID
 
-from ...tls.identities import Identity
-from ...tls.settings.parameters import CHAIN_FILES, KEY_PAIRS, CertificateFiles
-from ...tls.verification.der import SEQUENCE, elements, only
-from ..facts.tls.certificates import is_self_signed, names_of
-from .negotiation import finite_strength
+from ....tls.identities import Identity
+from ....tls.settings.parameters import CHAIN_FILES, KEY_PAIRS, CertificateFiles
+from ....tls.verification.der import SEQUENCE, elements, only
+from ...facts.tls.certificates import is_self_signed, names_of
+from ..openssl.negotiation import finite_strength
 from .offer import Certificate
 
 _CURVES = {"secp256r1": "prime256v1"}

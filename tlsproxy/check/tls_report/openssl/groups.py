@@ -7,8 +7,8 @@ from typing import NamedTuple
 from postconf.models import TlsGlobals
 from postconf.values import words
 
-from ...log import Log
-from ...tls.settings.groups import choose_groups, is_known_curve
+from ....log import Log
+from ....tls.settings.groups import choose_groups, is_known_curve
 from .library import Library
 
 _DUPLICATES_SINCE = (3, 5)

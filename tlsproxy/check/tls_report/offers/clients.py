@@ -11,28 +11,28 @@ from postconf import ConfigError, ServiceView, View
 from postconf.models import TlsSettings, load
 from postconf.values import SecurityLevel, cipher_exclusions, protocols
 
-from ...policy.destination import Destination
-from ...policy.entry import Entry, parse_entry
-from ...policy.errors import PolicyError, Where
-from ...policy.per_site import parse_site
-from ...policy.policies import Policy, with_settings
-from ...policy.settings import PolicySettings
-from ...tls.client.contexts import ClientContexts
-from ...tls.settings.ciphers import cipher_list, list_parameter
-from ...tls.settings.client import DANE_LEVELS, ClientContextSettings, client_init
-from ...tls.settings.errors import SettingsError
-from ...tls.settings.levels import client_is_configured, decide
-from ...tls.settings.options import context_options, protocol_options
-from ...tls.settings.parameters import CLIENT, FILES, CertificateFiles
-from ...tls.settings.release_behaviour import Behaviour
-from ..context import Context
-from ..facts.tables.named import Named, entries_of, named_tables
-from ..facts.tls.daemon_loader import Verdict
-from ..facts.tls.key_files import is_hidden
-from .groups import chosen_groups
+from ....policy.destination import Destination
+from ....policy.entry import Entry, parse_entry
+from ....policy.errors import PolicyError, Where
+from ....policy.per_site import parse_site
+from ....policy.policies import Policy, with_settings
+from ....policy.settings import PolicySettings
+from ....tls.client.contexts import ClientContexts
+from ....tls.settings.ciphers import cipher_list, list_parameter
+from ....tls.settings.client import DANE_LEVELS, ClientContextSettings, client_init
+from ....tls.settings.errors import SettingsError
+from ....tls.settings.levels import client_is_configured, decide
+from ....tls.settings.options import context_options, protocol_options
+from ....tls.settings.parameters import CLIENT, FILES, CertificateFiles
+from ....tls.settings.release_behaviour import Behaviour
+from ...context import Context
+from ...facts.tables.named import Named, entries_of, named_tables
+from ...facts.tls.daemon_loader import Verdict
+from ...facts.tls.key_files import is_hidden
+from ..openssl.groups import chosen_groups
+from ..openssl.library import Library
+from ..openssl.negotiation import Side, enabled_versions, security_level
 from .identities import assumed, certificates, files_of
-from .library import Library
-from .negotiation import Side, enabled_versions, security_level
 from .offer import Certificate, Offer
 from .origins import origins
 

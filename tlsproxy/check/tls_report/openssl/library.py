@@ -12,11 +12,11 @@ from typing import Protocol
 
 from OpenSSL import SSL
 
-from ...errors import TlsproxyError
-from ...tls.contexts import bare_context, use_ciphers
-from ...tls.settings.ciphers import CipherList
-from ...tls.settings.errors import CipherError
-from ...tls.settings.groups import usable_groups
+from ....errors import TlsproxyError
+from ....tls.contexts import bare_context, use_ciphers
+from ....tls.settings.ciphers import CipherList
+from ....tls.settings.errors import CipherError
+from ....tls.settings.groups import usable_groups
 
 _PATIENCE = 20.0
 """Seconds that the program may take for an answer."""
