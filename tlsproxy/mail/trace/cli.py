@@ -60,7 +60,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(arguments: argparse.Namespace) -> int:
     if arguments.expect is not None:
-        from .expecting import check_file
+        from .expectations.command import check_file
 
         return check_file(arguments, load, _world(arguments))
     config = load(arguments.directory or DEFAULT_DIRECTORY, arguments.postfix_version)
@@ -70,7 +70,7 @@ def _run(arguments: argparse.Namespace) -> int:
         print(picture(config, arguments.graph), end="")
         return FINE
     if arguments.init:
-        from .initial import first_expectations
+        from .expectations.initial import first_expectations
 
         print(first_expectations(config), end="")
         return FINE

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from ...check.reports.github import escape
-from ...check.reports.junit import attribute
-from .text import printable
+from ....check.reports.github import escape
+from ....check.reports.junit import attribute
+from ..text import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

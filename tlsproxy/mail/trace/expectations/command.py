@@ -8,9 +8,9 @@ from pathlib import Path
 from postconf.config import DEFAULT_DIRECTORY
 from postconf.syntax.lines import decode
 
-from ...bounded_toml import MAX_LENGTH
-from .arguments import FORMATS
-from .expectations import ExpectationError, read_expectations
+from ....bounded_toml import MAX_LENGTH
+from ..arguments import FORMATS
+from .files import ExpectationError, read_expectations
 from .judging import Judge
 
 TYPE_CHECKING = False
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from postconf import Config
 
-    from ..access.world import World
+    from ...access.world import World
 
 
 _MOST_BYTES = 4 * MAX_LENGTH + 1
@@ -31,7 +31,7 @@ def check_file(arguments: argparse.Namespace, load: Callable[[str, str], Config]
 
     Raises `ExpectationError`, OSError, and what loading and tracing raise.
     """
-    from ...check.reports import Target
+    from ....check.reports import Target
     from .reports import render
 
     targets = [Target.parse(each) for each in arguments.format or ["text"]]

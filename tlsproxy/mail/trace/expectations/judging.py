@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from ..access.session import outcomes
-from ..access.world import World
-from ..routing import Router
-from .tracing import Tracer
+from ...access.session import outcomes
+from ...access.world import World
+from ...routing import Router
+from ..tracing import Tracer
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
     from postconf import Config
 
-    from ..access.session import Conversation, Exchange
-    from ..access.world import Question
-    from .expectations import Expectations, ExpectedRoute, ExpectedSession
-    from .tracing import RouteTrace
+    from ...access.session import Conversation, Exchange
+    from ...access.world import Question
+    from ..tracing import RouteTrace
+    from .files import Expectations, ExpectedRoute, ExpectedSession
 
 
 class Verdict(NamedTuple):

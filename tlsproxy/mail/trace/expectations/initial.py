@@ -6,11 +6,11 @@ open relay, becomes a comment that says so. What only the world knows is assumed
 
 from __future__ import annotations
 
-from ..access.smtpd import ServiceError
-from ..access.world import ANSWERS, World
-from .expectations import read_expectations
+from ...access.smtpd import ServiceError
+from ...access.world import ANSWERS, World
+from ..text import printable
+from .files import read_expectations
 from .judging import Judge
-from .text import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from postconf import Config, ServiceView
 
-    from ..access.world import Answer
+    from ...access.world import Answer
 
 _STRANGER = "203.0.113.7"
 _NAME = "mail.stranger.example"

@@ -19,15 +19,15 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from ... import bounded_toml
-from ..access.world import Answer, AssumptionError, parse_assumption
-from .requests import RequestError, make_session, read_tls
+from .... import bounded_toml
+from ...access.world import Answer, AssumptionError, parse_assumption
+from ..requests import RequestError, make_session, read_tls
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from ..access.facts import Session
+    from ...access.facts import Session
 
 OUTCOMES = ("accept", "reject", "defer", "refuse", "depends")
 """Outcomes of a session: all recipients accepted; 5xx, 4xx, one of both; or an answer that only the world

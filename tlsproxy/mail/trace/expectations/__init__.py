@@ -1,0 +1,1 @@
+"""Expectations: files that say what a configuration must answer, judged and reported."""
