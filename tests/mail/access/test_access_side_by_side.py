@@ -12,7 +12,7 @@ from peers.real.xclient import XclientSession
 
 import postconf
 from tlsproxy.mail.access.relaying import CLIENTS, HELO_NAME, RECIPIENT, SENDER, stranger_may_relay
-from tlsproxy.mail.access.session import converse
+from tlsproxy.mail.access.smtp.session import converse
 from tlsproxy.mail.access.smtpd import service_of
 from tlsproxy.mail.access.world import NOWHERE
 from tlsproxy.mail.routing import Router

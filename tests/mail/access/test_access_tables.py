@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tlsproxy.mail.access.checks.access_tables import address_keys, domain_keys
-from tlsproxy.mail.access.facts import Client, Session
-from tlsproxy.mail.access.session import converse
+from tlsproxy.mail.access.smtp.facts import Client, Session
+from tlsproxy.mail.access.smtp.session import converse
 from tlsproxy.mail.access.smtpd import open_service
 from tlsproxy.mail.access.world import NOWHERE
 
@@ -139,7 +139,7 @@ def test_access_table_that_fails_is_a_result(make_config):
 
 
 def test_certificate_keys_follow_the_search_order(make_config):
-    from tlsproxy.mail.access.facts import Tls
+    from tlsproxy.mail.access.smtp.facts import Tls
 
     table = "inline:{{AA=REJECT cert}, {BB=REJECT key}}"
     for order, text in (("", "cert"), (", { search_order = pubkey_fingerprint }", "key")):

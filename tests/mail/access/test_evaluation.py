@@ -6,12 +6,12 @@ import hypothesis
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tlsproxy.mail.access.restrictions.table.table import RESTRICTIONS, STAGES
 
 import postconf
-from tlsproxy.mail.access.facts import Client, Session, Tls
-from tlsproxy.mail.access.replies import fix_status, printable, rejection, split_status
-from tlsproxy.mail.access.restrictions import RESTRICTIONS, STAGES
-from tlsproxy.mail.access.session import converse
+from tlsproxy.mail.access.smtp.facts import Client, Session, Tls
+from tlsproxy.mail.access.smtp.replies import fix_status, printable, rejection, split_status
+from tlsproxy.mail.access.smtp.session import converse
 from tlsproxy.mail.access.smtpd import open_service
 from tlsproxy.mail.access.world import AssumptionError, World, parse_assumption
 

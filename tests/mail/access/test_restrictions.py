@@ -8,9 +8,16 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
-from tlsproxy.mail.access.lists import Classes, entries, list_from_text, read_list
-from tlsproxy.mail.access.restrictions import MUST_REJECT, RESTRICTIONS, STAGES, Argument, Outside, Subject, find
+from tlsproxy.mail.access.restrictions.table.lists import Classes, entries, list_from_text, read_list
+from tlsproxy.mail.access.restrictions.table.table import (
+    MUST_REJECT,
+    RESTRICTIONS,
+    STAGES,
+    Argument,
+    Outside,
+    Subject,
+    find,
+)
 
 
 def test_restriction_aliases_name_restrictions_alike():

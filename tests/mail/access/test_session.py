@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 import postconf
-from tlsproxy.mail.access.facts import Client, Session, Tls
 from tlsproxy.mail.access.postscreen import Postscreen
-from tlsproxy.mail.access.session import converse
+from tlsproxy.mail.access.smtp.facts import Client, Session, Tls
+from tlsproxy.mail.access.smtp.session import converse
 from tlsproxy.mail.access.smtpd import ServiceError, open_service
 from tlsproxy.mail.access.world import NOWHERE, World, parse_assumption
 

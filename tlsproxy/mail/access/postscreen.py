@@ -14,15 +14,15 @@ from postconf.values import LIST_SEPARATORS
 from ..tables import TableLookupError
 from ..view import MailView
 from .checks.dnsbl import reversed_address
-from .evaluation import Step
-from .lists import read_list
+from .restrictions.evaluation import Step
+from .restrictions.lists import read_list
 from .world import LISTED_OR_NOT, Kind, Question
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from postconf import View
 
-    from .facts import Client
+    from .smtp.facts import Client
     from .world import World
 
 _PARAMETER = "postscreen_access_list"

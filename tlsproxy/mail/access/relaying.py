@@ -10,17 +10,17 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from ..tables import TableLookupError
-from .evaluation import Step
-from .facts import Client, Session, Tls
-from .replies import Reply
-from .session import outcomes
+from .restrictions.evaluation import Step
+from .smtp.facts import Client, Session, Tls
+from .smtp.replies import Reply
+from .smtp.session import outcomes
 from .world import NOWHERE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from .session import Conversation, Exchange
+    from .smtp.session import Conversation, Exchange
     from .smtpd import Smtpd
     from .world import World
 

@@ -19,12 +19,12 @@ from postconf.values import LIST_SEPARATORS
 from ..addresses import Delimiters, fold, same
 from ..lookup import Order
 from ..routing import Router
-from . import restrictions
-from .arguments import PolicyService, policy_services, read_policy_service
-from .attributes import unescaped
 from .checks import HANDLERS
-from .lists import Classes, RestrictionList, list_from_text, read_list
-from .restrictions import RESTRICTIONS, STAGES, Stage
+from .restrictions import table as restrictions
+from .restrictions.arguments import PolicyService, policy_services, read_policy_service
+from .restrictions.lists import Classes, RestrictionList, list_from_text, read_list
+from .restrictions.table import RESTRICTIONS, STAGES, Stage
+from .smtp.attributes import unescaped
 from .startup import check_start
 
 TYPE_CHECKING = False
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from ..routing.cleanup import Cleanup, Envelope
     from ..routing.resolver import Resolution
     from ..tables import Found, MapList, Opener
-    from .facts import Session
+    from .smtp.facts import Session
 
 _COMPATIBLE = "permit_mynetworks, permit_sasl_authenticated, permit_auth_destination"
 """The list in place of relay restrictions that are not set, below compatibility level 1: it only logs."""

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from postconf import ConfigError
 
-from . import restrictions
+from .restrictions import table as restrictions
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from ..view import MailView
-    from .lists import Classes, RestrictionList
-    from .restrictions import Stage
+    from .restrictions.lists import Classes, RestrictionList
+    from .restrictions.table import Stage
 
 _TEMPFAIL_ACTIONS = (
     "unknown_address_tempfail_action",

@@ -13,7 +13,7 @@ from postconf.config import DEFAULT_DIRECTORY
 from postconf.machine.installed import installed_release
 from postconf.syntax.lines import decode
 
-from ..access.facts import Tls
+from ..access.smtp.facts import Tls
 from ..access.smtpd import ServiceError
 from ..access.world import Answer, AssumptionError, World, parse_assumption
 from .arguments import parser
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from postconf import Config
 
-    from ..access.facts import Session
+    from ..access.smtp.facts import Session
 
 FINE, DIFFERENT, BAD = range(3)
 

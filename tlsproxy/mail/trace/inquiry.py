@@ -17,7 +17,7 @@ from postconf import ConfigError
 from postconf.syntax.lines import decode, encode
 from postconf.values import seconds
 
-from ..access.facts import UNKNOWN
+from ..access.smtp.facts import UNKNOWN
 from ..access.world import Answer, Kind, Question
 
 TYPE_CHECKING = False
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     import dns.resolver
 
-    from ..access.arguments import PolicyService
+    from ..access.restrictions.arguments import PolicyService
     from ..access.smtpd import Smtpd
 
 _DNS_SECONDS = 10

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ..access.evaluation import Step
-    from ..access.session import Exchange
+    from ..access.restrictions.evaluation import Step
+    from ..access.smtp.session import Exchange
     from .tracing import Trace
 
 JsonObject = dict[str, object]

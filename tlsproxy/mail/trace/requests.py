@@ -7,7 +7,7 @@ import json
 
 from postconf.syntax.lines import encode
 
-from ..access.facts import UNKNOWN, Client, Session, Tls
+from ..access.smtp.facts import UNKNOWN, Client, Session, Tls
 from ..addresses import is_domain
 
 TYPE_CHECKING = False

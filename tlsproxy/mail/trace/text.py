@@ -8,8 +8,8 @@ if TYPE_CHECKING:
 
     from postconf import Place
 
-    from ..access.evaluation import Step
-    from ..access.session import Exchange
+    from ..access.restrictions.evaluation import Step
+    from ..access.smtp.session import Exchange
     from ..decisions import Decision
     from ..routing.delivery import Delivery
     from .tracing import RouteTrace, Trace, Tracer

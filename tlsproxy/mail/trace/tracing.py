@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from ..access.session import Conversation, Exchange, converse
+from ..access.smtp.session import Conversation, Exchange, converse
 from ..access.smtpd import service_of
 from ..access.world import NOWHERE, explore
 from ..routing import Router
@@ -13,9 +13,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from postconf import Config
 
-    from ..access.evaluation import Action
-    from ..access.facts import Session
     from ..access.postscreen import Postscreen, Screening
+    from ..access.restrictions.evaluation import Action
+    from ..access.smtp.facts import Session
     from ..access.world import World
     from ..routing import Route
     from ..routing.delivery import Delivery

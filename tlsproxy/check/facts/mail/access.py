@@ -15,9 +15,9 @@ from postconf import ConfigError, ServiceView, View
 from postconf.syntax.expressions import ExpressionError
 from postconf.syntax.lines import decode
 
-from ....mail.access.lists import Classes, Entry, RestrictionList, Word, entries, read_list
 from ....mail.access.relaying import RelayVerdict, stranger_may_relay
-from ....mail.access.restrictions import RECIPIENT, RELAY, STAGES, Argument, Stage, Verdict
+from ....mail.access.restrictions.lists import Classes, Entry, RestrictionList, Word, entries, read_list
+from ....mail.access.restrictions.table import RECIPIENT, RELAY, STAGES, Argument, Stage, Verdict
 from ....mail.access.smtpd import Smtpd
 from ....mail.access.startup import has_relay_control
 from ....mail.routing import Router

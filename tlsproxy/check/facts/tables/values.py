@@ -12,7 +12,7 @@ from postconf.spelling import did_you_mean, nearest
 from postconf.syntax.lines import decode
 from postconf.values import CipherGrade, cipher_grade
 
-from ....mail.access.restrictions import RESTRICTIONS
+from ....mail.access.restrictions.table import RESTRICTIONS
 from ...findings import Severity
 from .uses import Use
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from postconf.spelling import did_you_mean, nearest
 
-from ....mail.access.lists import Classes, Entry
-from ....mail.access.restrictions import (
+from ....mail.access.restrictions.lists import Classes, Entry
+from ....mail.access.restrictions.table import (
     CLIENT,
     DATA,
     END_OF_DATA,

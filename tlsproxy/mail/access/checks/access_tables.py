@@ -7,10 +7,10 @@ from typing import NamedTuple
 
 from ... import addresses
 from ...tables import TableLookupError
-from ..arguments import certificate_search
-from ..evaluation import Evaluation, Frame, Result, handles
-from ..lists import list_from_text
-from ..replies import RECIPIENT_CLASS, SENDER_CLASS, fix_status, printable, split_status
+from ..restrictions.arguments import certificate_search
+from ..restrictions.evaluation import Evaluation, Frame, Result, handles
+from ..restrictions.lists import list_from_text
+from ..smtp.replies import RECIPIENT_CLASS, SENDER_CLASS, fix_status, printable, split_status
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from ...tables import TableLookupError
-from ..evaluation import Evaluation, Frame, Result, handles
-from ..facts import NameStatus
+from ..restrictions.evaluation import Evaluation, Frame, Result, handles
+from ..smtp.facts import NameStatus
 
 
 @handles("permit_mynetworks")

@@ -8,10 +8,10 @@ from postconf.syntax.expressions import ExpressionError
 
 from ... import addresses
 from ...tables import TableLookupError
-from ..attributes import expand_reply
-from ..evaluation import Evaluation, Frame, Result, handles
-from ..facts import UNKNOWN
-from ..replies import RECIPIENT_CLASS, SENDER_CLASS, fix_status, split_status
+from ..restrictions.evaluation import Evaluation, Frame, Result, handles
+from ..smtp.attributes import expand_reply
+from ..smtp.facts import UNKNOWN
+from ..smtp.replies import RECIPIENT_CLASS, SENDER_CLASS, fix_status, split_status
 from ..world import LISTED_OR_NOT, Answer, Kind, Question
 from .access_tables import CLIENT_CLASS, HELO_CLASS, REVERSE_CLIENT_CLASS
 from .recipient import is_authorized

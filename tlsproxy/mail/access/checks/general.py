@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..evaluation import Evaluation, Frame, Result, handles
+from ..restrictions.evaluation import Evaluation, Frame, Result, handles
 from ..world import Kind, Question
 from .access_tables import Item, apply
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ... import addresses
-from ..evaluation import Evaluation, Frame, Result, handles
+from ..restrictions.evaluation import Evaluation, Frame, Result, handles
 from .access_tables import HELO_CLASS
 
 

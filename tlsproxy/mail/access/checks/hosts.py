@@ -8,9 +8,9 @@ from maps import TableError
 from postconf.syntax.lines import decode
 
 from ... import addresses
-from ..evaluation import HANDLERS, Evaluation, Frame, Result, handles
-from ..facts import UNKNOWN
-from ..replies import RECIPIENT_CLASS, SENDER_CLASS
+from ..restrictions.evaluation import HANDLERS, Evaluation, Frame, Result, handles
+from ..smtp.facts import UNKNOWN
+from ..smtp.replies import RECIPIENT_CLASS, SENDER_CLASS
 from ..world import Answer, Kind, Question
 from .access_tables import (
     CLIENT_CLASS,

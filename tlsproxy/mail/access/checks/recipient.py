@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from ...routing.resolver import AddressClass
 from ...tables import TableLookupError
-from ..evaluation import Evaluation, Frame, Result, handles
-from ..replies import RECIPIENT_CLASS
+from ..restrictions.evaluation import Evaluation, Frame, Result, handles
+from ..smtp.replies import RECIPIENT_CLASS
 from .sender import reject_non_fqdn_address
 from .unlisted import reject_unlisted
 

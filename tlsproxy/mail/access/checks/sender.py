@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from ... import addresses
 from ...tables import TableLookupError
-from ..evaluation import Evaluation, Frame, Result, handles
-from ..replies import SENDER_CLASS
+from ..restrictions.evaluation import Evaluation, Frame, Result, handles
+from ..smtp.replies import SENDER_CLASS
 from .helo import without_final_dot
 from .unlisted import reject_unlisted
 

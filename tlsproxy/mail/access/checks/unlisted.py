@@ -5,8 +5,8 @@ from __future__ import annotations
 from ... import addresses
 from ...routing.resolver import AddressClass
 from ...tables import TableLookupError
-from ..evaluation import Evaluation, Result
-from ..replies import SENDER_CLASS, fix_status, split_status
+from ..restrictions.evaluation import Evaluation, Result
+from ..smtp.replies import SENDER_CLASS, fix_status, split_status
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -27,7 +27,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from ...access.facts import Session
+    from ...access.smtp.facts import Session
 
 OUTCOMES = ("accept", "reject", "defer", "refuse", "depends")
 """Outcomes of a session: all recipients accepted; 5xx, 4xx, one of both; or an answer that only the world

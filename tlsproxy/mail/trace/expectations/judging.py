@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from ...access.session import outcomes
+from ...access.smtp.session import outcomes
 from ...access.world import World
 from ...routing import Router
 from ..tracing import Tracer
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from postconf import Config
 
-    from ...access.session import Conversation, Exchange
+    from ...access.smtp.session import Conversation, Exchange
     from ...access.world import Question
     from ..tracing import RouteTrace
     from .files import Expectations, ExpectedRoute, ExpectedSession

@@ -6,15 +6,15 @@ commands. Each function returns the text of the rejection, or None.
 
 from __future__ import annotations
 
-from . import restrictions
-from .checks.unlisted import reject_unlisted
+from ..checks.unlisted import reject_unlisted
+from ..smtp.replies import RECIPIENT_CLASS, SENDER_CLASS
+from . import table as restrictions
 from .evaluation import Deferral, Evaluation, Frame, RejectionError, Result
-from .replies import RECIPIENT_CLASS, SENDER_CLASS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .lists import RestrictionList
-    from .restrictions import Stage
+    from .table import Stage
 
 
 class Stages:

@@ -8,22 +8,22 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from ..addresses import parse_path, split, unquoted
-from ..tables import TableLookupError
+from ...addresses import parse_path, split, unquoted
+from ...tables import TableLookupError
+from ..restrictions.evaluation import Action, Evaluation, HangupError, Step
+from ..restrictions.stages import Stages
+from ..world import MAX_EVALUATIONS, Kind, Question, UndecidedError, explore
 from .attributes import expand_reply
 from .commands import Token, path_and_options, tokens
-from .evaluation import Action, Evaluation, HangupError, Step
 from .replies import Reply, parse, printable, soften, with_footer
-from .stages import Stages
-from .world import MAX_EVALUATIONS, Kind, Question, UndecidedError, explore
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from ..smtpd import Smtpd
+    from ..world import Exploration, World
     from .facts import Session
-    from .smtpd import Smtpd
-    from .world import Exploration, World
 
 _NEUTERED = str.maketrans(dict.fromkeys(' <>()\\";@', "?"))
 _BODIES = ("body=8bitmime", "body=7bit")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from ..addresses import split
-from .evaluation import Evaluation
+from ...addresses import split
+from ..restrictions.evaluation import Evaluation
 from .replies import expand_attributes
 
 TYPE_CHECKING = False

@@ -12,9 +12,9 @@ from typing import NamedTuple
 
 from maps import ConfigurationLookupError
 
-from . import restrictions
-from .replies import rejection, soften
-from .restrictions import Argument
+from ..smtp.replies import rejection, soften
+from . import table as restrictions
+from .table import Argument
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 
     from postconf import Place
 
-    from ..routing.resolver import Resolution
-    from ..tables import TableLookupError
-    from .facts import Client, Session
+    from ...routing.resolver import Resolution
+    from ...tables import TableLookupError
+    from ..smtp.facts import Client, Session
+    from ..smtpd import Smtpd
+    from ..world import Answer, Question, World
     from .lists import RestrictionList, Word
-    from .smtpd import Smtpd
-    from .world import Answer, Question, World
 
 MAX_DEPTH = 100
 """Lists in lists; beyond that the result of a table is not evaluated."""

@@ -15,7 +15,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from ..view import MailView
+    from ...view import MailView
     from .lists import RestrictionList
 
 _FINGERPRINTS = ("cert_fingerprint", "pubkey_fingerprint")

@@ -12,8 +12,8 @@ from typing import NamedTuple
 from postconf.syntax.mastercf import split_words
 from postconf.values import LIST_SEPARATORS, words
 
-from . import restrictions
-from .restrictions import Argument, Restriction
+from . import table as restrictions
+from .table import Argument, Restriction
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
