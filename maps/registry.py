@@ -54,7 +54,7 @@ BUILDABLE = ("btree", "cdb", "fail", "hash", "lmdb")
 
 WRITING_NEEDS = {
     "btree": "maps.formats.berkeley.writing",
-    "cdb": "postconf.atomic_file",
+    "cdb": "postconf.files.replacement",
     "hash": "maps.formats.berkeley.writing",
     "lmdb": "lmdb",
 }

@@ -14,9 +14,9 @@ import os
 
 from .catalogue import ADHOC, COMPUTED, RAW, Release, release
 from .errors import ConfigError, Place
+from .files.regular import read_file
 from .machine import host as hosts
 from .machine.host import Host
-from .regular_file import read_file
 from .syntax.expressions import ExpressionError, OperandError, expand, visit_names
 from .syntax.maincf import AssignmentError, Setting, add_settings, split_assignment
 from .syntax.mastercf import Master, Service, read_services

@@ -5,8 +5,8 @@ Like postconf(1), this module can't know whether a text is a list of tables, and
 
 from __future__ import annotations
 
+from .files.regular import read_file
 from .htable_order import table_order
-from .regular_file import read_file
 from .syntax.lines import BLANK, cut
 from .syntax.maincf import read_settings
 from .syntax.mastercf import closing_brace, split_words

@@ -8,10 +8,10 @@ import sys
 
 from postconf.config import DEFAULT_DIRECTORY, Config
 from postconf.errors import ConfigError
+from postconf.files.regular import read_file
 from postconf.machine.installed import installed_release
 from postconf.program.output import Output
 from postconf.program.running import program
-from postconf.regular_file import read_file
 from postconf.syntax.expressions import ExpressionError
 from postconf.syntax.lines import decode, encode
 from postconf.syntax.maincf import Setting, add_settings
@@ -142,7 +142,7 @@ class Command:
         directory = os.path.dirname(path) or "."  # noqa: PTH120
         if "o" in usage or kind not in BUILDABLE or not os.path.isdir(directory):  # noqa: PTH112
             return nullcontext()
-        from postconf.ownership import as_owner_of
+        from postconf.files.ownership import as_owner_of
 
         prepare_to_build(self._full_name(operand), self._access(usage, Mode.CHANGE))
         return as_owner_of(directory)

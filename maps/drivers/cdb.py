@@ -6,7 +6,7 @@ import contextlib
 import errno
 import os
 
-from postconf.regular_file import open_regular
+from postconf.files.regular import open_regular
 
 from ..formats.cdb import CdbFile, write
 from ..formats.damage import DamagedFileError
@@ -124,7 +124,7 @@ class CdbBuilder(Table):
         self._suffix = suffixes(access.flags, (b"",))[0]
         self._present: dict[bytes, bytes] = {}
         self._repeated: list[tuple[bytes, bytes]] = []
-        from postconf.atomic_file import Replacement
+        from postconf.files.replacement import Replacement
 
         try:
             self._replacement = Replacement(source + SUFFIX)

@@ -13,7 +13,7 @@ import fcntl
 import os
 from functools import partial
 
-from postconf.regular_file import open_regular
+from postconf.files.regular import open_regular
 
 from ..formats.damage import DamagedFileError
 from ..formats.indexed import NUL, add_new, reason, suffixes, text, texts, warn_if_older, warn_of_duplicate

@@ -6,7 +6,7 @@ import os
 import sqlite3
 from urllib.parse import quote
 
-from postconf.regular_file import open_regular
+from postconf.files.regular import open_regular
 from postconf.syntax.lines import decode, encode
 
 from ..folding import APPLICATION_ERROR

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 
-from postconf.regular_file import LIMIT, open_regular, read_file, read_regular
+from postconf.files.regular import LIMIT, open_regular, read_file, read_regular
 from postconf.syntax.lines import decode, encode
 
 TYPE_CHECKING = False

@@ -7,10 +7,10 @@ import sys
 
 from ..config import DEFAULT_DIRECTORY, Config, apply_overrides
 from ..errors import ConfigError
+from ..files.regular import read_file
 from ..machine.installed import installed_release
 from ..names import Names
 from ..program.output import Output
-from ..regular_file import read_file
 from ..syntax.lines import encode
 from ..syntax.maincf import Setting, add_settings
 from ..syntax.mastercf import Master, read_services

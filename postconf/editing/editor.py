@@ -4,7 +4,7 @@
         main.set("smtpd_tls_security_level", "may")
         main.comment_out("smtpd_use_tls")
 
-Files are replaced as a whole if there was no error, and are locked against other editors (`atomic_file`).
+Files are replaced as a whole if there was no error, and are locked against other editors (`files.replacement`).
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from __future__ import annotations
 import os
 from contextlib import contextmanager
 
-from ..atomic_file import LockedFile
 from ..command.patterns import ANY, check_field, parse_pattern
 from ..errors import ConfigError
+from ..files.replacement import LockedFile
 from ..htable_order import table_order
 from ..syntax.lines import BLANK, SPACE, encode
 from ..syntax.maincf import AssignmentError, split_assignment

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from postconf.catalogue import release
-from postconf.regular_file import read_file
+from postconf.files.regular import read_file
 from tlsproxy.check.engine import Checked, check
 from tlsproxy.check.facts.filesystem import FileSystem
 from tlsproxy.check.findings import Severity

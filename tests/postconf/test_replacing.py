@@ -14,12 +14,12 @@ from pathlib import Path
 
 import pytest
 
-from postconf.atomic_file import LockedFile
 from postconf.errors import ConfigError
+from postconf.files.replacement import LockedFile
 
 COUNT_FOR_EVER = """
 import sys
-from postconf.atomic_file import LockedFile
+from postconf.files.replacement import LockedFile
 print("ready", flush=True)
 while True:
     with LockedFile(sys.argv[1]) as file:
@@ -29,7 +29,7 @@ while True:
 
 COUNT = """
 import sys
-from postconf.atomic_file import LockedFile
+from postconf.files.replacement import LockedFile
 for _ in range(int(sys.argv[2])):
     with LockedFile(sys.argv[1]) as file:
         file.replace(str(int(file.read()) + 1))

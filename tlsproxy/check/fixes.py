@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
-from postconf.atomic_file import LockedFile
+from postconf.files.replacement import LockedFile
 
 from .findings import Edit, Finding
 from .text.sources import Source

@@ -15,7 +15,7 @@ from maps.naming import split_list
 from maps.text.networks import Network, NetworkPatternError, parse_address, parse_network
 from maps.text.source import logical_lines
 from postconf import ConfigError, Place
-from postconf.regular_file import read_regular
+from postconf.files.regular import read_regular
 from postconf.syntax.lines import decode, encode
 
 from .addresses import fold, parent_domains

@@ -10,7 +10,7 @@ from maps import Flags, Table
 from maps.folding import fold, is_valid
 from maps.text.source import records
 from postconf import Place
-from postconf.regular_file import open_regular
+from postconf.files.regular import open_regular
 
 _SUFFIXES = {"hash": ".db", "btree": ".db", "cdb": ".cdb", "lmdb": ".lmdb", "texthash": ""}
 

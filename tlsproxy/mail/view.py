@@ -13,9 +13,9 @@ from typing import Self
 
 from maps import Flags, open_table
 from postconf import ConfigError, Place, View
+from postconf.files.regular import read_regular
 from postconf.machine.host import own_addresses, protocol_families
 from postconf.origins import place_of
-from postconf.regular_file import read_regular
 from postconf.syntax.lines import decode
 from postconf.values import InvalidValueError, boolean, integer, words
 

@@ -12,7 +12,7 @@ from typing import Self, TypeVar
 
 from maps import Access, Flags, TableError, TableList, open_list
 from postconf import View
-from postconf.regular_file import read_regular
+from postconf.files.regular import read_regular
 from postconf.syntax.lines import encode
 from postconf.values import LIST_SEPARATORS, SecurityLevel, words
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from OpenSSL import SSL
 
+from postconf.files.regular import is_refused, read_regular
 from postconf.models import TlsGlobals
-from postconf.regular_file import is_refused, read_regular
 from postconf.syntax.lines import encode
 from postconf.values import Protocols
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from OpenSSL import SSL
 
-from postconf.regular_file import is_refused, read_regular
+from postconf.files.regular import is_refused, read_regular
 
 from ..log import Log
 from .contexts import bare_context

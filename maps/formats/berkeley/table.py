@@ -12,7 +12,7 @@ import fcntl
 import os
 import time
 
-from postconf.regular_file import open_regular
+from postconf.files.regular import open_regular
 
 from ...table import Flags, OpenError, Table, TableError, TemporaryLookupError
 from ..damage import DamagedFileError

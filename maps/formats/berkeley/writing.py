@@ -14,7 +14,7 @@ import os
 import stat
 from pathlib import Path
 
-from postconf.atomic_file import Replacement
+from postconf.files.replacement import Replacement
 
 from ...table import Flags, Mode, OpenError, Table, TableError
 from ..damage import DamagedFileError

@@ -16,8 +16,8 @@ from peers.tools.children import PATIENCE
 
 import postconf
 from maps import Access, OpenError, TableError, open_table
+from postconf.files.regular import is_refused, open_regular, read_regular
 from postconf.models import load
-from postconf.regular_file import is_refused, open_regular, read_regular
 from tlsproxy.tls.client.role import ClientRole
 from tlsproxy.tls.roles import RoleUnavailableError
 from tlsproxy.tls.settings.client import client_init

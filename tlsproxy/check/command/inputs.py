@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from postconf.regular_file import open_regular
+from postconf.files.regular import open_regular
 from postconf.syntax.lines import SPACE, decode
 from postconf.syntax.mastercf import TYPES
 

@@ -13,7 +13,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from postconf.regular_file import read_regular
+from postconf.files.regular import read_regular
 
 from ... import bounded_toml
 

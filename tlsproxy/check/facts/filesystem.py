@@ -10,7 +10,7 @@ import os
 import posixpath
 from functools import cache
 
-from postconf.regular_file import read_regular
+from postconf.files.regular import read_regular
 
 _MAX_LINKS = 40
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 
-from postconf.ownership import as_owner_of
+from postconf.files.ownership import as_owner_of
 
 from ..engine import Checked
 from ..findings import Finding, Severity

@@ -11,7 +11,7 @@ import socket
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from postconf.ownership import as_owner_of
+from postconf.files.ownership import as_owner_of
 
 from ...log import Log
 from ...loop import GONE, IN, OUT, Loop

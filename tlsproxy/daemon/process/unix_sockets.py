@@ -8,7 +8,7 @@ import stat
 from contextlib import suppress
 from pathlib import Path
 
-from postconf.ownership import as_owner_of
+from postconf.files.ownership import as_owner_of
 
 
 def bind_with_mode(listener: socket.socket, path: Path, mode: int) -> None:

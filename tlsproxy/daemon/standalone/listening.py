@@ -12,7 +12,7 @@ import socket
 import stat
 from pathlib import Path
 
-from postconf.ownership import as_owner_of
+from postconf.files.ownership import as_owner_of
 
 from ...log import FatalError
 from ..process.unix_sockets import bind_with_mode, is_for_root_alone, remove

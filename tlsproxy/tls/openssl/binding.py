@@ -14,7 +14,7 @@ from cryptography.x509 import InvalidVersion, load_der_x509_certificate
 from OpenSSL import SSL, crypto
 from OpenSSL._util import ffi, lib
 
-from postconf.regular_file import is_refused
+from postconf.files.regular import is_refused
 from postconf.syntax.lines import encode
 
 from ...errors import TlsproxyError

@@ -14,8 +14,8 @@ import sys
 from functools import lru_cache
 from typing import NamedTuple
 
+from postconf.files.regular import read_regular
 from postconf.models import TlsGlobals
-from postconf.regular_file import read_regular
 from postconf.syntax.lines import decode, encode
 
 _SYSTEM_FILE = "/etc/ssl/openssl.cnf"

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from postconf import ServiceView, View
-from postconf.regular_file import open_regular
+from postconf.files.regular import open_regular
 from postconf.values import CLIENT_LEVELS, InvalidValueError, SecurityLevel, security_level
 
 from ....tls.settings.levels import decide

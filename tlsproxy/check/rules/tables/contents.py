@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from postconf.regular_file import LIMIT
+from postconf.files.regular import LIMIT
 from postconf.syntax.lines import decode
 
 from ...context import Context

@@ -9,8 +9,8 @@ from collections.abc import Iterator, Sequence
 
 from maps.table import Flags, TableError
 from postconf import ConfigError, ServiceView, View
+from postconf.files.regular import read_regular
 from postconf.models import TlsSettings, load
-from postconf.regular_file import read_regular
 from postconf.values import SecurityLevel, cipher_exclusions
 
 from ....tls.identities import chains, pem_objects

@@ -11,10 +11,10 @@ import os
 import stat
 from contextlib import ExitStack, suppress
 
-from .errors import ConfigError
+from ..errors import ConfigError
+from ..syntax.lines import encode
 from .ownership import as_owner_of
-from .regular_file import read_file
-from .syntax.lines import encode
+from .regular import read_file
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

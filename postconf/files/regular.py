@@ -10,7 +10,7 @@ import errno
 import os
 import stat
 
-from .syntax.lines import decode, encode
+from ..syntax.lines import decode, encode
 
 LIMIT = 16 << 20
 """Maximum file size in bytes; a system's file of trusted authorities has a quarter of a MiB."""
