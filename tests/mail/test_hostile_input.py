@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 
 import pytest
-from tlsproxy.mail.access.restrictions.table.lists import Classes, RestrictionList, Word
+from tlsproxy.mail.access.restrictions.lists import Classes, RestrictionList, Word
 
 from postconf import ConfigError
 from tlsproxy.mail.access.startup import has_relay_control

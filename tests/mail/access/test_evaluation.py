@@ -6,7 +6,7 @@ import hypothesis
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tlsproxy.mail.access.restrictions.table.table import RESTRICTIONS, STAGES
+from tlsproxy.mail.access.restrictions.table import RESTRICTIONS, STAGES
 
 import postconf
 from tlsproxy.mail.access.smtp.facts import Client, Session, Tls

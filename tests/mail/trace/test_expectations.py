@@ -6,7 +6,7 @@ import tomllib
 from xml.etree import ElementTree
 
 import pytest
-from tlsproxy.mail.trace.expectations.files.files import ExpectationError, read_expectations
+from tlsproxy.mail.trace.expectations.files import ExpectationError, read_expectations
 
 from tlsproxy.mail.trace.cli import main
 
