@@ -1,7 +1,7 @@
 """Registry of table types: their requirements, and opening a table by its name (dict_open(3)).
 
-A new type is a module in `drivers` with a function `open_table(name, access)`, and a line here. A driver whose library
-is missing raises ImportError when it is loaded.
+A new type is a module in a package of `drivers`, with a function `open_table(name, access)`, and a line here. A driver
+whose library is missing raises ImportError when it is loaded.
 """
 
 from __future__ import annotations
@@ -16,34 +16,45 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import ModuleType
 
+
+class TableType:
+    """Type of tables: the package of `drivers` with its module, and what must be installed for it ("" is nothing)."""
+
+    __slots__ = ("package", "requirement")
+
+    def __init__(self, package: str, requirement: str = "") -> None:
+        self.package = package
+        self.requirement = requirement
+
+
 TYPES = {
-    "btree": "",
-    "cdb": "",
-    "cidr": "",
-    "environ": "",
-    "fail": "",
-    "hash": "",
-    "inline": "",
-    "internal": "",
-    "ldap": "tlsproxy[ldap] (ldap3)",
-    "lmdb": "",
-    "memcache": "tlsproxy[memcache] (pymemcache)",
-    "mysql": "tlsproxy[mysql] (PyMySQL)",
-    "pcre": "the library libpcre2-8 (Debian: libpcre2-8-0)",
-    "pgsql": "tlsproxy[pgsql] (psycopg)",
-    "pipemap": "",
-    "proxy": "",
-    "randmap": "",
-    "regexp": "the GNU C library",
-    "socketmap": "",
-    "sqlite": "Python's sqlite3",
-    "static": "",
-    "tcp": "",
-    "texthash": "",
-    "unionmap": "",
-    "unix": "",
+    "btree": TableType("files"),
+    "cdb": TableType("files"),
+    "cidr": TableType("patterns"),
+    "environ": TableType("builtin"),
+    "fail": TableType("builtin"),
+    "hash": TableType("files"),
+    "inline": TableType("builtin"),
+    "internal": TableType("builtin"),
+    "ldap": TableType("servers", "tlsproxy[ldap] (ldap3)"),
+    "lmdb": TableType("files"),
+    "memcache": TableType("servers", "tlsproxy[memcache] (pymemcache)"),
+    "mysql": TableType("servers", "tlsproxy[mysql] (PyMySQL)"),
+    "pcre": TableType("patterns", "the library libpcre2-8 (Debian: libpcre2-8-0)"),
+    "pgsql": TableType("servers", "tlsproxy[pgsql] (psycopg)"),
+    "pipemap": TableType("builtin"),
+    "proxy": TableType("servers"),
+    "randmap": TableType("builtin"),
+    "regexp": TableType("patterns", "the GNU C library"),
+    "socketmap": TableType("servers"),
+    "sqlite": TableType("files", "Python's sqlite3"),
+    "static": TableType("builtin"),
+    "tcp": TableType("servers"),
+    "texthash": TableType("files"),
+    "unionmap": TableType("builtin"),
+    "unix": TableType("builtin"),
 }
-"""Each type, which is also the name of its driver's module, and what must be installed for it ("" is nothing)."""
+"""The types by their names, which are also the names of their drivers' modules."""
 
 
 PROXIED = ("mongodb", "nis", "nisplus")
@@ -116,9 +127,9 @@ def load_driver(kind: str, access: Access) -> ModuleType:
             access.warn(f"{unsupported}. Postfix's proxymap service opens such tables: write proxy:{kind}:name")
         raise OpenError(unsupported)
     try:
-        return import_module(f".drivers.{kind}", __package__)
+        return import_module(f".drivers.{TYPES[kind].package}.{kind}", __package__)
     except ImportError as error:
-        access.warn(f"{unsupported}. Is {TYPES[kind]} installed?")
+        access.warn(f"{unsupported}. Is {TYPES[kind].requirement} installed?")
         raise OpenError(unsupported) from error
 
 

@@ -1,1 +1,1 @@
-"""One module for each table type."""
+"""Drivers: one module for each table type, in a package for each sort of place where the entries are."""

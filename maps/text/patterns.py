@@ -1,7 +1,7 @@
 """Tables of regular expressions: the rules of regexp and pcre (regexp_table(5), pcre_table(5)).
 
-What a pattern means is the engine's business, a library with a little around it: see `drivers.regexp` and
-`drivers.pcre`. Everything here is bytes, as it is for these libraries.
+What a pattern means is the engine's business, a library with a little around it: see `regexp`
+and `pcre` in `drivers.patterns`. Everything here is bytes, as it is for these libraries.
 """
 
 from __future__ import annotations

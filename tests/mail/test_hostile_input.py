@@ -8,9 +8,9 @@ import os
 from pathlib import Path
 
 import pytest
-from tlsproxy.mail.access.restrictions.lists import Classes, RestrictionList, Word
 
 from postconf import ConfigError
+from tlsproxy.mail.access.restrictions.lists import Classes, RestrictionList, Word
 from tlsproxy.mail.access.startup import has_relay_control
 from tlsproxy.mail.tables import TableLookupError
 from tlsproxy.mail.trace.cli import main

@@ -120,7 +120,9 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         def lookup(self, key: bytes) -> None:
             keys.append(key.decode())
 
-    monkeypatch.setattr("maps.drivers.internal.open_table", lambda name, access: Silent("internal", name, access))
+    monkeypatch.setattr(
+        "maps.drivers.builtin.internal.open_table", lambda name, access: Silent("internal", name, access)
+    )
     return keys
 
 

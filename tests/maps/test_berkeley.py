@@ -288,7 +288,7 @@ def test_terminated_and_other_keys_side_by_side_are_told_apart_by_the_first_hit(
 
 def test_a_table_needs_no_configuration(tables: Postmap) -> None:
     tables.make("hash", {b"key": b"1"})
-    from maps.drivers import hash as driver
+    from maps.drivers.files import hash as driver
 
     with driver.open_table(str(tables.directory / "t"), Access()) as table:
         assert table.lookup(b"key") == b"1"

@@ -11,7 +11,7 @@ from peers.cases.pattern_texts import patterns
 
 import maps
 from maps import Access, Flags, TableError
-from maps.drivers import texthash
+from maps.drivers.files import texthash
 from maps.registry import examine_table
 from maps.text.patterns import faultless
 from maps.text.source import Plain, blocks, file_lines, logical_lines, records

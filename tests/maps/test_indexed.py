@@ -213,7 +213,7 @@ def test_a_writer_that_is_killed_leaves_the_old_table_or_the_new_one(tables: Pos
         import sys
         from peers.real.postmap import CREATE
         from maps.table import Access, Mode
-        from maps.drivers import KIND
+        from maps.drivers.files import KIND
         print("ready", flush=True)
         sys.stdin.readline()
         with KIND.open_table(sys.argv[1], Access(Mode.BUILD, CREATE)) as table:

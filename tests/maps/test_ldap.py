@@ -9,7 +9,7 @@ import pytest
 from peers.real.both_postmaps import Both
 from peers.real.lookup_servers import needs_server, slapd
 
-from maps.drivers import ldap
+from maps.drivers.servers import ldap
 from maps.table import Access, TableError, TemporaryLookupError
 
 besides_postmap = [pytest.mark.postfix, needs_server("slapd", "ldap")]

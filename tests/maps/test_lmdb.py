@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from peers.real.postmap import Postmap, somebody_waits_for, wait_until
 
-from maps.drivers import lmdb as driver
+from maps.drivers.files import lmdb as driver
 from maps.table import Flags, Mode, OpenError, TableError
 
 

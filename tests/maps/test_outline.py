@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from peers.cases.pattern_texts import KEYS, REPEATS, patterns
 
-from maps.drivers import pcre, regexp
+from maps.drivers.patterns import pcre, regexp
 from maps.text.outline import LENGTHS, STEPS, Outline, outline
 from maps.text.patterns import Compiled, Engine, MatchError, PatternError, Syntax
 from maps.text.pcre2 import PerlPattern, Screen

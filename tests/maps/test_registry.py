@@ -28,7 +28,8 @@ def access(heard: list[str], flags: Flags = Flags.LOCK | Flags.FOLD_FIX) -> Acce
 
 def test_each_driver_is_registered() -> None:
     drivers = Path(str(importlib.import_module("maps.drivers").__file__)).parent
-    assert {path.stem for path in drivers.glob("[!_]*.py")} == set(TYPES)
+    found = {path.stem: path.parent.name for path in drivers.glob("*/[!_]*.py")}
+    assert found == {name: each.package for name, each in TYPES.items()}
 
 
 def test_each_type_is_documented() -> None:
@@ -85,7 +86,7 @@ def test_a_missing_library_is_named(
 ) -> None:
     for module in {library, *(name for name in sys.modules if name.startswith(f"{library}."))}:
         monkeypatch.setitem(sys.modules, module, None)
-    monkeypatch.delitem(sys.modules, f"maps.drivers.{kind}", raising=False)
+    monkeypatch.delitem(sys.modules, f"maps.drivers.{TYPES[kind].package}.{kind}", raising=False)
     with pytest.raises(OpenError, match=f"^unsupported dictionary type: {kind}$"):
         maps.open_table(f"{kind}:/etc/postfix/x", access(heard))
     assert heard == [f"unsupported dictionary type: {kind}. Is {remedy} installed?"]

@@ -16,7 +16,7 @@ from peers.real.lookup_servers import ScriptedServer, mariadb, memcached, needs_
 from peers.real.postfix import PrivatePostfix
 from peers.real.postmap import Postmap
 
-from maps.drivers import memcache, proxy, socketmap, tcp
+from maps.drivers.servers import memcache, proxy, socketmap, tcp
 from maps.registry import TYPES, load_driver, open_table
 from maps.servers.database import Templates
 from maps.table import Access, Flags, Table, TableError, TemporaryLookupError

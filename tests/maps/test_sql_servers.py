@@ -10,7 +10,7 @@ import pytest
 from peers.real.both_postmaps import Both
 from peers.real.lookup_servers import needs_server, postgres
 
-from maps.drivers import pgsql
+from maps.drivers.servers import pgsql
 from maps.servers.database import Parameters
 from maps.servers.sql_servers import ServerError, Session, SqlServerTable
 from maps.table import Access, OpenError, Table, TemporaryLookupError

@@ -6,9 +6,9 @@ import hypothesis
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tlsproxy.mail.access.restrictions.table import RESTRICTIONS, STAGES
 
 import postconf
+from tlsproxy.mail.access.restrictions.table import RESTRICTIONS, STAGES
 from tlsproxy.mail.access.smtp.facts import Client, Session, Tls
 from tlsproxy.mail.access.smtp.replies import fix_status, printable, rejection, split_status
 from tlsproxy.mail.access.smtp.session import converse

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from tlsproxy.mail.access.restrictions.lists import Classes, entries, list_from_text, read_list
 from tlsproxy.mail.access.restrictions.table import (
     MUST_REJECT,

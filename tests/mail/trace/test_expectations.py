@@ -6,9 +6,9 @@ import tomllib
 from xml.etree import ElementTree
 
 import pytest
-from tlsproxy.mail.trace.expectations.files import ExpectationError, read_expectations
 
 from tlsproxy.mail.trace.cli import main
+from tlsproxy.mail.trace.expectations.files import ExpectationError, read_expectations
 
 MASTER = """\
 smtp inet n - n - - smtpd

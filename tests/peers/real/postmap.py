@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import importlib
 import os
 import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from maps.registry import load_driver
 from maps.table import Access, Flags, Mode, Table
 
 SUFFIXES = {"hash": ".db", "btree": ".db", "lmdb": ".lmdb", "cdb": ".cdb"}
@@ -55,8 +55,9 @@ class Postmap:
         """Open a table with our own driver."""
         if flags is None:
             flags = CREATE if mode in (Mode.BUILD, Mode.ADD) else QUERY
-        driver = importlib.import_module(f"maps.drivers.{kind}")
-        table = driver.open_table(str(self.directory / name), Access(mode, flags, warn=self.warnings.append))
+        table = load_driver(kind, Access()).open_table(
+            str(self.directory / name), Access(mode, flags, warn=self.warnings.append)
+        )
         assert isinstance(table, Table)
         return table
 

@@ -11,14 +11,14 @@ from typing import Any
 
 from postconf.syntax.lines import decode
 
-from ..native.regex_abi import ffi
-from ..text.patterns import Engine, MatchError, PatternError, PatternTable, Syntax, examine_patterns
+from ...native.regex_abi import ffi
+from ...text.patterns import Engine, MatchError, PatternError, PatternTable, Syntax, examine_patterns
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ..table import Access, Table
+    from ...table import Access, Table
 
 if "CS_GNU_LIBC_VERSION" not in os.confstr_names or not os.confstr("CS_GNU_LIBC_VERSION"):
     raise ImportError("the layout of regex_t is that of the GNU C library")

@@ -11,16 +11,16 @@ import time
 
 from postconf.syntax.lines import decode, encode
 
-from .. import registry
-from ..folding import APPLICATION_ERROR
-from ..servers.connection import Connection, words
-from ..table import ConfigurationLookupError, Flags, Mode, Table, TableError, TemporaryLookupError
+from ... import registry
+from ...folding import APPLICATION_ERROR
+from ...servers.connection import Connection, words
+from ...table import ConfigurationLookupError, Flags, Mode, Table, TableError, TemporaryLookupError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ..table import Access
+    from ...table import Access
 
 PATIENCE = 100.0
 """Time limit for the service in seconds."""

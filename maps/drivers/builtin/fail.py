@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from ..folding import APPLICATION_ERROR
-from ..table import Flags, Mode, Table, TemporaryLookupError
+from ...folding import APPLICATION_ERROR
+from ...table import Flags, Mode, Table, TemporaryLookupError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ..table import Access
+    from ...table import Access
 
 
 def open_table(name: str, access: Access) -> Table:

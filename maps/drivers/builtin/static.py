@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from postconf.syntax.lines import SPACE, encode
 
-from .. import file_values
-from ..naming import BracesError, in_braces
-from ..table import Flags, OpenError, Table
+from ... import file_values
+from ...naming import BracesError, in_braces
+from ...table import Flags, OpenError, Table
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ..table import Access
+    from ...table import Access
 
 
 def open_table(name: str, access: Access) -> Table:

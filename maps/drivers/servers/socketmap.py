@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from postconf.syntax.lines import decode, encode
 
-from ..folding import APPLICATION_ERROR
-from ..servers.connection import Connection, words
-from ..table import ConfigurationLookupError, Flags, OpenError, Table, TemporaryLookupError, require_reading
+from ...folding import APPLICATION_ERROR
+from ...servers.connection import Connection, words
+from ...table import ConfigurationLookupError, Flags, OpenError, Table, TemporaryLookupError, require_reading
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ..table import Access
+    from ...table import Access
 
 LIMIT = 100.0
 """Time limit for a reply in seconds."""

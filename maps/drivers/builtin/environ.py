@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 
-from ..table import Flags, Table
+from ...table import Flags, Table
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ..table import Access
+    from ...table import Access
 
 
 def open_table(name: str, access: Access) -> Table:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from ..formats.berkeley import opening
+from ...formats.berkeley import opening
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ..table import Access, Table
+    from ...table import Access, Table
 
 
 def open_table(name: str, access: Access) -> Table:

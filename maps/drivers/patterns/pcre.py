@@ -4,21 +4,12 @@ from __future__ import annotations
 
 from functools import cache
 
-from ..text.patterns import Engine, PatternTable, Syntax, examine_patterns
-from ..text.pcre2 import (
-    ANCHORED,
-    CASELESS,
-    DOLLAR_ENDONLY,
-    DOTALL,
-    EXTENDED,
-    MULTILINE,
-    UNGREEDY,
-    PerlPattern,
-)
+from ...text.patterns import Engine, PatternTable, Syntax, examine_patterns
+from ...text.pcre2 import ANCHORED, CASELESS, DOLLAR_ENDONLY, DOTALL, EXTENDED, MULTILINE, UNGREEDY, PerlPattern
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ..table import Access, Table
+    from ...table import Access, Table
 
 
 def open_table(name: str, access: Access) -> Table:

@@ -8,15 +8,15 @@ import pymysql
 
 from postconf.syntax.lines import decode, encode
 
-from ..servers.database import Parameters, sql_query
-from ..servers.sql_servers import LIMIT, ServerError, Session, SqlServerTable
-from ..table import Table, require_reading
+from ...servers.database import Parameters, sql_query
+from ...servers.sql_servers import LIMIT, ServerError, Session, SqlServerTable
+from ...table import Table, require_reading
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from ..table import Access
+    from ...table import Access
 
 PORT = 3306
 

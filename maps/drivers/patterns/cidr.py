@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from postconf.syntax.lines import decode
 
-from .. import file_values
-from ..table import Flags, Table
-from ..text.networks import Address, Network, NetworkPatternError, parse_address, parse_network
-from ..text.rule_tables import Rule, Rules, Unkept, read_rules
-from ..text.source import SPACE
+from ... import file_values
+from ...table import Flags, Table
+from ...text.networks import Address, Network, NetworkPatternError, parse_address, parse_network
+from ...text.rule_tables import Rule, Rules, Unkept, read_rules
+from ...text.source import SPACE
 
 _DIGITS = b"0123456789"
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ..table import Access
+    from ...table import Access
 
 
 def open_table(name: str, access: Access) -> Table:

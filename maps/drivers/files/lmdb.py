@@ -15,10 +15,10 @@ from functools import partial
 
 from postconf.files.regular import open_regular
 
-from ..formats.damage import DamagedFileError
-from ..formats.indexed import NUL, add_new, reason, suffixes, text, texts, warn_if_older, warn_of_duplicate
-from ..formats.lmdb import LmdbFile
-from ..table import Flags, Mode, OpenError, Table, TableError
+from ...formats.damage import DamagedFileError
+from ...formats.indexed import NUL, add_new, reason, suffixes, text, texts, warn_if_older, warn_of_duplicate
+from ...formats.lmdb import LmdbFile
+from ...table import Flags, Mode, OpenError, Table, TableError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     import lmdb
 
-    from ..table import Access
+    from ...table import Access
 
 SUFFIX = ".lmdb"
 MAP_SIZE = 16777216

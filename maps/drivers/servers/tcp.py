@@ -7,13 +7,13 @@ from urllib.parse import unquote_to_bytes
 
 from postconf.syntax.lines import decode
 
-from ..folding import APPLICATION_ERROR
-from ..servers.connection import Connection, words
-from ..table import Flags, OpenError, Table, TemporaryLookupError, require_reading
+from ...folding import APPLICATION_ERROR
+from ...servers.connection import Connection, words
+from ...table import Flags, OpenError, Table, TemporaryLookupError, require_reading
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ..table import Access
+    from ...table import Access
 
 ATTEMPTS = 10
 PAUSE = 1.0

@@ -6,16 +6,16 @@ import re
 
 from postconf.syntax.lines import SPACE, encode
 
-from .. import file_values
-from ..folding import is_valid
-from ..memory import MemoryTable, stored_key
-from ..naming import BracesError, braced_list, in_braces
-from ..table import Flags, OpenError, require_reading
-from ..text.source import SPACE as BLANK
+from ... import file_values
+from ...folding import is_valid
+from ...memory import MemoryTable, stored_key
+from ...naming import BracesError, braced_list, in_braces
+from ...table import Flags, OpenError, require_reading
+from ...text.source import SPACE as BLANK
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ..table import Access, Table
+    from ...table import Access, Table
 
 _KEY = re.compile(rb'(?:[^\s="\\]+|\\(?:.|\Z)|"[^"\\]*(?:\\(?:.|\Z)[^"\\]*)*")*', re.DOTALL)
 """Key up to a blank or `=` outside double quotes; a backslash escapes the next character.

@@ -6,15 +6,15 @@ import random
 
 from postconf.syntax.lines import encode
 
-from .. import file_values
-from ..naming import braced_list
-from ..table import Flags, OpenError, Table, require_reading
+from ... import file_values
+from ...naming import braced_list
+from ...table import Flags, OpenError, Table, require_reading
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ..table import Access
+    from ...table import Access
 
 
 def open_table(name: str, access: Access) -> Table:

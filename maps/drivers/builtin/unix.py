@@ -7,11 +7,11 @@ import pwd
 
 from postconf.syntax.lines import decode
 
-from ..table import Flags, OpenError, Table, require_reading
+from ...table import Flags, OpenError, Table, require_reading
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ..table import Access
+    from ...table import Access
 
 
 def open_table(name: str, access: Access) -> Table:

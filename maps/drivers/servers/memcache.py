@@ -10,11 +10,11 @@ from pymemcache.exceptions import MemcacheError
 
 from postconf.syntax.lines import decode
 
-from .. import registry
-from ..folding import APPLICATION_ERROR
-from ..servers.connection import not_found, split_address, words
-from ..servers.database import Domains, Parameters, Templates
-from ..table import Access, Flags, Mode, OpenError, Table, TableError, TemporaryLookupError
+from ... import registry
+from ...folding import APPLICATION_ERROR
+from ...servers.connection import not_found, split_address, words
+from ...servers.database import Domains, Parameters, Templates
+from ...table import Access, Flags, Mode, OpenError, Table, TableError, TemporaryLookupError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -12,17 +12,17 @@ from ldap3.core.exceptions import LDAPException
 
 from postconf.syntax.lines import decode
 
-from ..folding import APPLICATION_ERROR
-from ..naming import split_list
-from ..servers.database import Domains, Parameters, Templates
-from ..table import Flags, Table, TableError, TemporaryLookupError, require_reading
+from ...folding import APPLICATION_ERROR
+from ...naming import split_list
+from ...servers.database import Domains, Parameters, Templates
+from ...table import Flags, Table, TableError, TemporaryLookupError, require_reading
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any, Literal
 
-    from ..table import Access
+    from ...table import Access
 
     Entry = dict[str, list[bytes]]
     Scope = Literal["BASE", "LEVEL", "SUBTREE"]

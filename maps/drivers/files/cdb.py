@@ -8,16 +8,16 @@ import os
 
 from postconf.files.regular import open_regular
 
-from ..formats.cdb import CdbFile, write
-from ..formats.damage import DamagedFileError
-from ..formats.indexed import NUL, add_new, reason, suffixes, text, texts, warn_if_older, warn_of_duplicate
-from ..table import Flags, Mode, OpenError, Table, TableError
+from ...formats.cdb import CdbFile, write
+from ...formats.damage import DamagedFileError
+from ...formats.indexed import NUL, add_new, reason, suffixes, text, texts, warn_if_older, warn_of_duplicate
+from ...table import Flags, Mode, OpenError, Table, TableError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from ..table import Access
+    from ...table import Access
 
 SUFFIX = ".cdb"
 TEMPORARY = SUFFIX + ".tmp"

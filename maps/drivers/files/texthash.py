@@ -6,18 +6,18 @@ import time
 
 from postconf.syntax.lines import decode
 
-from .. import file_values
-from ..formats.indexed import reason
-from ..memory import MemoryTable, stored_key
-from ..table import Flags, OpenError, TableError, require_reading
-from ..text.reading import TextFile
-from ..text.source import Plain, Record, blocks
+from ... import file_values
+from ...formats.indexed import reason
+from ...memory import MemoryTable, stored_key
+from ...table import Flags, OpenError, TableError, require_reading
+from ...text.reading import TextFile
+from ...text.source import Plain, Record, blocks
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from ..table import Access, Table
+    from ...table import Access, Table
 
 PAUSE = 0.3
 """Delay in seconds before a file that may be changing is reread."""

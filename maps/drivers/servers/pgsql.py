@@ -12,16 +12,16 @@ from psycopg.pq import DiagnosticField, Escaping, ExecStatus
 
 from postconf.syntax.lines import decode
 
-from ..naming import split_list
-from ..servers.database import Parameters, sql_query
-from ..servers.sql_servers import LIMIT, ServerError, Session, SqlServerTable
-from ..table import OpenError, Table, require_reading
+from ...naming import split_list
+from ...servers.database import Parameters, sql_query
+from ...servers.sql_servers import LIMIT, ServerError, Session, SqlServerTable
+from ...table import OpenError, Table, require_reading
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from psycopg.pq.abc import PGresult
 
-    from ..table import Access
+    from ...table import Access
 
 
 def open_table(name: str, access: Access) -> Table:

@@ -9,14 +9,14 @@ from urllib.parse import quote
 from postconf.files.regular import open_regular
 from postconf.syntax.lines import decode, encode
 
-from ..folding import APPLICATION_ERROR
-from ..formats.indexed import reason
-from ..servers.database import Domains, Parameters, Templates, sql_query
-from ..table import Flags, Table, TableError, TemporaryLookupError, require_reading
+from ...folding import APPLICATION_ERROR
+from ...formats.indexed import reason
+from ...servers.database import Domains, Parameters, Templates, sql_query
+from ...table import Flags, Table, TableError, TemporaryLookupError, require_reading
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ..table import Access
+    from ...table import Access
 
 LIMIT = 5.0
 """Time limit for a writer's lock in seconds."""

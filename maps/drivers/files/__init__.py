@@ -1,0 +1,1 @@
+"""Local files: those that postmap(1) makes, text, and SQLite."""

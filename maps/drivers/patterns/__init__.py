@@ -1,0 +1,1 @@
+"""Patterns in text files, tried in their order: addresses and regular expressions."""

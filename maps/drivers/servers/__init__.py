@@ -1,0 +1,1 @@
+"""Servers: databases, directories, caches, and protocols of lookups."""
