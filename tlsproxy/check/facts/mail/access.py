@@ -178,7 +178,7 @@ def has_argument(entry: Entry) -> bool:
     if entry.restriction is None or entry.restriction.argument is Argument.NONE:
         return True
     if entry.argument is None:
-        return entry.restriction.argument is Argument.RESTRICTION
+        return False
     if entry.restriction.argument is Argument.TABLE:
         return ":" in entry.argument.text
-    return True
+    return entry.restriction.argument is not Argument.NUMBER or entry.argument.text.isdigit()

@@ -6,7 +6,7 @@ import ipaddress
 from collections.abc import Iterator
 
 from ....mail.access.relaying import RECIPIENT, SENDER, RelayVerdict
-from ...context import Context
+from ...context import Context, words_of
 from ...facts.mail.access import Lists, relay_verdict, smtpd_lists
 from ...findings import Finding, Severity, Span
 from ...rule import Rule
@@ -100,7 +100,9 @@ class OpenRelay(Rule):
         for lists in smtpd_lists(context):
             if not context.has_main and not _sets_lists(lists):
                 continue
-            if not lists.has_relay_control or not (lists.may_permit_strangers or trusts_strangers(context, lists)):
+            if not lists.has_relay_control:
+                continue
+            if not (lists.may_permit_strangers or trusts_strangers(context, lists) or _takes_all(context, lists)):
                 continue
             verdict = relay_verdict(lists)
             if verdict is None or not verdict.permits or verdict.depends:
@@ -116,8 +118,11 @@ class OpenRelay(Rule):
             for step in verdict.path
             if step.place is not None
         ]
-        span = related[-1][0] if related else context.span("smtpd_relay_restrictions", lists.view)
+        takes_all = not related and _takes_all(context, lists)
+        parameter = "relay_domains" if takes_all else "smtpd_relay_restrictions"
+        span = related[-1][0] if related else context.span(parameter, lists.view)
         why = verdict.path[-1].restriction if verdict.path else "nothing rejects it"
+        why = "relay_domains has each domain" if takes_all else why
         where = f" through {lists.service}" if lists.service else ""
         client, sender = verdict.session.client.address, verdict.session.sender
         claim = "" if sender in ("", SENDER) else f", with the sender <{sender}>, which anybody can claim,"
@@ -138,6 +143,12 @@ def trusts_strangers(context: Context, lists: Lists) -> bool:
         (":" in word.strip("[]") and not word.startswith("[")) or word.startswith("/")
         for word in (context.expanded(setting) or "").replace(",", " ").split()
     )
+
+
+def _takes_all(context: Context, lists: Lists) -> bool:
+    """Return True if relay_domains has a table that could match each domain."""
+    words = words_of(context.value("relay_domains", lists.view))
+    return any(word.removeprefix("proxy:").startswith(("regexp:", "pcre:", "static:")) for word in words)
 
 
 def _networks(

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from postconf.spelling import did_you_mean, nearest
+from postconf.syntax.lines import decode
 
 from ....mail.access.restrictions.lists import Classes, Entry
 from ....mail.access.restrictions.table import (
-    CLIENT,
+    CLASSES,
     DATA,
     END_OF_DATA,
     RECIPIENT,
@@ -18,17 +19,21 @@ from ....mail.access.restrictions.table import (
     Outside,
     Stage,
     Subject,
-    Verdict,
 )
-from ...context import Context
+from ...context import Context, words_of
 from ...facts.mail.access import Lists, has_argument, smtpd_lists
-from ...facts.mail.dnsbl import gone, lists_good_senders
+from ...facts.tables.contents import contents, is_readable
+from ...facts.tables.uses import Use, used_tables
 from ...findings import Finding, Severity, Span
 from ...rule import Rule
 
 _WITHOUT_CHECK = (DATA, END_OF_DATA)
 _PERMITS = ("permit_mynetworks", "permit_sasl_authenticated", "permit_tls_clientcerts", "permit_tls_all_clientcerts")
 _OF_ADDRESSES = ("cidr",)
+_USUAL = ["permit_mynetworks", "permit_sasl_authenticated", "defer_unauth_destination"]
+"""The default of smtpd_relay_restrictions, which names logins whether there are any or not."""
+_SASL = "smtpd_sasl_auth_enable"
+_ASKING = ("smtpd_tls_ask_ccert", "smtpd_tls_req_ccert")
 _OF_OWNERS = (
     "reject_sender_login_mismatch",
     "reject_authenticated_sender_login_mismatch",
@@ -132,6 +137,12 @@ class MissingArgument(ListRule):
                     got = f', and "{each.argument.text}" is none' if each.argument else ""
                     message = f"{text} needs a table{got}: mail is refused with 451"
                     yield self.finding(where, message, f"write {text} type:name")
+                elif kind is Argument.NUMBER:
+                    message = f"{text} needs a number of seconds: mail is refused with 451"
+                    yield self.finding(where, message, f"write {text} 1")
+                elif kind is Argument.RESTRICTION:
+                    message = f"{text} has nothing behind it, and no effect"
+                    yield self.finding(where, message, "remove it", severity=Severity.WARNING)
                 else:
                     message = f"{text} needs an argument ({kind.value}): nothing is checked"
                     yield self.finding(where, message, "add it, or remove the restriction", severity=Severity.WARNING)
@@ -168,6 +179,37 @@ class ClassProblem(Rule):
                 reported.add(name)
                 message = f"the class {name} refers to itself, perhaps through others"
                 yield self.finding(context.span(name, lists.view), message, "break the circle")
+        yield from self._unused(context)
+
+    def _unused(self, context: Context) -> Iterator[Finding]:
+        """Yield the classes of main.cf that no list names, nor a table; nothing if a table or a program could."""
+        setting = context.main.effective.get("smtpd_restriction_classes")
+        found = smtpd_lists(context)
+        if setting is None or not found:
+            return
+        named = {
+            word
+            for each in context.everywhere
+            for word in words_of(context.expanded(each) or "")
+            if each.name != setting.name
+        }
+        for used in used_tables(context):
+            if used.use is not Use.ACCESS:
+                continue
+            if not (used.named.kind in ("static", "inline") or is_readable(context, used.named.name)):
+                return
+            named.update(word for entry in contents(context, used.named) for word in words_of(decode(entry.value)))
+        for lists in found:
+            if any(
+                each.restriction and each.restriction.outside is Outside.POLICY
+                for _, _, entries in elements(lists)
+                for each in entries
+            ):
+                return
+        for name in words_of(context.expanded(setting) or ""):
+            if name not in named and context.value(name):
+                message = f"no list and no table names the class {name}"
+                yield self.finding(setting.word(name), message, "remove it", severity=Severity.WARNING)
 
 
 def _in_circles(classes: Classes) -> set[str]:
@@ -299,6 +341,30 @@ class NoEffect(ListRule):
                 elif name.lower() in _OF_OWNERS and self._has_no_owners(lists):
                     message = f"{name} needs smtpd_sender_login_maps: without, no login owns any address"
                     yield self.finding(lists.span(each.name, parameter), message, "set smtpd_sender_login_maps")
+                elif needed := self._missing(lists, each):
+                    usual = name.lower() == _PERMITS[1]
+                    if not usual or [one.name.text for one in found] != _USUAL:
+                        yield self.finding(
+                            lists.span(each.name, parameter),
+                            f"{name} has no effect: {needed} is not set for any service",
+                            f"set {needed}, or remove {name}",
+                            severity=Severity.INFO if usual else Severity.WARNING,
+                        )
+
+    @staticmethod
+    def _missing(lists: Lists, entry: Entry) -> str:
+        """Return the parameter without which a restriction has no effect, if no service has it."""
+        context = lists.context
+        needed = entry.restriction.requires if entry.restriction else ""
+        if not context.has_main or (not needed and entry.name.text not in CLASSES):
+            return ""
+        if needed in ("", _SASL):
+            is_on = any(context.is_yes(_SASL, view) for view in context.views("smtpd"))
+            return "" if is_on else _SASL
+        if any(context.is_yes(name, view) for name in _ASKING for view in context.views("smtpd")):
+            uses_list = entry.name.text.lower() == "permit_tls_clientcerts"
+            return "relay_clientcerts" if uses_list and not context.value("relay_clientcerts", lists.view) else ""
+        return needed
 
     @staticmethod
     def _has_no_owners(lists: Lists) -> bool:
@@ -310,47 +376,6 @@ class NoEffect(ListRule):
 def _what(subject: Subject) -> str:
     names = {Subject.HELO: "the HELO name", Subject.SENDER: "the sender", Subject.RECIPIENT: "the recipient"}
     return next((text for part, text in names.items() if part in subject), "it")
-
-
-class DnsList(Rule):
-    """DNS list that no longer exists, or an allowlist that is used to reject."""
-
-    id = "R007"
-    name = "dns-list"
-    severity = Severity.WARNING
-    in_templates = True
-    effect = "A list that is gone costs a timeout for each client, or lists every address: then all mail is refused."
-    bad = "smtpd_client_restrictions = reject_rbl_client dnsbl.sorbs.net\n"
-    good = "smtpd_client_restrictions = reject_rbl_client zen.spamhaus.org\n"
-    lookalike = "smtpd_client_restrictions = permit_dnswl_client list.dnswl.org, reject_rbl_client sorbs.example.net\n"
-
-    def check(self, context: Context) -> Iterator[Finding]:
-        """Yield what is found."""
-        reported: set[Span] = set()
-        for lists in smtpd_lists(context):
-            for parameter, _, found in elements(lists):
-                for each in found:
-                    if each.restriction and each.restriction.outside is Outside.DNSBL and each.argument:
-                        rejects = Verdict.REJECT in each.restriction.verdict
-                        span = lists.span(each.argument, parameter)
-                        if span not in reported:
-                            reported.add(span)
-                            yield from self._judge(span, each.argument.text, rejects=rejects)
-        for setting in context.named("postscreen_dnsbl_sites"):
-            for word in (context.expanded(setting) or "").replace(",", " ").split():
-                site, _, weight = word.partition("*")
-                yield from self._judge(setting.word(word), site, rejects=not weight.startswith("-"))
-
-    def _judge(self, span: Span, text: str, *, rejects: bool) -> Iterator[Finding]:
-        domain = text.partition("=")[0]
-        if end := gone(domain):
-            yield self.finding(span, f"the DNS list {domain} ended {end}", "remove it", severity=Severity.ERROR)
-        elif rejects and lists_good_senders(text):
-            yield self.finding(
-                span,
-                f"{domain} lists hosts whose mail is wanted, and here they are rejected",
-                "use permit_dnswl_client",
-            )
 
 
 class TableShape(ListRule):
@@ -374,36 +399,3 @@ class TableShape(ListRule):
                 if kind in _OF_ADDRESSES and (not looks_at_hosts or each.restriction.requires):
                     message = f"a {kind} table has networks, and {each.restriction.name} looks up none: nothing matches"
                     yield self.finding(lists.span(each.argument, parameter), message, "use another type of table")
-
-
-class ListsBeforeLogin(ListRule):
-    """DNS list before permit_sasl_authenticated: own users are rejected for their address."""
-
-    id = "R009"
-    name = "dnsbl-before-login"
-    severity = Severity.WARNING
-    effect = "Users who have logged in from dynamic addresses are refused."
-    bad = "smtpd_sasl_auth_enable = yes\nsmtpd_client_restrictions = reject_rbl_client zen.spamhaus.org\n"
-    good = (
-        "smtpd_sasl_auth_enable = yes\n"
-        "smtpd_client_restrictions = permit_sasl_authenticated, reject_rbl_client zen.spamhaus.org\n"
-    )
-    lookalike = (
-        "smtpd_client_restrictions = reject_rbl_client zen.spamhaus.org\n--- master.cf\nsmtp inet n - y - - smtpd\n"
-        "submission inet n - y - - smtpd -o smtpd_sasl_auth_enable=yes -o smtpd_client_restrictions=\n"
-    )
-
-    def judge(self, lists: Lists) -> Iterator[Finding]:
-        """Yield what is found in the lists of one service."""
-        if not lists.context.is_yes("smtpd_sasl_auth_enable", lists.view):
-            return
-        for stage in (CLIENT, RECIPIENT):
-            for each in lists.entries(stage):
-                name = each.restriction.canonical if each.restriction else ""
-                if name in ("permit_sasl_authenticated", "reject", "permit") or each.is_class:
-                    break
-                if name == "reject_rbl_client" and not each.warn_only:
-                    message = "a DNS list of dynamic addresses rejects users who have logged in, too"
-                    where = lists.span(each.name, stage.parameter)
-                    yield self.finding(where, message, "put permit_sasl_authenticated in front of it")
-                    break

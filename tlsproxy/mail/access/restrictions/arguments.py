@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
 
 from maps import TableError
 from maps.naming import BracesError, in_braces, split_name
 from postconf import ConfigError
+from postconf.spelling import did_you_mean
 from postconf.syntax.maincf import AssignmentError, split_assignment
 from postconf.syntax.mastercf import split_words
 from postconf.values import LIST_SEPARATORS
@@ -20,7 +22,10 @@ if TYPE_CHECKING:
 
 _FINGERPRINTS = ("cert_fingerprint", "pubkey_fingerprint")
 _SEARCHES = (*_FINGERPRINTS, "issuer_cn", "subject_cn")
-_OPTIONS = ("default_action", "policy_context", "timeout", "try_limit", "retry_delay")
+POLICY_OPTIONS = ("default_action", "policy_context", "timeout", "try_limit", "retry_delay")
+"""The options of a policy service, each with a parameter smtpd_policy_service_… for its default."""
+_TIMES = ("timeout", "retry_delay")
+_TIME = re.compile(r"[0-9]+[smhdwSMHDW]?")
 
 
 class PolicyService(NamedTuple):
@@ -57,12 +62,22 @@ def policy_services(settings: MailView, lists: Iterable[RestrictionList]) -> dic
 
 def read_policy_service(settings: MailView, argument: str) -> PolicyService:
     """Read the argument of check_policy_service; raise `ConfigError`."""
-    options = {name: settings.text(f"smtpd_policy_service_{name}") for name in _OPTIONS}
+    endpoint, given = split_policy_argument(argument)
+    options = {name: settings.text(f"smtpd_policy_service_{name}") for name in POLICY_OPTIONS} | given
+    return PolicyService(endpoint, *(options[name] for name in POLICY_OPTIONS))
+
+
+def split_policy_argument(argument: str) -> tuple[str, dict[str, str]]:
+    """Return the endpoint and the options in the argument of check_policy_service.
+
+    Raises `ConfigError` for an argument that smtpd(8) is fatal about at its start.
+    """
     endpoint = argument
+    options: dict[str, str] = {}
     if argument.startswith("{"):
         try:
             endpoint, *words = _words_in_braces(argument) or [""]
-            options.update(_assignments(words))
+            options = dict(_assignments(words))
         except (AssignmentError, BracesError) as error:
             raise ConfigError(f"policy service syntax error: {error}", None, f"correct {argument}") from None
         if not endpoint:
@@ -70,7 +85,13 @@ def read_policy_service(settings: MailView, argument: str) -> PolicyService:
     if ":" not in endpoint:
         message = f'need service transport:endpoint instead of "{endpoint}"'
         raise ConfigError(message, None, "name a service such as unix:private/policy")
-    return PolicyService(endpoint, *(options[name] for name in _OPTIONS))
+    for name, value in options.items():
+        if name not in POLICY_OPTIONS:
+            meant = did_you_mean(name, POLICY_OPTIONS)
+            raise ConfigError(f'unknown option: "{name} = {value}"', None, meant or f"correct {argument}")
+        if name in _TIMES and not _TIME.fullmatch(value):
+            raise ConfigError(f"{name}: bad time value or unit: {value}", None, "write a time such as 100s")
+    return endpoint, options
 
 
 def certificate_search(argument: str) -> tuple[str, Sequence[str]] | None:

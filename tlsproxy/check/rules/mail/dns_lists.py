@@ -1,0 +1,120 @@
+"""DNS lists in restriction lists and in postscreen(8): arguments, lists that are gone, and their order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from postconf.kinds.dnsbl import filter_problem
+
+from ....mail.access.restrictions import CLIENT, RECIPIENT, Argument, Outside, Verdict, find
+from ...context import Context
+from ...facts.mail.access import Lists, smtpd_lists
+from ...facts.mail.dnsbl import gone, lists_good_senders
+from ...findings import Finding, Severity, Span
+from ...rule import Rule
+from .restrictions import ListRule, elements
+
+
+class DnsList(Rule):
+    """DNS list that no longer exists, or an allowlist that is used to reject."""
+
+    id = "R007"
+    name = "dns-list"
+    severity = Severity.WARNING
+    in_templates = True
+    effect = "A list that is gone costs a timeout for each client, or lists every address: then all mail is refused."
+    bad = "smtpd_client_restrictions = reject_rbl_client dnsbl.sorbs.net\n"
+    good = "smtpd_client_restrictions = reject_rbl_client zen.spamhaus.org\n"
+    lookalike = "smtpd_client_restrictions = permit_dnswl_client list.dnswl.org, reject_rbl_client sorbs.example.net\n"
+
+    def check(self, context: Context) -> Iterator[Finding]:
+        """Yield what is found."""
+        reported: set[Span] = set()
+        for lists in smtpd_lists(context):
+            for parameter, _, found in elements(lists):
+                for each in found:
+                    if each.restriction and each.restriction.outside is Outside.DNSBL and each.argument:
+                        rejects = Verdict.REJECT in each.restriction.verdict
+                        span = lists.span(each.argument, parameter)
+                        if span not in reported:
+                            reported.add(span)
+                            yield from self._judge(span, each.argument.text, rejects=rejects)
+        for setting in context.named("postscreen_dnsbl_sites"):
+            for word in (context.expanded(setting) or "").replace(",", " ").split():
+                site, _, weight = word.partition("*")
+                yield from self._judge(setting.word(word), site, rejects=not weight.startswith("-"))
+
+    def _judge(self, span: Span, text: str, *, rejects: bool) -> Iterator[Finding]:
+        domain = text.partition("=")[0]
+        if end := gone(domain):
+            yield self.finding(span, f"the DNS list {domain} ended {end}", "remove it", severity=Severity.ERROR)
+        elif rejects and lists_good_senders(text):
+            yield self.finding(
+                span,
+                f"{domain} lists hosts whose mail is wanted, and here they are rejected",
+                "use permit_dnswl_client",
+            )
+
+
+class ListsBeforeLogin(ListRule):
+    """DNS list before permit_sasl_authenticated: own users are rejected for their address."""
+
+    id = "R009"
+    name = "dnsbl-before-login"
+    severity = Severity.WARNING
+    effect = "Users who have logged in from dynamic addresses are refused."
+    bad = "smtpd_sasl_auth_enable = yes\nsmtpd_client_restrictions = reject_rbl_client zen.spamhaus.org\n"
+    good = (
+        "smtpd_sasl_auth_enable = yes\n"
+        "smtpd_client_restrictions = permit_sasl_authenticated, reject_rbl_client zen.spamhaus.org\n"
+    )
+    lookalike = (
+        "smtpd_client_restrictions = reject_rbl_client zen.spamhaus.org\n--- master.cf\nsmtp inet n - y - - smtpd\n"
+        "submission inet n - y - - smtpd -o smtpd_sasl_auth_enable=yes -o smtpd_client_restrictions=\n"
+    )
+
+    def judge(self, lists: Lists) -> Iterator[Finding]:
+        """Yield what is found in the lists of one service."""
+        if not lists.context.is_yes("smtpd_sasl_auth_enable", lists.view):
+            return
+        for stage in (CLIENT, RECIPIENT):
+            for each in lists.entries(stage):
+                name = each.restriction.canonical if each.restriction else ""
+                if name in ("permit_sasl_authenticated", "reject", "permit") or each.is_class:
+                    break
+                if name == "reject_rbl_client" and not each.warn_only:
+                    message = "a DNS list of dynamic addresses rejects users who have logged in, too"
+                    where = lists.span(each.name, stage.parameter)
+                    yield self.finding(where, message, "put permit_sasl_authenticated in front of it")
+                    break
+
+
+class DnsListArgument(ListRule):
+    """DNS list that is none: the next restriction is taken for its domain, or its filter is invalid."""
+
+    id = "R015"
+    name = "dns-list-argument"
+    in_templates = True
+    effect = (
+        "`reject_rhsbl_sender, permit_mynetworks`: permit_mynetworks is the domain, and permits nothing; nothing is "
+        'logged. `reject_rbl_client list.example=127.0.0`: smtpd(8) is fatal, "RBL reply error".'
+    )
+    bad = "smtpd_client_restrictions = reject_rbl_client permit_mynetworks, reject_rbl_client list.example=127.0.0\n"
+    good = "smtpd_client_restrictions = permit_mynetworks, reject_rbl_client list.example=127.0.0.2\n"
+    lookalike = "smtpd_client_restrictions = reject_rbl_client list.example=127.0.[0..2].[2;4..11]\n"
+
+    def judge(self, lists: Lists) -> Iterator[Finding]:
+        """Yield what is found in the lists of one service."""
+        for parameter, _, found in elements(lists):
+            for each in found:
+                if each.restriction is None or each.restriction.argument is not Argument.DOMAIN or not each.argument:
+                    continue
+                text = each.argument.text
+                where = lists.span(each.argument, parameter)
+                domain, equals, answers = text.partition("=")
+                if find(text) or text in lists.classes:
+                    message = f"{text} is taken for the domain of {each.name.text}, and not for a restriction"
+                    yield self.finding(where, message, f"write {each.name.text} domain, {text}")
+                elif equals and (problem := filter_problem(answers)):
+                    message = f'"{answers}" is no filter: {problem}; smtpd(8) exits when it asks {domain}'
+                    yield self.finding(where, message, "write 127.0.0.2 or 127.0.0.[2..11]")
