@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from postconf import View
-from postconf.kinds import kind_of
-
 from ...context import Context
+from ...facts.chroots import reached
 from ...findings import Finding, Severity, Span
 from ...rule import Rule
 
-_OUTSIDE = ("/run/", "/var/run/", "/var/lib/", "/usr/", "/etc/", "/opt/", "/home/")
+_OUTSIDE = tuple(f"/{name}/" for name in ("run", "var", "usr", "etc", "opt", "home", "tmp", "srv"))
 """Directories that are not below a queue directory, unless somebody has copied them."""
-_MILTERS = {"smtpd": ("smtpd_milters",), "cleanup": ("non_smtpd_milters",)}
-_RESTRICTIONS = "restrictions"
+_CONNECTING = ("smtpd", "cleanup", "smtp", "lmtp", "trivial-rewrite", "virtual")
+_CHROOT = 4
+_ACCOUNTS = {
+    "local": "local(8) defers all mail: it finds no accounts and no home directories there",
+    "pipe": "pipe(8) is fatal: it finds no account there",
+    "spawn": "spawn(8) is fatal: it finds no account there",
+}
 
 
 class ChrootUnreachable(Rule):
@@ -50,25 +53,22 @@ class ChrootUnreachable(Rule):
             return  # the level decides what - means
         reported: set[tuple[Span, str]] = set()
         queue = context.value("queue_directory").rstrip("/")
-        for view in context.services("smtpd", "cleanup", "lmtp"):
+        for view in context.services(*_CONNECTING):
             if not context.is_chrooted(view):
                 continue
-            for name, path in _paths(context, view, view.service.command, view.service.name):
-                if self._is_reached(context, queue, path):
+            for path, span in reached(context, view):
+                if self._is_reached(context, queue, path) or (span, path) in reported:
                     continue
-                setting = context.setting(name, view)
-                span = setting.word(path) if setting else context.service_span(view)
-                if (span, path) not in reported:
-                    reported.add((span, path))
-                    inner = path.removeprefix(queue + "/")
-                    is_certain = inner != path or (context.files.enabled and context.files.exists(path))
-                    yield self.finding(
-                        span,
-                        f"{view.service.name} runs in {queue}, where {path} is {queue}{path}",
-                        f"write {inner}" if inner != path else f"put it below {queue}, or write n in the chroot column",
-                        severity=Severity.ERROR if is_certain else Severity.WARNING,
-                        related=[(context.service_span(view, 4), "in a chroot")],
-                    )
+                reported.add((span, path))
+                inner = path.removeprefix(queue + "/")
+                is_certain = inner != path or (context.files.enabled and context.files.exists(path))
+                yield self.finding(
+                    span,
+                    f"{view.service.name} runs in {queue}, where {path} is {queue}{path}",
+                    f"write {inner}" if inner != path else f"put it below {queue}, or write n in the chroot column",
+                    severity=Severity.ERROR if is_certain else Severity.WARNING,
+                    related=[(context.service_span(view, _CHROOT), "in a chroot")],
+                )
 
     @staticmethod
     def _is_reached(context: Context, queue: str, path: str) -> bool:
@@ -80,43 +80,39 @@ class ChrootUnreachable(Rule):
         return not path.startswith((f"{queue}/", *_OUTSIDE))
 
 
-def _paths(context: Context, view: View, program: str, service: str) -> Iterator[tuple[str, str]]:
-    """Yield the absolute paths that a program connects to or reads in the chroot, with their parameters."""
-    for name in _MILTERS.get(program, ()):
-        yield from ((name, path) for path in _sockets(context.value(name, view)))
-    if program == "smtpd":
-        yield from _of_server(context, view)
-    if program == "lmtp":
-        for name in ("mailbox_transport", "virtual_transport", "local_transport", "relay_transport"):
-            transport, _, nexthop = context.value(name).partition(":")
-            if transport == service:
-                yield from ((name, path) for path in _sockets(nexthop))
+class ChrootWithoutAccounts(Rule):
+    """Program in a chroot that needs accounts, home directories or other programs, which are not there.
 
+    local(8), pipe(8) and spawn(8) become the user for whom they deliver. proxymap(8) exists to be outside of the
+    chroot.
+    """
 
-def _of_server(context: Context, view: View) -> Iterator[tuple[str, str]]:
-    if context.is_yes("smtpd_sasl_auth_enable", view):
-        path = context.value("smtpd_sasl_path", view)
-        is_socket = context.value("smtpd_sasl_type", view) == "dovecot" or path.startswith(
-            context.value("queue_directory") + "/"
-        )
-        if path.startswith("/") and is_socket:
-            yield "smtpd_sasl_path", path
-        elif path.startswith("unix:/"):
-            yield "smtpd_sasl_path", path.removeprefix("unix:")
-    for name in context.release.kinds:
-        if name.startswith("smtpd_") and name.endswith("_restrictions"):
-            kind = kind_of(name, context.release)
-            if kind is not None and kind.name == _RESTRICTIONS:
-                yield from ((name, path) for path in _sockets(context.value(name, view)))
-    yield from (("smtpd_proxy_filter", path) for path in _sockets(context.value("smtpd_proxy_filter", view)))
-    if context.is_yes("smtpd_tls_ask_ccert", view) or context.is_yes("smtpd_tls_req_ccert", view):
-        path = context.value("smtpd_tls_CApath", view)
-        if path.startswith("/") and context.files.enabled:
-            yield "smtpd_tls_CApath", path
+    id = "M019"
+    name = "chroot-without-accounts"
+    in_templates = True
+    effect = (
+        '`local unix - n y - - local`: deferred, "user lookup error". `pipe` with chroot y: fatal, '
+        '"unknown username", even for accounts that exist.'
+    )
+    bad = "--- master.cf\nmaildrop unix - n y - - pipe flags=R user=vmail argv=/usr/bin/maildrop\n"
+    good = "--- master.cf\nmaildrop unix - n n - - pipe flags=R user=vmail argv=/usr/bin/maildrop\n"
+    lookalike = "--- master.cf\nvirtual unix - n y - - virtual\nlmtp unix - - y - - lmtp\n"
 
-
-def _sockets(value: str) -> Iterator[str]:
-    for word in value.replace(",", " ").replace("{", " ").replace("}", " ").split():
-        path = word.removeprefix("unix:")
-        if path != word and path.startswith("/"):
-            yield path
+    def check(self, context: Context) -> Iterator[Finding]:
+        """Yield what is found."""
+        queue = context.value("queue_directory").rstrip("/")
+        for view in context.services(*_ACCOUNTS, "proxymap"):
+            is_stated = view.service.fields[_CHROOT] == "y"
+            if not context.is_chrooted(view) or not (is_stated or context.has_main):
+                continue
+            if context.files.enabled and context.files.exists(f"{queue}/etc/passwd"):
+                continue
+            program = view.service.command.rpartition("/")[2]
+            effect = _ACCOUNTS.get(program)
+            yield self.finding(
+                context.service_span(view, _CHROOT),
+                f"{view.service.name} runs in {queue}: "
+                + (effect or "proxymap(8) finds no files of tables there, and no accounts"),
+                "write n in the chroot column",
+                severity=Severity.ERROR if effect else Severity.WARNING,
+            )
