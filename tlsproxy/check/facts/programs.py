@@ -34,6 +34,15 @@ PIPE_ATTRIBUTES = frozenset(
 )
 """The attributes of pipe(8)."""
 
+PIPE_MACROS = frozenset(
+    (
+        *("client_address", "client_helo", "client_hostname", "client_port", "client_protocol", "domain", "envid"),
+        *("extension", "mailbox", "nexthop", "original_recipient", "queue_id", "recipient", "sasl_method"),
+        *("sasl_sender", "sasl_username", "sender", "size", "user"),
+    )
+)
+"""The names that pipe(8) replaces in its command."""
+
 PIPE_FLAGS = "BDFORXhqu.>"
 """The flags of pipe(8)."""
 

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 from postconf.syntax.lines import decode
 
-from ...context import Context
+from ...context import Context, words_of
 from ...findings import Span
 from ..readings import Read, locate, readings
-from ..tables.contents import contents, span_of
+from ..tables.contents import contents, is_readable, span_of
 from ..tables.named import split_table
 
 _WITHOUT_KEYS = ("regexp", "pcre", "cidr", "static")
@@ -23,6 +23,10 @@ def domains_of(context: Context, parameter: str) -> dict[str, Span]:
             if word.role == "domain" and read.text[word.start - 1 : word.start] != "!":
                 _, span = locate(context, read.assignment, word.start, word.end)
                 found.setdefault(word.text.lower(), span)
+    if parameter == "mydestination" and parameter not in context.main.effective:
+        host = context.setting("myhostname")  # the default has it
+        if host is not None and context.value("myhostname"):
+            found[context.value("myhostname").lower()] = host.span()
     return found
 
 
@@ -32,6 +36,8 @@ def keys_among(context: Context, parameter: str, wanted: frozenset[str]) -> Iter
         return
     for read in _of_main(context, parameter):
         for word in read.reading.words:
+            if word.role == "file" and is_readable(context, word.text):
+                yield from _in_file(context, word.text, wanted)
             if word.role != "table":
                 continue
             for named in split_table(read.assignment, word.text):
@@ -41,6 +47,19 @@ def keys_among(context: Context, parameter: str, wanted: frozenset[str]) -> Iter
                     domain = decode(entry.key).lower()
                     if domain in wanted:
                         yield domain, span_of(context, named, entry) if entry.line else named.span()
+
+
+def _in_file(context: Context, path: str, wanted: frozenset[str]) -> Iterator[tuple[str, Span]]:
+    """Yield the domains in a file of patterns, which has the syntax of a list, and comments (match_list(3))."""
+    try:
+        lines = decode(context.files.read(path)).splitlines()
+    except (OSError, ValueError):
+        return
+    for number, line in enumerate(lines, 1):
+        if not line.lstrip().startswith("#"):
+            for domain in words_of(line.lower()):
+                if domain in wanted:
+                    yield domain, Span(context.files.outside(path), number)
 
 
 def _of_main(context: Context, parameter: str) -> Iterator[Read]:

@@ -27,9 +27,9 @@ def loops(context: Context, named: Named) -> Iterator[tuple[Content, list[str]]]
         entries.setdefault(decode(entry.key).lower(), entry)
     done: set[str] = set()
     found = 0
-    for start in entries:
+    for start, first in entries.items():
         for chain in _walk(start, entries, done):
-            yield entries[chain[0]], chain
+            yield entries.get(chain[0]) or first, chain
             found += 1
             if found == _MOST_LOOPS:
                 return
@@ -57,8 +57,22 @@ def _walk(start: str, entries: dict[str, Content], done: set[str]) -> Iterator[l
 
 
 def _targets(name: str, entries: dict[str, Content]) -> Iterator[str]:
-    """Yield the aliases in a value; an alias that contains itself is a mailbox there, as is one behind a backslash."""
-    for word in decode(entries[name].value).split(","):
+    """Yield the aliases in a value; an alias that contains itself is a mailbox there, as is one behind a backslash.
+
+    The key `@domain` is for all addresses of a domain that have no entry, and as a value it keeps the local part.
+    """
+    entry = _entry(name, entries)
+    if entry is None:
+        return
+    local = name.rpartition("@")[0]
+    for word in decode(entry.value).split(","):
         target = word.strip().strip('"').lower()
-        if target in entries and target != name:
+        if target.startswith("@"):
+            target = local + target
+        if target != name and _entry(target, entries) is not None:
             yield target
+
+
+def _entry(name: str, entries: dict[str, Content]) -> Content | None:
+    _, at, domain = name.rpartition("@")
+    return entries.get(name) or (entries.get(at + domain) if at else None)

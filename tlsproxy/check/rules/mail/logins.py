@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from postconf import View
+from postconf import ServiceView, View
 from postconf.syntax.lines import decode
 
-from ...context import Context
+from ...context import Context, words_of
 from ...facts.mail.nexthops import Nexthop, named_nexthops
 from ...facts.tables.contents import contents, span_of
 from ...facts.tables.uses import Use, used_tables
 from ...facts.tls.key_files import client_level
 from ...findings import Finding, Severity, Span
 from ...rule import Rule
+from ..services.programs import named_transports
 
 _ENCRYPTED = ("encrypt", "dane-only", "fingerprint", "verify", "secure")
 _MAY = ("may", "dane")
@@ -85,34 +86,41 @@ class PasswordInClear(Rule):
         reported: set[Span] = set()
         for side, view in _clients(context):
             name = f"{side}_sasl_auth_enable"
-            if (
-                side == "lmtp"
-                or not context.is_yes(name, view)
-                or not context.value(f"{side}_sasl_password_maps", view)
-            ):
+            if not context.is_yes(name, view) or not context.value(f"{side}_sasl_password_maps", view):
                 continue
-            level = client_level(context, view)
-            if level in _ENCRYPTED or context.is_yes("smtp_tls_wrappermode", view) or self._is_local(context, view):
+            if side == "lmtp" and isinstance(view, ServiceView) and view.service.name not in named_transports(context):
                 continue
-            if "noplaintext" in context.value("smtp_sasl_security_options", view).replace(",", " ").split():
+            level = client_level(context, view) if side == "smtp" else self._level_of_lmtp(context, view)
+            if level in _ENCRYPTED or context.is_yes(f"{side}_tls_wrappermode", view) or self._is_local(context, view):
                 continue
-            if context.value("smtp_tls_policy_maps", view):
+            if "noplaintext" in words_of(context.value(f"{side}_sasl_security_options", view)):
+                continue
+            if context.value(f"{side}_tls_policy_maps", view):
                 continue  # the table may have the servers that want a password
             span = context.span(name, view)
             if span in reported:
                 continue
             reported.add(span)
-            given = context.setting("smtp_tls_security_level", view)
+            given = context.setting(f"{side}_tls_security_level", view)
             without = level not in _MAY
             yield self.finding(
                 span,
                 "passwords are sent in clear: there is no TLS"
                 if without
                 else "passwords are sent in clear if the server, or somebody on the way, offers no TLS",
-                "set smtp_tls_security_level = encrypt",
-                severity=Severity.ERROR if without else Severity.WARNING,
+                f"set {side}_tls_security_level = encrypt",
+                severity=Severity.ERROR if without and side == "smtp" else Severity.WARNING,
                 related=[(given.span(), "the level")] if given else (),
             )
+
+    @staticmethod
+    def _level_of_lmtp(context: Context, view: View) -> str:
+        level = context.value("lmtp_tls_security_level", view).lower()
+        if level:
+            return level
+        if context.is_yes("lmtp_enforce_tls", view):
+            return "encrypt"
+        return "may" if context.is_yes("lmtp_use_tls", view) else "none"
 
     @staticmethod
     def _is_local(context: Context, view: View) -> bool:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from postconf.spelling import did_you_mean
+from postconf.syntax.lines import decode
 
 from ...context import Context, words_of
 from ...facts.mail.domains import domains_of, keys_among
 from ...facts.readings import locate, readings_of
 from ...facts.tables.alias_loops import loops
 from ...facts.tables.contents import span_of
+from ...facts.tables.dead_ends import dead_ends
 from ...facts.tables.named import named_tables
 from ...facts.tables.surveys import surveys
 from ...facts.tables.uses import Use, used_tables
@@ -32,6 +34,8 @@ _USED_FOR = {
 }
 """The parameters that give a transport its domains."""
 _LOOPS = {Use.ALIASES: "local(8) returns the mail", Use.VIRTUAL: "cleanup(8) refuses mail for it with 451"}
+_PORTS = {"25": "smtp", "587": "submission", "465": "submissions"}
+_OWN = ("127.0.0.1", "localhost", "::1")
 _VERIFYING = "reject_unverified_recipient"
 _CLASSES = ("mydestination", "virtual_alias_domains", "virtual_mailbox_domains", "relay_domains")
 
@@ -169,6 +173,34 @@ class FilterLoop(Rule):
                         f"add -o {parameter}=",
                         related=[(setting.span(), "the filter")],
                     )
+        yield from self._to_itself(context)
+
+    def _to_itself(self, context: Context) -> Iterator[Finding]:
+        """Yield the filters that are services here which have the same filter."""
+        listening = {
+            (port(entry), context.value("content_filter", context.service_view(entry))): entry
+            for entry in context.entries
+            if entry.service and entry.service.command == "smtpd"
+        }
+        reported: set[Span] = set()
+        for view in context.services("smtpd"):
+            setting = context.setting("content_filter", view)
+            value = context.value("content_filter", view)
+            _, _, nexthop = value.partition(":")
+            host, _, number = nexthop.rpartition(":")
+            names = [each for each in (number, _PORTS.get(number)) if each]
+            entry = next((listening[each, value] for each in names if (each, value) in listening), None)
+            if setting is None or entry is None or host.strip("[]") not in _OWN or is_local(entry):
+                continue
+            span = setting.span()
+            if span not in reported:
+                reported.add(span)
+                yield self.finding(
+                    span,
+                    "this filter is a service of this Postfix that has the same filter",
+                    "name the port of the filter",
+                    related=[(entry.span(0), "this service")],
+                )
 
 
 class TwoClasses(Rule):
@@ -249,9 +281,17 @@ class UncheckedRecipients(Rule):
             return
         local = context.setting("local_recipient_maps")
         is_off = context.value("local_transport").startswith(("error", "discard"))
+        maps = context.value("local_recipient_maps")
+        unlisted = context.main.effective.get("smtpd_reject_unlisted_recipient")
+        if unlisted is not None and not context.is_yes("smtpd_reject_unlisted_recipient"):
+            yield self.finding(
+                unlisted.name_span(),
+                "mail for users that don't exist is accepted, and returned to forged senders",
+                "remove it, or use reject_unlisted_recipient",
+            )
         if (
             local is not None
-            and not context.value("local_recipient_maps")
+            and (not maps or maps.startswith("static:"))
             and context.value("mydestination")
             and not context.value("luser_relay")
             and not is_off
@@ -280,7 +320,8 @@ class UncheckedRecipients(Rule):
     def _verifies(context: Context) -> bool:
         lists = ("smtpd_recipient_restrictions", "smtpd_relay_restrictions")
         found = [each for each in context.everywhere if each.name in lists or _VERIFYING in each.value]
-        return any(_VERIFYING in (context.expanded(each) or each.value) for each in found)
+        texts = [context.expanded(each) or each.value for each in found]
+        return any(each in text for text in texts for each in (_VERIFYING, "reject_unlisted_recipient"))
 
 
 class AliasLoop(Rule):
@@ -313,6 +354,34 @@ class AliasLoop(Rule):
                     "let one of them end at a mailbox",
                     related=[(used.named.span(), "the table is used here")],
                 )
+
+
+class AliasDeadEnd(Rule):
+    """Virtual alias for an address that does not exist: its domain has nothing but aliases, and none for it."""
+
+    id = "F008"
+    name = "alias-dead-end"
+    effect = 'Mail for the alias is returned, "User unknown in virtual alias table".'
+    bad = "virtual_alias_domains = example.com\nvirtual_alias_maps = inline:{a@example.com=b@example.com}\n"
+    good = (
+        "virtual_alias_domains = example.com\n"
+        "virtual_alias_maps = inline:{{a@example.com=b@example.com},{b@example.com=joe}}\n"
+    )
+    lookalike = (
+        "virtual_alias_domains = example.com\n"
+        "virtual_alias_maps = inline:{{a@example.com=b@example.com},{@example.com=joe@example.net}}\n"
+    )
+
+    def check(self, context: Context) -> Iterator[Finding]:
+        """Yield what is found."""
+        domains = frozenset(domains_of(context, "virtual_alias_domains"))
+        for named, entry, target in dead_ends(context, domains):
+            yield self.finding(
+                span_of(context, named, entry),
+                f"{decode(entry.key)} leads to {target}, which does not exist: its domain has only aliases",
+                f"add an alias {target}, or correct this one",
+                related=[(named.span(), "the table is used here")] if entry.line else (),
+            )
 
 
 class ProxyRefused(Rule):

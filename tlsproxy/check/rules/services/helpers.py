@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ...context import Context
+from ...facts.mail.access import smtpd_lists
 from ...findings import Finding, Severity
 from ...rule import Rule
 from .programs import missing_services
@@ -56,24 +57,59 @@ class HelperMissing(Rule):
                     severity=severity,
                 )
 
-    @staticmethod
-    def _needs(context: Context) -> Iterator[tuple[str, str, str, str, Severity]]:
-        name = context.value("proxymap_service_name") or "proxymap"
-        line = f"{name} unix - - n - - proxymap"
-        asking = next(
-            (each for each in context.everywhere if "proxy:" in each.value and "proxy_" not in each.name), None
-        )
-        if asking:
-            yield name, line, asking.name, "lookups wait, and fail", Severity.ERROR
-        elif "proxy:" in context.value("local_recipient_maps") and context.services("smtpd"):
-            yield name, line, "", "smtpd(8) can't look up local recipients", Severity.ERROR
-        for each in context.everywhere:
-            if any(word in (context.expanded(each) or "") for word in _UNVERIFIED) and each.name.startswith("smtpd_"):
-                name = context.value("address_verify_service_name") or "verify"
-                yield name, f"{name} unix - - y - 1 verify", each.name, "mail is refused with 450", Severity.ERROR
-                break
+    def _needs(self, context: Context) -> Iterator[tuple[str, str, str, str, Severity]]:
+        """Yield for each service: name, entry of master.cf, the parameter that needs it, and what happens without."""
+        yield from self._tables(context)
+        if parameter := _verifying(context):
+            name = context.value("address_verify_service_name") or "verify"
+            yield name, f"{name} unix - - y - 1 verify", parameter, "mail is refused with 450", Severity.ERROR
         if missing_services(context):
             return  # that has the same remedy
+        if parameter := _caching(context):
+            name = context.value("connection_cache_service_name") or "scache"
+            effect = "each message makes a connection of its own, and smtp(8) warns"
+            yield name, f"{name} unix - - y - 1 scache", parameter, effect, Severity.WARNING
         limits = ("smtpd_client_connection_count_limit", *_RATES)
         if context.services("smtpd") and any(context.value(each) not in ("0", "") for each in limits):
             yield "anvil", "anvil unix - - y - 1 anvil", "", "limits of clients have no effect", Severity.WARNING
+
+    @staticmethod
+    def _tables(context: Context) -> Iterator[tuple[str, str, str, str, Severity]]:
+        name = context.value("proxymap_service_name") or "proxymap"
+        line = f"{name} unix - - n - - proxymap"
+        asking = [each for each in context.everywhere if "proxy:" in each.value and "proxy_" not in each.name]
+        reading = next((each for each in asking if not _is_cache(each.name)), None)
+        if reading:
+            yield name, line, reading.name, "lookups wait, and fail", Severity.ERROR
+        elif "proxy:" in context.value("local_recipient_maps") and context.services("smtpd"):
+            yield name, line, "", "smtpd(8) can't look up local recipients", Severity.ERROR
+        writing = next((each for each in asking if _is_cache(each.name)), None)
+        if writing:
+            name = context.value("proxywrite_service_name") or "proxywrite"
+            yield name, f"{name} unix - - n - 1 proxymap", writing.name, "the cache can't be opened", Severity.ERROR
+
+
+def _is_cache(name: str) -> bool:
+    """Return True for a table that daemons write."""
+    return name == "address_verify_map" or name.endswith(("_cache_map", "_cache_database"))
+
+
+def _verifying(context: Context) -> str:
+    """Return the list or class that verifies addresses; empty if there is none."""
+    for lists in smtpd_lists(context):
+        for words in (*lists.lists.values(), *lists.classes.lists):
+            if any(word.text.lower() in _UNVERIFIED for word in words.words):
+                return words.name
+    return ""
+
+
+def _caching(context: Context) -> str:
+    """Return the parameter that asks for cached connections; empty if none is set."""
+    for side in ("smtp", "lmtp"):
+        for view in context.services(side):
+            if context.value(f"{side}_connection_cache_destinations", view):
+                return f"{side}_connection_cache_destinations"
+            for name in (f"{side}_connection_cache_on_demand", f"{side}_tls_connection_reuse"):
+                if context.is_set(name, view) and context.is_yes(name, view):
+                    return name
+    return ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import ClassVar
 
@@ -9,12 +10,14 @@ from postconf import ServiceView
 from postconf.catalogue import Release
 from postconf.kinds import kind_of
 from postconf.spelling import did_you_mean
+from postconf.syntax.lines import decode
 
 from ...context import Context
 from ...facts.programs import (
     DAEMONS,
     PIPE_ATTRIBUTES,
     PIPE_FLAGS,
+    PIPE_MACROS,
     PRIVILEGED,
     PROCESS_LIMITS,
     SINGLE_RECIPIENT_FLAGS,
@@ -65,7 +68,12 @@ class UnknownProgram(Rule):
         """Yield what is found."""
         for entry in context.entries:
             command = entry.service.command if entry.service else ""
-            if command in DAEMONS or "/" in command or not command or "$" in command:
+            if command in DAEMONS or not command or "$" in command:
+                continue
+            if "/" in command:
+                if command.startswith("/") and context.files.enabled and not context.files.exists(command):
+                    message = f"there is no {command}, and master(8) can't run this service"
+                    yield self.finding(entry.span(_COMMAND), message, "correct the name")
                 continue
             directory = context.value("daemon_directory")
             if context.files.enabled and context.files.exists(f"{directory}/{command}"):
@@ -205,8 +213,12 @@ class WrongProgram(Rule):
                 continue
             for each in entry.assignments():
                 readers = _readers(context.release, each.name)
-                if not readers or _reads(entry.service.command, readers) or self._is_referred_to(context, entry, each):
+                other = _of_other_client(context.release, entry.service.command, each.name)
+                if not readers or (not other and _reads(entry.service.command, readers)):
                     continue
+                if self._is_referred_to(context, entry, each):
+                    continue
+                readers = (other,) if other else readers
                 yield self.finding(
                     each.name_span(),
                     f"{entry.service.command} does not read {each.name}, which is a parameter of {', '.join(readers)}",
@@ -222,7 +234,7 @@ class WrongProgram(Rule):
         return any(
             _reads(own, _readers(context.release, name))
             for name in _defaults_with(context.release, assignment.name)
-            if name not in context.main.effective
+            if name not in context.main.effective and not (own == "lmtp" and name.startswith("smtp_"))
         )
 
     @staticmethod
@@ -256,11 +268,23 @@ def _reads(program: str, readers: tuple[str, ...]) -> bool:
     return not readers or program in readers or same.get(program, program) in readers
 
 
+def _of_other_client(release: Release, program: str, name: str) -> str:
+    """Return `smtp` or `lmtp` if a parameter is read by the one, and the program is the other (lmtp(8))."""
+    if program not in ("smtp", "lmtp"):
+        return ""
+    other = "lmtp" if program == "smtp" else "smtp"
+    own = f"{program}_{name.removeprefix(f'{other}_')}"
+    return other if name.startswith(f"{other}_") and own in release.kinds and name in release.kinds else ""
+
+
 def _defaults_with(release: Release, name: str) -> list[str]:
     """Return the parameters whose defaults refer to a name."""
     return [
         each for each, default in release.defaults.items() if name in default and f"${name}" in default.replace("{", "")
     ]
+
+
+_MACRO = re.compile(r"(?<!\$)\$[{(]?(\w+)")
 
 
 class PipeAttributes(Rule):
@@ -290,9 +314,22 @@ class PipeAttributes(Rule):
         """Yield what is found."""
         for entry in context.entries:
             if entry.service and entry.service.command in ("pipe", "spawn"):
-                yield from self._check(entry, entry.service.command)
+                yield from self._check(
+                    entry, entry.service.command, context.value("mail_owner"), context.keep(_accounts)
+                )
 
-    def _check(self, entry: Entry, program: str) -> Iterator[Finding]:
+    def _macros(self, entry: Entry, index: int) -> Iterator[Finding]:
+        """Yield the unknown names in the command of pipe(8)."""
+        for position, (word, _) in enumerate(entry.words[index:], index):
+            for name in _MACRO.findall(word):
+                if name not in PIPE_MACROS:
+                    yield self.finding(
+                        entry.span(position),
+                        f"pipe has no ${{{name}}}: mail is deferred, as a mail system configuration error",
+                        did_you_mean(name, sorted(PIPE_MACROS), 0.6) or "see pipe(8)",
+                    )
+
+    def _check(self, entry: Entry, program: str, owner: str, accounts: frozenset[str]) -> Iterator[Finding]:
         known = PIPE_ATTRIBUTES if program == "pipe" else SPAWN_ATTRIBUTES
         seen: set[str] = set()
         for index, name, value in attributes(entry):
@@ -311,6 +348,16 @@ class PipeAttributes(Rule):
             if name == "flags" and program == "pipe" and wrong:
                 yield self.finding(entry.span(index), f'pipe has no flag "{wrong[0]}"', f"flags are {PIPE_FLAGS}")
             account, _, group = value.partition(":")
+            if name == "size" and not value.isdigit():
+                yield self.finding(entry.span(index), f'"{value}" is no number of bytes', "write size=10240000")
+            if name == "user" and account and account == owner:
+                message = f"{program} does not deliver as {account}, to whom the queue belongs"
+                yield self.finding(entry.span(index), message, "name an account of its own")
+            if name == "user" and accounts and account not in accounts:
+                message = f"/etc/passwd has no account {account}: {program} is fatal"
+                yield self.finding(entry.span(index), message, "create the account", severity=Severity.WARNING)
+            if name == "argv" and program == "pipe":
+                yield from self._macros(entry, index)
             if name == "user" and ("root" in (account, group) or "0" in (account, group)):
                 yield self.finding(
                     entry.span(index), f"{program} does not deliver as root", "name an account with fewer privileges"
@@ -320,6 +367,21 @@ class PipeAttributes(Rule):
                 yield self.finding(
                     entry.span(_COMMAND), f"{program} needs {name}=, and dies without it", f"add {name}="
                 )
+
+
+def _accounts(context: Context) -> frozenset[str]:
+    """Return the names in /etc/passwd; none where it can't be read, or is not all that there is (nsswitch.conf(5))."""
+    if not context.files.enabled:
+        return frozenset()
+    try:
+        lines = decode(context.files.read("/etc/passwd")).splitlines()
+        switch = decode(context.files.read("/etc/nsswitch.conf")).splitlines()
+    except (OSError, ValueError):
+        return frozenset()
+    sources = next((line.partition(":")[2].split() for line in switch if line.startswith("passwd:")), [])
+    if not set(sources) <= {"files", "compat", "systemd"}:
+        return frozenset()
+    return frozenset(line.partition(":")[0] for line in lines)
 
 
 def attributes(entry: Entry) -> Iterator[tuple[int, str, str]]:
