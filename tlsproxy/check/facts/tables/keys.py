@@ -7,13 +7,15 @@ from typing import NamedTuple
 
 from .uses import Use, Used
 
-_ODD = re.compile(rb"[@./*^$\[\\|:]|.*[@./*$|\\:]\Z|.*/")
+_ODD = re.compile(rb"[@./*^$\[\\|:]|.*[@./*$|\\:]\Z|.*/|.*:\d+\Z")
 """Only keys that this matches can be among those: most are seen to be good without a closer look."""
 _PATTERN = re.compile(r"!?/.*/[a-z]*\Z|\^|.*[.)\]][*+]|.*\\\.|.*[^\\]\$\Z")
 _NETWORK = re.compile(r"\[?[0-9a-fA-F.:]+\]?/[0-9]{1,3}\Z")
+_WITH_PORT = re.compile(r"\[[0-9a-fA-F.:]+\](:\w+)?\Z|[0-9]{1,3}(\.[0-9]{1,3}){3}:\w+\Z")
 _CUT_SHORT = re.compile(r"[0-9]{1,3}(\.[0-9]{1,3}){0,2}\.\Z")
 _DOMAIN = re.compile(r"[\w-]+(\.[\w-]+)*\.[a-z]{2,}\Z", re.IGNORECASE)
 _OF_ADDRESSES = (Use.VIRTUAL, Use.CANONICAL, Use.RELOCATED)
+_OF_NAMES = (Use.DOMAINS, Use.LOCAL_USERS, Use.TRANSPORT_OF_USER)
 _OF_SENDERS = (Use.RELAYHOST, Use.TRANSPORT_OF_SENDER)
 _MAIL = ("check_sender_access", "check_recipient_access", "check_etrn_access")
 _CLIENTS = ("check_client_access", "check_reverse_client_hostname_access", "check_helo_access")
@@ -30,6 +32,8 @@ def unusual_keys(use: Use, entries: list[tuple[bytes, bytes]]) -> list[int]:
     """Return the positions of the keys that need a closer look."""
     if use in _OF_SENDERS:
         return list(range(len(entries)))
+    if use in _OF_NAMES:
+        return [index for index, (key, _) in enumerate(entries) if b"@" in key or key[:1] == b"."]
     odd = _ODD.match
     return [index for index, (key, _) in enumerate(entries) if odd(key)]
 
@@ -56,6 +60,10 @@ def dead_key(used: Used, key: bytes, *, parents: bool) -> DeadKey | None:
         return _of_addresses(text)
     if used.use in _OF_SENDERS and "@" not in text and _DOMAIN.match(text):
         return DeadKey(f'"{text}" is no key for senders of a domain', f"write @{text}")
+    if used.use is Use.DOMAINS:
+        return _of_list(used, text, parents=parents)
+    if used.use in _OF_NAMES and "@" in text:
+        return DeadKey(f'"{text}" is an address: local(8) looks up names of users', f"write {text.partition('@')[0]}")
     if used.use is Use.POLICY and "@" in text:
         return DeadKey(f'"{text}" is an address: policies are for next hops', f"write {text.rpartition('@')[2]}")
     return None
@@ -77,10 +85,22 @@ def _of_domains(used: Used, text: str, *, parents: bool) -> DeadKey | None:
     if used.check in _CLIENTS:
         if _NETWORK.match(text):
             return DeadKey(f'"{text}" is never looked up: only cidr: tables have networks', "use cidr:")
+        if used.check == "check_client_access" and _WITH_PORT.match(text):
+            plain = text.partition("]")[0].strip("[") if text.startswith("[") else text.partition(":")[0]
+            return DeadKey(f'"{text}" is never looked up: clients have no brackets and ports', f"write {plain}")
         if _CUT_SHORT.match(text):
             return DeadKey(f'"{text}" is never looked up', f"write {text[:-1]}")
         if "@" in text and used.check != "check_helo_access":
             return DeadKey(f'"{text}" is a mail address, and clients are looked up here', "use check_sender_access")
+    return None
+
+
+def _of_list(used: Used, text: str, *, parents: bool) -> DeadKey | None:
+    if "@" in text:
+        domain = text.rpartition("@")[2]
+        return DeadKey(f'"{text}" is an address: domains are looked up here', f"write {domain}" if domain else "")
+    if text.startswith(".") and (parents or used.named.assignment.name != "relay_domains"):
+        return DeadKey(f'"{text}" is never looked up here', f"write {text[1:]}")
     return None
 
 

@@ -29,6 +29,10 @@ class Use(enum.Enum):
     PASSWORDS = "smtp_sasl_password_maps"
     NUMBERS = "virtual_uid_maps"
     POLICY = "smtp_tls_policy_maps"
+    MILTERS = "smtpd_milter_maps"
+    KEYWORDS = "smtpd_discard_ehlo_keyword_address_maps"
+    DOMAINS = "a list of domains"
+    LOCAL_USERS = "mailbox_command_maps"
 
 
 _OF_PARAMETERS = {
@@ -57,6 +61,13 @@ _OF_PARAMETERS = {
     Use.RELOCATED: ("relocated_maps",),
     Use.PASSWORDS: ("smtp_sasl_password_maps", "lmtp_sasl_password_maps"),
     Use.NUMBERS: ("virtual_uid_maps", "virtual_gid_maps"),
+    Use.MILTERS: ("smtpd_milter_maps",),
+    Use.KEYWORDS: (
+        *("smtpd_discard_ehlo_keyword_address_maps", "postscreen_discard_ehlo_keyword_address_maps"),
+        *("smtp_discard_ehlo_keyword_address_maps", "lmtp_discard_ehlo_keyword_address_maps"),
+    ),
+    Use.DOMAINS: ("mydestination", "relay_domains"),
+    Use.LOCAL_USERS: ("mailbox_command_maps",),
     Use.POLICY: ("smtp_tls_policy_maps", "lmtp_tls_policy_maps", "tlsproxy_client_policy_maps"),
 }
 _USES = {parameter: use for use, parameters in _OF_PARAMETERS.items() for parameter in parameters}

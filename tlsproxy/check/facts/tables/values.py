@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
-from postconf.kinds import Kind
+from postconf.catalogue import release
+from postconf.kinds import Kind, Outcome, kind_of
 from postconf.kinds.reading import Reading, words_at
 from postconf.kinds.routes import check_nexthop, read_transport
 from postconf.spelling import did_you_mean, nearest
@@ -211,7 +212,7 @@ def _passwords(value: str) -> Fault | None:
 
 
 def _policy(value: str) -> Fault | None:
-    """Judge the ciphers of a TLS policy; the rest has a parser, and a rule of its own."""
+    """Judge ciphers and protocols of a TLS policy; the rest has a parser, and a rule of its own."""
     for word in value.replace(",", " ").split():
         name, _, text = word.partition("=")
         if name.lower() == "ciphers" and cipher_grade(text) is None:
@@ -219,6 +220,37 @@ def _policy(value: str) -> Fault | None:
             return Fault(
                 f'"{text}" is no cipher grade: mail for it is deferred', meant or "write high or medium", Severity.ERROR
             )
+        kind = _KINDS_OF_POLICY.get(name.lower())
+        for problem in kind.read(text).problems if kind else ():
+            if problem.outcome is not Outcome.IGNORES:
+                return Fault(f"{problem.message}: mail for it is deferred", problem.suggestion, Severity.ERROR)
+    return None
+
+
+def _one_address(value: str) -> Fault | None:
+    """Judge the result of a table that replaces or adds one address (canonical(5), recipient_bcc_maps)."""
+    if "," in value and '"' not in value:
+        return Fault("only one address is allowed here, and the others are lost, or spoil it", "use a virtual alias")
+    return _addresses(value)
+
+
+def _addresses(value: str) -> Fault | None:
+    for word in value.replace(",", " ").split():
+        if word.count("@") > 1 and '"' not in word and not word.startswith("@") and ":" not in word:
+            return Fault(f'"{word}" has more than one @', f"write {word.partition('@')[0]}@{word.rpartition('@')[2]}")
+    return None
+
+
+def _milters(value: str) -> Fault | None:
+    for problem in _MILTERS.read(value).problems:
+        return Fault(f"{problem.message}: mail is refused with 451", problem.suggestion, Severity.ERROR)
+    return None
+
+
+def _keywords(value: str) -> Fault | None:
+    kind = kind_of("smtpd_discard_ehlo_keywords", release())
+    for problem in kind.read(value).problems if kind else ():
+        return Fault(f"{problem.message}; it is ignored silently", problem.suggestion)
     return None
 
 
@@ -231,6 +263,11 @@ def _numbers(value: str) -> Fault | None:
 
 
 _KIND = Kind("transport", None, "", "dies-later", "")
+_MILTERS = Kind("milters", None, "", "defers", "")
+_KINDS_OF_POLICY = {
+    "protocols": Kind("tls-protocols", None, ">= <=", "defers", ""),
+    "exclude": Kind("tls-exclusions", None, "", "defers", ""),
+}
 _JUDGES: dict[Use, Callable[[str], Fault | None]] = {
     Use.CHECKS: _checks,
     Use.CLIENT_CHECKS: _client_checks,
@@ -242,6 +279,10 @@ _JUDGES: dict[Use, Callable[[str], Fault | None]] = {
     Use.PASSWORDS: _passwords,
     Use.NUMBERS: _numbers,
     Use.POLICY: _policy,
+    Use.CANONICAL: _one_address,
+    Use.VIRTUAL: _addresses,
+    Use.MILTERS: _milters,
+    Use.KEYWORDS: _keywords,
 }
 
 

@@ -208,9 +208,14 @@ class PolicyWithoutMeans(Rule):
             if used.use is not Use.POLICY:
                 continue
             view = context.view(used.named.assignment)
-            has_anchors = context.value("smtp_tls_CAfile", view) or context.value("smtp_tls_CApath", view)
+            has_anchors = (
+                context.value("smtp_tls_CAfile", view)
+                or context.value("smtp_tls_CApath", view)
+                or context.is_yes("tls_append_default_CA", view)
+            )
             has_dnssec = context.value("smtp_dns_support_level", view).lower() == "dnssec"
-            if (has_anchors and has_dnssec) or context.is_yes("tls_append_default_CA", view):
+            has_fingerprints = context.value("smtp_tls_fingerprint_cert_match", view)
+            if has_anchors and has_dnssec and has_fingerprints:
                 continue
             for entry in contents(context, used.named):
                 level = decode(entry.value).replace(",", " ").partition(" ")[0].lower()
@@ -221,6 +226,9 @@ class PolicyWithoutMeans(Rule):
                     effect = "mail for it is deferred" if level == "dane-only" else "it is not used"
                     message = f"level {level} needs DNSSEC, and smtp(8) does not ask for it: {effect}"
                     hint = "set smtp_dns_support_level = dnssec, with a resolver of your own that validates"
+                elif level == "fingerprint" and not has_fingerprints and "match=" not in decode(entry.value):
+                    message = "level fingerprint without fingerprints to match: mail for it is deferred"
+                    hint = "add match=12:34:AB:…"
                 else:
                     continue
                 yield self.finding(

@@ -137,6 +137,9 @@ class MissingArgument(ListRule):
                     got = f', and "{each.argument.text}" is none' if each.argument else ""
                     message = f"{text} needs a table{got}: mail is refused with 451"
                     yield self.finding(where, message, f"write {text} type:name")
+                elif kind is Argument.SERVICE:
+                    message = f"{text} needs a policy service: mail is refused with 451"
+                    yield self.finding(where, message, f"write {text} inet:host:port")
                 elif kind is Argument.NUMBER:
                     message = f"{text} needs a number of seconds: mail is refused with 451"
                     yield self.finding(where, message, f"write {text} 1")
@@ -356,7 +359,7 @@ class NoEffect(ListRule):
         """Return the parameter without which a restriction has no effect, if no service has it."""
         context = lists.context
         needed = entry.restriction.requires if entry.restriction else ""
-        if not context.has_main or (not needed and entry.name.text not in CLASSES):
+        if not context.has_main or context.master is None or (not needed and entry.name.text not in CLASSES):
             return ""
         if needed in ("", _SASL):
             is_on = any(context.is_yes(_SASL, view) for view in context.views("smtpd"))

@@ -93,13 +93,14 @@ class QueueTimes(Rule):
     _PAIRS = (
         ("bounce_queue_lifetime", "maximal_queue_lifetime", "it is cut to that"),
         ("minimal_backoff_time", "maximal_backoff_time", "all retries wait as long as the former says"),
+        ("delay_warning_time", "maximal_queue_lifetime", "no warning is ever sent"),
     )
 
     def check(self, context: Context) -> Iterator[Finding]:
         """Yield what is found."""
         for smaller, larger, effect in self._PAIRS:
             setting = context.main.effective.get(smaller) or context.main.effective.get(larger)
-            if setting is None or (smaller.startswith("bounce") and setting.name != smaller):
+            if setting is None or (not smaller.startswith("minimal") and setting.name != smaller):
                 continue
             low, high = _seconds(context, smaller), _seconds(context, larger)
             if low is not None and high is not None and low > high:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import ClassVar
 
@@ -10,18 +9,12 @@ from postconf import ServiceView
 from postconf.catalogue import Release
 from postconf.kinds import kind_of
 from postconf.spelling import did_you_mean
-from postconf.syntax.lines import decode
 
 from ...context import Context
 from ...facts.programs import (
     DAEMONS,
-    PIPE_ATTRIBUTES,
-    PIPE_FLAGS,
-    PIPE_MACROS,
     PRIVILEGED,
     PROCESS_LIMITS,
-    SINGLE_RECIPIENT_FLAGS,
-    SPAWN_ATTRIBUTES,
 )
 from ...findings import Edit, Finding, Fix, Severity
 from ...rule import Rule
@@ -284,156 +277,6 @@ def _defaults_with(release: Release, name: str) -> list[str]:
     ]
 
 
-_MACRO = re.compile(r"(?<!\$)\$[{(]?(\w+)")
-
-
-class PipeAttributes(Rule):
-    """Attributes with which pipe(8) or spawn(8) refuses to start."""
-
-    id = "M016"
-    name = "pipe-attributes"
-    in_templates = True
-    effect = (
-        'Without `user=`: fatal at the first delivery, "missing user= command-line attribute"; `user=root`: fatal, '
-        '"specifies root privileges"; both services are throttled.'
-    )
-    bad = (
-        "--- master.cf\ndovecot unix - n n - - pipe flags=DRhu argv=/usr/lib/dovecot/deliver\n"
-        "policy unix - n n - 0 spawn user=nobody arg=/usr/bin/policyd\n"
-    )
-    good = (
-        "--- master.cf\ndovecot unix - n n - - pipe flags=Rhu user=vmail:vmail argv=/usr/lib/dovecot/deliver\n"
-        "policy unix - n n - 0 spawn user=nobody argv=/usr/bin/policyd\n"
-    )
-    lookalike = (
-        "--- master.cf\nmaildrop unix - n n - - pipe\n"
-        "  flags=Rhu user=vmail null_sender= argv=/usr/bin/maildrop -d ${recipient} user=root\n"
-    )
-
-    def check(self, context: Context) -> Iterator[Finding]:
-        """Yield what is found."""
-        for entry in context.entries:
-            if entry.service and entry.service.command in ("pipe", "spawn"):
-                yield from self._check(
-                    entry, entry.service.command, context.value("mail_owner"), context.keep(_accounts)
-                )
-
-    def _macros(self, entry: Entry, index: int) -> Iterator[Finding]:
-        """Yield the unknown names in the command of pipe(8)."""
-        for position, (word, _) in enumerate(entry.words[index:], index):
-            for name in _MACRO.findall(word):
-                if name not in PIPE_MACROS:
-                    yield self.finding(
-                        entry.span(position),
-                        f"pipe has no ${{{name}}}: mail is deferred, as a mail system configuration error",
-                        did_you_mean(name, sorted(PIPE_MACROS), 0.6) or "see pipe(8)",
-                    )
-
-    def _check(self, entry: Entry, program: str, owner: str, accounts: frozenset[str]) -> Iterator[Finding]:
-        known = PIPE_ATTRIBUTES if program == "pipe" else SPAWN_ATTRIBUTES
-        seen: set[str] = set()
-        for index, name, value in attributes(entry):
-            if name == "#":
-                return  # a comment behind the command, which is another rule's
-            if name not in known:
-                meant = did_you_mean(name, sorted(known), 0.6)
-                yield self.finding(
-                    entry.span(index),
-                    f'{program} has no attribute "{name}": it dies at its first delivery',
-                    meant or f"attributes are {', '.join(sorted(known))}",
-                )
-                continue
-            seen.add(name)
-            wrong = "".join(letter for letter in value if letter not in PIPE_FLAGS)
-            if name == "flags" and program == "pipe" and wrong:
-                yield self.finding(entry.span(index), f'pipe has no flag "{wrong[0]}"', f"flags are {PIPE_FLAGS}")
-            account, _, group = value.partition(":")
-            if name == "size" and not value.isdigit():
-                yield self.finding(entry.span(index), f'"{value}" is no number of bytes', "write size=10240000")
-            if name == "user" and account and account == owner:
-                message = f"{program} does not deliver as {account}, to whom the queue belongs"
-                yield self.finding(entry.span(index), message, "name an account of its own")
-            if name == "user" and accounts and account not in accounts:
-                message = f"/etc/passwd has no account {account}: {program} is fatal"
-                yield self.finding(entry.span(index), message, "create the account", severity=Severity.WARNING)
-            if name == "argv" and program == "pipe":
-                yield from self._macros(entry, index)
-            if name == "user" and ("root" in (account, group) or "0" in (account, group)):
-                yield self.finding(
-                    entry.span(index), f"{program} does not deliver as root", "name an account with fewer privileges"
-                )
-        for name in ("user", "argv"):
-            if name not in seen:
-                yield self.finding(
-                    entry.span(_COMMAND), f"{program} needs {name}=, and dies without it", f"add {name}="
-                )
-
-
-def _accounts(context: Context) -> frozenset[str]:
-    """Return the names in /etc/passwd; none where it can't be read, or is not all that there is (nsswitch.conf(5))."""
-    if not context.files.enabled:
-        return frozenset()
-    try:
-        lines = decode(context.files.read("/etc/passwd")).splitlines()
-        switch = decode(context.files.read("/etc/nsswitch.conf")).splitlines()
-    except (OSError, ValueError):
-        return frozenset()
-    sources = next((line.partition(":")[2].split() for line in switch if line.startswith("passwd:")), [])
-    if not set(sources) <= {"files", "compat", "systemd"}:
-        return frozenset()
-    return frozenset(line.partition(":")[0] for line in lines)
-
-
-def attributes(entry: Entry) -> Iterator[tuple[int, str, str]]:
-    """Yield index, name and value of the attributes of pipe(8) or spawn(8), up to `argv=`; options are left out."""
-    skip = False
-    for index, (word, _) in enumerate(entry.words[8:], 8):
-        if skip or word.startswith("-"):
-            skip = word == "-o" and not skip
-            continue
-        text = word[1:-1].strip() if word.startswith("{") and word.endswith("}") else word
-        name, _, value = text.partition("=")
-        yield index, name, value.strip()
-        if name == "argv":
-            return
-
-
-class SingleRecipient(Rule):
-    """pipe(8) flags that need one delivery per recipient, without the recipient limit of 1."""
-
-    id = "M017"
-    name = "pipe-recipient-limit"
-    effect = '"pipe flag `D\' requires dovecot_destination_recipient_limit = 1": mail for two recipients is deferred.'
-    bad = (
-        "virtual_transport = dovecot\n"
-        "--- master.cf\ndovecot unix - n n - - pipe flags=DRhu user=vmail argv=/usr/lib/dovecot/deliver\n"
-    )
-    good = (
-        "virtual_transport = dovecot\ndovecot_destination_recipient_limit = 1\n"
-        "--- master.cf\ndovecot unix - n n - - pipe flags=DRhu user=vmail argv=/usr/lib/dovecot/deliver\n"
-    )
-    lookalike = "--- master.cf\nmaildrop unix - n n - - pipe flags=DRhu user=vmail argv=/usr/bin/maildrop -d x\n"
-
-    def check(self, context: Context) -> Iterator[Finding]:
-        """Yield what is found."""
-        used = named_transports(context)
-        for entry in context.entries:
-            if entry.service is None or entry.service.command != "pipe" or entry.service.name not in used:
-                continue
-            parameter = f"{entry.service.name}_destination_recipient_limit"
-            if context.value(parameter) == "1":
-                continue
-            for index, name, value in attributes(entry):
-                letter = next((each for each in SINGLE_RECIPIENT_FLAGS if each in value), "")
-                if name == "flags" and letter:
-                    yield self.finding(
-                        entry.span(index),
-                        f"with the flag {letter}, mail for several recipients is deferred",
-                        f"set {parameter} = 1 in main.cf",
-                        fix=_addition(context, f"{parameter} = 1"),
-                    )
-
-
 def named_transports(context: Context) -> set[str]:
     """Return the transports that parameters name, in main.cf and in master.cf."""
     found = set()
@@ -442,10 +285,6 @@ def named_transports(context: Context) -> set[str]:
         if kind is not None and kind.name == "transport":
             found.add((context.expanded(each) or "").partition(":")[0].strip())
     return found
-
-
-def _addition(context: Context, line: str) -> Fix:
-    return Fix(f"add {line}", (context.main.addition(line),), safe=False)
 
 
 def missing_services(context: Context) -> list[tuple[str, str]]:

@@ -186,6 +186,35 @@ class OtherSyntax(Rule):
         return named.name.startswith("/") and named.kind in ("pcre", "regexp", "cidr", *FILES, "texthash", suffix)
 
 
+class ChecksWithoutPatterns(Rule):
+    """Table with fixed keys where whole lines are looked up: nothing matches.
+
+    header_checks(5), body_checks and filters of replies ask for a complete header, line or reply, which only patterns
+    match.
+    """
+
+    id = "T015"
+    name = "checks-without-patterns"
+    severity = Severity.WARNING
+    in_templates = True
+    effect = "`header_checks = hash:/etc/postfix/header_checks`: no entry matches, silently."
+    bad = "header_checks = hash:/etc/postfix/header_checks\n"
+    good = "header_checks = regexp:/etc/postfix/header_checks\n"
+    lookalike = "body_checks = pcre:/etc/postfix/body_checks\nsmtp_header_checks = static:IGNORE\n"
+
+    _SUFFIXES = ("header_checks", "body_checks", "_reply_filter", "_delivery_status_filter", "_command_filter")
+
+    def check(self, context: Context) -> Iterator[Finding]:
+        """Yield what is found."""
+        reported: set[Span] = set()
+        for named in named_tables(context):
+            is_fixed = named.kind in (*FILES, "texthash", "inline", "cidr")
+            if is_fixed and named.assignment.name.endswith(self._SUFFIXES) and named.span() not in reported:
+                reported.add(named.span())
+                message = f"{named.kind}: has fixed keys, and {named.assignment.name} looks up whole lines"
+                yield self.finding(named.span(), message, "use regexp: or pcre:")
+
+
 class PasswordsReadable(Rule):
     """Passwords for other servers in a file that others can read.
 
