@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from postconf.kinds.dnsbl import filter_problem
 
-from ....mail.access.restrictions import CLIENT, RECIPIENT, Argument, Outside, Verdict, find
+from ....mail.access.restrictions.table import CLIENT, RECIPIENT, Argument, Outside, Verdict, find
 from ...context import Context
 from ...facts.mail.access import Lists, smtpd_lists
 from ...facts.mail.dnsbl import gone, lists_good_senders

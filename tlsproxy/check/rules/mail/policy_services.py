@@ -8,7 +8,7 @@ from postconf import ConfigError
 from postconf.kinds.reading import Word
 from postconf.kinds.routes import host_port_problem
 
-from ....mail.access.arguments import split_policy_argument
+from ....mail.access.restrictions.arguments import split_policy_argument
 from ...context import Context
 from ...facts.mail.access import Lists
 from ...facts.tables.uses import Use
