@@ -90,7 +90,7 @@ class ListsBeforeLogin(ListRule):
 
 
 class DnsListArgument(ListRule):
-    """DNS list that is none: the next restriction is taken for its domain, or its filter is invalid."""
+    """Wrong argument of a DNS list: the next restriction is taken for its domain, or its filter is invalid."""
 
     id = "R015"
     name = "dns-list-argument"

@@ -34,7 +34,7 @@ class PolicyService(ListRule):
         '`check_policy_service /run/policy`: smtpd(8) is fatal at its start, "need service transport:endpoint"; '
         "`unix:private/policy` without such a service: 451 4.3.5 for every recipient."
     )
-    bad = "smtpd_recipient_restrictions = check_policy_service { inet:127.0.0.1:10023, timout=5s }\n"
+    bad = "smtpd_recipient_restrictions = check_policy_service { inet:127.0.0.1:10023, time_out=5s }\n"
     good = "smtpd_recipient_restrictions = check_policy_service { inet:127.0.0.1:10023, timeout=5s }\n"
     lookalike = (
         "smtpd_recipient_restrictions = check_policy_service unix:postgrey/socket, reject_unauth_destination\n"

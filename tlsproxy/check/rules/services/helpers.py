@@ -95,7 +95,7 @@ def _is_cache(name: str) -> bool:
 
 
 def _verifying(context: Context) -> str:
-    """Return the list or class that verifies addresses; empty if there is none."""
+    """Return the list or class that verifies addresses; empty without one."""
     for lists in smtpd_lists(context):
         for words in (*lists.lists.values(), *lists.classes.lists):
             if any(word.text.lower() in _UNVERIFIED for word in words.words):
