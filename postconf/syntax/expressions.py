@@ -150,6 +150,8 @@ class _Walk:
 
     def parse(self, text: str) -> bool:
         """Walk over text; return True if it has an error."""
+        if "$" not in text:
+            return self._enter(text, self.literal) if text else False
         bad = False
         literal = ""
         position = 0

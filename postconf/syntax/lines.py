@@ -40,7 +40,9 @@ class LogicalLine:
 
     def place(self, offset: int) -> Place:
         """Return the file, line and column of the character at `offset` in the text."""
-        start, number = next(piece for piece in reversed(self._pieces) if piece[0] <= offset)
+        start, number = self._pieces[0]
+        if len(self._pieces) > 1:
+            start, number = next(piece for piece in reversed(self._pieces) if piece[0] <= offset)
         return Place(self.path, number, offset - start + 1)
 
 

@@ -10,6 +10,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
+_SPACES = frozenset(SPACE)
+
+
 class Setting:
     """Assignment `name = value` in a file or on a command line, with the place of its value."""
 
@@ -45,9 +48,10 @@ class AssignmentError(ValueError):
 def split_assignment(text: str) -> tuple[str, str, int]:
     """Split `name = value`; return both and the offset of the value. Raise `AssignmentError`."""
     start = len(text) - len(text.lstrip(SPACE))
-    end = start
-    while end < len(text) and text[end] not in SPACE and text[end] != "=":
-        end += 1
+    end = text.find("=", start)
+    end = len(text) if end < 0 else end
+    if not _SPACES.isdisjoint(text[start:end]):
+        end = next(offset for offset in range(start, end) if text[offset] in _SPACES)
     if end == start:
         raise AssignmentError("missing attribute name", start)
     rest = text[end:].lstrip(SPACE)

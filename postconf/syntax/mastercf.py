@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 FIELDS = ("service", "type", "private", "unprivileged", "chroot", "wakeup", "process_limit", "command")
 TYPES = ("unix", "fifo", "inet", "pass", "unix-dgram")
+_FLAGS = frozenset("yn-")
 _DIGITS = frozenset("0123456789")
 
 
@@ -79,9 +80,12 @@ def read_services(text: str, path: str, warn: Callable[[str], None], *, warn_of_
     return Master(path, [parse_service(line, warn) for line in lines])
 
 
-def parse_service(line: LogicalLine, warn: Callable[[str], None]) -> Service:
-    """Read one entry; raise `ConfigError`."""
-    words = split_words(line.text)
+def parse_service(
+    line: LogicalLine, warn: Callable[[str], None], words: list[tuple[str, int]] | None = None
+) -> Service:
+    """Read one entry; raise `ConfigError`. `words`: those of the line, if the caller has split it."""
+    if words is None:
+        words = split_words(line.text)
     if len(words) < len(FIELDS):
         raise ConfigError(
             f"file {line.path}: line {line.number}: bad field count",
@@ -96,6 +100,8 @@ def parse_service(line: LogicalLine, warn: Callable[[str], None]) -> Service:
 
 def check_fields(fields: list[str], line: LogicalLine, offsets: list[int]) -> None:
     """Check all fields except the name and the command, in master(8)'s order; raise `ConfigError`."""
+    if fields[1] in TYPES and _FLAGS.issuperset(fields[2:5]) and _is_wakeup(fields[5]) and _is_limit(fields[6]):
+        return
     for index, name, is_valid, remedy in (
         (1, "type", lambda field: field in TYPES, f"one of {', '.join(TYPES)}"),
         (2, "private", _is_flag, "y, n or -"),
@@ -114,7 +120,7 @@ def check_fields(fields: list[str], line: LogicalLine, offsets: list[int]) -> No
 
 
 def _is_flag(field: str) -> bool:
-    return field in ("y", "n", "-")
+    return field in _FLAGS
 
 
 def _is_limit(field: str) -> bool:
@@ -128,6 +134,15 @@ def _is_wakeup(field: str) -> bool:
 def split_words(text: str, separators: str = BLANK) -> list[tuple[str, int]]:
     """Split at separators outside braces (mystrtokq(3)); return words with their offsets."""
     words: list[tuple[str, int]] = []
+    if "{" not in text:
+        offset = 0
+        for other in separators[1:]:
+            text = text.replace(other, separators[0])
+        for word in text.split(separators[0]):
+            if word:
+                words.append((word, offset))
+            offset += len(word) + 1
+        return words
     start = -1
     level = 0
     for offset, character in enumerate(text):

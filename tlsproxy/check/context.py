@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar, cast
 
 from postconf import Config, ConfigError, ServiceView, View
-from postconf.catalogue import RAW, Release
+from postconf.catalogue import ADHOC, RAW, Release
 from postconf.config import DEFAULT_DIRECTORY
 from postconf.machine.host import FixedHost
-from postconf.origins import place_of
+from postconf.origins import chain
 from postconf.spelling import nearest, similar
 from postconf.syntax.expressions import Budget, ExpressionError
 from postconf.syntax.maincf import Setting
 from postconf.syntax.mastercf import Master, Service
 
+from .defaults import LEVEL, cached_default, references_of_default
 from .facts.filesystem import FileSystem
 from .findings import Span
-from .text.sources import Assignment, Entry, MainFile, MasterFile, Source
+from .text.sources import Assignment, Entry, MainFile, MasterFile, Source, Text
 
 if TYPE_CHECKING:
     from postconf.syntax.expressions import Known
@@ -103,6 +104,11 @@ class Context:
         found: list[Source] = [self.main] if self.has_main else []
         return [*found, self.master] if self.master else found
 
+    @property
+    def texts(self) -> list[Text]:
+        """The same without all that was read from them."""
+        return [Text(source.path, source.text) for source in self.sources]
+
     def keep(self, make: Callable[[Context], Kept]) -> Kept:
         """What a function finds out about this configuration, found out once."""
         if make not in self._kept:
@@ -123,7 +129,19 @@ class Context:
 
     def named(self, *names: str) -> list[Assignment]:
         """The settings of some parameters, in main.cf and in master.cf."""
+        by_name = self._by_name
+        if len(names) == 1:
+            return by_name.get(names[0], [])
+        if by_name.keys().isdisjoint(names):
+            return []
         return [each for each in self.everywhere if each.name in names]
+
+    @cached_property
+    def _by_name(self) -> dict[str, list[Assignment]]:
+        found: dict[str, list[Assignment]] = {}
+        for each in self.everywhere:
+            found.setdefault(each.name, []).append(each)
+        return found
 
     def view(self, assignment: Assignment) -> View:
         """The name space that a setting is in."""
@@ -179,11 +197,22 @@ class Context:
         view = view or self.config
         key = (id(view.service) if isinstance(view, ServiceView) else 0, name)
         if key not in self._expanded:
-            text = view.lookup(name)
-            if text is not None and self.release.kinds.get(name) != RAW:
+            cached = self._cached_default(name, view)
+            text = cached[0] if cached else view.lookup(name)
+            if not cached and text is not None and self.release.kinds.get(name) != RAW:
                 text = self._expand(text, view)
             self._expanded[key] = text
         return self._expanded[key] or ""
+
+    def _cached_default(self, name: str, view: View) -> tuple[str | None] | None:
+        own = view.service.shared if isinstance(view, ServiceView) else {}
+        if name in self.config.main or name in own:
+            return None
+        reached = references_of_default(name, self.release)
+        if reached is None or any(each in own for each in reached):
+            return None
+        level = self.config.main.get(LEVEL)
+        return cached_default(name, self.release, self.config.main, level.value if level else None)
 
     def is_yes(self, name: str, view: View | None = None) -> bool:
         """Is a boolean parameter on?"""
@@ -196,19 +225,33 @@ class Context:
     def setting(self, name: str, view: View | None = None) -> Assignment | None:
         """The assignment that a parameter has its value from, through references of defaults."""
         view = view or self.config
+        if not (isinstance(view, ServiceView) and name in view.service.shared):
+            setting = self.main.effective.get(name)
+            if setting is not None and self.release.kinds.get(name) != ADHOC:
+                return setting
+            if "$" not in (view.lookup(name) or ""):
+                return None
+            reached = references_of_default(name, self.release)
+            own = view.service.shared if isinstance(view, ServiceView) else {}
+            if reached is not None and not any(each in self.config.main or each in own for each in reached):
+                return None
         try:
-            place = place_of(view, name)
+            origin = next((origin for _, origin in chain(view, name) if origin.place is not None), None)
         except (KeyError, ConfigError):
             return None
-        return None if place is None else self._by_place.get((place.path, place.line, place.column))
+        if origin is None:
+            return None
+        if origin.kind == "master.cf" and isinstance(view, ServiceView):
+            return self._overrides_of.get(view.service.key, {}).get(origin.name)
+        return self.main.effective.get(origin.name) if origin.kind == "main.cf" else None
 
     @cached_property
-    def _by_place(self) -> dict[tuple[str, int, int], Assignment]:
-        """The settings by the place of their values."""
-        found: dict[tuple[str, int, int], Assignment] = {}
-        for each in self.everywhere:
-            span = each.span()
-            found.setdefault((each.source.path, span.line, span.column), each)
+    def _overrides_of(self) -> dict[str, dict[str, Assignment]]:
+        """The -o settings of each service, the last one of each name."""
+        found: dict[str, dict[str, Assignment]] = {}
+        for each in self.overrides:
+            if each.service:
+                found.setdefault(each.service.key, {})[each.name] = each
         return found
 
     def span(self, name: str, view: View | None = None) -> Span:
@@ -230,16 +273,25 @@ class Context:
 
     def services(self, *programs: str) -> list[ServiceView]:
         """The services that run one of these programs."""
-        return [
-            ServiceView(self.config, entry.service)
-            for entry in self.entries
-            if entry.service and entry.service.command.rpartition("/")[2] in programs
-        ]
+        if len(programs) == 1:
+            return self._views_of.get(programs[0], [])
+        return [view for view in self._views if view.service.command.rpartition("/")[2] in programs]
 
     @cached_property
-    def programs(self) -> frozenset[str]:
+    def _views(self) -> list[ServiceView]:
+        return [ServiceView(self.config, entry.service) for entry in self.entries if entry.service]
+
+    @cached_property
+    def _views_of(self) -> dict[str, list[ServiceView]]:
+        found: dict[str, list[ServiceView]] = {}
+        for view in self._views:
+            found.setdefault(view.service.command.rpartition("/")[2], []).append(view)
+        return found
+
+    @property
+    def programs(self) -> Set[str]:
         """The programs that the services of master.cf run."""
-        return frozenset(entry.service.command.rpartition("/")[2] for entry in self.entries if entry.service)
+        return self._views_of.keys()
 
     def views(self, *programs: str) -> list[View]:
         """The same; without a master.cf, main.cf's view stands for them."""
@@ -261,7 +313,11 @@ class Context:
 
     def has_service(self, name: str) -> bool:
         """Return True if a service has this name, or if there is no master.cf."""
-        return self.master is None or any(entry.service and entry.service.name == name for entry in self.entries)
+        return self.master is None or name in self._service_names
+
+    @cached_property
+    def _service_names(self) -> frozenset[str]:
+        return frozenset(entry.service.name for entry in self.entries if entry.service)
 
     def entry(self, service: Service) -> Entry:
         """The entry of a service."""

@@ -12,7 +12,7 @@ from .facts.filesystem import FileSystem
 from .findings import Finding, Severity
 from .rule import Rule
 from .text.pragmas import Pragma, read_pragmas
-from .text.sources import TOO_LARGE, MainFile, MasterFile, Source
+from .text.sources import TOO_LARGE, MainFile, MasterFile, Source, Text
 from .text.templates import templates
 
 UNUSED_IGNORE = "A001"
@@ -20,15 +20,11 @@ UNUSED_IGNORE = "A001"
 
 @dataclass
 class Checked:
-    """One configuration after the check."""
+    """One configuration after the check. A run keeps many of them: nothing in it refers to the context."""
 
-    context: Context
+    sources: list[Text]
+    """The files that it consists of."""
     findings: list[Finding] = field(default_factory=list)
-
-    @property
-    def sources(self) -> list[Source]:
-        """The files that it consists of."""
-        return self.context.sources
 
     def count(self, severity: Severity) -> int:
         """How many findings of a severity are not to be ignored."""
@@ -46,33 +42,34 @@ def check(
     pragmas: bool = True,
 ) -> Checked:
     """Check one configuration. `pragmas`: whether comments may say what to ignore."""
-    checked = Checked(Context(main, master, release, files, options))
-    markup = templates(checked.context)
+    context = Context(main, master, release, files, options)
+    markup = templates(context)
     judges = [rule for rule in rules if (files.enabled or not rule.needs_files) and (rule.in_templates or not markup)]
-    if any(source.is_too_long for source in checked.sources):
+    if any(source.is_too_long for source in context.sources):
         judges = [rule for rule in judges if rule.id == TOO_LARGE]
+    findings: list[Finding] = []
     for rule in judges:
-        checked.findings += (each for each in rule.check(checked.context) if not markup.hides(each))
+        findings += rule.check(context)
+    if markup:
+        findings = [each for each in findings if not markup.hides(each)]
     if pragmas:
-        _apply_pragmas(checked, judges)
-    checked.findings = sorted(set(checked.findings), key=lambda finding: finding.order)
-    return checked
+        findings = _with_pragmas(findings, context.sources, judges)
+    return Checked(context.texts, sorted(set(findings), key=lambda finding: finding.order))
 
 
-def _apply_pragmas(checked: Checked, rules: list[Rule]) -> None:
-    comments = [pragma for source in checked.sources for pragma in read_pragmas(source)]
+def _with_pragmas(findings: list[Finding], sources: list[Source], rules: list[Rule]) -> list[Finding]:
+    comments = [pragma for source in sources for pragma in read_pragmas(source)]
     if not comments:
-        return
-    checked.findings = [_suppressed(finding, comments) for finding in checked.findings]
+        return findings
+    findings = [_suppressed(finding, comments) for finding in findings]
     reporter = next((rule for rule in rules if rule.id == UNUSED_IGNORE), None)
     ran = {rule.id for rule in rules}
-    if reporter is None:
-        return
-    for pragma in comments:
-        for unused in sorted((pragma.rules & ran) - pragma.used):
-            checked.findings.append(
-                reporter.finding(pragma.span, f"unused suppression: {unused} does not occur here", "delete the comment")
-            )
+    if reporter is not None:
+        for pragma in comments:
+            for unused in sorted((pragma.rules & ran) - pragma.used):
+                message = f"unused suppression: {unused} does not occur here"
+                findings.append(reporter.finding(pragma.span, message, "delete the comment"))
+    return findings
 
 
 def _suppressed(finding: Finding, comments: list[Pragma]) -> Finding:

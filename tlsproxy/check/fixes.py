@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from postconf.files.replacement import LockedFile
 
 from .findings import Edit, Finding
-from .text.sources import Source
+from .text.sources import Text
 
 
 def usable(findings: Iterable[Finding], *, unsafe: bool) -> list[Edit]:
@@ -22,7 +22,7 @@ def usable(findings: Iterable[Finding], *, unsafe: bool) -> list[Edit]:
     return chosen
 
 
-def apply(source: Source, edits: Iterable[Edit]) -> str:
+def apply(source: Text, edits: Iterable[Edit]) -> str:
     """The text of a file after edits; those of other files don't count."""
     starts = [0]
     for line in source.lines:
@@ -39,7 +39,7 @@ def apply(source: Source, edits: Iterable[Edit]) -> str:
     return text
 
 
-def diff(source: Source, text: str) -> str:
+def diff(source: Text, text: str) -> str:
     """What would change, as a unified diff."""
     lines = difflib.unified_diff(
         source.text.splitlines(keepends=True), text.splitlines(keepends=True), source.path, source.path

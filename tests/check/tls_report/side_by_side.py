@@ -84,7 +84,7 @@ def compared(
 
 def report(directory: Path, library: Library | None = None) -> list[Offer]:
     """Return the offers of a configuration of Postfix 3.7, by default for this machine's OpenSSL."""
-    files = read_inputs([str(directory)], [], "/")[0]
+    files = next(read_inputs([str(directory)], [], "/"))
     context = Context(files.main, files.master, release("3.7"), FileSystem(), Options(directory=str(directory)))
     return list(offers(context, library or Program("openssl")))
 

@@ -219,7 +219,7 @@ def test_without_a_main_file_nothing_is_said_of_defaults() -> None:
 
 def fixed(main: str, source: str, target: str, *, unsafe: bool = False) -> str:
     compared = judge(main, source, target)
-    return fixes.apply(compared.context.main, fixes.usable(compared.findings, unsafe=unsafe))
+    return fixes.apply(compared.sources[0], fixes.usable(compared.findings, unsafe=unsafe))
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -22,7 +23,7 @@ from ..facts.live import name_server, served_by
 from ..findings import Severity
 from ..rule import Rule, all_rules
 from ..text.sources import MainFile, MasterFile
-from ..tls_report.command import Compliance, TlsReport
+from ..tls_report.command import Compliance, Offering, TlsReport
 from ..tls_report.profiles import profile_names
 from ..upgrade.command import Upgrade, UpgradeError
 from ..upgrade.systems import system_names
@@ -34,6 +35,8 @@ _LEVELS = {each.word: each for each in Severity}
 _LONGEST_NUMBER = 5
 _SHOWN = 4
 """Files that are named where there are more."""
+_NEW_OBJECTS = 50_000
+"""Objects after which the garbage collector looks for cycles: those of some ten configurations."""
 _EXAMPLES = """\
 examples:
   tlsproxy-check                                     /etc/postfix, with the keys and tables that it names
@@ -131,12 +134,18 @@ class _Run:
         if not directories and not arguments.files:
             root = arguments.root.rstrip("/")
             directories = [root + DEFAULT_DIRECTORY]
-        inputs = read_inputs(directories, arguments.files, arguments.root)
-        results = [self._check(each) for each in inputs]
+        inputs: list[Input] = []
+        results: list[Checked] = []
+        edits = arguments.diff or arguments.fix or arguments.unsafe_fixes
+        for each in read_inputs(directories, arguments.files, arguments.root):
+            results.append(self._check(each))
+            inputs += [each] if edits else []
+            if len(results) == 1:
+                _settle_garbage()
         if arguments.diff:
             for each, result in zip(inputs, results, strict=True):
                 self._show_diff(result, self._fixed(each, result))
-        elif arguments.fix or arguments.unsafe_fixes:
+        elif edits:
             results = [self._fix(each, result) for each, result in zip(inputs, results, strict=True)]
         if (arguments.diff or arguments.fix) and not arguments.unsafe_fixes and not arguments.quiet:
             self._name_unsafe(results)
@@ -184,7 +193,7 @@ class _Run:
             return self.upgrade.compare(each.main, each.master, files, options)
         if self.tls_report or self.compliance:
             context = Context(each.main, each.master, self.release, files, options)
-            return self.compliance.check(context) if self.compliance else Checked(context)
+            return self.compliance.check(context) if self.compliance else Offering(context.texts, context=context)
         return check(
             each.main,
             each.master,
@@ -246,6 +255,12 @@ class _Run:
             raise _UsageError(f"there is no rule {name}; --list-rules shows all")
         print(rule.page(), end="")
         return FINE
+
+
+def _settle_garbage() -> None:
+    """Keep the garbage collector from walking over modules and data, again and again, in a run over many files."""
+    gc.freeze()
+    gc.set_threshold(_NEW_OBJECTS)
 
 
 def _release(version: str) -> Release:

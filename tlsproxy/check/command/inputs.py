@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from postconf.files.regular import open_regular
@@ -32,31 +32,29 @@ class Input:
     master: MasterFile | None
 
 
-def read_inputs(directories: Iterable[str], files: Iterable[str], root: str) -> list[Input]:
-    """Read all that is named; raise `InputError`.
+def read_inputs(directories: Iterable[str], files: Iterable[str], root: str) -> Iterator[Input]:
+    """Yield all that is named, each when it is asked for; raise `InputError`.
 
     main.cf and master.cf stand for the directory that they are in, since one can't be judged without the other.
     """
-    inputs: list[Input] = []
     seen: set[str] = set()
 
-    def add(directory: str) -> None:
+    def new(directory: str) -> Iterator[Input]:
         if os.path.normpath(directory) not in seen:
             seen.add(os.path.normpath(directory))
-            inputs.append(_directory(directory, root))
+            yield _directory(directory, root)
 
     for directory in directories:
-        add(directory)
+        yield from new(directory)
     for path in files:
         if os.path.isdir(path):  # noqa: PTH112  names may have any bytes
-            add(path)
+            yield from new(path)
         elif path.rpartition("/")[2] in ("main.cf", "master.cf"):
             directory = path.rpartition("/")[0] or ("/" if path.startswith("/") else ".")
             _read(path)  # names it, if it is not there
-            add(directory)
+            yield from new(directory)
         else:
-            inputs.append(_single(path))
-    return inputs
+            yield _single(path)
 
 
 def _directory(directory: str, root: str) -> Input:

@@ -13,7 +13,7 @@ from postconf.files.ownership import as_owner_of
 from ..engine import Checked
 from ..findings import Finding, Severity
 from ..rule import Rule
-from ..text.sources import Source
+from ..text.sources import Text
 
 FORMATS = {
     "text": "text",
@@ -41,7 +41,7 @@ class Run:
         return [finding for result in self.results for finding in result.findings if finding.suppressed is None]
 
     @property
-    def sources(self) -> list[Source]:
+    def sources(self) -> list[Text]:
         """All files."""
         return [source for result in self.results for source in result.sources]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ..findings import Finding, Severity, Span
-from ..text.sources import Source
+from ..text.sources import Text
 from . import Run
 
 _LONGEST = 160
@@ -28,7 +28,7 @@ def render(run: Run, *, colour: bool) -> str:
     return "\n".join(blocks) + f"\n{summary}\n"
 
 
-def _block(finding: Finding, sources: dict[str, Source], *, colour: bool) -> str:
+def _block(finding: Finding, sources: dict[str, Text], *, colour: bool) -> str:
     def paint(text: str, code: str) -> str:
         return f"\033[{code}m{text}\033[0m" if colour else text
 
@@ -45,7 +45,7 @@ def _block(finding: Finding, sources: dict[str, Source], *, colour: bool) -> str
     return "\n".join(lines) + "\n"
 
 
-def _excerpt(source: Source, span: Span, paint: Callable[[str], str]) -> list[str]:
+def _excerpt(source: Text, span: Span, paint: Callable[[str], str]) -> list[str]:
     """Return the line and the mark below it; of a long line, what is around the mark."""
     text = printable(source.line(span.line))
     start, marked = max(span.column - 1, 0), max(min(span.end_column - span.column, len(text) - span.column + 1), 1)

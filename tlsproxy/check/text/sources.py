@@ -7,6 +7,7 @@ is kept beside what they accept.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import cached_property
 
 from postconf import ConfigError, Place
 from postconf.syntax.lines import SPACE, LogicalLine, logical_lines
@@ -23,22 +24,31 @@ TOO_LARGE = "S014"
 """The rule that reports what is too large to be checked."""
 
 
-class Source:
+class Text:
     """The text of one file and its physical lines."""
 
     def __init__(self, path: str, text: str) -> None:
         """`path` is what reports call it. A text of more than `MOST_CHARACTERS` counts as empty (`is_too_long`)."""
         self.path = path
         self.is_too_long = len(text) > MOST_CHARACTERS
-        if self.is_too_long:
-            text = ""
-        self.text = text
-        self.lines = text.split("\n")
-        self.logical = list(logical_lines(text, path, _ignore))
+        self.text = "" if self.is_too_long else text
+
+    @cached_property
+    def lines(self) -> list[str]:
+        """The physical lines, without their newlines."""
+        return self.text.split("\n")
 
     def line(self, number: int) -> str:
         """A physical line, without its newline."""
         return self.lines[number - 1] if 0 < number <= len(self.lines) else ""
+
+
+class Source(Text):
+    """A file that is checked: its logical lines, and the places in it."""
+
+    def __init__(self, path: str, text: str) -> None:
+        super().__init__(path, text)
+        self.logical = list(logical_lines(self.text, path, _ignore))
 
     def content(self, logical: LogicalLine) -> list[int]:
         """The numbers of the physical lines that make a logical line."""
@@ -155,7 +165,7 @@ class Entry:
         self.invalid_options: list[tuple[int, str]] = []
         """Offsets and letters of options that no daemon has."""
         try:
-            self.service = parse_service(line, self.warnings.append)
+            self.service = parse_service(line, self.warnings.append, self.words)
         except ConfigError as error:
             self.error = error
         if self.service and self.service.command in DAEMONS:

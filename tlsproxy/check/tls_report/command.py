@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..engine import Checked
@@ -12,6 +13,13 @@ if TYPE_CHECKING:
     from ..rule import Rule
     from .offers.offer import Offer
     from .openssl.library import Library
+
+
+@dataclass
+class Offering(Checked):
+    """One configuration whose offers are to be reported."""
+
+    context: Context | None = None
 
 
 class TlsReport:
@@ -27,7 +35,8 @@ class TlsReport:
         """Return the report in one of the FORMATS."""
         from .render import render
 
-        found = [offer for each in results for offer in offers(each.context, self._library)]
+        contexts = [each.context for each in results if isinstance(each, Offering) and each.context]
+        found = [offer for context in contexts for offer in offers(context, self._library)]
         return render(format, self._library.name, found, colour=colour)
 
 

@@ -80,7 +80,7 @@ def comply(context: Context, library: Library, profile: Profile) -> Checked:
                 key = each.rule.id, each.span, each.message, each.help
                 found.setdefault(key, each).services.append(offer.service)
     findings = [_finding(each, profile) for each in found.values()]
-    return Checked(context, sorted(findings, key=lambda each: each.order))
+    return Checked(context.texts, sorted(findings, key=lambda each: each.order))
 
 
 def _finding(each: _Violation, profile: Profile) -> Finding:

@@ -44,4 +44,4 @@ def compare(
     changes = sorted(
         {each for each in found if not markup or not markup.hides(each.finding)}, key=lambda change: change.order
     )
-    return Compared(old, [each.finding for each in changes], changes)
+    return Compared(old.texts, [each.finding for each in changes], changes)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
+from ..engine import Checked
 from ..reports import Run
 from ..reports.text import render as render_findings
 from .change import Change
@@ -21,10 +22,8 @@ def render(format: str, results: Sequence[Compared], source: System, target: Sys
     title = f"Postfix {source.title} to {target.title}"
     if not changes:
         return f"{title}: nothing changes for this configuration\n"
-    context = results[0]
-    merged = Compared(context.context, [change.finding for change in changes])
-    sources = [Compared(each.context) for each in results[1:]]
-    return f"{title}\n\n" + render_findings(Run([merged, *sources], []), colour=colour)
+    merged = Checked([source for each in results for source in each.sources], [change.finding for change in changes])
+    return f"{title}\n\n" + render_findings(Run([merged], []), colour=colour)
 
 
 def _object(change: Change) -> dict[str, object]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterator
+from functools import lru_cache
 
 from ....mail.access.relaying import RECIPIENT, SENDER, RelayVerdict
 from ...context import Context, words_of
@@ -162,6 +163,7 @@ def _networks(
             continue
 
 
+@lru_cache(maxsize=1024)
 def _bits(network: ipaddress.IPv4Network | ipaddress.IPv6Network) -> bool:
     """Return True for a public network that is larger than what one site is likely to own."""
     if network.is_private or network.is_loopback or network.is_link_local:

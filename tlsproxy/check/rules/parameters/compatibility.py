@@ -9,6 +9,7 @@ from postconf.catalogue import Release
 from postconf.syntax.expressions import ExpressionError, expand
 
 from ...context import Context
+from ...defaults import cached_default
 from ...facts.mail.access import smtpd_lists
 from ...facts.tls.key_files import client_level
 from ...findings import Finding, Fix, Severity, Span
@@ -195,10 +196,11 @@ def differing_defaults(context: Context) -> dict[str, str]:
         if name in context.main.effective:
             continue
         here = context.value(name)
+        cached = cached_default(name, context.release, context.config.main, newest)
         try:
-            there = expand(default, lookup, lambda _: None)
+            there = cached[0] if cached else expand(default, lookup, lambda _: None)
         except ExpressionError:
             continue
-        if here != there:
+        if there is not None and here != there:
             changed[name] = here or "empty"
     return changed

@@ -1,0 +1,67 @@
+"""Expanded defaults of parameters: cached by release, as long as nothing that they refer to is set.
+
+Most defaults refer to no other parameter, or to compatibility_level alone. Those that depend on the machine, or on a
+service, are not in the cache.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container
+from functools import lru_cache
+
+from postconf.catalogue import ADHOC, COMPUTED, RAW, Release
+from postconf.syntax.expressions import ExpressionError, OperandError, expand, visit_names
+
+LEVEL = "compatibility_level"
+_LONGEST_LEVEL = 20
+
+
+def cached_default(
+    name: str, release: Release, settings: Container[str], level: str | None
+) -> tuple[str | None] | None:
+    """Return the expanded default of a parameter that is not set, or None for one that expands to an error.
+
+    `settings`: names that are set. `level`: value of compatibility_level, None if it is not set. The result is in a
+    tuple; there is none if the cache does not have it.
+    """
+    reached = references_of_default(name, release)
+    if reached is None:
+        return None
+    if not any(each in settings for each in reached):
+        return (_expanded(name, release, None),)
+    if level is None or len(level) > _LONGEST_LEVEL or "$" in level:
+        return None
+    if any(each in settings for each in reached if each != LEVEL):
+        return None
+    return (_expanded(name, release, level),)
+
+
+@lru_cache(maxsize=8192)
+def references_of_default(name: str, release: Release) -> frozenset[str] | None:
+    """Return all names that a default refers to, also indirectly; None if it depends on more than parameters."""
+    found: set[str] = set()
+    waiting = [name]
+    while waiting:
+        each = waiting.pop()
+        if release.kinds.get(each) in (None, COMPUTED, ADHOC, RAW):
+            return None
+        names: list[str] = []
+        visit_names(release.defaults[each], names.append, _ignore, calls=release.since("3.11"))
+        waiting += [other for other in names if other not in found]
+        found.update(names)
+    return frozenset(found)
+
+
+@lru_cache(maxsize=8192)
+def _expanded(name: str, release: Release, level: str | None) -> str | None:
+    def lookup(other: str) -> str | None:
+        return level if other == LEVEL and level is not None else release.defaults[other]
+
+    try:
+        return expand(release.defaults[name], lookup, _ignore, calls=release.since("3.11"))
+    except (ExpressionError, OperandError):
+        return None
+
+
+def _ignore(_warning: str) -> None:
+    """Discard a warning about a built-in default."""
