@@ -19,10 +19,10 @@ _LONGEST_LEVEL = 20
 def cached_default(
     name: str, release: Release, settings: Container[str], level: str | None
 ) -> tuple[str | None] | None:
-    """Return the expanded default of a parameter that is not set, or None for one that expands to an error.
+    """Return a tuple of the expanded default of a parameter; None if the cache does not have it.
 
-    `settings`: names that are set. `level`: value of compatibility_level, None if it is not set. The result is in a
-    tuple; there is none if the cache does not have it.
+    `settings`: names that are set, without this one. `level`: value of compatibility_level, None if it is not set. A
+    default that can't be expanded is None in the tuple.
     """
     reached = references_of_default(name, release)
     if reached is None:
