@@ -1,4 +1,4 @@
-"""An event loop over epoll: handlers by descriptor, a coarse clock, queued jobs, and chores once a second.
+"""An event loop over epoll: handlers by descriptor, a coarse clock, queued jobs, and periodic tasks once a second.
 
 It knows nothing of TLS or of sessions. A handler is called with the event bits; what it raises goes to `on_failure`,
 and the loop goes on. Descriptors are closed at the end of a turn (`close`), so that an event that is already in hand
@@ -24,7 +24,7 @@ GONE = select.EPOLLHUP | select.EPOLLERR
 Handler = Callable[[int], None]
 Job = Callable[[], None]
 
-_CHORE_INTERVAL = 1.0
+_TASK_INTERVAL = 1.0
 _MAX_EVENTS = 80
 """At once; room for them is made for each turn, and up to a kilobyte costs malloc next to nothing."""
 
@@ -58,12 +58,12 @@ class Loop:
         self._closing: list[int] = []
         self._jobs: deque[Job] = deque()
         self._running = False
-        self.chores: list[Callable[[float], None]] = []
+        self.periodic_tasks: list[Callable[[float], None]] = []
         """Called about once a second with the time."""
         self.outlet: Outlet = _Nothing()
         """What is to be handed on before the loop sleeps."""
         self.on_failure: Callable[[Callable[..., object]], None] = _print_failure
-        """Called inside the `except` block of a handler, job or chore that has raised, with that function."""
+        """Called inside the `except` block of a handler, job or task that has raised, with that function."""
         self.now = time.monotonic()
 
     @property
@@ -127,7 +127,7 @@ class Loop:
         """Turn until `stop`."""
         self._running = True
         wait = 0.0
-        next_chores = time.monotonic() + _CHORE_INTERVAL
+        next_tasks = time.monotonic() + _TASK_INTERVAL
         handlers = self.handlers
         jobs = self._jobs
         poll = self._epoll.poll
@@ -148,18 +148,18 @@ class Loop:
                     job()
                 except Exception:
                     self.on_failure(job)
-            if now >= next_chores:
-                next_chores = now + _CHORE_INTERVAL
-                for chore in self.chores:
+            if now >= next_tasks:
+                next_tasks = now + _TASK_INTERVAL
+                for task in self.periodic_tasks:
                     try:
-                        chore(now)
+                        task(now)
                     except Exception:
-                        self.on_failure(chore)
+                        self.on_failure(task)
             if self._closing:
                 self._close_all()
             wait = 0.0
             if not jobs:
-                wait = next_chores - now
+                wait = next_tasks - now
                 if self.outlet.waiting:
                     try:
                         wait = min(wait, self.outlet.flush_when_due(now))

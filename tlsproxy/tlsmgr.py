@@ -61,7 +61,7 @@ class TlsManager:
         self._last_used = 0.0
         self._failing = False
         self._cachable: dict[str, bool] = {}
-        loop.chores.append(self._chores)
+        loop.periodic_tasks.append(self._periodic_task)
 
     # -- questions
 
@@ -87,11 +87,11 @@ class TlsManager:
     def update(self, cache_type: str, cache_id: str, session: bytes) -> None:
         """Keep a session."""
         attributes = ("request", "update"), ("cache_type", cache_type), ("cache_id", cache_id), ("session", session)
-        self._ask(attributes, _nobody_waits)
+        self._ask(attributes, _ignore_reply)
 
     def delete(self, cache_type: str, cache_id: str) -> None:
         """Forget a session."""
-        self._ask((("request", "delete"), ("cache_type", cache_type), ("cache_id", cache_id)), _nobody_waits)
+        self._ask((("request", "delete"), ("cache_type", cache_type), ("cache_id", cache_id)), _ignore_reply)
 
     def seed(self, size: int, answer: Callable[[bytes], None]) -> None:
         """Ask for bytes of entropy (1 to 255)."""
@@ -227,7 +227,7 @@ class TlsManager:
             self._stream = None
         self._unsent = b""
 
-    def _chores(self, now: float) -> None:
+    def _periodic_task(self, now: float) -> None:
         if self._questions:
             if now >= self._questions[0].deadline:
                 self._fail("no answer in time")
@@ -264,5 +264,5 @@ def _data(reply: Reply | None, name: str) -> bytes:
         return b""
 
 
-def _nobody_waits(_reply: Reply | None) -> None:
+def _ignore_reply(_reply: Reply | None) -> None:
     """Take note of nothing."""

@@ -120,7 +120,7 @@ class Server:
         self._listen_for = IN | (select.EPOLLEXCLUSIVE if shared else 0)
         self._resume_at = 0.0
         listener.setblocking(False)
-        loop.chores.append(self._chores)
+        loop.periodic_tasks.append(self._periodic_task)
         loop.on_failure = self._on_failure
 
     def use(self, server_role: ServerRole | None, client_role: ClientRole | None) -> None:
@@ -235,7 +235,7 @@ class Server:
             if isinstance(session, Session):
                 self.ended(session)
 
-    def _chores(self, now: float) -> None:
+    def _periodic_task(self, now: float) -> None:
         self.numbers[SESSIONS] = len(self.sessions)
         self.numbers[BEGINNING] = len(self._beginning)
         self.numbers[OPEN] = self._other_descriptors + self.loop.descriptors

@@ -49,7 +49,7 @@ class Control:
         self._inode = 0
         self._wanted: tuple[str, int] | None = None
         self._listen_at = 0.0
-        loop.chores.append(self._chores)
+        loop.periodic_tasks.append(self._periodic_task)
 
     def listen_at(self, path: Path) -> None:
         """Make a UNIX socket for the owner of its directory, in place of one that is there; raise `OSError`."""
@@ -121,7 +121,7 @@ class Control:
         def accept(_events: int) -> None:
             try:
                 new, _ = listener.accept()
-            except OSError:  # that one has gone, or no descriptors are left: the next chores try again
+            except OSError:  # that one has gone, or no descriptors are left: the next periodic task tries again
                 self.loop.watch(listener.fileno(), 0, accept)
                 return
             if len(self.connections) < _MAX_CONNECTIONS:
@@ -131,7 +131,7 @@ class Control:
 
         return accept
 
-    def _chores(self, now: float) -> None:
+    def _periodic_task(self, now: float) -> None:
         if self._wanted is not None and now >= self._listen_at:
             self._try_to_listen(first=False)
         for listener in self._listeners:

@@ -94,7 +94,7 @@ class Supervisor:
         loop = self.loop
         loop.outlet = self._log
         loop.on_failure = self._on_failure
-        loop.chores += [self._chores, self._notifier.alive]
+        loop.periodic_tasks += [self._periodic_task, self._notifier.alive]
         actions = {
             signal.SIGHUP: self._reload,
             signal.SIGTERM: self._stop,
@@ -248,11 +248,11 @@ class Supervisor:
                 self._came_to(WAITING, "reload waits for new processes, see the log")
             return
         for each in old:
-            self._tell_to_leave(each)
+            self._ask_to_leave(each)
         if not self._hearing and self._generation != self._announced:
             self._announce()
 
-    def _tell_to_leave(self, child: _Child) -> None:
+    def _ask_to_leave(self, child: _Child) -> None:
         """Let a worker begin no more sessions. It closes its end when it has heard that."""
         child.leaving = True
         self._hearing.add(child)
@@ -293,7 +293,7 @@ class Supervisor:
         self._listener.close()
         for each in self._children.values():
             if not each.leaving:
-                self._tell_to_leave(each)
+                self._ask_to_leave(each)
 
     def _end(self) -> None:
         self._ending = True
@@ -301,7 +301,7 @@ class Supervisor:
         if not self._children:
             self.loop.stop()
 
-    def _chores(self, now: float) -> None:
+    def _periodic_task(self, now: float) -> None:
         if self._ending:
             if now >= self._kill_at:
                 for pid in self._children:

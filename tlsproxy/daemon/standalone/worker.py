@@ -78,7 +78,7 @@ class Worker:
         privileges.drop(config.user, chroot=config.chroot)
         watchdog = Watchdog(self._log, config.settings.service.tlsproxy_watchdog_timeout)
         loop.outlet = self._log
-        loop.chores += [watchdog.rest, self._chores]
+        loop.periodic_tasks += [watchdog.rest, self._periodic_task]
         on_signals(
             loop,
             self._log,
@@ -104,7 +104,7 @@ class Worker:
         if not self._server.sessions:
             self._loop.stop()
 
-    def _chores(self, _now: float) -> None:
+    def _periodic_task(self, _now: float) -> None:
         self._numbers[LOG_LOST] = self._log.lost
         if self._leaving and not self._server.sessions:
             self._loop.stop()

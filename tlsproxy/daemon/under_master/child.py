@@ -92,7 +92,7 @@ class Child:
         """Serve until one of the reasons to end; return the exit status."""
         loop = self._loop
         loop.outlet = self._log
-        loop.chores += [self._watchdog.rest, self._chores]
+        loop.periodic_tasks += [self._watchdog.rest, self._periodic_task]
         on_signals(loop, self._log, {signal.SIGTERM: self._end, signal.SIGHUP: self._leave})
         loop.watch(self._status, IN, self._on_status)
         self._server.listen()
@@ -104,7 +104,7 @@ class Child:
         self._log.flush()
         return 0
 
-    def _chores(self, now: float) -> None:
+    def _periodic_task(self, now: float) -> None:
         server = self._server
         if self._drained:
             if not server.sessions:

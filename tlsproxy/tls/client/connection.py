@@ -19,7 +19,7 @@ from ..openssl import binding, callbacks, peers
 from ..openssl.callbacks import Hooks
 from ..openssl.peers import Certificate
 from ..report import trace
-from ..report.certificate import describe, log_fault, tell_of
+from ..report.certificate import describe, fill_in, log_fault
 from ..report.summary import Agreement, agreement, signature, summary
 from ..settings.release_behaviour import Behaviour
 from ..verification import dane
@@ -131,7 +131,7 @@ class ClientConnection:
         setting, log = self._setting, self._setting.log
         bare_keys = setting.library.tls_legacy_public_key_fingerprints and setting.behaviour.bare_key_fingerprints
         digest = setting.contexts.fingerprints.of(setting.start.mdalg)
-        tell_of(facts, certificate, digest, log, bare_keys=bare_keys)
+        fill_in(facts, certificate, digest, log, bare_keys=bare_keys)
         facts.peer_CN = facts.peer_CN or self._verifier.answer.peer_name or ""
         if facts.peer_status & PeerStatus.MATCHED:
             if setting.mask & _CERTIFICATE_LINES:

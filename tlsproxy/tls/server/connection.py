@@ -19,7 +19,7 @@ from ..openssl import binding, callbacks, peers
 from ..openssl.callbacks import Hooks, NameRefusedError
 from ..openssl.peers import Certificate
 from ..report import trace
-from ..report.certificate import describe, log_fault, tell_of
+from ..report.certificate import describe, fill_in, log_fault
 from ..report.summary import Agreement, agreement, signature, summary
 from ..roles import Packets
 from ..settings.digests import Digest
@@ -169,7 +169,7 @@ class ServerConnection:
             log.info(f"subject={certificate.subject}")
             log.info(f"issuer={certificate.issuer}")
         bare_keys = setting.library.tls_legacy_public_key_fingerprints and setting.behaviour.bare_key_fingerprints
-        tell_of(facts, certificate, setting.digest, log, bare_keys=bare_keys)
+        fill_in(facts, certificate, setting.digest, log, bare_keys=bare_keys)
         if setting.mask & (LogMask.VERBOSE | LogMask.PEERCERT):
             log.info(f"{self._namaddr}: {describe(facts, 'issuer', setting.behaviour.fingerprint_words)}")
 
