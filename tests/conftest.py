@@ -1,4 +1,4 @@
-"""What all tests share: which peers are here, and saying plainly what their absence skips."""
+"""Set-up that all tests share: the peers that are here, and a count of the tests that their absence skips."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ NEEDS_POSTFIX = "needs a real Postfix"
 
 
 def lacking() -> str:
-    """What the tests with the mark `postfix` need and this machine lacks; "" for nothing."""
+    """Return the peers that tests with the mark `postfix` need and this machine lacks; "" if it lacks nothing."""
     if os.geteuid() != 0 or shutil.which("postconf") is None or not (POSTFIX_DAEMONS / "tlsproxy").exists():
         return "root and Debian's Postfix packages"
     return ", ".join(f"postfix-{kind}" for kind in ("cdb", "lmdb", "pcre", "sqlite") if kind not in table_types())

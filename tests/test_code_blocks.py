@@ -50,18 +50,18 @@ CONSOLES = {
 
 # Blocks that nothing can execute: the first line, and why it is right.
 TEXTS = {
-    "tlsproxy/            the proxy and its tools": "test_the_rooms_of_the_architecture_exist",
-    "tls/settings/   from main.cf or a request": "test_the_rooms_of_the_architecture_exist",
+    "tlsproxy/            the proxy and its tools": "test_rooms_of_the_architecture_exist",
+    "tls/settings/   from main.cf or a request": "test_rooms_of_the_architecture_exist",
     "cli ─ master      options": "a picture",
     "Matched DANE TA public key": "a line of 0.1.0, which is no longer logged",
     "policy and chain": "test_the_table_in_the_documentation_is_that_of_the_code",
     "no certificate      any": "test_the_table_in_the_documentation_is_that_of_the_code",
     "postmap: fatal: open database": "tests/maps: damaged files",
     "/^postmaster@/          OK": "test_rules_of_the_page_answer_as_it_says",
-    "The session, as the remote": "test_the_demonstration_prints_what_the_readme_says",
+    "The session, as the remote": "test_demonstration_prints_the_output_in_the_readme",
 }
 
-# Programs of the system that documents tell a reader to type. Their options are not checked here.
+# Programs of the system that documents ask a reader to type. Their options are not checked here.
 SYSTEM = frozenset(
     ["apt-get", "dnf", "cp", "curl", "find", "ln", "mkdir", "pipx", "postconf", "postfix", "python", "python3", "rm"]
 )
@@ -264,7 +264,7 @@ def shape(text: str) -> list[str]:
     return re.sub(r"\d+", "N", text).splitlines()
 
 
-def test_check_and_status_print_what_the_page_says(tmp_path: Path) -> None:
+def test_check_and_status_print_the_output_in_the_page(tmp_path: Path) -> None:
     settings = {"smtpd_tls_security_level": "may"}
     shown_check = block_of("docs/daemon.md", "$ tlsproxy --check").splitlines(keepends=True)[1:]
     shown_status = block_of("docs/daemon.md", "$ tlsproxy --status").splitlines(keepends=True)[1:]
@@ -296,7 +296,7 @@ def test_origin_is_printed_as_the_page_says(tmp_path: Path) -> None:
     assert run.stdout == shown
 
 
-def test_expectations_of_the_sample_are_reported_as_its_page_says() -> None:
+def test_expectations_of_the_sample_are_reported_as_documented() -> None:
     command, shown = block_of("samples/trace/README.md", "$ ").split("\n", 1)
     words = shlex.split(command.removeprefix("$ "))
     run = subprocess.run(
@@ -305,7 +305,7 @@ def test_expectations_of_the_sample_are_reported_as_its_page_says() -> None:
     assert run.stdout == shown
 
 
-def test_the_demonstration_prints_what_the_readme_says() -> None:
+def test_demonstration_prints_the_output_in_the_readme() -> None:
     shown = block_of("README.md", "The session, as the remote SMTP client sees it")
     run = subprocess.run(
         [sys.executable, "-P", ROOT / "samples" / "starttls" / "demo.py"],
@@ -459,7 +459,7 @@ def test_trace_page_example_finds_the_relay_closed(etc: Path, capsys: pytest.Cap
     assert printed.splitlines()[-1].startswith("False ")
 
 
-def test_starttls_example_uses_the_names_and_parameters_of_the_library() -> None:
+def test_starttls_example_uses_names_and_parameters_of_the_api() -> None:
     tree = compile(
         block_of("docs/python.md", "from tlsproxy.starttls"),
         "python.md",
@@ -475,7 +475,7 @@ def test_starttls_example_uses_the_names_and_parameters_of_the_library() -> None
         inspect.signature(function).bind(*call.args, **{each.arg or "": each.value for each in call.keywords})
 
 
-def test_the_rooms_of_the_architecture_exist() -> None:
+def test_rooms_of_the_architecture_exist() -> None:
     package = ROOT
     for block in (block for block in BLOCKS if block.page == "ARCHITECTURE.md" and block.language == "text"):
         if "─ master" in block.text:

@@ -17,5 +17,5 @@ def test_each_message_of_the_daemon_is_explained_or_postfix_s() -> None:
     assert set(templates()) == {*meanings["ours"], *meanings["postfix"]}
 
 
-def test_the_page_of_log_lines_is_current() -> None:
+def test_page_of_log_lines_is_current() -> None:
     assert PAGE.read_text() == page(tomllib.loads(MEANINGS.read_text())["ours"])

@@ -31,7 +31,7 @@ def test_every_metric_of_the_alerts_is_reported(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(shutil.which("promtool") is None, reason="needs promtool")
-def test_prometheus_accepts_rules_scrape_configuration_and_metrics(tmp_path: Path) -> None:
+def test_prometheus_accepts_rules_scrape_settings_and_metrics(tmp_path: Path) -> None:
     write_config(tmp_path, {})
     with running(tmp_path) as proxy:
         metrics = ask(proxy.directory / "socket.control", "/metrics")

@@ -67,7 +67,7 @@ def test_postconf_warns_where_the_real_one_does(arguments: list[str], directory:
 
 
 @pytest.mark.postfix
-def test_postconf_warnings_stand_between_the_blocks_of_a_long_list(directory: Path) -> None:
+def test_postconf_warnings_appear_between_blocks_of_a_list(directory: Path) -> None:
     names = [name for name in release("3.7").defaults if not name.startswith(("my", "process", "mail_version"))]
     for position in range(0, len(names), 50):
         names.insert(position, f"nosuch{position}")

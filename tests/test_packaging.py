@@ -1,4 +1,4 @@
-"""What is installed is what users get, not what happens to lie in the checkout."""
+"""The installed package: the one that users get, not the checkout."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ EXAMPLES = [
 
 
 @pytest.mark.parametrize(("command", "printed"), EXAMPLES, ids=[command for command, _ in EXAMPLES])
-def test_commands_print_what_the_readme_says(command: str, printed: str) -> None:
+def test_commands_print_the_output_in_the_readme(command: str, printed: str) -> None:
     environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "NO_COLOR": "1"}
     run = subprocess.run(
         ["sh", "-c", command], cwd=ROOT, env=environment, stdout=subprocess.PIPE, timeout=60, text=True, check=False
@@ -37,7 +37,7 @@ def test_commands_print_what_the_readme_says(command: str, printed: str) -> None
     assert run.stdout == printed
 
 
-def test_a_bad_configuration_is_named_as_the_readme_says(tmp_path: Path) -> None:
+def test_bad_configuration_is_named_as_the_readme_says(tmp_path: Path) -> None:
     (tmp_path / "main.cf").write_text("\n\nsmtpd_tls_security_level = sometimes\n")
     (tmp_path / "master.cf").touch()
     command = [Path(sys.executable).with_name("tlsproxy"), "--standalone", "-c", ".", "--user", "nobody"]
@@ -63,7 +63,7 @@ def test_links_in_the_documents_lead_somewhere() -> None:
                 assert anchor in anchors, f"{document}: {target}"
 
 
-def test_pictures_show_what_the_readme_shows() -> None:
+def test_pictures_are_those_of_the_readme() -> None:
     for name, command in (("check", "tlsproxy-check --no-fs"), ("trace", "tlsproxy-trace -c samples/trace")):
         picture = (ROOT / "docs" / "images" / f"{name}.svg").read_text()
         shown = re.sub(r"\s+", "", html.unescape(re.sub(r"<[^>]*>", "", picture[picture.index("<g ") :])))

@@ -17,7 +17,7 @@ def run(program: str) -> str:
     return done.stdout
 
 
-def test_programs_with_a_protocol_of_their_own_get_tls_from_the_proxy() -> None:
+def test_programs_with_their_own_protocol_get_tls() -> None:
     output = run("own-protocol/notes.py")
     right, wrong, mistaken = output[output.index("notes.example.com:") :].split("\n\n")[:3]
     assert "  < NO say STARTTLS first\n" in right
@@ -27,5 +27,5 @@ def test_programs_with_a_protocol_of_their_own_get_tls_from_the_proxy() -> None:
     assert 'smtp_tls_policy_maps, key "old.example.com", column 8: attribute "match" has empty value' in mistaken
 
 
-def test_the_demonstration_ends_well() -> None:
+def test_demonstration_ends_well() -> None:
     assert "The daemon has ended with status 0." in run("starttls/demo.py")

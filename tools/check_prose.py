@@ -1,4 +1,4 @@
-"""Prose checker for docstrings, comments and documents: banned words, and first words of docstrings (CONTRIBUTING.md).
+"""Prose checker for docstrings, comments, documents and names of tests: banned words, and first words of docstrings.
 
     tools/check_prose.py            report every line, and fail if a file has more than prose-baseline.tsv allows
     tools/check_prose.py --update   rewrite the baseline; it may only shrink
@@ -34,6 +34,14 @@ _INSTEAD = {
     r"tells?|told": "report, log, return",
 }
 BANNED = {re.compile(rf"\b(?:{pattern})\b", re.IGNORECASE): instead for pattern, instead in _INSTEAD.items()}
+MOST_CHARACTERS = 60
+"""The length of a test's name."""
+BANNED_IN_TESTS = {
+    re.compile(r"^test (?:an?|the)\b"): "begin with the subject",
+    re.compile(r"\b(?:who|whom|whose|what|whatever)\b"): "a noun",
+    re.compile(r"\b(?:stands|words)\b"): "is written, messages",
+}
+"""Of names of tests, beside the words that are banned everywhere; `_` is a blank."""
 _QUESTION = re.compile(r"(?:What|Whether|Where|Who|Whom|Whose|Which|How|Is|Are|Does|Do|Can|Must|Has)\b")
 
 
@@ -53,9 +61,9 @@ def main(arguments: list[str]) -> int:
 
 
 def files() -> list[str]:
-    """Return the Python files of the packages and tools, and the documents, by their names in the repository."""
+    """Return the Python files and the documents, by their names in the repository."""
     listed = subprocess.run(["git", "ls-files", "*.py", "*.md"], cwd=ROOT, capture_output=True, text=True, check=True)  # noqa: S607
-    skipped = ("tests/", "docs/rules/", "CHANGELOG.md")
+    skipped = ("docs/rules/", "CHANGELOG.md")
     return [name for name in listed.stdout.splitlines() if not name.startswith(skipped) and (ROOT / name).exists()]
 
 
@@ -70,6 +78,23 @@ def check(path: Path) -> Iterator[str]:
                 yield f'{name}:{number}: "{match.group()}": {instead}'
         if is_first and _QUESTION.match(line):
             yield f'{name}:{number}: a docstring begins with a verb or a noun: "{line[:40]}"'
+    if path.suffix == ".py":
+        for number, problem in bad_names(text):
+            yield f"{name}:{number}: {problem}"
+
+
+def bad_names(text: str) -> Iterator[tuple[int, str]]:
+    """Yield line number and problem for each name of a class or function that breaks a rule."""
+    for node in ast.walk(ast.parse(text)):
+        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            continue
+        words = " ".join(re.sub(r"(?<=[a-z])(?=[A-Z])", "_", node.name).split("_"))
+        is_test = node.name.startswith("test_")
+        for pattern, instead in (BANNED | BANNED_IN_TESTS if is_test else BANNED).items():
+            if match := pattern.search(words):
+                yield node.lineno, f'"{match.group()}" in {node.name}: {instead}'
+        if is_test and len(node.name) > MOST_CHARACTERS:
+            yield node.lineno, f"{node.name}: {len(node.name)} characters, at most {MOST_CHARACTERS}"
 
 
 def python_prose(text: str) -> Iterator[tuple[int, str, bool]]:

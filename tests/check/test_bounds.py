@@ -40,7 +40,7 @@ def test_circular_references_stay_circular_beside_deep_ones() -> None:
 
 
 @pytest.mark.parametrize("file", ["main.cf", "master.cf"])
-def test_a_file_too_long_is_reported_and_nothing_else(file: str) -> None:
+def test_file_too_long_is_reported_and_nothing_else(file: str) -> None:
     text = "mydestination = " + "x" * MOST_CHARACTERS + "\n"
     found = findings(text) if file == "main.cf" else findings("nonsense\n", "smtp inet n - y - - smtpd\n" + "#" + text)
     assert [(each.rule, each.span.path) for each in found] == [("S014", file)]

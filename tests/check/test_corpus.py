@@ -1,4 +1,4 @@
-"""What the checker says of real configurations, and what postconf(1) says of them."""
+"""Findings in real configurations, beside the errors of postconf(1)."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def judge(path: Path) -> Checked:
 
 
 @pytest.mark.parametrize("group, mode", [("main", "n"), ("master", "M")])
-def test_what_postconf_refuses_is_an_error(corpus: Path, group: str, mode: str) -> None:
+def test_refusal_of_postconf_is_an_error(corpus: Path, group: str, mode: str) -> None:
     with lzma.open(corpus / "expected" / f"{group}.{mode}.json.xz", "rt") as file:
         recorded = json.load(file)
     refused = {case: text for case, (status, _, text) in recorded.items() if status and "host not found" not in text}
@@ -51,7 +51,7 @@ def test_findings_point_into_the_text(corpus: Path, group: str) -> None:
             assert each.span.end_column <= len(source.line(each.span.line)) + 2, (path.name, each)
 
 
-def test_a_template_has_one_finding_for_its_markup(corpus: Path) -> None:
+def test_template_has_one_finding_for_its_markup(corpus: Path) -> None:
     rows = [line.split("\t") for line in (corpus / "index.tsv").read_text().splitlines()[1:]]
     files = [corpus / row[0] / row[2] for row in rows if row[10] != "-" and row[0] in ("main.cf", "master.cf")]
     found = [[each.rule for each in judge(path).findings] for path in files]
@@ -62,7 +62,7 @@ def test_a_template_has_one_finding_for_its_markup(corpus: Path) -> None:
         assert not {"S001", "M001", "M005", "V001", "V006"}.intersection(rules)
 
 
-def test_there_are_as_many_findings_of_each_rule_as_the_documentation_tells(corpus: Path) -> None:
+def test_findings_of_each_rule_are_counted_as_documented(corpus: Path) -> None:
     pairs = [line.split("\t") for line in (corpus / "pairs.tsv").read_text().splitlines()[1:]]
     alone = {
         kind: {path.stem for path in (corpus / kind).glob("*.cf")} - {pair[column] for pair in pairs}
@@ -80,12 +80,12 @@ def test_there_are_as_many_findings_of_each_rule_as_the_documentation_tells(corp
             FileSystem(enabled=False),
         ).findings
         found.update((each.severity.word, each.rule) for each in findings)
-    told: dict[tuple[str, str], int] = {}
+    documented: dict[tuple[str, str], int] = {}
     text = DOCUMENTED.read_text()
     for total, words, counts in re.findall(r"(\d+) (errors|warnings|hints): ((?:[A-Z]\d{3} \d+[,.]\s)+)", text):
         numbers = {rule: int(number) for rule, number in re.findall(r"(\w+) (\d+)", counts)}
         assert sum(numbers.values()) == int(total)
         severity = {"errors": "error", "warnings": "warning", "hints": "info"}[words]
-        told |= {(severity, rule): number for rule, number in numbers.items()}
+        documented |= {(severity, rule): number for rule, number in numbers.items()}
     assert f"{len(configurations)} configurations" in text
-    assert found == told
+    assert found == documented

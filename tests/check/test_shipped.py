@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from peers.tools.certificates import Identity, name
-from peers.tools.users import as_nobody
+from peers.tools.users import unprivileged
 
 from postconf.catalogue import Release, release, upstream_releases
 from tlsproxy.check.command.cli import main
@@ -45,7 +45,7 @@ def test_shipped_files_are_fine(main_cf: str, version: str) -> None:
 
 
 @pytest.mark.postfix
-def test_a_clean_installation_is_fine(capsys: pytest.CaptureFixture[str]) -> None:
+def test_clean_installation_is_fine(capsys: pytest.CaptureFixture[str]) -> None:
     if "smtpd_tls_cert_file" in Path("/etc/postfix/main.cf").read_text():
         pytest.skip("this installation has been configured")
     assert main(["--fail-on", "info", "--ignore", "Q006"]) == 0  # the name of this machine can be a single word
@@ -66,11 +66,11 @@ recipient_delimiter = +
 inet_interfaces = all
 inet_protocols = all
 """
-"""What Debian's package adds to main.cf for an Internet site."""
+"""The settings that Debian's package adds to main.cf for an Internet site."""
 
 
 @pytest.mark.postfix
-def test_an_internet_site_of_debian_is_fine(public_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_internet_site_of_debian_is_fine(public_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     identity = Identity(name("mail.example.com"), kind="rsa2048", hosts=["mail.example.com"])
     postfix = public_path / "etc/postfix"
     key = public_path / "etc/ssl/private/ssl-cert-snakeoil.key"
@@ -89,12 +89,12 @@ def test_an_internet_site_of_debian_is_fine(public_path: Path, capsys: pytest.Ca
     key.chmod(0o640)
     arguments = ["--root", str(public_path), "--postfix-version", "3.7", "--fail-on", "info", "--format", "concise"]
     assert main(arguments) == 0, capsys.readouterr().out
-    with as_nobody():
+    with unprivileged():
         assert main(arguments) == 1
     assert [line.split()[2] for line in capsys.readouterr().out.splitlines()] == ["K018"]
 
 
-def test_what_each_release_ships_is_fine() -> None:
+def test_files_shipped_by_each_release_have_no_findings() -> None:
     """All releases since 3.5, out of Postfix's history (CONTRIBUTING.md)."""
     directory = os.environ.get("TLSPROXY_POSTFIX_GIT")
     if not directory:
@@ -106,11 +106,11 @@ def test_what_each_release_ships_is_fine() -> None:
 
     known = {re.match(r"\d+\.\d+", name)[0]: release(name) for name in upstream_releases()}  # type: ignore[index]
     tags = {tag: tag.removeprefix("v").rsplit(".", 1)[0] for tag in git("tag", "--list", "v3.*").split()}
-    told = {}
+    findings = {}
     for tag, branch in {**tags, "HEAD": list(known)[-1]}.items():
         if branch in known:
             main_cf, master_cf = (git("show", f"{tag}:postfix/conf/{name}") for name in ("main.cf", "master.cf"))
             for files in (True, False):
-                told[tag, files] = judge(main_cf, master_cf, known[branch], files=files)
-    assert len(told) > 100
-    assert {key: found for key, found in told.items() if found} == {}
+                findings[tag, files] = judge(main_cf, master_cf, known[branch], files=files)
+    assert len(findings) > 100
+    assert {key: found for key, found in findings.items() if found} == {}

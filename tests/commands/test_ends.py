@@ -109,7 +109,7 @@ def test_edited_file_never_becomes_standard_error(directory: Path) -> None:
 
 
 def odd_files(path: Path) -> dict[str, Callable[[], object]]:
-    """What can stand where a text file is expected."""
+    """Yield the kinds of file that can be where a text file is expected."""
     return {
         "fifo": lambda: os.mkfifo(path),
         "directory": path.mkdir,

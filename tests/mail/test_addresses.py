@@ -101,7 +101,7 @@ def test_extension_is_split_off(address, bare, extension):
     assert Delimiters("+-").split(address) == (bare, extension)
 
 
-def test_extension_without_delimiter_is_none():
+def test_extension_without_delimiter_is_empty():
     assert Delimiters("").split("joe+x@example.com") == ("joe+x@example.com", "")
 
 
@@ -128,7 +128,7 @@ def test_address_literal_is_recognized(text):
         *("[IPv6:12345::]", "[IPv6:1:]"),
     ],
 )
-def test_address_literal_that_is_none_is_refused(text):
+def test_malformed_address_literal_is_refused(text):
     assert addresses.literal_address(text) is None
 
 
@@ -147,5 +147,5 @@ def test_domain_may_be_internationalized_with_smtputf8():
 
 
 @given(TEXTS | st.text(st.sampled_from("xn-.aäß_\u0301☃\u200d"), max_size=12))
-def test_any_text_is_a_domain_or_none(text):
+def test_any_text_is_a_domain_or_rejected(text):
     assert addresses.is_domain(text, smtputf8=True) in (True, False)

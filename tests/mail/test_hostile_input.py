@@ -92,7 +92,7 @@ def test_tables_nested_too_deeply_fail_their_lookups(make_view, nested) -> None:
         make_view(virtual_alias_maps=name).maps("virtual_alias_maps").find("x")
 
 
-def test_an_alias_with_many_recipients_is_shown_in_bounds(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_alias_with_many_recipients_is_shown_in_bounds(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     many = ",".join(f"u{number}@example.net" for number in range(5000))
     tables = f"virtual_alias_domains = example.com\nvirtual_alias_maps = inline:{{{{x@example.com={many}}}}}\n"
     (tmp_path / "main.cf").write_text(f"compatibility_level = 3.6\nmyhostname = mail.example.org\n{tables}")

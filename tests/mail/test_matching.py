@@ -101,7 +101,7 @@ def test_pattern_before_a_bad_one_decides(make_view):
     assert matches(make_view(mynetworks="10.0.0.1 10.1.2.3/8"), "mynetworks", "unknown", "10.0.0.1")
 
 
-def test_file_stands_for_its_patterns(make_view, tmp_path):
+def test_file_is_replaced_by_its_patterns(make_view, tmp_path):
     path = tmp_path / "domains"
     path.write_text("# comment\none, !two\n  three # rest\nfour\n")
     domains = make_view(mydestination=str(path)).strings("mydestination")
@@ -162,6 +162,6 @@ def test_network_holds_the_addresses_of_its_prefix(address, length, changed):
 
 
 @pytest.mark.parametrize("text", ["[1.2.3.4", "[1.2.3.4]x", "1.2.3.4/-1", "1.2.3", "1.2.3.4/", ""])
-def test_network_that_is_none_is_refused(text):
+def test_malformed_network_is_refused(text):
     with pytest.raises(NetworkPatternError):
         parse_network(text)

@@ -12,7 +12,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from peers.real.postmap import CREATE, QUERY, Postmap, somebody_waits_for, wait_until
+from peers.real.postmap import CREATE, QUERY, Postmap, lock_is_awaited, wait_until
 
 from maps.formats.berkeley import writing
 from maps.formats.berkeley.btree_writer import write_btree
@@ -72,7 +72,7 @@ def test_files_of_any_page_size_and_byte_order_are_read(
 @pytest.mark.parametrize("size", [512, 4096, 16384])
 @pytest.mark.parametrize("end", [b"\0", b""])
 @pytest.mark.parametrize("count", [0, 1, 40, 3000])
-def test_the_library_accepts_and_finds_what_is_written(
+def test_library_accepts_and_finds_written_entries(
     tables: Postmap, kind: str, size: int, end: bytes, count: int
 ) -> None:
     entries = sample(count)
@@ -88,7 +88,7 @@ def test_the_library_accepts_and_finds_what_is_written(
 @needs_tools
 @pytest.mark.postfix
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_library_changes_what_is_written(tables: Postmap, kind: str) -> None:
+def test_library_changes_a_written_file(tables: Postmap, kind: str) -> None:
     entries = {b"key%d" % number: b"value%d" % number * (number % 50) for number in range(1, 5000)}
     path = tables.make(kind, entries)
     removed = list(entries)[::2]
@@ -104,7 +104,7 @@ def test_the_library_changes_what_is_written(tables: Postmap, kind: str) -> None
 
 
 @pytest.mark.parametrize("link", ["child", "next"])
-def test_a_ring_of_pages_is_an_error(tables: Postmap, link: str) -> None:
+def test_ring_of_pages_is_an_error(tables: Postmap, link: str) -> None:
     entries = {b"key%05d\0" % number: b"v" * 20 for number in range(5000)}
     path = tables.file("btree")
     with path.open("w+b") as out:
@@ -128,14 +128,14 @@ def test_a_ring_of_pages_is_an_error(tables: Postmap, link: str) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_lookup_waits_for_a_writer_in_place(tables: Postmap, kind: str) -> None:
+def test_lookup_waits_for_a_writer_in_place(tables: Postmap, kind: str) -> None:
     path = tables.make(kind, {b"key": b"1"})
     answers: list[bytes | None] = []
     with tables.open(kind) as table, path.open("rb") as writer:
         fcntl.flock(writer, fcntl.LOCK_EX)
         reader = threading.Thread(target=lambda: answers.append(table.lookup(b"key")))
         reader.start()
-        wait_until(lambda: somebody_waits_for(path))
+        wait_until(lambda: lock_is_awaited(path))
         assert answers == []
         fcntl.flock(writer, fcntl.LOCK_UN)
         reader.join()
@@ -144,7 +144,7 @@ def test_a_lookup_waits_for_a_writer_in_place(tables: Postmap, kind: str) -> Non
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("mode", [Mode.BUILD, Mode.ADD])
-def test_a_writer_waits_for_readers(tables: Postmap, kind: str, mode: Mode) -> None:
+def test_writer_waits_for_readers(tables: Postmap, kind: str, mode: Mode) -> None:
     path = tables.make(kind, {b"key": b"1"})
 
     def write() -> None:
@@ -155,7 +155,7 @@ def test_a_writer_waits_for_readers(tables: Postmap, kind: str, mode: Mode) -> N
         fcntl.flock(reader, fcntl.LOCK_SH)
         writer = threading.Thread(target=write)
         writer.start()
-        wait_until(lambda: somebody_waits_for(path))
+        wait_until(lambda: lock_is_awaited(path))
         fcntl.flock(reader, fcntl.LOCK_UN)
         writer.join()
     with tables.open(kind) as table:
@@ -163,7 +163,7 @@ def test_a_writer_waits_for_readers(tables: Postmap, kind: str, mode: Mode) -> N
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_of_two_writers_neither_loses_what_the_other_adds(tables: Postmap, kind: str) -> None:
+def test_two_writers_keep_the_entries_of_each_other(tables: Postmap, kind: str) -> None:
     def write(first: int) -> None:
         for number in range(first, first + 20):
             with tables.open(kind, Mode.ADD) as table:
@@ -180,7 +180,7 @@ def test_of_two_writers_neither_loses_what_the_other_adds(tables: Postmap, kind:
 
 @pytest.mark.postfix
 @pytest.mark.parametrize("kind", KINDS)
-def test_an_empty_file_is_removed_with_postmaps_warning(tables: Postmap, kind: str) -> None:
+def test_empty_file_is_removed_with_postmaps_warning(tables: Postmap, kind: str) -> None:
     tables.file(kind).write_bytes(b"")
     (tables.directory / "t").write_bytes(b"key 1\n")
     theirs = tables.run(f"{kind}:t").stderr.decode()
@@ -190,7 +190,7 @@ def test_an_empty_file_is_removed_with_postmaps_warning(tables: Postmap, kind: s
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_file_of_the_other_kind_is_replaced_but_not_added_to(tables: Postmap, kind: str) -> None:
+def test_file_of_the_other_kind_is_replaced_but_not_added_to(tables: Postmap, kind: str) -> None:
     other = "btree" if kind == "hash" else "hash"
     path = tables.make(other, {b"key": b"1"})
     for mode in (Mode.READ, Mode.CHANGE, Mode.ADD):
@@ -203,7 +203,7 @@ def test_a_file_of_the_other_kind_is_replaced_but_not_added_to(tables: Postmap, 
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_link_still_points_to_the_file_that_is_rebuilt(tables: Postmap, kind: str) -> None:
+def test_link_still_points_to_the_file_that_is_rebuilt(tables: Postmap, kind: str) -> None:
     tables.make(kind, {b"key": b"1"}, name="real")
     tables.file(kind).symlink_to("real.db")
     tables.make(kind, {b"key": b"2"})
@@ -214,7 +214,7 @@ def test_a_link_still_points_to_the_file_that_is_rebuilt(tables: Postmap, kind: 
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("count", [1, 2000])
-def test_where_no_file_can_be_made_the_old_one_is_written_in_place(
+def test_file_in_a_read_only_directory_is_written_in_place(
     tables: Postmap, kind: str, count: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tables.make(kind, {b"key%d" % number: b"old" for number in range(500)})
@@ -233,7 +233,7 @@ def test_where_no_file_can_be_made_the_old_one_is_written_in_place(
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root to act for others")
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_rebuilt_file_keeps_its_owner(tables: Postmap, kind: str) -> None:
+def test_rebuilt_file_keeps_its_owner(tables: Postmap, kind: str) -> None:
     path = tables.make(kind, {b"key": b"1"})
     os.chown(path, 12345, 23456)
     path.chmod(0o640)
@@ -243,7 +243,7 @@ def test_a_rebuilt_file_keeps_its_owner(tables: Postmap, kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_list_goes_on_in_a_file_that_is_replaced_and_ends_in_one_that_is_changed(tables: Postmap, kind: str) -> None:
+def test_listing_survives_replacement_and_ends_at_a_change(tables: Postmap, kind: str) -> None:
     entries = {b"key%d" % number: b"1" for number in range(2000)}
     path = tables.make(kind, entries)
     with tables.open(kind) as table:
@@ -260,9 +260,7 @@ def test_a_list_goes_on_in_a_file_that_is_replaced_and_ends_in_one_that_is_chang
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_file_that_becomes_unreadable_under_a_reader_is_an_error_until_it_is_whole_again(
-    tables: Postmap, kind: str
-) -> None:
+def test_file_damaged_under_a_reader_is_an_error_until_repaired(tables: Postmap, kind: str) -> None:
     path = tables.make(kind, {b"key": b"1"})
     whole = path.read_bytes()
     with tables.open(kind) as table:
@@ -274,7 +272,7 @@ def test_a_file_that_becomes_unreadable_under_a_reader_is_an_error_until_it_is_w
         assert table.lookup(b"key") == b"1"
 
 
-def test_terminated_and_other_keys_side_by_side_are_told_apart_by_the_first_hit(tables: Postmap) -> None:
+def test_first_hit_decides_whether_keys_are_terminated(tables: Postmap) -> None:
     tables.make("hash", {b"one": b"1"}, CREATE | Flags.TRY1NULL)
     with tables.open("hash", Mode.ADD, CREATE | Flags.TRY0NULL) as table:
         table.update(b"two", b"2")
@@ -286,7 +284,7 @@ def test_terminated_and_other_keys_side_by_side_are_told_apart_by_the_first_hit(
         assert [table.lookup(key) for key in (b"one", b"two")] == [None, b"2"]
 
 
-def test_a_table_needs_no_configuration(tables: Postmap) -> None:
+def test_table_needs_no_configuration(tables: Postmap) -> None:
     tables.make("hash", {b"key": b"1"})
     from maps.drivers.files import hash as driver
 

@@ -61,7 +61,7 @@ def test_files_are_not_changed(tables: Postmap, mode: Mode) -> None:
         tables.open("cdb", mode)
 
 
-def test_an_old_file_is_read_until_there_is_a_new_one(tables: Postmap) -> None:
+def test_old_file_is_read_until_there_is_a_new_one(tables: Postmap) -> None:
     path = tables.make("cdb", {b"key": b"1"})
     with tables.open("cdb") as table:
         path.unlink()
@@ -78,7 +78,7 @@ def test_hashing_many_keys_at_once_changes_nothing(keys: list[bytes], seed: tupl
 
 
 def outside_of_values(entries: dict[bytes, bytes], content: bytes) -> Iterator[int]:
-    """Where in a file is what is no value?"""
+    """Return the offsets of a file that are outside values."""
     yield from range(2048)
     place = 2048
     for key, value in entries.items():
@@ -87,7 +87,7 @@ def outside_of_values(entries: dict[bytes, bytes], content: bytes) -> Iterator[i
     yield from range(place, len(content))
 
 
-def test_a_changed_bit_is_an_error_or_makes_no_difference_unless_it_is_in_a_value(tables: Postmap) -> None:
+def test_changed_bit_outside_values_is_an_error_or_harmless(tables: Postmap) -> None:
     entries = short_entries()
     path = tables.make("cdb", entries)
     whole = path.read_bytes()
@@ -112,7 +112,7 @@ def test_a_changed_bit_is_an_error_or_makes_no_difference_unless_it_is_in_a_valu
 
 
 @pytest.mark.postfix
-def test_a_changed_bit_in_a_value_changes_the_answer_as_it_does_for_postmap(tables: Postmap) -> None:
+def test_changed_bit_in_a_value_is_answered_as_by_postmap(tables: Postmap) -> None:
     entries = short_entries()
     path = tables.make("cdb", entries)
     content = bytearray(path.read_bytes())

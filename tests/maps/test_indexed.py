@@ -1,4 +1,4 @@
-"""What hash, btree, lmdb and cdb have in common, against the real postmap(1) in both directions."""
+"""Common behaviour of hash, btree, lmdb and cdb, against the real postmap(1) in both directions."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def sample(count: int, seed: int = 1) -> dict[bytes, bytes]:
 @pytest.mark.parametrize("kind", KINDS)
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(entries=st.dictionaries(keys, values, max_size=40), terminated=st.sampled_from(["", "with NUL", "without"]))
-def test_what_was_stored_is_found(tables: Postmap, kind: str, entries: dict[bytes, bytes], terminated: str) -> None:
+def test_stored_entries_are_found(tables: Postmap, kind: str, entries: dict[bytes, bytes], terminated: str) -> None:
     flags = {"": Flags(0), "with NUL": Flags.TRY1NULL, "without": Flags.TRY0NULL}[terminated]
     tables.make(kind, entries, CREATE | flags)
     with tables.open(kind, flags=QUERY | flags) as table:
@@ -158,7 +158,7 @@ def test_duplicates_are_warned_of_ignored_or_replaced(tables: Postmap, kind: str
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_table_that_is_replaced_or_rebuilt_in_place_is_followed(tables: Postmap, kind: str) -> None:
+def test_table_replaced_or_rebuilt_in_place_is_followed(tables: Postmap, kind: str) -> None:
     tables.make(kind, {b"key": b"old"})
     with tables.open(kind) as table:
         assert table.lookup(b"key") == b"old"
@@ -169,7 +169,7 @@ def test_a_table_that_is_replaced_or_rebuilt_in_place_is_followed(tables: Postma
 
 
 @pytest.mark.parametrize("kind", ["hash", "btree", "cdb"])
-def test_who_may_not_open_the_new_file_goes_on_with_the_old_one(tables: Postmap, kind: str) -> None:
+def test_reader_without_access_to_the_new_file_keeps_the_old(tables: Postmap, kind: str) -> None:
     path = tables.make(kind, {b"key": b"old"})
     with tables.open(kind) as table:
         path.unlink()
@@ -183,7 +183,7 @@ def test_who_may_not_open_the_new_file_goes_on_with_the_old_one(tables: Postmap,
 
 @pytest.mark.postfix
 @pytest.mark.parametrize("kind", CHANGEABLE)
-def test_a_table_that_postmap_changes_is_followed(tables: Postmap, kind: str) -> None:
+def test_table_that_postmap_changes_is_followed(tables: Postmap, kind: str) -> None:
     tables.build(kind, {b"key": b"old"})
     with tables.open(kind) as table:
         assert table.lookup(b"key") == b"old"
@@ -194,7 +194,7 @@ def test_a_table_that_postmap_changes_is_followed(tables: Postmap, kind: str) ->
 
 
 @pytest.mark.parametrize("kind", ["hash", "btree", "cdb"])
-def test_a_build_that_is_given_up_changes_nothing(tables: Postmap, kind: str) -> None:
+def test_build_that_is_given_up_changes_nothing(tables: Postmap, kind: str) -> None:
     path = tables.make(kind, {b"key": b"old"})
     before = path.read_bytes()
     with pytest.raises(KeyboardInterrupt), tables.open(kind, Mode.BUILD) as table:
@@ -205,7 +205,7 @@ def test_a_build_that_is_given_up_changes_nothing(tables: Postmap, kind: str) ->
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_writer_that_is_killed_leaves_the_old_table_or_the_new_one(tables: Postmap, kind: str) -> None:
+def test_killed_writer_leaves_the_old_or_the_new_table(tables: Postmap, kind: str) -> None:
     old = {b"key%d" % number: b"old" for number in range(3000)}
     new = {b"key%d" % number: b"new" for number in range(6000)}
     path = tables.make(kind, old)
@@ -235,14 +235,14 @@ def test_a_writer_that_is_killed_leaves_the_old_table_or_the_new_one(tables: Pos
             content = dict(table.entries())
         assert content in (old, new)
     assert path.exists()
-    tables.make(kind, old)  # what the dead have left is in nobody's way
+    tables.make(kind, old)  # leftovers of killed writers are in no one's way
     with tables.open(kind) as table:
         assert dict(table.entries()) == old
     assert sorted(tables.directory.glob("t*")) == [path]
 
 
 @pytest.mark.postfix
-def test_files_that_are_no_tables_are_refused_in_postfix_words(tables: Postmap) -> None:
+def test_files_that_are_no_tables_are_refused_as_in_postfix(tables: Postmap) -> None:
     contents = [None, b"", b"x" * 100, b"x" * 10000, b"\0" * 8192]
     cases = {f"{kind}{number}": (kind, content) for kind in KINDS for number, content in enumerate(contents)}
     for name, (kind, content) in cases.items():
@@ -264,7 +264,7 @@ def test_files_that_are_no_tables_are_refused_in_postfix_words(tables: Postmap) 
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_file_that_is_cut_off_is_an_error_not_a_miss(tables: Postmap, kind: str) -> None:
+def test_file_that_is_cut_off_is_an_error_not_a_miss(tables: Postmap, kind: str) -> None:
     entries = sample(300)
     path = tables.make(kind, entries)
     whole = path.read_bytes()
@@ -302,7 +302,7 @@ def test_bit_flips_cost_answers_but_nothing_else(tables: Postmap, kind: str, dam
 
 
 @pytest.mark.parametrize(("kind", "header"), [("hash", 26), ("btree", 26), ("lmdb", 16)])
-def test_a_wrong_place_of_an_item_is_an_error_not_a_miss(tables: Postmap, kind: str, header: int) -> None:
+def test_wrong_place_of_an_item_is_an_error_not_a_miss(tables: Postmap, kind: str, header: int) -> None:
     entries = {key: value[:50] for key, value in sample(300).items()}  # short ones: every page has items
     path = tables.make(kind, entries)
     whole = path.read_bytes()
@@ -345,7 +345,7 @@ def test_damage_in_the_head_or_all_over_ends_soon(tables: Postmap, kind: str, pl
 
 @pytest.mark.postfix
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_table_that_is_older_than_its_source_is_warned_of(tables: Postmap, kind: str) -> None:
+def test_table_that_is_older_than_its_source_is_warned_of(tables: Postmap, kind: str) -> None:
     tables.build(kind, {b"key": b"1"})
     os.utime(tables.file(kind), (1_000_000_000, 1_000_000_000))
     os.utime(tables.directory / "t", (1_100_000_000, 1_100_000_000))
@@ -357,7 +357,7 @@ def test_a_table_that_is_older_than_its_source_is_warned_of(tables: Postmap, kin
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_what_cannot_be_written_is_an_open_error(tables: Postmap, kind: str) -> None:
+def test_unwritable_table_is_an_open_error(tables: Postmap, kind: str) -> None:
     with pytest.raises(OpenError, match=r"open database .*nosuch/t.*: No such file or directory"):
         tables.open(kind, Mode.BUILD, name="nosuch/t")
 
@@ -396,7 +396,7 @@ def test_importing_the_tables_loads_no_driver() -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_swallowed_or_doubled_entry_does_not_change_the_answers_of_a_large_batch(tables: Postmap, kind: str) -> None:
+def test_lost_or_doubled_entry_does_not_change_batch_answers(tables: Postmap, kind: str) -> None:
     entries = {b"key%d" % number: b"value%d" % number for number in range(200)}
     path = tables.make(kind, entries)
     damaged = path.read_bytes().replace(b"key77", b"key78", 1)

@@ -163,7 +163,7 @@ class TestBesidePostmap:
         # The words behind a number are those of the library, and one warning is an error there.
         assert [_place(line) for line in ours[2]] == [_place(line) for line in real[2]]
 
-    def test_the_next_server_is_asked_where_one_is_not_there(self, both: Both, port: int) -> None:
+    def test_next_server_is_asked_where_one_is_not_there(self, both: Both, port: int) -> None:
         hosts = f"server_host = ldap://127.0.0.1:1 ldap://127.0.0.1:{port}/\n"
         both.write(
             "l.cf", settings(port, f"{hosts}search_base = dc=test\nquery_filter = (cn=%s)\nresult_attribute = sn")
@@ -172,7 +172,7 @@ class TestBesidePostmap:
 
 
 @needs_server("slapd", "ldap")
-def test_a_lost_connection_is_made_again(tmp_path: Path) -> None:
+def test_lost_connection_is_made_again(tmp_path: Path) -> None:
     said: list[str] = []
     name = tmp_path / "l.cf"
     (tmp_path / "s").mkdir()

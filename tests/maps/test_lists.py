@@ -21,7 +21,7 @@ def open_list(text: str, heard: list[str], flags: Flags = Flags.FOLD_FIX) -> Tab
     return maps.open_list(TITLE, text, Access(flags=flags, warn=heard.append, error=heard.append))
 
 
-def test_the_first_table_that_has_a_key_decides(heard: list[str]) -> None:
+def test_first_table_that_has_a_key_decides(heard: list[str]) -> None:
     tables = open_list("inline:{a=1}, inline:{{A = 2} b=3}\n static:rest", heard)
     assert [tables.find(key) for key in (b"A", b"b", b"c")] == [b"1", b"3", b"rest"]
     assert tables.find(b"") is None
@@ -48,7 +48,7 @@ def test_after_a_failure_no_table_is_asked(heard: list[str]) -> None:
     assert heard == ['fail:x lookup error for "b"']
 
 
-def test_an_empty_value_is_a_failure(heard: list[str]) -> None:
+def test_empty_value_is_a_failure(heard: list[str]) -> None:
     with pytest.raises(ConfigurationLookupError):
         open_list("static:{} static:2", heard).find(b"Key")
     assert heard == [
@@ -57,7 +57,7 @@ def test_an_empty_value_is_a_failure(heard: list[str]) -> None:
     ]
 
 
-def test_a_damaged_table_is_a_temporary_failure(tmp_path: Path, heard: list[str]) -> None:
+def test_damaged_table_is_a_temporary_failure(tmp_path: Path, heard: list[str]) -> None:
     path = tmp_path / "t.cdb"
     path.write_bytes(b"\xff" * 2048)
     tables = maps.open_list(TITLE, f"cdb:{tmp_path}/t", Access(warn=heard.append))
@@ -66,7 +66,7 @@ def test_a_damaged_table_is_a_temporary_failure(tmp_path: Path, heard: list[str]
     assert heard == [f"error reading {path}: Protocol error", f'cdb:{path} lookup error for "a"']
 
 
-def test_a_table_that_cant_be_opened_fails_what_it_is_asked(heard: list[str]) -> None:
+def test_table_that_cannot_be_opened_fails_its_lookups(heard: list[str]) -> None:
     tables = open_list("inline:{a=1} nosuch:x static:2", heard)
     assert heard.pop() == "unsupported dictionary type: nosuch"
     assert tables.find(b"a") == b"1"

@@ -12,7 +12,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from peers.real.postmap import Postmap, somebody_waits_for, wait_until
+from peers.real.postmap import Postmap, lock_is_awaited, wait_until
 
 from maps.drivers.files import lmdb as driver
 from maps.table import Flags, Mode, OpenError, TableError
@@ -53,7 +53,7 @@ def test_files_outgrow_their_limit(tables: Postmap, monkeypatch: pytest.MonkeyPa
         assert list(table.entries()) == sorted(entries.items())
 
 
-def test_a_reader_sees_what_outgrew_the_file_it_opened(tables: Postmap) -> None:
+def test_reader_sees_entries_beyond_the_size_it_opened(tables: Postmap) -> None:
     tables.make("lmdb", {b"key": b"1"})
     with tables.open("lmdb") as table:
         assert table.lookup(b"key") == b"1"
@@ -71,7 +71,7 @@ def test_lookups_and_changes_wait_for_a_writer(tables: Postmap, mode: Mode) -> N
         act = table.lookup if mode is Mode.READ else table.delete
         waiter = threading.Thread(target=lambda: answers.append(act(b"key")))
         waiter.start()
-        wait_until(lambda: somebody_waits_for(path))
+        wait_until(lambda: lock_is_awaited(path))
         assert answers == []
         release(holder)
         waiter.join()
@@ -79,7 +79,7 @@ def test_lookups_and_changes_wait_for_a_writer(tables: Postmap, mode: Mode) -> N
 
 
 @pytest.mark.postfix
-def test_a_build_waits_for_readers_and_then_lets_them_in(tables: Postmap) -> None:
+def test_build_waits_for_readers_and_then_lets_them_in(tables: Postmap) -> None:
     path = tables.make("lmdb", {b"key": b"1"})
     holder = hold(path, "LOCK_SH")
     building = threading.Event()
@@ -93,7 +93,7 @@ def test_a_build_waits_for_readers_and_then_lets_them_in(tables: Postmap) -> Non
 
     builder = threading.Thread(target=build)
     builder.start()
-    wait_until(lambda: somebody_waits_for(path))
+    wait_until(lambda: lock_is_awaited(path))
     release(holder)
     building.wait()
     assert tables.query("lmdb", [b"key"]) == {b"key": b"1"}
@@ -124,7 +124,7 @@ def test_keys_have_the_length_that_postmap_allows(tables: Postmap, length: int) 
 
 
 @pytest.mark.postfix
-def test_the_empty_key_is_an_error_as_it_is_for_postmap(tables: Postmap) -> None:
+def test_empty_key_is_an_error_as_it_is_for_postmap(tables: Postmap) -> None:
     tables.make("lmdb", {b"key": b"1"})
     with pytest.raises(TableError) as refused, tables.open("lmdb") as table:
         table.lookup(b"")
@@ -143,7 +143,7 @@ def test_deleting_from_a_missing_file_creates_it(tables: Postmap) -> None:
         assert list(table.entries()) == []
 
 
-def test_a_file_that_is_cut_off_is_not_given_to_the_library(tables: Postmap) -> None:
+def test_file_that_is_cut_off_is_not_given_to_the_library(tables: Postmap) -> None:
     path = tables.make("lmdb", {b"key%d" % number: b"v" * 100 for number in range(1000)})
     os.truncate(path, path.stat().st_size // 2)
     for mode in Mode:
@@ -151,7 +151,7 @@ def test_a_file_that_is_cut_off_is_not_given_to_the_library(tables: Postmap) -> 
             tables.open("lmdb", mode)
 
 
-def test_the_older_transaction_is_not_used_when_the_last_one_is_damaged(tables: Postmap) -> None:
+def test_older_transaction_is_not_used_for_a_damaged_one(tables: Postmap) -> None:
     path = tables.make("lmdb", {b"key": b"1"})
     tables.make("lmdb", {b"key": b"2"})
     content = bytearray(path.read_bytes())

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from maps import TableError, naming
 
 
-def test_the_first_colon_counts() -> None:
+def test_first_colon_counts() -> None:
     assert naming.split_name("proxy:hash:/x") == ("proxy", "hash:/x")
 
 
@@ -25,7 +25,7 @@ def test_braces_protect_separators() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "{}", "{ , }", "x", "{a}x", "{a", "{{a}"])
-def test_what_has_nothing_in_braces_is_an_empty_list(text: str) -> None:
+def test_empty_braces_are_an_empty_list(text: str) -> None:
     assert not naming.braced_list(text)
 
 
@@ -43,7 +43,7 @@ def test_rules_in_a_name_lose_their_braces_and_outer_blanks() -> None:
         ("{{a}", "missing '}' in \"{{a}\""),
     ],
 )
-def test_bad_braces_are_told_apart(text: str, problem: str) -> None:
+def test_bad_braces_have_different_errors(text: str, problem: str) -> None:
     with pytest.raises(naming.BracesError) as caught:
         naming.inline_rules(text)
     assert str(caught.value) == problem

@@ -44,7 +44,7 @@ def flags(kind: str) -> st.SearchStrategy[int]:
 
 @pytest.mark.parametrize("kind", ENGINES)
 @given(data=st.data())
-def test_outline_passes_what_the_pattern_matches(kind: str, data: st.DataObject) -> None:
+def test_outline_passes_all_matches_of_its_pattern(kind: str, data: st.DataObject) -> None:
     engine = ENGINES[kind]
     pattern = data.draw(patterns(kind))
     options = engine.default ^ data.draw(flags(kind))

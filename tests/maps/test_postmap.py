@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from peers.real.both_postmaps import Both
-from peers.real.postmap import SUFFIXES, Postmap, somebody_waits_for, wait_until
+from peers.real.postmap import SUFFIXES, Postmap, lock_is_awaited, wait_until
 from peers.tools.children import PATIENCE
 
 from maps.command.message import Limits, MessageKeys
@@ -97,7 +97,7 @@ def test_tables_are_made_listed_and_changed_alike(both: Both, kind: str) -> None
     ],
     ids=" ".join,
 )
-def test_mistakes_are_told_in_the_same_words(both: Both, arguments: list[str]) -> None:
+def test_mistakes_have_the_messages_of_postmap(both: Both, arguments: list[str]) -> None:
     both.write("t", b"a 1\n")
     status, _, said = both.agree(*arguments)
     assert status == 1
@@ -127,7 +127,7 @@ def test_values_that_name_files_hold_their_content(both: Both) -> None:
     both.agree("-Fs", "hash:plain")
 
 
-def test_a_table_without_a_type_is_of_the_default_type(both: Both) -> None:
+def test_table_without_a_type_is_of_the_default_type(both: Both) -> None:
     both.write("t", b"a 1\n")
     both.configure("default_database_type = cdb\n")
     both.agree("t")
@@ -138,7 +138,7 @@ def test_a_table_without_a_type_is_of_the_default_type(both: Both) -> None:
 
 
 @pytest.mark.parametrize("kind", SUFFIXES)
-def test_a_directory_is_the_source_of_an_empty_table(both: Both, kind: str) -> None:
+def test_directory_is_the_source_of_an_empty_table(both: Both, kind: str) -> None:
     for directory in both.directories.values():
         (directory / "t").mkdir()
     assert both.agree(f"{kind}:t")[0] == 0
@@ -153,7 +153,7 @@ def test_messages_have_the_same_keys(both: Both, options: str) -> None:
 
 
 @pytest.mark.parametrize("options", ["-U", "-Uh", "-Ub"])
-def test_a_value_that_cannot_be_used_is_told_in_the_same_words(both: Both, options: str) -> None:
+def test_unusable_value_has_the_message_of_postmap(both: Both, options: str) -> None:
     half = "regexp:{{/caf(.)/ $1}}"  # of a character
     status, _, said = both.agree(options, "-q", "-", half, keys="X: café\n\ncafé\n".encode())
     assert status == 1
@@ -162,7 +162,7 @@ def test_a_value_that_cannot_be_used_is_told_in_the_same_words(both: Both, optio
 
 @pytest.mark.parametrize("mode", [0o600, 0o604, 0o666, 0o400])
 @pytest.mark.parametrize("options", [[], ["-p"], ["-o"]])
-def test_a_new_table_has_the_mode_and_owner_of_its_source(public_path: Path, mode: int, options: list[str]) -> None:
+def test_new_table_has_the_mode_and_owner_of_its_source(public_path: Path, mode: int, options: list[str]) -> None:
     both = Both(Postmap(public_path))
     both.write("t", b"a 1\n", mode)
     for directory in both.directories.values():
@@ -173,7 +173,7 @@ def test_a_new_table_has_the_mode_and_owner_of_its_source(public_path: Path, mod
 
 
 @pytest.mark.parametrize("kind", SUFFIXES)
-def test_a_command_that_is_killed_leaves_the_old_table(both: Both, kind: str) -> None:
+def test_command_that_is_killed_leaves_the_old_table(both: Both, kind: str) -> None:
     directory = both.directories["ours"]
     (directory / "t").write_bytes(b"a old\n")
     assert both.run("ours", f"{kind}:t")[0] == 0
@@ -190,14 +190,14 @@ def test_a_command_that_is_killed_leaves_the_old_table(both: Both, kind: str) ->
 
 
 @pytest.mark.parametrize("kind", ["hash", "btree"])
-def test_a_command_waits_for_one_that_holds_the_lock(both: Both, kind: str) -> None:
+def test_command_waits_for_one_that_holds_the_lock(both: Both, kind: str) -> None:
     both.write("t", b"a 1\n")
     both.agree(f"{kind}:t")
     path = both.directories["ours"] / "t.db"
     with path.open("r+b") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
         process = both.start("-q", "a", f"{kind}:t")
-        wait_until(lambda: somebody_waits_for(path))
+        wait_until(lambda: lock_is_awaited(path))
     assert process.communicate(timeout=PATIENCE)[0] == b"1\n"
 
 
@@ -218,7 +218,7 @@ def test_no_source_breaks_the_reader(pieces: list[bytes]) -> None:
         st.sampled_from([b"Content-Type: multipart/mixed; boundary=x", b"--x", b"--x--", b"", b"A: b", b" c", b"text"])
     )
 )
-def test_every_line_of_a_message_is_part_of_a_key_or_none(lines: list[bytes]) -> None:
+def test_lines_of_a_message_appear_once_in_its_keys(lines: list[bytes]) -> None:
     limits = Limits(100, 5, 10)
     keys = list(MessageKeys(limits, headers=True, body=True, mime=True).of(lines))
     assert b"\n".join(keys).replace(b"\n\n", b"\n").count(b"text") == lines.count(b"text")

@@ -49,7 +49,7 @@ def test_each_type_is_documented() -> None:
         ("regexp:/nowhere/x", "open /nowhere/x: No such file or directory"),
     ],
 )
-def test_what_cant_be_opened_stops_a_command_and_fails_lookups_of_a_daemon(name: str, problem: str) -> None:
+def test_unopenable_table_ends_commands_but_not_daemons(name: str, problem: str) -> None:
     with pytest.raises(OpenError) as caught:
         maps.open_table(name, Access())
     assert str(caught.value) == problem
@@ -66,7 +66,7 @@ def test_what_cant_be_opened_stops_a_command_and_fails_lookups_of_a_daemon(name:
     assert table.flags & Flags.PATTERN
 
 
-def test_a_name_that_is_none_stops_daemons_too() -> None:
+def test_malformed_table_name_ends_daemons_too() -> None:
     with pytest.raises(TableError, match=r'^open dictionary: expecting "type:name" form instead of "hash:"$'):
         maps.open_table("hash:", Access(error=print))
 
@@ -81,7 +81,7 @@ def test_a_name_that_is_none_stops_daemons_too() -> None:
         ("sqlite", "sqlite3", "Python's sqlite3"),
     ],
 )
-def test_a_missing_library_is_named(
+def test_missing_library_is_named(
     monkeypatch: pytest.MonkeyPatch, heard: list[str], kind: str, library: str, remedy: str
 ) -> None:
     for module in {library, *(name for name in sys.modules if name.startswith(f"{library}."))}:
@@ -92,7 +92,7 @@ def test_a_missing_library_is_named(
     assert heard == [f"unsupported dictionary type: {kind}. Is {remedy} installed?"]
 
 
-def test_a_missing_library_of_the_system_is_named(monkeypatch: pytest.MonkeyPatch, heard: list[str]) -> None:
+def test_missing_library_of_the_system_is_named(monkeypatch: pytest.MonkeyPatch, heard: list[str]) -> None:
     def missing(_name: str, _package: str) -> None:
         raise ImportError("libpcre2-8.so.0: cannot open shared object file")
 

@@ -77,7 +77,7 @@ print(table.lookup(b"found"))
 
 
 @pytest.mark.parametrize(("kind", "end"), [("tcp", b"\n"), ("socketmap", b",")])
-def test_a_server_is_reached_from_a_jail(tmp_path: Path, kind: str, end: bytes) -> None:
+def test_server_is_reached_from_a_chroot(tmp_path: Path, kind: str, end: bytes) -> None:
     answer = {"tcp": tcp_answer, "socketmap": lambda _: netstring(b"OK value")}[kind]
     with ScriptedServer(end, answer) as server:
         name = f"tcp:127.0.0.1:{server.port}" if kind == "tcp" else f"socketmap:inet:127.0.0.1:{server.port}:name"
@@ -123,7 +123,7 @@ def test_socketmap_servers_are_understood_as_postfix_does(both: Both, key: str) 
         assert server.requests[0] == server.requests[1] == netstring(f"name {key}".encode())[:-1]
 
 
-def test_servers_that_are_not_there_are_told_in_the_same_words(both: Both) -> None:
+def test_absent_servers_have_the_messages_of_postmap(both: Both) -> None:
     both.agree("-q", "a", "socketmap:inet:127.0.0.1:1:name")
     both.agree("-q", "a", "socketmap:unix:/nonexistent:name")
     both.agree("-q", "a", "socketmap:name")
@@ -132,13 +132,13 @@ def test_servers_that_are_not_there_are_told_in_the_same_words(both: Both) -> No
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1:no-such-service", "port", "127.0.0.1", "[127.0.0.1:1", "[::1]1", "h:"])
-def test_addresses_that_are_none_are_told_in_the_same_words(both: Both, address: str) -> None:
+def test_malformed_addresses_have_the_messages_of_postmap(both: Both, address: str) -> None:
     both.write("m.cf", f"memcache = inet:{address}\n".encode())
     both.agree("-q", "a", f"socketmap:inet:{address}:name")
     both.agree("-q", "a", "memcache:./m.cf")
 
 
-def test_a_server_whose_name_has_no_address_is_a_temporary_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_server_name_without_address_is_a_temporary_failure(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tcp, "PAUSE", 0.0)
     monkeypatch.setattr(tcp, "ATTEMPTS", 2)
     said: list[str] = []
@@ -174,7 +174,7 @@ def test_silent_servers_are_not_waited_for_without_end(monkeypatch: pytest.Monke
     assert "time limit exceeded" in said[2]
 
 
-def test_a_server_that_drips_gets_no_more_time(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_server_that_drips_gets_no_more_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(socketmap, "LIMIT", 0.3)
     with ScriptedServer(b",", lambda _: b"9" * 200) as server:
         name = f"socketmap:inet:127.0.0.1:{server.port}:x"
@@ -207,7 +207,7 @@ def test_sqlite_queries_and_results_are_those_of_postfix(both: Both, query: str,
         "query = SELECT v FROM t WHERE k='%s'\nresult_format =",
     ],
 )
-def test_sqlite_parameters_mean_what_they_mean_to_postfix(both: Both, settings: str) -> None:
+def test_sqlite_parameters_mean_the_same_as_in_postfix(both: Both, settings: str) -> None:
     for directory in both.directories.values():
         with closing(sqlite3.connect(directory / "db")) as database, database:
             database.execute("CREATE TABLE t (k TEXT, v TEXT)")
@@ -260,7 +260,7 @@ def test_mysql_failures_are_those_of_postfix(both: Both, mail_server: str, setti
 
 
 @needs_memcached
-def test_memcache_finds_what_it_was_given_and_remembers_what_the_backup_has(both: Both, tmp_path: Path) -> None:
+def test_memcache_finds_entries_and_keeps_those_of_its_backup(both: Both, tmp_path: Path) -> None:
     both.write("t", b"behind it\n")
     both.agree("hash:t")
     with memcached(tmp_path) as port:
@@ -280,7 +280,7 @@ def test_memcache_finds_what_it_was_given_and_remembers_what_the_backup_has(both
         assert both.run("ours", "-q", "behind", "memcache:./m.cf")[0] == 1
 
 
-def test_a_cache_that_is_not_there_is_a_temporary_failure(both: Both) -> None:
+def test_cache_that_is_not_there_is_a_temporary_failure(both: Both) -> None:
     both.write("m.cf", b"memcache = inet:127.0.0.1:1\n")
     both.agree("-q", "a", "memcache:./m.cf")
     table = memcache.open_table(str(both.directories["ours"] / "m.cf"), Access())
@@ -307,7 +307,7 @@ def test_tables_of_proxymap_are_read_and_listed(public_path: Path) -> None:
             proxy.open_table("hash:/etc/aliases", Access(config=config))  # type: ignore[arg-type]
 
 
-def test_a_service_that_does_not_come_is_a_temporary_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_service_that_does_not_come_is_a_temporary_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(proxy, "PATIENCE", 0.2)
     monkeypatch.setattr(proxy, "PAUSE", 0.1)
     said: list[str] = []
@@ -324,14 +324,14 @@ def test_every_type_that_postconf_lists_has_a_driver() -> None:
 
 
 @pytest.mark.parametrize("kind", ["mongodb", "nis"])
-def test_a_type_without_a_driver_is_shown_the_way_through_proxymap(kind: str) -> None:
+def test_type_without_a_driver_gets_advice_of_proxymap(kind: str) -> None:
     said: list[str] = []
     with pytest.raises(TableError, match=f"unsupported dictionary type: {kind}"):
         open_table(f"{kind}:x", Access(warn=said.append))
     assert f"proxy:{kind}:name" in said[0]
 
 
-def test_templates_leave_out_keys_and_values_that_have_too_little() -> None:
+def test_templates_skip_keys_and_values_without_enough_parts() -> None:
     said: list[str] = []
     templates = Templates("sqlite", "x", "%u.%1", "%d", Access(warn=said.append))
     assert templates.query(b"user@example.com", bytes.upper) == b"USER.COM"

@@ -92,11 +92,11 @@ class TestBesidePostmap:
         assert ours[:2] == real[:2]
         assert bool(ours[2]) == bool(real[2])
 
-    def test_a_uri_needs_no_other_settings(self, both: Both, server: str) -> None:
+    def test_uri_needs_no_other_settings(self, both: Both, server: str) -> None:
         both.write("p.cf", f"hosts = postgresql://nobody@/postgres?host={server}\nquery = SELECT '%s'\n".encode())
         assert both.run("ours", "-q", "a'b", "pgsql:./p.cf")[:2] == (0, b"a'b\n")
 
-    def test_a_connection_that_the_server_has_ended_is_made_again(self, tmp_path: Path, server: str) -> None:
+    def test_connection_that_the_server_has_ended_is_made_again(self, tmp_path: Path, server: str) -> None:
         said: list[str] = []
         (tmp_path / "p.cf").write_text(f"hosts = {server}\n{LOGIN}query = SELECT pg_backend_pid()::text\n")
         with pgsql.open_table(str(tmp_path / "p.cf"), Access(warn=said.append)) as table:
@@ -106,7 +106,7 @@ class TestBesidePostmap:
             assert table.lookup(b"a") not in (None, first)
         assert len(said) == 1
 
-    def test_a_key_that_is_not_in_the_encoding_fails_alone(self, tmp_path: Path, server: str) -> None:
+    def test_key_that_is_not_in_the_encoding_fails_alone(self, tmp_path: Path, server: str) -> None:
         said: list[str] = []
         (tmp_path / "p.cf").write_text(f"hosts = {server}\n{LOGIN}query = SELECT '%s'\n")
         with pgsql.open_table(str(tmp_path / "p.cf"), Access(warn=said.append)) as table:
@@ -115,7 +115,7 @@ class TestBesidePostmap:
             assert table.lookup(b"b") == b"b"
         assert "cannot escape input string" in said[0]
 
-    def test_an_answer_that_does_not_come_is_a_failure(
+    def test_answer_that_does_not_come_is_a_failure(
         self, tmp_path: Path, server: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(pgsql, "LIMIT", 1)
@@ -129,7 +129,7 @@ class TestBesidePostmap:
         assert "no answer within 1 seconds" in said[0]
 
 
-def test_a_server_needs_a_database(tmp_path: Path) -> None:
+def test_server_needs_a_database(tmp_path: Path) -> None:
     (tmp_path / "p.cf").write_text("hosts = inet:db.example:5433\nquery = SELECT 1\n")
     with pytest.raises(OpenError, match=r"p\.cf host target 'db.example:5433' requires dbname setting"):
         pgsql.open_table(str(tmp_path / "p.cf"), Access())
@@ -174,14 +174,14 @@ def test_sockets_are_asked_before_names_and_names_before_uris(tmp_path: Path) ->
     assert asked == ["unix:/s", "name", "x://u"]
 
 
-def test_a_server_that_failed_is_left_alone_for_a_while(tmp_path: Path) -> None:
+def test_server_that_failed_is_left_alone_for_a_while(tmp_path: Path) -> None:
     asked: list[str] = []
     table = fake_table(tmp_path, "/one, two", {"/one": ["fail"], "two": ["1", "2"]}, asked)
     assert [table.lookup(b"a"), table.lookup(b"b")] == [b"a1", b"b2"]
     assert asked == ["/one", "two"]
 
 
-def test_a_single_server_is_asked_twice_before_a_lookup_fails(tmp_path: Path) -> None:
+def test_single_server_is_asked_twice_before_a_lookup_fails(tmp_path: Path) -> None:
     asked: list[str] = []
     table = fake_table(tmp_path, "one", {"one": ["fail", "1", "fail"]}, asked)
     assert table.lookup(b"a") == b"a1"

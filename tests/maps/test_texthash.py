@@ -35,14 +35,14 @@ def test_duplicates(tmp_path: Path, heard: list[str], flags: Flags, value: bytes
     assert heard == ([f'{path}, line 3: duplicate entry: "A"'] if warns else [])
 
 
-def test_a_daemon_does_not_open_a_table_with_duplicates(tmp_path: Path) -> None:
+def test_daemon_does_not_open_a_table_with_duplicates(tmp_path: Path) -> None:
     path = write(tmp_path / "t", "a 1\na 2\n")
     with pytest.raises(OpenError) as caught:
         maps.open_table(f"texthash:{path}", Access())
     assert str(caught.value) == f'{path}, line 2: duplicate entry: "a"'
 
 
-def test_a_file_that_may_be_changing_is_read_again(
+def test_file_that_may_be_changing_is_read_again(
     tmp_path: Path, heard: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = write(tmp_path / "t", "a\nkey old\n", age=0)
@@ -54,7 +54,7 @@ def test_a_file_that_may_be_changing_is_read_again(
 
 
 @pytest.mark.parametrize("age", [60, -3600])
-def test_an_old_file_and_one_of_the_future_are_read_once(
+def test_old_file_and_one_of_the_future_are_read_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, age: float
 ) -> None:
     def sleep(_seconds: float) -> None:

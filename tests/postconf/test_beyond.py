@@ -1,4 +1,4 @@
-"""What tlsproxy-postconf can do beyond postconf(1): JSON, origins, completion, releases."""
+"""Additions of tlsproxy-postconf to postconf(1): JSON, origins, completion, releases."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_values_come_with_their_origins(directory: Path, capfd: pytest.CaptureFi
     assert status == 0
 
 
-def test_a_service_has_its_own_values(directory: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_service_has_its_own_values(directory: Path, capfd: pytest.CaptureFixture[str]) -> None:
     (directory / "main.cf").write_text("")
     _, output, _ = run(capfd, "-c", str(directory), "--json", "--service", "tlsproxy/unix")
     report = json.loads(output)
@@ -83,7 +83,7 @@ def test_services_come_with_their_places(directory: Path, capfd: pytest.CaptureF
     assert 'unmatched request: "nosuch"' in diagnostics
 
 
-def test_a_value_that_can_not_be_expanded_says_why(directory: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_value_that_can_not_be_expanded_says_why(directory: Path, capfd: pytest.CaptureFixture[str]) -> None:
     (directory / "main.cf").write_text("foo = a${b\nbar = $foo\nmail_name = $bar\n")
     status, output, diagnostics = run(capfd, "-c", str(directory), "--json", "mail_name")
     assert (status, output) == (1, "")
@@ -96,7 +96,7 @@ def test_bytes_that_are_not_utf_8_can_be_got_back(directory: Path, capfd: pytest
     assert json.loads(output)["mail_name"]["value"].encode("utf-8", "surrogateescape") == b"\xff\xc3\xa9"
 
 
-def test_origins_are_told_in_lines(directory: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_origins_are_printed_in_lines(directory: Path, capfd: pytest.CaptureFixture[str]) -> None:
     (directory / "main.cf").write_text("lowest = TLSv1.2\nsmtpd_tls_protocols = >=$lowest\n")
     _, output, _ = run(capfd, "-c", str(directory), "--origin", "tlsproxy_tls_protocols")
     assert output.splitlines() == [
@@ -118,7 +118,7 @@ def test_origins_are_told_in_lines(directory: Path, capfd: pytest.CaptureFixture
         (["--completion", "tcsh"], "no completion for tcsh; there is one for bash, zsh, fish"),
     ],
 )
-def test_what_makes_no_sense_is_refused(
+def test_contradictory_arguments_are_refused(
     directory: Path, capfd: pytest.CaptureFixture[str], arguments: list[str], message: str
 ) -> None:
     (directory / "main.cf").write_text("")
@@ -175,7 +175,7 @@ def test_completion_has_the_names_of_the_release(capfd: pytest.CaptureFixture[st
 
 
 def on_terminal(*arguments: str) -> str:
-    """What a person sees: both streams on one terminal."""
+    """Return both streams as on one terminal."""
     ours, theirs = pty.openpty()
     ended = subprocess.run([script("tlsproxy-postconf"), *arguments], stdout=theirs, stderr=theirs)
     os.close(theirs)

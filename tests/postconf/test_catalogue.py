@@ -18,7 +18,7 @@ HOST = "mail.example.com"
 
 
 def recorded(release: str) -> dict[str, str]:
-    """What postconf -d of this release printed."""
+    """Return the output of `postconf -d` of this release."""
     lines = (GOLDEN / f"{release}.txt").read_text().splitlines()
     return {name.rstrip(): value.strip() for name, _, value in (line.partition("=") for line in lines)}
 
@@ -55,7 +55,7 @@ def test_defaults_are_printed_as_the_release_prints_them(name: str, tmp_path: Pa
 
 
 @pytest.mark.parametrize("name", catalogue.releases())
-def test_what_else_a_release_prints_comes_from_master_cf(name: str) -> None:
+def test_other_names_that_a_release_prints_are_in_master_cf(name: str) -> None:
     release = catalogue.release(name)
     suffixes = release.service_parameters("pipe")
     for parameter, printed in recorded(name).items():
@@ -71,13 +71,13 @@ def test_services_have_parameters_by_their_program() -> None:
     assert release.service_parameters("smtpd") == []
 
 
-def test_a_branch_stands_for_its_catalogued_release() -> None:
+def test_branch_means_its_catalogued_release() -> None:
     assert catalogue.release("3.6").name == "3.6.20"
     assert catalogue.release().name == "3.7.11"
     assert catalogue.release("3.12").name == "3.12-20260821"
 
 
-def test_a_patch_release_has_the_parameters_of_the_nearest_before_it() -> None:
+def test_patch_release_has_the_parameters_of_the_one_before() -> None:
     between = catalogue.release("3.7.14")
     assert between.defaults["mail_version"] == "3.7.14"
     assert between.defaults["milter_default_action"] == "tempfail"
@@ -99,13 +99,13 @@ def test_a_patch_release_has_the_parameters_of_the_nearest_before_it() -> None:
         ("3.5.1", "maillog_file_rotate_suffix", "%Y%M%d-%H%M%S"),
     ],
 )
-def test_a_patch_release_has_what_its_branch_had_by_then(version: str, name: str, default: str | None) -> None:
+def test_patch_release_has_the_changes_of_its_branch_so_far(version: str, name: str, default: str | None) -> None:
     release = catalogue.release(version)
     assert release.defaults.get(name) == default
     assert (name in release.kinds) == (default is not None)
 
 
-def test_a_distribution_builds_with_other_defaults() -> None:
+def test_distribution_builds_with_other_defaults() -> None:
     assert catalogue.release("3.7", build="debian").name == "3.7.11-debian12"
     assert catalogue.release("3.7", build="debian").defaults["daemon_directory"] == "/usr/lib/postfix/sbin"
     assert catalogue.release("3.7").defaults["daemon_directory"] == "/usr/libexec/postfix"
@@ -113,12 +113,12 @@ def test_a_distribution_builds_with_other_defaults() -> None:
 
 
 @pytest.mark.parametrize("version", ["2.11", "4.0", "", "3", "three", "3.x", "3.7.", "\u0663.7"])
-def test_an_unknown_version_is_refused(version: str) -> None:
+def test_unknown_version_is_refused(version: str) -> None:
     with pytest.raises(catalogue.UnknownReleaseError):
         catalogue.release(version)
 
 
-def test_a_fix_counts_from_the_first_release_of_each_branch_that_has_it() -> None:
+def test_fix_counts_from_the_first_release_of_each_branch() -> None:
     firsts = ("3.7.15", "3.8.10", "3.9.4")
     assert not catalogue.release("3.6").since(*firsts)
     assert not catalogue.release("3.7.14").since(*firsts)
@@ -166,7 +166,7 @@ def test_reading_the_catalogue_imports_no_file() -> None:
 
 
 @pytest.mark.postfix
-def test_the_installed_postfix_has_these_defaults() -> None:
+def test_installed_postfix_has_these_defaults() -> None:
     def ask(*arguments: str) -> str:
         return subprocess.run(["postconf", *arguments], capture_output=True, text=True, check=True).stdout
 

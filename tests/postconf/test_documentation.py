@@ -18,7 +18,7 @@ DOCS = Path(__file__).parents[2] / "docs"
 DOCUMENT = DOCS / "configuration.md"
 
 
-def test_examples_print_what_they_say(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_examples_print_the_documented_output(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     text = DOCUMENT.read_text()
     files = text.split("```")[1].split("# master.cf\n")
     (tmp_path / "main.cf").write_text(files[0].split("# main.cf\n")[1])
@@ -45,7 +45,7 @@ def is_option(letter: str) -> bool:
     return True
 
 
-def test_the_manual_page_names_every_option() -> None:
+def test_manual_page_names_every_option() -> None:
     letters = {chr(code) for code in range(33, 127)} - {"-"}
     assert documented_options() == {
         *(letter for letter in letters if is_option(letter)),

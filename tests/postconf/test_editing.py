@@ -119,7 +119,7 @@ def test_files_and_diagnostics_are_those_of_postconf(
 
 
 @pytest.mark.postfix
-def test_what_postconf_refuses_is_refused_in_the_same_words(directory: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_refusals_have_the_messages_of_postconf(directory: Path, capfd: pytest.CaptureFixture[str]) -> None:
     running = []
     for index, command in enumerate(FATAL):  # at once, since postconf sleeps before it dies
         theirs = directory.parent / str(index)
@@ -132,7 +132,7 @@ def test_what_postconf_refuses_is_refused_in_the_same_words(directory: Path, cap
         assert (directory / "master.cf").read_text() == MASTER
 
 
-def test_a_name_given_twice_to_remove_is_removed_once(directory: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_name_given_twice_to_remove_is_removed_once(directory: Path, capfd: pytest.CaptureFixture[str]) -> None:
     assert ours(directory, ["-X", "foo", "foo"], capfd) == (0, "")
     assert "foo" not in (directory / "main.cf").read_text()
 
@@ -144,7 +144,7 @@ def test_new_settings_are_sorted_by_releases_that_do(directory: Path, version: s
 
 
 @pytest.mark.parametrize(("version", "completed"), [("3.7.11", False), ("3.7.15", True), ("3.10", True)])
-def test_a_missing_newline_at_the_end_is_added_by_releases_that_do(
+def test_missing_newline_at_the_end_is_added_by_some_releases(
     directory: Path, version: str, *, completed: bool
 ) -> None:
     (directory / "main.cf").write_text("foo = 1\nlast = 2")
@@ -165,7 +165,7 @@ def edit(directory: Path, version: str, *arguments: str) -> list[str]:
     return warnings
 
 
-def test_a_repeated_request_is_told_of_unless_it_is_harmless(directory: Path) -> None:
+def test_repeated_request_is_reported_unless_harmless(directory: Path) -> None:
     assert edit(directory, "3.7.11", "a=1", "a=1") == ["ignoring earlier request: 'a = 1'"]
     assert edit(directory, "3.11", "a=1", "a=1") == []
     assert edit(directory, "3.11", "a=1", "a=2") == ["ignoring earlier request: 'a = 1'"]
@@ -183,7 +183,7 @@ def test_programs_edit_both_files(directory: Path) -> None:
     assert config.service("submission", "inet")["smtpd_tls_security_level"] == "encrypt"
 
 
-def test_a_program_that_fails_changes_nothing(directory: Path) -> None:
+def test_program_that_fails_changes_nothing(directory: Path) -> None:
     with pytest.raises(ConfigError), postconf.edit_master(directory) as master:
         master.remove_entry("smtp", "inet")
         master.set_field("smtp", "unix", "chroot", "perhaps")

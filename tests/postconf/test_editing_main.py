@@ -29,7 +29,7 @@ def edited(text: str = FILE) -> tuple[MainCf, list[str]]:
     return MainCf(text, "main.cf", warnings.append), warnings
 
 
-def test_a_setting_is_replaced_where_it_stands() -> None:
+def test_setting_is_replaced_in_its_place() -> None:
     main, warnings = edited()
     main.set("smtp_helo_timeout", "1m")
     assert main.text == FILE.replace("smtp_helo_timeout=5m", "smtp_helo_timeout = 1m")
@@ -52,13 +52,13 @@ def test_all_occurrences_are_replaced_and_comments_stay() -> None:
     assert warnings == ['main.cf: multiple entries for "mynetworks"']
 
 
-def test_a_new_setting_comes_last() -> None:
+def test_new_setting_comes_last() -> None:
     main, _ = edited()
     main.set("relayhost", "")
     assert main.text == FILE + "relayhost = \n"
 
 
-def test_a_setting_is_removed_with_its_continuation_lines() -> None:
+def test_setting_is_removed_with_its_continuation_lines() -> None:
     main, _ = edited()
     main.remove("mynetworks", "nosuch")
     assert main.text == (
@@ -66,20 +66,20 @@ def test_a_setting_is_removed_with_its_continuation_lines() -> None:
     )
 
 
-def test_a_setting_is_commented_out_with_its_continuation_lines() -> None:
+def test_setting_is_commented_out_with_its_continuation_lines() -> None:
     main, _ = edited()
     main.comment_out("mynetworks")
     assert "#mynetworks = 127.0.0.0/8,\n    # the office\n#    192.0.2.0/24\n\n#    [::1]/128\n" in main.text
     assert main.text.endswith("#mynetworks = 127.0.0.1\n")
 
 
-def test_a_setting_gets_another_name_and_keeps_its_layout() -> None:
+def test_setting_gets_another_name_and_keeps_its_layout() -> None:
     main, _ = edited()
     main.rename("mynetworks", "my_networks")
     assert main.text == FILE.replace("mynetworks", "my_networks")
 
 
-def test_the_last_setting_is_the_one_to_keep() -> None:
+def test_last_setting_is_the_one_to_keep() -> None:
     main, _ = edited()
     main.keep_last("mynetworks")
     main.keep_last("myhostname")
@@ -89,7 +89,7 @@ def test_the_last_setting_is_the_one_to_keep() -> None:
 
 
 @pytest.mark.parametrize("tail", ["foo = bar", "foo = bar\udcff", "foo = a\0b", "# the end"])
-def test_a_last_line_without_newline_is_not_glued_nor_lost(tail: str) -> None:
+def test_last_line_without_newline_is_not_glued_nor_lost(tail: str) -> None:
     main, _ = edited(tail)
     main.set("new", "1")
     assert main.text == f"{tail}\nnew = 1\n"
@@ -105,7 +105,7 @@ def test_odd_bytes_stay() -> None:
 @pytest.mark.parametrize(
     ("name", "value"), [("", "x"), ("a b", "x"), ("a=b", "x"), ("a", "x\ny"), ("#a", "x"), (" a", "x"), ("a", "x\0")]
 )
-def test_what_would_be_read_as_something_else_is_refused(name: str, value: str) -> None:
+def test_text_with_another_meaning_when_read_is_refused(name: str, value: str) -> None:
     main, _ = edited()
     with pytest.raises(ValueError, match="not a setting of one line"):
         main.set(name, value)
@@ -127,7 +127,7 @@ files = st.builds(
 
 
 @given(files, names, st.text("xyz ", max_size=4))
-def test_the_new_value_is_read_back_and_the_others_too(text: str, name: str, value: str) -> None:
+def test_new_value_is_read_back_and_the_others_too(text: str, name: str, value: str) -> None:
     try:
         before = settings(text)
     except ConfigError:
@@ -148,7 +148,7 @@ def test_no_text_is_too_odd_and_lines_of_others_stay(text: str, name: str) -> No
 
 
 @given(files, names)
-def test_what_is_in_effect_stays_when_duplicates_go(text: str, name: str) -> None:
+def test_effective_value_stays_when_duplicates_go(text: str, name: str) -> None:
     try:
         before = settings(text)
     except ConfigError:

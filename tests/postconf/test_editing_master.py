@@ -28,7 +28,7 @@ def edited(text: str = FILE) -> tuple[MasterCf, list[str]]:
 
 
 def entry(arguments: str) -> str:
-    """How an entry with these arguments is written back."""
+    """Return an entry with these arguments as it is written back."""
     master, _ = edited(f"smtp inet n - y - - smtpd {arguments}\n")
     master.set_field("smtp", "inet", "wakeup", "1")
     head, _, rest = master.text.partition("smtpd")
@@ -36,7 +36,7 @@ def entry(arguments: str) -> str:
     return " ".join(rest.split())
 
 
-def test_a_field_changes_and_the_entry_is_written_in_columns() -> None:
+def test_field_changes_and_the_entry_is_written_in_columns() -> None:
     master, _ = edited()
     master.set_field("submission", "inet", "chroot", "n")
     assert master.text == FILE.replace(
@@ -51,7 +51,7 @@ def test_a_field_changes_and_the_entry_is_written_in_columns() -> None:
     )
 
 
-def test_a_parameter_changes_or_is_added_or_removed() -> None:
+def test_parameter_changes_or_is_added_or_removed() -> None:
     master, _ = edited()
     master.set_parameter("submission", "inet", "syslog_name", "mail")
     master.set_parameter("*", "unix", "tlsproxy_tls_loglevel", "1")
@@ -61,7 +61,7 @@ def test_a_parameter_changes_or_is_added_or_removed() -> None:
     assert "security_level" not in master.text
 
 
-def test_a_service_is_removed_commented_out_replaced_or_added() -> None:
+def test_service_is_removed_commented_out_replaced_or_added() -> None:
     master, warnings = edited()
     master.comment_out_entry("submission", "inet")
     assert "#submission inet n - y - - smtpd\n#  -o syslog_name" in master.text
@@ -74,7 +74,7 @@ def test_a_service_is_removed_commented_out_replaced_or_added() -> None:
     assert warnings == []
 
 
-def test_what_matches_nothing_is_said() -> None:
+def test_unmatched_service_is_reported() -> None:
     master, warnings = edited()
     master.set_field("smtp", "unix", "chroot", "n")
     assert master.text == FILE
@@ -102,12 +102,12 @@ def test_what_matches_nothing_is_said() -> None:
         ("a{b c} d{e f}", "a{b c} {d{e f}}"),
     ],
 )
-def test_what_the_command_is_given_stays(written: str, kept: str) -> None:
+def test_arguments_of_the_command_keep_their_meaning(written: str, kept: str) -> None:
     assert entry(written) == kept
     assert entry(kept) == kept
 
 
-def test_a_parameter_is_found_in_every_form() -> None:
+def test_parameter_is_found_in_every_form() -> None:
     for written in ("-ofoo=bar", "-vofoo=bar", "-o foo=bar", "-o { foo = b a r }", "-o{foo=bar}"):
         master, _ = edited(f"smtp inet n - y - - smtpd {written}\n")
         master.set_parameter("smtp", "inet", "foo", "new")
@@ -115,7 +115,7 @@ def test_a_parameter_is_found_in_every_form() -> None:
         assert "-o foo=new" in master.text
 
 
-def test_a_comment_at_the_end_without_newline_does_not_swallow_the_entry() -> None:
+def test_comment_without_newline_at_the_end_hides_no_entry() -> None:
     master, _ = edited("smtp inet n - y - - smtpd\n# the end")
     master.set_field("smtp", "inet", "chroot", "n")
     assert master.text == "# the end\nsmtp       inet  n       -       n       -       -       smtpd\n"
@@ -140,7 +140,7 @@ def test_nul_is_kept() -> None:
         ),
     ],
 )
-def test_an_entry_that_is_not_understood_is_not_changed(text: str, message: str, place: str) -> None:
+def test_entry_that_is_not_understood_is_not_changed(text: str, message: str, place: str) -> None:
     master, _ = edited(text)
     with pytest.raises(ConfigError) as caught:
         master.set_parameter("smtp", "inet", "foo", "bar")
@@ -149,7 +149,7 @@ def test_an_entry_that_is_not_understood_is_not_changed(text: str, message: str,
     assert master.text == text
 
 
-def test_a_new_setting_comes_before_a_brace_that_has_no_end() -> None:
+def test_new_setting_comes_before_a_brace_that_has_no_end() -> None:
     master, _ = edited("smtp inet n - y - - smtpd -v -o foo={bar baz\n")
     master.set_parameter("smtp", "inet", "new", "1")
     assert " ".join(master.text.split()).endswith("smtpd -v -o new=1 -o foo={bar baz")
@@ -157,7 +157,7 @@ def test_a_new_setting_comes_before_a_brace_that_has_no_end() -> None:
     assert " ".join(master.text.split()).endswith("smtpd -v -o new=2 -o foo={bar baz")
 
 
-def test_a_bad_request_is_no_mistake_of_the_file() -> None:
+def test_bad_request_is_no_mistake_of_the_file() -> None:
     master, _ = edited()
     for field, value in (("chroot", "x"), ("command", ""), ("service", "")):
         with pytest.raises(ConfigError) as caught:
@@ -172,7 +172,7 @@ words = st.one_of(st.text("-ovn= \tab", max_size=8), st.text("-o{}= ab", max_siz
 
 
 @given(st.lists(words, max_size=5))
-def test_an_entry_written_back_is_read_as_the_same_entry(arguments: list[str]) -> None:
+def test_entry_written_back_is_read_as_the_same_entry(arguments: list[str]) -> None:
     assume(all(closing_brace(f"{{{argument}}}", 0) == len(argument) + 1 for argument in arguments))
     once = Entry(" ".join(["smtp inet n - y - - smtpd", *arguments]))
     again = Entry(once.text())

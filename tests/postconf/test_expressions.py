@@ -34,7 +34,7 @@ def expanded(text: str, values: dict[str, str] = VALUES) -> str:
         ("${domain_to_utf8 {xn--bcher-kva.example} }", "bücher.example"),
     ],
 )
-def test_a_value_is_what_its_references_say(text: str, value: str) -> None:
+def test_value_is_expanded_by_its_references(text: str, value: str) -> None:
     assert expanded(text) == value
 
 
@@ -43,9 +43,7 @@ def fields(reference: Reference) -> dict[str, object]:
 
 
 @pytest.mark.parametrize("version", catalogue.releases())
-def test_references_in_defaults_have_been_parsed_as_the_grammar_says(
-    version: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_references_in_defaults_are_as_the_grammar_parses_them(version: str, monkeypatch: pytest.MonkeyPatch) -> None:
     release = catalogue.release(version)
     met: list[str] = []
 
@@ -99,7 +97,7 @@ def test_texts_of_any_depth_are_walked_over(text: str) -> None:
         expanded(f"{text}${{")
 
 
-def test_operands_that_nest_in_long_chains_of_names_end_in_an_error() -> None:
+def test_operands_nested_in_long_chains_are_an_error() -> None:
     chains = {f"{chain}{step}": f"${chain}{step + 1}" for chain in "abcdef" for step in range(95)}
     ends = {f"{chain}95": f"${{{{${after}0}} == {{}}?x}}" for chain, after in zip("abcdef", "bcdefg", strict=True)}
     with pytest.raises(ExpressionError):
@@ -107,13 +105,13 @@ def test_operands_that_nest_in_long_chains_of_names_end_in_an_error() -> None:
 
 
 @pytest.mark.parametrize("text", ["x", "long " * 100_000])
-def test_a_value_that_doubles_at_each_level_ends_in_an_error(text: str) -> None:
+def test_value_that_doubles_at_each_level_ends_in_an_error(text: str) -> None:
     doubling = {f"a{step}": f"$a{step + 1} $a{step + 1}" for step in range(80)}
     with pytest.raises(ExpressionError):
         expanded("$a0", doubling | {"a80": text})
 
 
-def test_a_long_value_is_no_reason_to_give_up() -> None:
+def test_long_value_is_no_reason_to_give_up() -> None:
     assert len(expanded("$a " * 100_000)) == 200_000
 
 
@@ -144,7 +142,7 @@ def test_expansion_without_end_fails_after_bounded_work(reference: str) -> None:
     assert "unreasonable macro call nesting" in warnings[-1]
 
 
-def test_a_budget_is_shared_by_expansions_until_it_is_used_up() -> None:
+def test_budget_is_shared_by_expansions_until_it_is_used_up() -> None:
     budget, values = Budget(2000), doubling(1, "@@@")
     assert expand("$a1", values.get, lambda _: None, budget=budget) == "x123456789" * 3
     with pytest.raises(ExpressionError):

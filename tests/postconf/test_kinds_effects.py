@@ -206,7 +206,7 @@ def test_bad_value_has_the_outcome_of_its_kind(case: Case) -> None:
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
-def test_postfix_does_with_it_what_is_said(case: Case, instance: Instance) -> None:
+def test_postfix_treats_the_value_as_documented(case: Case, instance: Instance) -> None:
     postfix, port = instance.postfix, instance.ports[case]
     replies = [] if case.program in ("smtp", "local") else talk(port, 0.5 if case.outcome is DIES else PATIENCE)
     if case.logged:
@@ -225,7 +225,7 @@ def test_postfix_does_with_it_what_is_said(case: Case, instance: Instance) -> No
 
 
 def wait_for(postfix: PrivatePostfix, case: Case, port: int) -> str:
-    """The lines of the log that are about a case, as soon as they have what is to be logged."""
+    """The lines of the log that are about a case, as soon as the expected one is there."""
     deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline:
         lines = [each for each in postfix.log().splitlines() if name_of(port) in each or case.logged in each]

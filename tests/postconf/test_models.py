@@ -89,7 +89,7 @@ def test_values_have_types(load: Load) -> None:
 
 
 @pytest.mark.parametrize("version", catalogue.releases())
-def test_settings_are_what_pydantic_would_have_made_of_the_same_texts(version: str, load: Load) -> None:
+def test_settings_equal_those_of_full_pydantic_validation(version: str, load: Load) -> None:
     lines = {"smtpd_tls_chain_files": "/a.pem, /b.pem", "smtpd_tls_security_level": "May", "smtp_use_tls": "yes"}
     settings = load(lines, version)
     release = settings.view.config.release
@@ -103,7 +103,7 @@ def test_settings_do_not_change(load: Load) -> None:
         load({}).server.tlsproxy_tls_loglevel = "1"
 
 
-def test_a_release_has_its_own_settings(load: Load) -> None:
+def test_release_has_its_own_settings(load: Load) -> None:
     assert load({"tlsproxy_tls_enable_rpk": "yes"}, "3.9").server.tlsproxy_tls_enable_rpk is True
     assert load({}, "3.7").globals.tls_ffdhe_auto_groups == ""
     assert load({}, "3.8").globals.tls_ffdhe_auto_groups == "ffdhe2048 ffdhe3072"
@@ -136,13 +136,13 @@ def test_programs_make_settings_without_files() -> None:
         ({"syslog_facility": "x"}, "file DIR/main.cf: parameter syslog_facility: unrecognized value: x"),
     ],
 )
-def test_what_the_daemon_dies_of_is_reported_in_its_words(
+def test_fatal_settings_are_reported_as_by_the_daemon(
     settings: dict[str, str], message: str, load: Load, tmp_path: Path
 ) -> None:
     assert problems(load, settings) == [message.replace("DIR", str(tmp_path))]
 
 
-def test_what_the_daemon_survives_is_not(load: Load) -> None:
+def test_settings_that_the_daemon_survives_are_not_reported(load: Load) -> None:
     load(
         {
             "smtpd_tls_protocols": "bogus",
@@ -154,7 +154,7 @@ def test_what_the_daemon_survives_is_not(load: Load) -> None:
     )
 
 
-def test_a_problem_has_a_place_and_a_remedy(load: Load) -> None:
+def test_problem_has_a_place_and_a_remedy(load: Load) -> None:
     with pytest.raises(InvalidSettingsError) as caught:
         load({"smtpd_tls_ask_ccert": "maybe"})
     assert str(caught.value.place).endswith("main.cf:1:23")
@@ -162,7 +162,7 @@ def test_a_problem_has_a_place_and_a_remedy(load: Load) -> None:
 
 
 @pytest.mark.parametrize("version", catalogue.releases())
-def test_a_bad_level_of_the_client_has_its_place_in_every_release(version: str, load: Load) -> None:
+def test_bad_level_of_the_client_has_its_place(version: str, load: Load) -> None:
     with pytest.raises(InvalidSettingsError) as caught:
         load({"tlsproxy_watchdog_timeout": "1y", "smtp_tls_security_level": "halfdane"}, version)
     timeout, level = caught.value.problems
@@ -196,12 +196,12 @@ def test_all_problems_are_reported_the_first_one_first(load: Load) -> None:
     ]
 
 
-def test_a_hidden_default_is_checked_although_it_is_not_used(load: Load) -> None:
+def test_hidden_default_is_checked_although_it_is_not_used(load: Load) -> None:
     settings = {"smtpd_use_tls": "maybe", "tlsproxy_use_tls": "yes"}
     assert problems(load, settings) == ["bad boolean configuration: smtpd_use_tls = maybe"]
 
 
-def test_a_service_has_its_own_settings(tmp_path: Path) -> None:
+def test_service_has_its_own_settings(tmp_path: Path) -> None:
     (tmp_path / "main.cf").write_text("smtpd_tls_loglevel = 1\nlevel = may\n")
     (tmp_path / "master.cf").write_text(
         "tlsproxy unix - - y - 0 tlsproxy\n"

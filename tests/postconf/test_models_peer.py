@@ -42,7 +42,7 @@ BAD = [
 
 
 @pytest.mark.postfix
-def test_the_daemon_dies_of_the_same_problem(public_path: Path) -> None:
+def test_daemon_dies_of_the_same_problem(public_path: Path) -> None:
     services = {f"bad{number}": settings for number, settings in enumerate(BAD)}
     entries = [
         f"{name} unix - - n - 0 tlsproxy -o syslog_name={name} " + " ".join(f"-o {setting}" for setting in settings)

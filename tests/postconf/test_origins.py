@@ -25,7 +25,7 @@ def config(tmp_path: Path) -> postconf.Config:
     return postconf.load(tmp_path)
 
 
-def test_a_default_is_followed_to_what_is_set(config: postconf.Config) -> None:
+def test_default_is_followed_to_the_setting(config: postconf.Config) -> None:
     directory = config.directory
     assert origins.lines(config, "tlsproxy_tls_cert_file") == [
         "tlsproxy_tls_cert_file = $smtpd_tls_cert_file  (default)",
@@ -35,7 +35,7 @@ def test_a_default_is_followed_to_what_is_set(config: postconf.Config) -> None:
     ]
 
 
-def test_a_service_has_origins_of_its_own(config: postconf.Config) -> None:
+def test_service_has_origins_of_its_own(config: postconf.Config) -> None:
     service = config.service("tlsproxy", "unix")
     assert origins.lines(service, "smtpd_tls_cert_file") == [
         f"smtpd_tls_cert_file = $nowhere/b.pem  ({config.directory}/master.cf:2:26)"
@@ -43,16 +43,16 @@ def test_a_service_has_origins_of_its_own(config: postconf.Config) -> None:
     assert [origin.kind for _, origin in origins.chain(service, "cert_dir")] == ["main.cf", "master.cf"]
 
 
-def test_the_place_of_a_value_is_the_first_that_is_written(config: postconf.Config) -> None:
+def test_place_of_a_value_is_the_first_that_is_written(config: postconf.Config) -> None:
     assert str(origins.place_of(config, "tlsproxy_tls_cert_file")) == f"{config.directory}/main.cf:3:23"
     assert origins.place_of(config, "tlsproxy_tls_key_file") == origins.place_of(config, "smtpd_tls_cert_file")
     assert origins.place_of(config, "tlsproxy_tls_CAfile") is None
 
 
-def test_a_circle_ends(config: postconf.Config) -> None:
+def test_circle_ends(config: postconf.Config) -> None:
     assert [origin.name for _, origin in origins.chain(config, "loop")] == ["loop", "pool"]
 
 
-def test_an_unknown_name_is_an_error(config: postconf.Config) -> None:
+def test_unknown_name_is_an_error(config: postconf.Config) -> None:
     with pytest.raises(KeyError):
         origins.lines(config, "nowhere")

@@ -1,4 +1,4 @@
-"""What the command makes of any file, and what it loads for that."""
+"""Reading of any file by the command, and the modules that it loads for that."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ COSTLY = {"OpenSSL", "cryptography", "pydantic", "pyparsing", "re", "socket", "e
 
 
 @pytest.mark.parametrize("arguments", ["-n", "-d", "-h smtpd_tls_protocols", "-M", "-P", "-F", "-x", "-e a=b"])
-def test_a_listing_loads_nothing_that_it_could_wait_for(tmp_path: Path, arguments: str) -> None:
+def test_listing_loads_nothing_that_it_could_wait_for(tmp_path: Path, arguments: str) -> None:
     (tmp_path / "main.cf").write_text("smtpd_tls_protocols = >=$lowest\nlowest = TLSv1.2\n")
     (tmp_path / "master.cf").write_text("smtp inet n - y - - smtpd -o mynetworks=$inet_interfaces\n")
     script = (
@@ -117,7 +117,7 @@ def test_a_listing_loads_nothing_that_it_could_wait_for(tmp_path: Path, argument
         ("| true; echo ${PIPESTATUS[0]} >&2; false", "141\n1"),
     ],
 )
-def test_output_that_goes_nowhere_is_told_of_at_most(tmp_path: Path, redirection: str, answer: str) -> None:
+def test_lost_output_is_reported_without_a_traceback(tmp_path: Path, redirection: str, answer: str) -> None:
     (tmp_path / "master.cf").touch()
     # Enough output for more than a pipe holds.
     script = "import sys; from postconf.command import cli; sys.argv[0] = 'postconf'\n"

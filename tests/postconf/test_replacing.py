@@ -1,4 +1,4 @@
-"""A file under edit is the old one or the new one, whatever happens, and nobody's change is lost."""
+"""A file under edit is the old one or the new one, whatever happens, and no change of another process is lost."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_replaces_and_leaves_nothing_behind(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_an_exception_leaves_the_file_as_it_is(tmp_path: Path) -> None:
+def test_exception_leaves_the_file_as_it_is(tmp_path: Path) -> None:
     path = tmp_path / "main.cf"
     path.write_text("old\n")
     with pytest.raises(ZeroDivisionError), LockedFile(str(path)) as file:
@@ -73,7 +73,7 @@ def test_mode_owner_and_attributes_stay(tmp_path: Path) -> None:
     assert os.getxattr(path, "user.origin") == b"us"
 
 
-def test_a_symbolic_link_stays_and_its_target_is_replaced(tmp_path: Path) -> None:
+def test_symbolic_link_stays_and_its_target_is_replaced(tmp_path: Path) -> None:
     (tmp_path / "real").mkdir()
     (tmp_path / "real" / "main.cf").write_text("old\n")
     link = tmp_path / "main.cf"
@@ -87,7 +87,7 @@ def test_a_symbolic_link_stays_and_its_target_is_replaced(tmp_path: Path) -> Non
 
 # Only root may write to a file of mode 0400.
 @pytest.mark.parametrize("mode", [0o600, 0o644, *([0o400] if os.geteuid() == 0 else [])])
-def test_what_a_crash_left_behind_does_not_matter(tmp_path: Path, mode: int) -> None:
+def test_leftovers_of_a_crash_do_no_harm(tmp_path: Path, mode: int) -> None:
     path = tmp_path / "main.cf"
     path.write_text("old\n")
     leftover = tmp_path / "main.cf.tmp"
@@ -98,7 +98,7 @@ def test_what_a_crash_left_behind_does_not_matter(tmp_path: Path, mode: int) -> 
     assert path.read_text() == "new\n"
 
 
-def test_a_file_that_a_crash_left_under_both_names_is_not_written_to(tmp_path: Path) -> None:
+def test_file_left_under_both_names_by_a_crash_is_not_written(tmp_path: Path) -> None:
     path = tmp_path / "main.cf"
     path.write_text("old\n")
     os.link(path, tmp_path / "main.cf.tmp")
@@ -107,7 +107,7 @@ def test_a_file_that_a_crash_left_under_both_names_is_not_written_to(tmp_path: P
     assert path.read_text() == "old\n"
 
 
-def test_a_link_in_place_of_the_temporary_file_is_not_followed(tmp_path: Path) -> None:
+def test_link_in_place_of_the_temporary_file_is_not_followed(tmp_path: Path) -> None:
     path = tmp_path / "main.cf"
     path.write_text("old\n")
     victim = tmp_path / "victim"
@@ -126,7 +126,7 @@ def test_a_link_in_place_of_the_temporary_file_is_not_followed(tmp_path: Path) -
         (lambda directory: directory.rmdir(), "open DIR/main.cf.tmp: No such file or directory"),
     ],
 )
-def test_what_can_not_be_edited_is_said_in_postfix_s_words(
+def test_uneditable_files_have_the_messages_of_postconf(
     tmp_path: Path, make: Callable[[Path], object], message: str
 ) -> None:
     directory = tmp_path / "etc"

@@ -1,4 +1,4 @@
-"""What tlsproxy-postconf prints, says and returns, beside the real postconf(1)."""
+"""Output, messages and exit status of tlsproxy-postconf, beside the real postconf(1)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from peers.real.both_postconfs import agree, write_configuration
 pytestmark = pytest.mark.postfix
 
 
-def test_a_field_that_is_too_long_begins_a_line_of_its_own(tmp_path: Path) -> None:
+def test_field_that_is_too_long_begins_a_line_of_its_own(tmp_path: Path) -> None:
     widths = range(45, 70)
     services = [f"{'s' * (width - 20)} unix - n n - - {'c' * 40} -v word -o a=b" for width in widths]
     services += [f"x{width} unix - n n - - {'c' * width} {{two words}}" for width in widths]
@@ -21,7 +21,7 @@ def test_a_field_that_is_too_long_begins_a_line_of_its_own(tmp_path: Path) -> No
     agree(["-c", str(tmp_path), f"-F{flags}"] for flags in ("", "f", "h", "H", "x", "fh", "fx", "hx", "fhx", "fH"))
 
 
-def test_options_that_contradict_each_other_are_told_in_the_same_words(tmp_path: Path) -> None:
+def test_contradictory_options_have_the_messages_of_postconf(tmp_path: Path) -> None:
     write_configuration(tmp_path, "", "smtp inet n - n - - smtpd\n")
     bundles = [*combinations("aAdefFhHlMnpPxX#", 2), *combinations("PedfnxX#", 3)]
     agree(["-c", str(tmp_path), f"-{''.join(bundle)}"] for bundle in bundles)
@@ -63,7 +63,7 @@ BAD_VALUES = (
 )
 
 
-def test_what_is_wrong_with_a_value_is_told_in_the_same_words(tmp_path: Path) -> None:
+def test_bad_values_have_the_messages_of_postconf(tmp_path: Path) -> None:
     command_lines = []
     for index, value in enumerate(BAD_VALUES):
         directory = tmp_path / str(index)
@@ -74,7 +74,7 @@ def test_what_is_wrong_with_a_value_is_told_in_the_same_words(tmp_path: Path) ->
 
 
 ODD_COMMAND_LINES = (
-    # What is computed from the machine, and which mistake of several is told.
+    # Values computed from the machine, and the first mistake of several.
     *(
         "-o mydomain= -h myhostname mydomain",
         "-o myhostname=mail -h mydomain",

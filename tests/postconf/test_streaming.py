@@ -1,4 +1,4 @@
-"""What Postfix 3.9 to 3.12 have beyond 3.7: -q, -j, -PP, words about deprecated names, functions in values."""
+"""Additions of Postfix 3.9 to 3.12 to 3.7: -q, -j, -PP, warnings about deprecated names, functions in values."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def directory(tmp_path: Path) -> Path:
 
 
 @given(st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"])))
-def test_an_object_line_is_json_on_one_line(text: str) -> None:
+def test_object_line_is_json_on_one_line(text: str) -> None:
     line = object_line(text, text)
     assert json.loads(line, strict=True) == {text: text}
     assert "\n" not in line
@@ -58,22 +58,22 @@ def test_services_stream_with_single_blanks(directory: Path) -> None:
     assert Run(directory, "3.11", "-Pj", "smtp").output[0] == '{"smtp/inet/mynetworks": "$relayhost"}'
 
 
-def test_a_second_p_shows_what_is_in_effect_in_a_service(directory: Path) -> None:
+def test_second_p_shows_effective_settings_of_a_service(directory: Path) -> None:
     assert Run(directory, "3.11", "-PP", "smtp/inet/relayhost").output == ['smtp/inet/relayhost = "a\\b" c']
     assert Run(directory, "3.11", "-PP", "tlsproxy/unix/smtp_use_tls").output == ["tlsproxy/unix/smtp_use_tls = yes"]
     assert Run(directory, "3.10", "-PP", "tlsproxy/unix/smtp_use_tls").output == []
 
 
 @pytest.mark.parametrize(("options", "words"), [("-jf", "-f"), ("-jX", "-X"), ("-jh", "-h")])
-def test_streaming_contradicts_what_is_for_people(directory: Path, options: str, words: str) -> None:
+def test_streaming_excludes_options_for_people(directory: Path, options: str, words: str) -> None:
     run = Run(directory, "3.11", options, "relayhost")
     assert run.status == 1
     assert f"do not specify {words}" in run.diagnostics
 
 
-@pytest.mark.parametrize(("version", "told"), [("3.10", "-d -X -#"), ("3.11", "-X, -#")])
-def test_which_contradiction_is_told_first_depends_on_the_release(directory: Path, version: str, told: str) -> None:
-    assert Run(directory, version, "-dX#", "a").diagnostics == f"postconf: fatal: specify one of {told}\n"
+@pytest.mark.parametrize(("version", "message"), [("3.10", "-d -X -#"), ("3.11", "-X, -#")])
+def test_first_reported_contradiction_depends_on_the_release(directory: Path, version: str, message: str) -> None:
+    assert Run(directory, version, "-dX#", "a").diagnostics == f"postconf: fatal: specify one of {message}\n"
 
 
 def test_deprecated_names_are_named_with_advice(directory: Path) -> None:

@@ -65,14 +65,14 @@ def test_numbers_are_read_as_by_the_c_library(text: str) -> None:
         assert error.message == f"bad numerical configuration: {DEPTH.name} = {text}"
 
 
-def test_a_number_of_any_length_is_refused_in_good_order() -> None:
+def test_number_of_any_length_is_refused_in_good_order() -> None:
     with pytest.raises(InvalidValueError):
         values.integer(DEPTH, "9" * 10_000)
     assert values.integer(DEPTH, "0" * 10_000 + "7") == 7
 
 
 @pytest.mark.parametrize("text", ["\u0661", "1_000", "1.0", "0x10", "seven"])
-def test_what_only_python_calls_a_number_is_none(text: str) -> None:
+def test_numbers_of_python_only_are_rejected(text: str) -> None:
     with pytest.raises(InvalidValueError):
         values.integer(DEPTH, text)
 
@@ -92,7 +92,7 @@ def test_times_have_units(text: str, expected: int) -> None:
     assert values.seconds(WATCHDOG, text) == expected
 
 
-def test_a_bare_time_has_the_unit_of_its_parameter() -> None:
+def test_bare_time_has_the_unit_of_its_parameter() -> None:
     assert values.seconds(CLEANUP, "2") == 7200
 
 

@@ -24,53 +24,53 @@ MISTAKES = {
     "a crash at log level 3 and above": [
         "test_no_log_level_ends_the_process",
         "test_no_log_level_of_a_request_ends_the_process",
-        "test_packet_dump::test_the_level_says_which_packets_are_shown",
+        "test_packet_dump::test_level_says_which_packets_are_shown",
     ],
     "a name in the session cache that is not made from the client's serverid": [
         "test_server_settings::test_sessions_are_resumed_in_the_same_service_only",
-        "test_client_sessions::test_a_session_has_the_name_that_postfix_gives_it",
+        "test_client_sessions::test_session_has_the_name_that_postfix_gives_it",
     ],
     "ETIMEDOUT that a handshake out of time leaves behind": [
-        "test_a_handshake_that_takes_too_long_leaves_nothing_to_the_next_one",
+        "test_handshake_out_of_time_leaves_nothing_to_the_next",
     ],
     "a crash when an error of the handshake comes up": [
-        "test_a_handshake_that_fails_while_it_writes_ends_that_session_only",
-        "test_an_error_in_a_handshake_is_that_session_s_alone",
+        "test_handshake_failing_in_a_write_ends_that_session_only",
+        "test_error_in_a_handshake_is_that_session_s_alone",
     ],
-    "a session limit below the one that SMTP has": ["test_the_session_limit_is_longer_than_what_the_client_keeps"],
+    "a session limit below the one that SMTP has": ["test_session_limit_is_longer_than_that_of_the_client"],
     "plaintext that is lost when TLS ends": [
         "test_plaintext_that_waits_is_not_lost_when_tls_ends",
-        "test_standalone::test_what_was_sent_just_before_an_end_arrives",
+        "test_standalone::test_data_sent_just_before_an_end_arrive",
     ],
-    "a process limit other than 0": ["test_master::test_what_is_fatal_at_start_is_fatal_in_postfix_s_words"],
+    "a process limit other than 0": ["test_master::test_fatal_start_has_the_message_of_postfix"],
     "a context that sessions share whose DANE records or ciphers differ": [
-        "test_client_sessions::test_no_session_is_resumed_where_another_verdict_is_asked_for",
+        "test_client_sessions::test_session_is_not_resumed_under_another_policy",
         "test_client_role::test_protocols_and_ciphers_are_those_of_the_session",
         "test_server_settings::test_protocols_and_ciphers_are_those_of_the_client",
     ],
     "a loop, or a flood of log lines, when plaintext can't be written": [
-        "test_a_local_peer_that_has_gone_is_not_written_to_for_ever",
+        "test_local_peer_that_has_gone_is_not_written_to_for_ever",
     ],
     "SSL_shutdown inside a handshake": ["test_no_close_notify_is_sent_inside_a_handshake"],
     "a null pointer where a role is not configured": [
-        "test_a_role_that_is_not_served_is_refused_and_the_other_one_served",
+        "test_unserved_role_is_refused_and_the_other_served",
     ],
     "an error of one session that is found by another": [
-        "test_an_error_of_one_session_is_not_found_by_another",
-        "test_an_error_in_a_handshake_is_that_session_s_alone",
+        "test_error_of_one_session_is_not_found_by_another",
+        "test_error_in_a_handshake_is_that_session_s_alone",
     ],
-    "an error of the hand-over that nobody looks at": [
-        "test_a_descriptor_that_is_no_connection_ends_that_session_only",
-        "test_a_local_peer_that_does_not_take_its_context_is_told_of",
+    "an unchecked error of the hand-over": [
+        "test_descriptor_without_connection_ends_that_session_only",
+        "test_local_client_that_does_not_take_its_context_is_logged",
         "test_standalone::test_no_descriptor_at_all_ends_that_session_only",
         "test_standalone::test_several_descriptors_are_not_leaked",
     ],
     "a descriptor that is closed twice": ["test_no_descriptor_is_closed_twice"],
     "half a request that holds up all sessions": [
         "test_standalone::test_half_a_request_does_not_hold_up_others",
-        "test_standalone::test_a_request_that_stops_halfway_is_given_up",
+        "test_standalone::test_request_that_stops_halfway_is_given_up",
     ],
-    "a panic of negative limits": ["test_standalone::test_strange_limits_harm_nobody_else"],
+    "a panic of negative limits": ["test_standalone::test_odd_limits_affect_no_other_session"],
     "a crash of an empty list of names": ["test_without_names_nothing_matches"],
 }
 
@@ -160,7 +160,7 @@ def test_without_names_nothing_matches(client_role: tuple[SmtpClient, Chains], l
         assert session.context["peer_status"] == "1"
 
 
-def test_a_handshake_that_takes_too_long_leaves_nothing_to_the_next_one(proxy: Proxy) -> None:
+def test_handshake_out_of_time_leaves_nothing_to_the_next(proxy: Proxy) -> None:
     local, remote = proxy.session(timeouts=(1, 30))
     with local, remote:
         remote.sendall(b"\x16\x03\x01")
@@ -185,14 +185,14 @@ def test_a_handshake_that_takes_too_long_leaves_nothing_to_the_next_one(proxy: P
     ],
     ids=["an end", "an alert", "an empty hello", "no hello", "data", "SSLv2", "a record too long"],
 )
-def test_an_error_in_a_handshake_is_that_session_s_alone(proxy: Proxy, hello: bytes) -> None:
+def test_error_in_a_handshake_is_that_session_s_alone(proxy: Proxy, hello: bytes) -> None:
     local, remote = proxy.tls_session()
     with local, remote:
         fail(proxy, hello)
         exchange(local, remote)
 
 
-def test_an_error_of_one_session_is_not_found_by_another(proxy: Proxy) -> None:
+def test_error_of_one_session_is_not_found_by_another(proxy: Proxy) -> None:
     others = [proxy.tls_session() for _ in range(3)]
     before = proxy.log().count("TLS library problem")
     fail(proxy, b"GET / HTTP/1.0\r\n\r\n")
@@ -211,7 +211,7 @@ def test_an_error_of_one_session_is_not_found_by_another(proxy: Proxy) -> None:
     assert proxy.log().count("TLS library problem") - before == failures
 
 
-def test_the_session_limit_is_longer_than_what_the_client_keeps(proxy: Proxy) -> None:
+def test_session_limit_is_longer_than_that_of_the_client(proxy: Proxy) -> None:
     local, remote = proxy.tls_session(timeouts=(30, 0))
     with local, remote:
         time.sleep(2)
@@ -238,7 +238,7 @@ def test_plaintext_that_waits_is_not_lost_when_tls_ends(proxy: Proxy, orderly: b
         raw.close()
 
 
-def test_a_local_peer_that_has_gone_is_not_written_to_for_ever(proxy: Proxy) -> None:
+def test_local_peer_that_has_gone_is_not_written_to_for_ever(proxy: Proxy) -> None:
     endpoint = "[192.0.2.7]:4713"  # its own: what earlier sessions log late does not count
     local, remote = proxy.tls_session(endpoint=endpoint)
     with remote:
@@ -252,7 +252,7 @@ def test_a_local_peer_that_has_gone_is_not_written_to_for_ever(proxy: Proxy) -> 
     assert log.count(endpoint) == 3, log  # CONNECT, its summary, DISCONNECT
 
 
-def test_a_local_peer_that_does_not_take_its_context_is_told_of(proxy: Proxy) -> None:
+def test_local_client_that_does_not_take_its_context_is_logged(proxy: Proxy) -> None:
     before = proxy.log().count("cannot send TLS context")
     local, remote = proxy.session(flags=5)
     hello = client_context().wrap_bio(incoming := ssl.MemoryBIO(), outgoing := ssl.MemoryBIO())
@@ -282,7 +282,7 @@ def test_no_close_notify_is_sent_inside_a_handshake(proxy: Proxy) -> None:
 
 
 @pytest.mark.parametrize("kind", ["directory", "null", "listener", "datagram", "pipe"])
-def test_a_descriptor_that_is_no_connection_ends_that_session_only(proxy: Proxy, kind: str) -> None:
+def test_descriptor_without_connection_ends_that_session_only(proxy: Proxy, kind: str) -> None:
     with contextlib.ExitStack() as stack:
         if kind in ("directory", "null"):
             descriptor = os.open("/" if kind == "directory" else "/dev/null", os.O_RDONLY)
@@ -337,7 +337,7 @@ def test_no_descriptor_is_closed_twice(proxy: Proxy) -> None:
         ({"smtp_tls_CAfile": "/nonexistent"}, 1, None),
     ],
 )
-def test_a_role_that_is_not_served_is_refused_and_the_other_one_served(
+def test_unserved_role_is_refused_and_the_other_served(
     tmp_path: Path, settings: dict[str, str], server: int, client: int | None
 ) -> None:
     """The C program followed null pointers for the role that was not there."""
@@ -354,7 +354,7 @@ def test_a_role_that_is_not_served_is_refused_and_the_other_one_served(
         assert proxy.process.poll() is None
 
 
-def test_a_handshake_that_fails_while_it_writes_ends_that_session_only(proxy: Proxy) -> None:
+def test_handshake_failing_in_a_write_ends_that_session_only(proxy: Proxy) -> None:
     """The C program crashed when an error of the handshake came up from below."""
     for _ in range(3):
         local, remote = proxy.session()

@@ -46,7 +46,7 @@ def test_nothing_is_said_of_a_good_configuration(directory: Path, capfd: pytest.
     assert capfd.readouterr() == ("", "")
 
 
-def test_an_error_is_shown_with_its_line_a_mark_and_help(directory: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_error_is_shown_with_its_line_a_mark_and_help(directory: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write(directory, COMMENT)
     assert check("main.cf") == 1
     assert capsys.readouterr().out == (
@@ -59,14 +59,14 @@ def test_an_error_is_shown_with_its_line_a_mark_and_help(directory: Path, capsys
     )
 
 
-def test_the_line_within_a_value_of_several_lines_is_shown(directory: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_line_within_a_value_of_several_lines_is_shown(directory: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write(directory, "compatibility_level = 3.7\nsmtpd_tls_protocols =\n    >=TLSv1.2,\n\t!TLSv1.O\n")
     assert check("main.cf") == 1
     assert "main.cf:4:2: error P001" in (shown := capsys.readouterr().out)
     assert "   !TLSv1.O\n   ^~~~~~~~\n" in shown
 
 
-def test_terminals_are_not_written_to_by_what_is_checked(directory: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_control_characters_do_not_reach_terminals(directory: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write(directory, "smtpd_tls_loglevel = \x1b[31mred\n")
     check("main.cf", "--fail-on", "warning")
     assert "\x1b" not in capsys.readouterr().out
@@ -81,7 +81,7 @@ class Terminal(io.StringIO):
 
 
 @pytest.mark.parametrize("no_colour", [False, True])
-def test_terminals_get_colour_unless_their_user_has_none(
+def test_terminal_gets_colour_unless_no_color_is_set(
     directory: Path, monkeypatch: pytest.MonkeyPatch, no_colour: bool
 ) -> None:
     write(directory, COMMENT)
@@ -104,7 +104,7 @@ def test_terminals_get_colour_unless_their_user_has_none(
         ("myhostname = mail.example.com\n", "info", 1),
     ],
 )
-def test_the_exit_status_follows_the_level(directory: Path, text: str, level: str, status: int) -> None:
+def test_exit_status_follows_the_level(directory: Path, text: str, level: str, status: int) -> None:
     write(directory, text if "compat" in text or level == "info" else f"compatibility_level = 3.7\n{text}")
     assert check("main.cf", "--fail-on", level) == status
 
@@ -127,7 +127,7 @@ def test_wrong_usage_is_status_2(
     assert "tlsproxy-check: " in capsys.readouterr().err
 
 
-def test_what_can_not_be_read_is_status_3(directory: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_unreadable_input_is_status_3(directory: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert check("-c", "nowhere") == 3
     assert check("nowhere/main.cf") == 3
     assert "nowhere/main.cf: No such file or directory" in capsys.readouterr().err
@@ -150,7 +150,7 @@ def test_addresses_of_another_machine_are_no_obstacle(directory: Path, capsys: p
     assert check("main.cf", "--fail-on", "info") == 0, capsys.readouterr()
 
 
-def test_a_file_stands_for_its_directory_since_the_other_one_matters(
+def test_file_argument_reads_the_other_file_of_its_directory(
     directory: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write(directory, GOOD + "mine = 1\n", "smtp inet n - n - - smtpd\n  -o smtpd_banner=$mine\n")
@@ -201,7 +201,7 @@ def test_nothing_is_written_unless_asked_for(directory: Path, capsys: pytest.Cap
     assert {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in directory.iterdir()} == before
 
 
-def test_diff_shows_what_fix_does(directory: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_diff_shows_the_changes_of_fix(directory: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write(directory, GOOD, "tlsproxy unix - - n - 5 tlsproxy\n")
     assert check("-c", ".", "--diff") == 1
     assert capsys.readouterr().out == (
@@ -210,7 +210,7 @@ def test_diff_shows_what_fix_does(directory: Path, capsys: pytest.CaptureFixture
     )
 
 
-def test_fix_changes_what_is_certain_and_checks_again(directory: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_fix_applies_certain_changes_and_checks_again(directory: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write(directory, TYPO, "tlsproxy unix - - n - 5 tlsproxy\n")
     assert check("-c", ".", "--fix") == 1  # the name is not certain
     assert (directory / "master.cf").read_text() == "tlsproxy unix - - n - 0 tlsproxy\n"
@@ -220,7 +220,7 @@ def test_fix_changes_what_is_certain_and_checks_again(directory: Path, capsys: p
     assert "X001" not in capsys.readouterr().out
 
 
-def test_a_fix_keeps_mode_and_link(directory: Path) -> None:
+def test_fix_keeps_mode_and_link(directory: Path) -> None:
     (directory / "real").write_text(COMMENT)
     (directory / "real").chmod(0o640)
     (directory / "main.cf").symlink_to("real")
@@ -246,7 +246,7 @@ def test_fixes_leave_nothing_more_to_fix(rule: object, directory: Path, capsys: 
     assert {name: (directory / name).read_text() for name in files} == after
 
 
-def test_a_comment_says_what_to_ignore_and_why(directory: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_comment_suppresses_a_finding_and_gives_a_reason(directory: Path, capsys: pytest.CaptureFixture[str]) -> None:
     head, line = COMMENT.split("\n", 1)
     write(directory, f"{head}\n# tlsproxy-check: ignore=S002 -- an experiment\n{line}")
     assert check("main.cf") == 0
@@ -257,20 +257,18 @@ def test_a_comment_says_what_to_ignore_and_why(directory: Path, capsys: pytest.C
     assert result["suppressions"] == [{"kind": "inSource", "justification": "an experiment"}]
 
 
-def test_a_comment_can_speak_for_the_whole_file(directory: Path) -> None:
+def test_comment_can_speak_for_the_whole_file(directory: Path) -> None:
     write(directory, "# tlsproxy-check: ignore-file=S002,P001 -- generated\n" + COMMENT)
     assert check("main.cf") == 0
 
 
-def test_a_comment_that_ignores_nothing_is_reported(directory: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_comment_that_ignores_nothing_is_reported(directory: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write(directory, "# tlsproxy-check: ignore=S002\n" + GOOD)
     assert check("main.cf", "--fail-on", "info") == 1
     assert "A001" in capsys.readouterr().out
 
 
-def test_of_a_template_only_what_rendering_leaves_is_judged(
-    directory: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_template_is_checked_without_its_markup(directory: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write(
         directory,
         "# tlsproxy-check: ignore-file=S013 -- Ansible renders it\n"
@@ -293,7 +291,7 @@ def test_of_a_template_only_what_rendering_leaves_is_judged(
 
 
 @pytest.mark.parametrize("file", ["pyproject.toml", "tlsproxy-check.toml"])
-def test_a_project_has_settings(directory: Path, file: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_project_has_settings(directory: Path, file: str, capsys: pytest.CaptureFixture[str]) -> None:
     table = "[tool.tlsproxy-check]\n" if file == "pyproject.toml" else ""
     (directory / file).write_text(table + 'ignore = ["S002"]\nfail-on = "warning"\nknown = ["mine"]\n')
     write(directory, COMMENT + "mine = 1\n")
@@ -390,7 +388,7 @@ def test_gitlab_gets_code_quality(reports: dict[str, str]) -> None:
     assert all(each["location"]["lines"]["begin"] >= 1 and each["location"]["path"] for each in issues)
 
 
-def test_junit_shows_what_has_passed(reports: dict[str, str]) -> None:
+def test_junit_lists_rules_that_passed(reports: dict[str, str]) -> None:
     suites = xml.etree.ElementTree.fromstring(reports["junit"])
     cases = list(suites.iter("testcase"))
     failed = [case.get("name") for case in cases if case.find("failure") is not None]
@@ -406,7 +404,7 @@ def test_checkstyle_has_files_and_their_errors(reports: dict[str, str]) -> None:
     assert {each.get("severity") for each in document.iter("error")} <= {"error", "warning", "info"}
 
 
-def test_an_image_is_looked_at_from_its_own_root(
+def test_image_is_looked_at_from_its_own_root(
     directory: Path, capsys: pytest.CaptureFixture[str], certificate_files: dict[str, bytes]
 ) -> None:
     etc = directory / "image/etc/postfix"
@@ -449,7 +447,7 @@ def test_places_in_an_image_can_be_opened_from_outside(
         assert not any(str(directory) in each["message"] for each in found)
 
 
-def test_a_diff_shows_what_a_fix_would_write(directory: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_diff_is_the_text_that_fix_would_write(directory: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write(directory, "smtpd_use_tls = yes\nsmtpd_tls_security_leve = may\n")
     check("--diff", "--unsafe-fixes", "main.cf")
     shown = capsys.readouterr().out
@@ -460,7 +458,7 @@ def test_a_diff_shows_what_a_fix_would_write(directory: Path, capsys: pytest.Cap
     assert "".join(after).count("smtpd_tls_security_level") == 1
 
 
-def test_an_indented_master_cf_is_fixed_as_a_whole(directory: Path) -> None:
+def test_indented_master_cf_is_fixed_as_a_whole(directory: Path) -> None:
     services = "pickup unix n - y 60 1 pickup\n  -o content_filter=\ncleanup unix n - y - 0 cleanup\n"
     write(directory, GOOD, "".join(f"    {line}" for line in services.splitlines(keepends=True)))
     check("--fix", "master.cf")
@@ -479,7 +477,7 @@ def test_fixes_that_make_more_errors_are_not_written(
     assert (directory / "main.cf").read_text() == text
 
 
-def test_clean_run_says_on_a_terminal_what_was_checked(
+def test_clean_run_lists_checked_files_on_a_terminal(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "main.cf").write_text("compatibility_level = 3.6\nmyhostname = mail.example.com\n")

@@ -34,7 +34,7 @@ def command_of(path: Path, start: str) -> list[str]:
     return shlex.split(line)
 
 
-def test_the_workflow_for_github_annotates_and_writes_sarif(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_workflow_for_github_annotates_and_writes_sarif(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     arguments = command_of(SAMPLES / "github-workflow.yml", "- run: ")
     assert main(arguments) == 1
     assert capsys.readouterr().out.startswith("::error file=postfix/main.cf,line=3,")
@@ -43,7 +43,7 @@ def test_the_workflow_for_github_annotates_and_writes_sarif(project: Path, capsy
     assert main(arguments) == 0
 
 
-def test_the_snippet_for_gitlab_writes_both_reports(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_snippet_for_gitlab_writes_both_reports(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(command_of(SAMPLES / "gitlab-ci.yml", "- ")) == 1
     assert "did you mean" in capsys.readouterr().out
     [issue] = json.loads((project / "postfix.json").read_text())
@@ -65,9 +65,7 @@ def test_ansible_validates_a_file_that_is_not_in_its_place_yet(
     assert main(arguments) == 0
 
 
-def test_the_hook_for_pre_commit_takes_the_files_that_it_names(
-    project: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_hook_for_pre_commit_takes_the_files_that_it_names(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     hook = (ROOT / ".pre-commit-hooks.yaml").read_text()
     pattern = re.findall(r"files: '(.*)'", hook)[0]
     files = ["postfix/main.cf", "postfix/master.cf", "postfix/main.cf.j2", "docs/domain.cf"]

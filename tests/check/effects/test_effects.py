@@ -1,4 +1,4 @@
-"""What the rules say of Postfix's behaviour is so: real Postfix is given the mistakes, one service each.
+"""Effects that the rules claim, beside Postfix: real Postfix is given the mistakes, one service each.
 
 The mistakes are made with -o settings of smtpd(8) services in one instance, where that can be done. Each case names its
 rule, which has to find the mistake, too. `EFFECTS` is the matrix of rules and verified effects in docs/check.md.
@@ -117,7 +117,7 @@ def split(settings: str) -> list[str]:
 
 
 def starttls(port: int, patience: float = PATIENCE) -> str:
-    """What a client sees that wants TLS, and waits for so many seconds for each answer."""
+    """Return the reply to a client that wants TLS, and waits for so many seconds for each answer."""
     with socket.create_connection(("127.0.0.1", port), timeout=patience) as connection:
         lines = connection.makefile("rwb")
         try:
@@ -143,7 +143,7 @@ def handshake(port: int) -> bool:
 
 
 @pytest.mark.parametrize("case", range(len(EFFECTS)), ids=[f"{each[0]}-{each[1]}" for each in EFFECTS])
-def test_a_mistake_has_the_effect_that_its_rule_tells(postfix: tuple[PrivatePostfix, list[int]], case: int) -> None:
+def test_mistake_has_the_effect_that_its_rule_claims(postfix: tuple[PrivatePostfix, list[int]], case: int) -> None:
     instance, ports = postfix
     rule, settings, effect, logged = EFFECTS[case]
     port = ports[case]
@@ -189,7 +189,7 @@ def test_postconf_only_warns(rule: str, text: str, message: str, tmp_path: Path)
     assert rule in {finding.rule for finding in run(text, RULES).findings}
 
 
-def test_an_empty_host_name_stops_everything(tmp_path: Path) -> None:
+def test_empty_host_name_stops_everything(tmp_path: Path) -> None:
     (tmp_path / "main.cf").write_text("myhostname =\n")
     os.utime(tmp_path / "main.cf", (1, 1))
     command = ["postmap", "-c", str(tmp_path), "-q", "x", "static:x"]
@@ -199,7 +199,7 @@ def test_an_empty_host_name_stops_everything(tmp_path: Path) -> None:
     assert "S012" in {finding.rule for finding in run("myhostname =\n", RULES).findings}
 
 
-def test_an_indented_setting_becomes_part_of_the_one_before(tmp_path: Path) -> None:
+def test_indented_setting_becomes_part_of_the_one_before(tmp_path: Path) -> None:
     text = "relayhost =\n smtpd_tls_security_level = may\n"
     result = postconf(text, tmp_path)
     assert (result.returncode, result.stderr) == (0, "")

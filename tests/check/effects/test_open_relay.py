@@ -103,7 +103,7 @@ def test_open_relay_verdicts_are_those_of_postfix(seed: int) -> None:
                 assert (f":{port}/inet" in named) == _relays(port), settings
 
 
-def test_a_sender_that_a_table_permits_can_be_claimed_by_anybody() -> None:
+def test_sender_that_a_table_permits_can_be_claimed_by_anybody() -> None:
     lists = "permit_mynetworks, check_sender_access inline:{partner.example=OK}, reject_unauth_destination"
     text = f"compatibility_level = 3.6\nsmtpd_relay_restrictions =\nsmtpd_recipient_restrictions = {lists}\n"
     found = check(MainFile("main.cf", text), None, _RULES, release("3.7"), FileSystem(enabled=False)).findings

@@ -1,4 +1,4 @@
-"""What real Postfix does with mistakes in routes, tables and combinations of settings: one instance has them all."""
+"""Effects in real Postfix of mistakes in routes, tables and combinations of settings: one instance has them all."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What real Postfix does with mistakes that concern its services as a whole, each in an instance of its own."""
+"""Effects in real Postfix of mistakes that concern its services as a whole, each in an instance of its own."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_of_two_entries_the_last_one_counts(public_path: Path) -> None:
     with PrivatePostfix(public_path / "postfix", {}, MASTER_CF + entries) as instance:
         with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as connection:
             assert connection.makefile("r").readline() == "220 last\n"
-        instance.reload()  # at its start, master(8) has nobody yet that writes its log
+        instance.reload()  # at its start, master(8) has no process yet that writes its log
         instance.wait_for_log("duplicate master.cf entry for service")
     assert "M004" in rules_of("", entries)
 
@@ -87,7 +87,7 @@ def test_services_that_are_missing_or_limited(public_path: Path, certificate_fil
     assert {"X001", "X003"} <= rules_of(main_cf, written)
 
 
-def test_without_the_proxy_mail_is_deferred_and_then_goes_in_clear(
+def test_mail_without_the_proxy_is_deferred_then_sent_in_clear(
     public_path: Path, certificate_files: dict[str, bytes]
 ) -> None:
     (public_path / "chain.pem").write_bytes(certificate_files["chain.pem"])
@@ -132,7 +132,7 @@ def test_exclusions_can_leave_only_the_clients_with_tls_1_3(public_path: Path) -
 
 
 @pytest.mark.parametrize("owner, mode, trusted", [(0, 0o644, True), (65534, 0o644, False), (0, 0o664, False)])
-def test_a_list_of_plug_ins_has_to_be_roots_own(owner: int, mode: int, trusted: bool, public_path: Path) -> None:
+def test_list_of_plug_ins_has_to_be_roots_own(owner: int, mode: int, trusted: bool, public_path: Path) -> None:
     plugin = "pcre /usr/lib/postfix/postfix-pcre.so dict_pcre_open\n"
     file = old(public_path / "dynamicmaps.cf", plugin)
     os.chown(file, owner, -1)

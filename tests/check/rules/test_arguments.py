@@ -28,7 +28,7 @@ def test_arguments_are_read_by_the_rules_of_getopt(
     assert [(place.line, place.column - 1, letter) for place, letter in places] == invalid
 
 
-def test_a_setting_without_a_value_has_its_name_on_its_line() -> None:
+def test_setting_without_a_value_has_its_name_on_its_line() -> None:
     [entry] = MasterFile("master.cf", "smtp inet n - y - - smtpd\n  -o mynetworks=\n  -o x=y\n").entries
     spans = [each.name_span() for each in entry.assignments()]
     assert [(span.line, span.column, span.end_column) for span in spans] == [(2, 6, 16), (3, 6, 7)]

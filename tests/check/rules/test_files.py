@@ -1,4 +1,4 @@
-"""What the checker says of files that it has to look into: certificates, tables, what a user may not read."""
+"""Findings about other files: certificates, tables, and files that a user may not read."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from check.examples import run
 from peers.tools.certificates import Identity, name
-from peers.tools.users import as_nobody
+from peers.tools.users import unprivileged
 
 from postconf.catalogue import release
 from tlsproxy.check.command.cli import main
@@ -53,7 +53,7 @@ def rules_of(text: str, directory: Path) -> set[str]:
     return {finding.rule for finding in run(text, RULES, directory).findings}
 
 
-def test_a_table_of_certificates_is_compared_with_their_files(
+def test_table_of_certificates_is_compared_with_their_files(
     tmp_path: Path, certificate_files: dict[str, bytes]
 ) -> None:
     from maps.command.cli import main as postmap
@@ -86,7 +86,7 @@ def test_mistakes_in_tables_are_shown_where_they_are(tmp_path: Path) -> None:
     assert str(found["T006"].span) == f"{tmp_path}/headers:2"
 
 
-def test_a_stale_table_is_reported(tmp_path: Path) -> None:
+def test_stale_table_is_reported(tmp_path: Path) -> None:
     (tmp_path / "transport").write_text("example.com smtp:\n")
     (tmp_path / "transport.db").write_text("")
     text = "transport_maps = hash:$config_directory/transport\n"
@@ -97,7 +97,7 @@ def test_a_stale_table_is_reported(tmp_path: Path) -> None:
 
 
 def certified(directory: Path, identity: Identity, more: str = "", version: str = "3.7") -> dict[str, str]:
-    """What is said of a server with one key and certificate: rule → message."""
+    """Return the findings for a server with one key and certificate: rule → message."""
     chain = directory / "own.pem"
     chain.write_bytes(identity.key_pem + identity.pem)
     chain.chmod(0o600)
@@ -106,7 +106,7 @@ def certified(directory: Path, identity: Identity, more: str = "", version: str 
 
 
 @pytest.mark.parametrize(
-    "kind, exclusions, told",
+    "kind, exclusions, is_found",
     [
         ("ec256", "aECDSA", True),
         ("ec256", "aRSA", False),
@@ -116,17 +116,17 @@ def certified(directory: Path, identity: Identity, more: str = "", version: str 
         ("rsa2048", "aECDSA", False),
     ],
 )
-def test_exclusions_that_leave_no_cipher_for_the_key_are_told(
-    kind: str, exclusions: str, told: bool, tmp_path: Path
+def test_exclusions_that_leave_no_cipher_for_the_key_are_found(
+    kind: str, exclusions: str, is_found: bool, tmp_path: Path
 ) -> None:
     identity = Identity(name("mail.example.com"), kind=kind)
     setting = f"smtpd_tls_exclude_ciphers = {exclusions}\n"
-    assert ("P009" in certified(tmp_path, identity, setting)) is told
+    assert ("P009" in certified(tmp_path, identity, setting)) is is_found
     assert "P009" not in certified(tmp_path, identity, setting + "smtpd_tls_protocols = >=TLSv1.3\n")
 
 
 @pytest.mark.parametrize(
-    "own, told",
+    "own, found",
     [
         ("", set()),
         ("smtpd_tls_security_level=encrypt", set()),
@@ -136,8 +136,8 @@ def test_exclusions_that_leave_no_cipher_for_the_key_are_told(
         ("smtpd_tls_CAfile={}/key.pem", {"K017"}),
     ],
 )
-def test_what_one_service_gets_right_is_no_excuse_for_another(
-    own: str, told: set[str], tmp_path: Path, certificate_files: dict[str, bytes]
+def test_right_service_does_not_excuse_a_wrong_one(
+    own: str, found: set[str], tmp_path: Path, certificate_files: dict[str, bytes]
 ) -> None:
     for file, content in certificate_files.items():
         (tmp_path / file).write_bytes(content)
@@ -146,12 +146,12 @@ def test_what_one_service_gets_right_is_no_excuse_for_another(
         "--- master.cf\nsmtp inet n - y - - smtpd\nsubmission inet n - y - - smtpd\n"
     )
     options = f"  -o {own.format(tmp_path)}\n" if own else ""
-    assert rules_of(text + options, tmp_path) & {"K003", "K005", "K017", "P009"} == told
+    assert rules_of(text + options, tmp_path) & {"K003", "K005", "K017", "P009"} == found
 
 
 @pytest.mark.parametrize("own", ["smtpd_tls_session_cache_database", "smtpd_tls_session_cache_timeout"])
 @pytest.mark.parametrize("first", [True, False])
-def test_a_service_is_judged_whatever_it_says_of_tlsmgrs_settings(
+def test_service_with_settings_of_tlsmgr_is_checked_too(
     own: str, first: bool, tmp_path: Path, certificate_files: dict[str, bytes]
 ) -> None:
     (tmp_path / "chain.pem").write_bytes(certificate_files["chain.pem"])
@@ -174,14 +174,14 @@ def test_one_curve_is_not_enough_for_a_key_on_another(tmp_path: Path) -> None:
     assert "one curve" in certified(tmp_path, identity, strong, "3.5")["P010"]
 
 
-def test_a_key_of_the_daemons_user_is_told(tmp_path: Path) -> None:
+def test_key_readable_by_mail_owner_is_found(tmp_path: Path) -> None:
     identity = Identity(name("mail.example.com"))
     me = pwd.getpwuid(os.geteuid()).pw_name
     assert "K008" not in certified(tmp_path, identity, "mail_owner = no-such-user\n")
     assert f"{me} can read" in certified(tmp_path, identity, f"mail_owner = {me}\n")["K008"]
 
 
-def test_what_a_user_may_not_read_is_told_and_not_guessed(
+def test_files_that_the_user_may_not_read_are_reported(
     public_path: Path, certificate_files: dict[str, bytes], capsys: pytest.CaptureFixture[str]
 ) -> None:
     chain, main_cf = public_path / "chain.pem", public_path / "main.cf"
@@ -192,36 +192,34 @@ def test_what_a_user_may_not_read_is_told_and_not_guessed(
     assert main(arguments) == 1
     assert [line.split()[2] for line in capsys.readouterr().out.splitlines()] == ["K003"]
     chain.chmod(0)
-    with as_nobody():
+    with unprivileged():
         assert main(arguments) == 0
     assert [line.split()[2] for line in capsys.readouterr().out.splitlines()] == ["K018"]
     main_cf.chmod(0)
-    with as_nobody():
+    with unprivileged():
         assert main(arguments) == 3
     assert f"{main_cf}: Permission denied" in capsys.readouterr().err
     main_cf.chmod(0o644)
     public_path.chmod(0)
-    with as_nobody():
+    with unprivileged():
         assert main(arguments) == 3
     public_path.chmod(0o755)
     assert f"{main_cf}: Permission denied" in capsys.readouterr().err
 
 
-def test_settings_of_a_project_that_a_user_may_not_see_are_none(
-    public_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_project_settings_out_of_reach_are_ignored(public_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (public_path / "main.cf").write_text("compatibility_level = 3.7\n")
     private = public_path / "private"
     private.mkdir()
     (private / "tlsproxy-check.toml").write_text("no = 1\n")
     monkeypatch.chdir(private)
     private.chmod(0)
-    with as_nobody():
+    with unprivileged():
         assert main(["-c", str(public_path), "--postfix-version", "3.7"]) == 0
     private.chmod(0o755)
 
 
-def test_the_wrong_side_of_a_pair_is_told() -> None:
+def test_wrong_side_of_a_pair_gets_a_suggestion() -> None:
     twice = "smtp_tls_security_level = may\nsmtp_tls_security_level = encrypt\n"
     found = {finding.rule: finding for finding in run(twice, RULES).findings}
     assert found["N003"].help == 'did you mean "smtpd_tls_security_level" here, or there?'

@@ -120,7 +120,7 @@ MISTAKES = [
 
 
 @pytest.mark.parametrize("text, rule, severity, place", [each[1:] for each in MISTAKES], ids=[m[0] for m in MISTAKES])
-def test_a_seeded_mistake_is_found(
+def test_seeded_mistake_is_found(
     text: str, rule: str, severity: Severity, place: str, tmp_path: Path, certificate_files: dict[str, bytes]
 ) -> None:
     for name, data in certificate_files.items():

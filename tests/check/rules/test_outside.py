@@ -24,9 +24,7 @@ from tlsproxy.policy.resolver import DnsResolver
 OWNER = "_25._tcp.mail.example.com"
 
 
-def test_a_daemon_that_kept_an_old_certificate_is_told_from_one_that_has_the_new(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_daemon_with_an_old_certificate_is_found(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_config(tmp_path / "proxy", {})
     chain = tmp_path / "proxy" / "chain.pem"
     (tmp_path / "main.cf").write_text(
@@ -82,7 +80,7 @@ def records_of(identity: Identity) -> dict[str, str]:
 
 @pytest.mark.parametrize("kind", ["certificate", "key", "long"])
 @pytest.mark.parametrize("usage", [2, 3])
-def test_a_record_that_fits_is_enough(kind: str, usage: int, tmp_path: Path) -> None:
+def test_record_that_fits_is_enough(kind: str, usage: int, tmp_path: Path) -> None:
     root = Identity(name("Root"), authority=True)
     leaf = Identity(name("mail.example.com"), root, hosts=["mail.example.com"])
     chain = leaf.key_pem + leaf.pem + root.pem
@@ -99,7 +97,7 @@ def test_without_records_there_is_nothing_to_compare(tmp_path: Path) -> None:
     assert judge(tmp_path, leaf.key_pem + leaf.pem, []) == []
 
 
-def test_records_of_no_use_and_a_silent_server_are_told(tmp_path: Path) -> None:
+def test_unusable_records_and_failing_dns_are_found(tmp_path: Path) -> None:
     leaf = Identity(name("mail.example.com"))
     chain = leaf.key_pem + leaf.pem
     [finding] = judge(tmp_path, chain, [f"{OWNER} TLSA 1 {records_of(leaf)['key']}"])

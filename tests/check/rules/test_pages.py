@@ -8,7 +8,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[3]
 
 
-def test_the_pages_are_current() -> None:
+def test_pages_are_current() -> None:
     made = runpy.run_path(str(ROOT / "tools" / "make_rule_pages.py"))["pages"]()
     there = {path.name: path.read_text() for path in (ROOT / "docs" / "rules").iterdir()}
     assert there == made, "run tools/make_rule_pages.py"

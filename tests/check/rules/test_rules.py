@@ -39,14 +39,14 @@ def with_files(rule: Rule, example: str, directory: Path) -> Path | None:
 
 
 def found(name: str, example: str, directory: Path) -> Checked:
-    """What a rule finds in an example; unused comments can only be told when all rules have run."""
+    """Return the findings of a rule in an example; unused comments can only be found when all rules have run."""
     rule = RULES[name]
     rules = all_rules() if name == UNUSED_IGNORE else [rule]
     return run(example, rules, with_files(rule, example, directory), rule.example_version)
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
-def test_the_bad_example_is_reported(name: str, directory: Path) -> None:
+def test_bad_example_is_reported(name: str, directory: Path) -> None:
     result = found(name, RULES[name].bad, directory)
     assert name in {finding.rule for finding in result.findings}
 
@@ -59,7 +59,7 @@ def test_right_examples_are_not_reported(name: str, kind: str, directory: Path) 
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
-def test_findings_point_into_the_text_and_say_what_to_do(name: str, directory: Path) -> None:
+def test_findings_have_a_place_and_a_remedy(name: str, directory: Path) -> None:
     result = found(name, RULES[name].bad, directory)
     for finding in result.findings:
         source = next((each for each in result.sources if each.path == finding.span.path), None)

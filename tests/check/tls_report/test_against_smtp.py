@@ -34,8 +34,8 @@ CASES = {
 }
 
 
-def test_hello_of_smtp_has_what_is_reported(public_path: Path) -> None:
-    """Where nothing is reported there is no hello, but an alert."""
+def test_hello_of_smtp_is_as_reported(public_path: Path) -> None:
+    """A client without a report sends no hello, but an alert."""
     listeners = {name: socket.create_server(("127.0.0.1", 0)) for name in CASES}
     hellos: dict[str, bytes] = {}
     for name, listener in listeners.items():

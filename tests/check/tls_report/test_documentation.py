@@ -18,7 +18,7 @@ EXAMPLES = re.findall(r"^```\n\$ ([^\n]*)\n(.*?)^```$", PAGE, re.MULTILINE | re.
 
 
 @pytest.mark.parametrize(("command", "printed"), EXAMPLES, ids=[str(number) for number in range(len(EXAMPLES))])
-def test_commands_print_what_the_page_says(command: str, printed: str) -> None:
+def test_commands_print_the_output_in_the_page(command: str, printed: str) -> None:
     environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "NO_COLOR": "1"}
     run = subprocess.run(
         ["sh", "-c", command], cwd=ROOT, env=environment, stdout=subprocess.PIPE, timeout=120, text=True, check=False

@@ -99,7 +99,7 @@ def test_without_files_the_usual_keys_are_assumed(directory: Path, capsys: pytes
     assert server["certificates"][0]["not_after"] is None
 
 
-def test_openssl_that_is_none_is_a_usage_error(directory: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_program_other_than_openssl_is_a_usage_error(directory: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for program, problem in (("/nonexistent", "No such file"), ("/bin/echo", "is not openssl")):
         assert main(["-c", str(directory), "--tls-report", "--openssl", program]) == 2
         assert problem in capsys.readouterr().err

@@ -38,7 +38,7 @@ def test_json_has_exactly_the_documented_keys(capsys: pytest.CaptureFixture[str]
     assert fixed == {"title": "write smtpd_tls_security_level = may", "safe": True}
 
 
-def test_the_worst_comes_first(capsys: pytest.CaptureFixture[str]) -> None:
+def test_worst_comes_first(capsys: pytest.CaptureFixture[str]) -> None:
     upgrade("--format", "json")
     order = [each["severity"] for each in json.loads(capsys.readouterr().out)["changes"]]
     assert order == sorted(order, key=["error", "warning", "info"].index)
@@ -48,7 +48,7 @@ def test_the_worst_comes_first(capsys: pytest.CaptureFixture[str]) -> None:
     ("arguments", "status"),
     [((), 1), (("--fail-on", "never"), 0), (("--fail-on", "info"), 1), (("--no-fs",), 1)],
 )
-def test_the_exit_status_is_that_of_other_runs(arguments: tuple[str, ...], status: int) -> None:
+def test_exit_status_is_that_of_other_runs(arguments: tuple[str, ...], status: int) -> None:
     assert upgrade(*arguments) == status
 
 
@@ -63,12 +63,12 @@ def test_standard_input_is_read(monkeypatch: pytest.MonkeyPatch, capsys: pytest.
     assert "<stdin>:1:1: warning parameter-deprecated [3.9] smtp_use_tls" in capsys.readouterr().out
 
 
-def test_the_default_source_is_the_selected_release(capsys: pytest.CaptureFixture[str]) -> None:
+def test_default_source_is_the_selected_release(capsys: pytest.CaptureFixture[str]) -> None:
     main(["--upgrade", "3.10", "--postfix-version", "3.9", "-c", "."])
     assert capsys.readouterr().out.startswith("Postfix 3.9.14 to 3.10.13\n")
 
 
-def test_a_report_goes_to_a_file(directory: Path) -> None:
+def test_report_goes_to_a_file(directory: Path) -> None:
     assert upgrade("--format", "json:report.json") == 1
     assert json.loads((directory / "report.json").read_text())["to"] == "3.10"
 
@@ -79,7 +79,7 @@ def test_safe_fixes_are_written_and_not_reported_again(directory: Path, capsys: 
     assert (directory / "main.cf").read_text() == MAIN.replace("smtpd_use_tls = yes", "smtpd_tls_security_level = may")
 
 
-def test_a_diff_changes_nothing(directory: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_diff_changes_nothing(directory: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert upgrade("--diff") == 1
     assert "-smtpd_use_tls = yes\n+smtpd_tls_security_level = may\n" in capsys.readouterr().out
     assert (directory / "main.cf").read_text() == MAIN
@@ -100,7 +100,7 @@ def test_wrong_usage_is_status_2(arguments: list[str], message: str, capsys: pyt
     assert message in capsys.readouterr().err
 
 
-def test_a_missing_file_is_status_3(capsys: pytest.CaptureFixture[str]) -> None:
+def test_missing_file_is_status_3(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--upgrade", "3.10", "nowhere/main.cf"]) == 3
     assert "nowhere/main.cf" in capsys.readouterr().err
 

@@ -1,4 +1,4 @@
-"""What an upgrade changes is reported if it concerns a configuration, once, and where it is written."""
+"""Changes of an upgrade: reported if they concern a configuration, once, at the place of the setting."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def changes(main: str, *arguments: str, **more: str | None) -> dict[str, Change]
     return {each.finding.rule: each for each in found}
 
 
-def test_a_changed_default_has_old_and_new_values() -> None:
+def test_changed_default_has_old_and_new_values() -> None:
     found = changes("")["default-smtpd-forbid-bare-newline"]
     assert (found.parameter, found.old, found.new, found.since) == (
         "smtpd_forbid_bare_newline",
@@ -92,7 +92,7 @@ def test_a_changed_default_has_old_and_new_values() -> None:
         ("smtpd_forbid_bare_newline = yes\n", "bare-newline-yes"),
     ],
 )
-def test_what_does_not_concern_is_not_reported(main: str, id: str) -> None:
+def test_irrelevant_changes_are_not_reported(main: str, id: str) -> None:
     assert id not in changes(main)
 
 
@@ -131,13 +131,13 @@ def test_what_does_not_concern_is_not_reported(main: str, id: str) -> None:
         ("multi_instance_directories = /etc/b\n", "debian12", "debian13", "debian-instances", "ERROR", "3.10"),
     ],
 )
-def test_a_change_is_reported(main: str, source: str, target: str, id: str, severity: str, since: str) -> None:
+def test_change_is_reported(main: str, source: str, target: str, id: str, severity: str, since: str) -> None:
     found = changes(main, source, target)[id]
     assert (found.finding.severity.name, found.since) == (severity, since)
     assert found.finding.help
 
 
-def test_a_computed_default_is_reported_with_its_chain() -> None:
+def test_computed_default_is_reported_with_its_chain() -> None:
     found = changes(
         "compatibility_level = 3.11\nsmtp_tls_connection_reuse = yes\nsmtp_tls_policy_maps = static:may\n",
         "3.10",
@@ -158,11 +158,11 @@ def test_services_that_override_a_default_are_not_concerned() -> None:
     assert "default-smtpd-forbid-unauth-pipelining" in changes("", master=louder)
 
 
-def test_a_derived_default_has_the_reason_of_its_reference() -> None:
+def test_derived_default_has_the_reason_of_its_reference() -> None:
     found = changes("", "3.5", "3.8", master=SCREEN)["default-postscreen-forbidden-commands"]
     assert found.since == "3.7"
     assert "does not begin with a letter" in found.finding.message
-    # Fingerprints of clients: nobody asks for them here.
+    # Fingerprints of clients: no service asks for them here.
     tls = f"compatibility_level = 3.6\npostscreen_tls_security_level = may\n{TLS}"
     assert "default-tlsproxy-tls-fingerprint-digest" not in changes(tls, "3.5", "3.8", master=SCREEN)
     asked = changes(f"{tls}smtpd_tls_ask_ccert = yes\n", "3.5", "3.8", master=SCREEN)
@@ -180,7 +180,7 @@ def test_protocol_lists_that_mean_the_same_are_information() -> None:
     assert found.finding.severity is Severity.INFO
 
 
-def test_a_table_by_reference_is_reported_where_it_is_written() -> None:
+def test_table_by_reference_is_reported_where_it_is_written() -> None:
     main = "dir = /etc/postfix\nvirtual_alias_maps = hash:$dir/virtual\nlocal_recipient_maps = $virtual_alias_maps\n"
     found = [each for each in judge(main, "rhel9", "rhel10").changes if each.finding.rule == "table-type-missing"]
     assert [(each.parameter, each.finding.span.line, each.old) for each in found] == [
@@ -188,7 +188,7 @@ def test_a_table_by_reference_is_reported_where_it_is_written() -> None:
     ]
 
 
-def test_a_change_of_several_settings_is_one_item() -> None:
+def test_change_of_several_settings_is_one_item() -> None:
     master = MASTER.replace("0 cleanup\n", "0 cleanup\n  -o header_checks=regexp:/y\n")
     found = changes("header_checks = regexp:/x\n", "3.8", "3.9", master=master)["two-digit-days"].finding
     assert (str(found.span), len(found.related)) == ("main.cf:1:17", 1)
@@ -201,12 +201,12 @@ def test_tables_within_others_are_found() -> None:
     assert "unionmap:{lmdb:/a, proxy:lmdb:/b, regexp:/c}" in fixed(main, "rhel9", "rhel10", unsafe=True)
 
 
-def test_a_default_cache_of_a_type_that_is_gone_is_reported() -> None:
+def test_default_cache_of_a_type_that_is_gone_is_reported() -> None:
     found = [each for each in judge("", "rhel9", "rhel10", SCREEN).changes if each.finding.rule == "table-type-default"]
     assert {each.parameter for each in found} == {"alias_maps", "alias_database", "postscreen_cache_map"}
 
 
-def test_a_name_that_others_refer_to_is_not_renamed() -> None:
+def test_name_that_others_refer_to_is_not_renamed() -> None:
     main = "virtual_maps = static:x\nvirtual_mailbox_maps = $virtual_maps\n"
     assert fixed(main, "3.7", "3.11") == main
 
@@ -236,11 +236,11 @@ def fixed(main: str, source: str, target: str, *, unsafe: bool = False) -> str:
         ("smtp_tls_per_site = hash:/x\n", "3.7", "3.10", "smtp_tls_per_site = hash:/x\n"),
     ],
 )
-def test_a_safe_fix_writes_the_replacement(before: str, source: str, target: str, after: str) -> None:
+def test_safe_fix_writes_the_replacement(before: str, source: str, target: str, after: str) -> None:
     assert fixed(before, source, target) == after
 
 
-def test_a_table_type_is_replaced_on_demand_only() -> None:
+def test_table_type_is_replaced_on_demand_only() -> None:
     main = "alias_maps = hash:/etc/aliases, nis:x\n"
     assert fixed(main, "rhel9", "rhel10") == main
     assert fixed(main, "rhel9", "rhel10", unsafe=True) == "alias_maps = lmdb:/etc/aliases, nis:x\n"
@@ -257,7 +257,7 @@ def test_templates_are_judged_where_their_lines_are_fixed() -> None:
 
 
 @pytest.mark.parametrize("version", upstream_releases())
-def test_a_release_changes_nothing_against_itself(version: str) -> None:
+def test_release_changes_nothing_against_itself(version: str) -> None:
     main = "smtpd_use_tls = yes\nvirtual_maps = hash:/x\n" + TLS
     assert judge(main, version, version).changes == []
 

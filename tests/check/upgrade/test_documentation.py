@@ -18,7 +18,7 @@ EXAMPLES = re.findall(r"^```\n\$ ([^\n]*)\n(.*?)^```$", PAGE, re.MULTILINE | re.
 
 
 @pytest.mark.parametrize(("command", "printed"), EXAMPLES, ids=[command for command, _ in EXAMPLES])
-def test_commands_print_what_the_page_says(command: str, printed: str) -> None:
+def test_commands_print_the_output_in_the_page(command: str, printed: str) -> None:
     environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "NO_COLOR": "1"}
     run = subprocess.run(
         ["sh", "-c", command], cwd=ROOT, env=environment, stdout=subprocess.PIPE, timeout=60, text=True, check=False
@@ -26,11 +26,11 @@ def test_commands_print_what_the_page_says(command: str, printed: str) -> None:
     assert run.stdout == printed
 
 
-def test_the_page_has_four_examples() -> None:
+def test_page_has_four_examples() -> None:
     assert len(EXAMPLES) == 4
 
 
-def test_the_page_names_the_ends_of_each_family() -> None:
+def test_page_names_the_ends_of_each_family() -> None:
     families: dict[str, list[str]] = {}
     for system in distributions():
         families.setdefault(system.family, []).append(system.name)

@@ -40,7 +40,7 @@ def test_each_note_is_encoded_or_left_out_with_a_reason() -> None:
         assert bool(encoded(row)) != bool(row[4]), row
 
 
-def test_the_page_counts_its_notes() -> None:
+def test_page_counts_its_notes() -> None:
     counts = [len(rows()), sum(bool(encoded(row)) for row in rows()), sum(bool(row[4]) for row in rows())]
     text = NOTES.read_text()
     found = re.search(r"(\d+) notes,\s+(\d+) encoded, (\d+) left out", text)
@@ -48,7 +48,7 @@ def test_the_page_counts_its_notes() -> None:
     assert [int(each) for each in found.groups()] == counts
 
 
-def test_the_notes_and_the_data_have_the_same_ids() -> None:
+def test_notes_and_the_data_have_the_same_ids() -> None:
     known = knowledge()
     defaults = {f"default-{name.replace('_', '-')}" for name in known.defaults}
     ids = {note.id for note in known.notes}
@@ -72,7 +72,7 @@ def test_each_changed_default_is_explained(first: str, second: str) -> None:
         assert explained(name) or renamed in old.defaults, name
 
 
-def test_nothing_is_known_of_what_does_not_exist() -> None:
+def test_knowledge_names_only_existing_parameters() -> None:
     every = {name for each in upstream_releases() for name in release(each).defaults}
     every |= {name for each in upstream_releases() for name in release(each).legacy()}
     known = knowledge()
@@ -96,7 +96,7 @@ def test_conditions_are_of_known_kinds() -> None:
 
 
 @pytest.mark.parametrize("system", distributions(), ids=lambda system: system.name)
-def test_a_distribution_has_a_catalogued_release(system: System) -> None:
+def test_distribution_has_a_catalogued_release(system: System) -> None:
     assert system.release.defaults["mail_version"].startswith("3.")
     assert not system.packages & system.missing
     assert parse_system(system.name.upper()) is system
@@ -116,17 +116,17 @@ def test_a_distribution_has_a_catalogued_release(system: System) -> None:
         ("alpine3.22", "3.10.8"),
     ],
 )
-def test_a_name_stands_for_a_release(name: str, version: str) -> None:
+def test_system_name_means_its_release(name: str, version: str) -> None:
     assert parse_system(name).release.name == version
 
 
 @pytest.mark.parametrize("name", ["", "debian", "debian99", "windows11", "4.0", "3", "2.11", "3.4"])
-def test_an_unknown_system_is_refused(name: str) -> None:
+def test_unknown_system_is_refused(name: str) -> None:
     with pytest.raises(UnknownSystemError):
         parse_system(name)
 
 
-def test_a_release_before_the_catalogue_is_made_of_its_first() -> None:
+def test_release_before_the_catalogue_is_made_of_its_first() -> None:
     focal = parse_system("ubuntu20.04").release
     assert "info_log_address_format" not in focal.defaults
     assert "dnssec_probe" not in focal.defaults

@@ -1,4 +1,4 @@
-"""What is said of an upgrade from Postfix 3.7 to 3.10 is what happens: both releases run side by side."""
+"""Upgrade reports against reality: Postfix 3.7 and 3.10 run side by side."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ OLD, NEW = "3.7", "3.10"
 
 
 def changes(postfix: PrivatePostfix, capsys: pytest.CaptureFixture[str]) -> list[dict[str, str]]:
-    """What the checker says of an instance."""
+    """Return the findings for an instance."""
     main(["-c", str(postfix.conf), "--upgrade", NEW, "--from", OLD, "--format", "json"])
     found: list[dict[str, str]] = json.loads(capsys.readouterr().out)["changes"]
     return found
@@ -114,7 +114,7 @@ def values(release: Release, names: list[str]) -> dict[str, str]:
 
 
 def test_no_other_default_differs_between_both_releases(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    """What differs and is not reported has a reason in the knowledge, or does not count in this configuration."""
+    """Unreported differences have a reason in the knowledge, or do not count in this configuration."""
     from tlsproxy.check.upgrade.knowledge import knowledge
 
     with two_releases({**TLS_EVERYWHERE, **with_tls(tmp_path)}, started=False) as (old, new):
@@ -159,7 +159,7 @@ def test_deprecated_parameters_are_warned_of_by_the_new(capsys: pytest.CaptureFi
     assert sorted(re.findall('support for parameter "([a-z0-9_]+)" will be removed', warned)) == DEPRECATED
 
 
-def test_a_parameter_that_was_unknown_takes_effect(capsys: pytest.CaptureFixture[str]) -> None:
+def test_parameter_that_was_unknown_takes_effect(capsys: pytest.CaptureFixture[str]) -> None:
     with two_releases({"smtpd_hide_client_session": "yes", "defer_transports": "smtp"}) as (old, new):
         [found] = [each for each in changes(old.postfix, capsys) if each["id"] == "parameter-known"]
         assert found["parameter"] == "smtpd_hide_client_session"
@@ -184,7 +184,7 @@ def received(release: Release) -> str:
 BARE = "MAIL FROM:<a@example.com>\r\nRCPT TO:<b@example.org>\r\n"
 
 
-def test_a_bare_newline_no_longer_ends_a_message(capsys: pytest.CaptureFixture[str]) -> None:
+def test_bare_newline_no_longer_ends_a_message(capsys: pytest.CaptureFixture[str]) -> None:
     with two_releases({"smtpd_forbid_bare_newline_exclusions": ""}) as releases:
         assert "default-smtpd-forbid-bare-newline" in ids(releases[0].postfix, capsys)
         assert [ends_by_bare_newline(each) for each in releases] == [True, False]
@@ -214,7 +214,7 @@ def test_early_commands_make_the_new_server_disconnect(capsys: pytest.CaptureFix
 
 
 @pytest.mark.parametrize("restriction", ["reject_maps_rbl", "check_relay_domains", "permit_naked_ip_address"])
-def test_a_removed_restriction_answers_451(restriction: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_removed_restriction_answers_451(restriction: str, capsys: pytest.CaptureFixture[str]) -> None:
     settings = {"smtpd_recipient_restrictions": f"{restriction}, permit_mynetworks, reject"}
     with two_releases(settings) as releases:
         assert "restriction-removed" in ids(releases[0].postfix, capsys)
@@ -234,7 +234,7 @@ def test_permit_mx_backup_is_warned_of_by_the_new(capsys: pytest.CaptureFixture[
         assert "permit_mx_backup" not in releases[0].postfix.log()
 
 
-def test_a_milter_that_fails_disconnects_the_client(capsys: pytest.CaptureFixture[str]) -> None:
+def test_milter_that_fails_disconnects_the_client(capsys: pytest.CaptureFixture[str]) -> None:
     with two_releases({"smtpd_milters": "inet:127.0.0.1:1"}) as releases:
         assert "default-milter-default-action" in ids(releases[0].postfix, capsys)
         old, new = (talk(each) for each in releases)
@@ -264,7 +264,7 @@ def tls_for(releases: Sequence[Release], **settings: str) -> None:
 
 
 def handshake(release: Release, groups: str) -> bool:
-    """Does a TLS 1.3 handshake with one of these groups succeed? The client is the newer OpenSSL, for both."""
+    """Return True if TLS 1.3 with one of these groups succeeds. The client is the newer OpenSSL, for both."""
     from peers.real.two_releases import in_new_root
 
     address = f"127.0.0.1:{release.ports['submission']}"
@@ -281,7 +281,7 @@ def handshake(release: Release, groups: str) -> bool:
     raise AssertionError(run.stderr)
 
 
-def test_a_fixed_list_keeps_post_quantum_groups_out(capsys: pytest.CaptureFixture[str]) -> None:
+def test_fixed_list_keeps_post_quantum_groups_out(capsys: pytest.CaptureFixture[str]) -> None:
     with two_releases({}) as releases:
         tls_for(releases, tls_eecdh_auto_curves="X25519, prime256v1")
         assert "curves-fixed" in ids(releases[0].postfix, capsys)
@@ -290,7 +290,7 @@ def test_a_fixed_list_keeps_post_quantum_groups_out(capsys: pytest.CaptureFixtur
         assert handshake(releases[1], "X25519MLKEM768")
 
 
-def test_a_header_lowers_the_level_with_the_new(capsys: pytest.CaptureFixture[str]) -> None:
+def test_header_lowers_the_level_with_the_new(capsys: pytest.CaptureFixture[str]) -> None:
     with two_releases({"smtp_tls_security_level": "encrypt", "relayhost": ""}) as releases:
         assert "default-tls-required-enable" in ids(releases[0].postfix, capsys)
         results = []
@@ -323,7 +323,7 @@ def test_spawn_kills_a_command_that_runs_too_long(capsys: pytest.CaptureFixture[
             peer.close()
 
 
-def test_a_full_name_is_encoded_by_the_new(capsys: pytest.CaptureFixture[str]) -> None:
+def test_full_name_is_encoded_by_the_new(capsys: pytest.CaptureFixture[str]) -> None:
     with two_releases({"defer_transports": "smtp", "authorized_submit_users": "static:anyone"}) as releases:
         assert "default-full-name-encoding-charset" in ids(releases[0].postfix, capsys)
         shown = [from_header(each) for each in releases]

@@ -44,7 +44,7 @@ local unix - n n - - local
 
 @cache
 def recorded(name: str) -> dict[str, str]:
-    """What `postconf -d` of a release printed."""
+    """Return the output of `postconf -d` of a release."""
     lines = (GOLDEN / f"{name}.txt").read_text().splitlines()
     return {line.partition(" =")[0]: line.partition(" =")[2].strip() for line in lines}
 

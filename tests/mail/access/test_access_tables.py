@@ -119,7 +119,7 @@ def test_access_ok_for_routed_recipient_is_ignored(make_config):
     assert reply(held(make_config, recipients=("a@else.example",), **settings)) == "250 2.1.5 Ok"
 
 
-def test_access_ok_for_what_a_client_makes_up_is_an_error(make_config):
+def test_access_ok_for_an_unproven_client_name_is_an_error(make_config):
     lists = "check_reverse_client_hostname_access static:OK"
     conversation = held(make_config, smtpd_client_restrictions=lists)
     assert reply(conversation) == "451 4.3.5 Server configuration error"

@@ -1,4 +1,4 @@
-"""Whether strangers may relay: decided by evaluation, with the path that permits."""
+"""Relaying for strangers: decided by evaluation, with the path that permits it."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def test_stranger_is_rejected_where_tls_and_login_are_required(make_config):
     assert found.path[0].restriction == "reject"
 
 
-def test_stranger_whose_mail_is_discarded_does_not_relay(make_config):
+def test_stranger_with_discarded_mail_does_not_relay(make_config):
     found = verdict(make_config, smtpd_client_restrictions="check_client_access static:DISCARD")
     assert not found.permits
 

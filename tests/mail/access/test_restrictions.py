@@ -35,7 +35,7 @@ def test_restriction_names_are_found_in_any_case():
 
 
 @pytest.mark.postfix
-def test_restriction_table_has_what_smtpd_compares_names_with():
+def test_restriction_table_has_the_names_of_smtpd():
     program = Path("/usr/lib/postfix/sbin/smtpd").read_bytes()
     assert [name for name in RESTRICTIONS if name.encode() + b"\0" not in program] == []
 
@@ -47,7 +47,7 @@ def test_stages_have_a_default_check_for_their_own_subject():
     assert set(MUST_REJECT) <= set(RESTRICTIONS)
 
 
-def test_list_words_have_places_through_references(make_config):
+def test_list_items_have_places_through_references(make_config):
     config = make_config(
         smtpd_client_restrictions="permit_mynetworks,\n    $more  check_client_access\n  inline:{{ a = b }, c=d}",
         more="reject_rbl_client zen.example",
@@ -64,7 +64,7 @@ def test_list_words_have_places_through_references(make_config):
     assert lines == ["8:29", "11:8", "11:26", "9:12", "10:3"]
 
 
-def test_list_words_of_a_service_have_places_in_master_cf(make_config):
+def test_list_items_of_a_service_have_places_in_master_cf(make_config):
     config = make_config(
         "submission inet n - n - - smtpd\n  -o { smtpd_client_restrictions = permit_sasl_authenticated, reject }\n"
     )
@@ -75,7 +75,7 @@ def test_list_words_of_a_service_have_places_in_master_cf(make_config):
     ]
 
 
-def test_list_with_conditions_keeps_all_words(make_config):
+def test_list_with_conditions_keeps_all_items(make_config):
     config = make_config(smtpd_helo_restrictions="${mydomain?{permit_mynetworks reject}:reject} ${missing}defer")
     words = read_list(config, "smtpd_helo_restrictions").words
     assert [word.text for word in words] == ["permit_mynetworks", "reject", "defer"]

@@ -166,7 +166,7 @@ def test_soft_bounce_makes_all_rejections_temporary(make_config):
     ]
 
 
-def test_reject_footer_does_not_expand_what_clients_say(make_config):
+def test_reject_footer_does_not_expand_text_of_clients(make_config):
     footer = "see $client_name\\nand ${helo_name}"
     found = held(make_config, helo="$client_address", smtpd_client_restrictions="reject", smtpd_reject_footer=footer)
     assert replies(found)[3][1].split("\n")[1:] == ["554-5.7.1 see mx.partner.example", "554 5.7.1 and $client_address"]

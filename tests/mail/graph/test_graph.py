@@ -88,7 +88,7 @@ def test_mail_filters_stand_before_the_queue(graph: Graph) -> None:
     assert ("pickup, pickup/unix", "cleanup") in ways(graph)
 
 
-def test_listener_says_tls_login_and_whom_it_relays_for(graph: Graph) -> None:
+def test_listener_shows_tls_login_and_relay_clients(graph: Graph) -> None:
     listener = node(graph, "smtpd, port 587")
     assert listener.lines == ("TLS required (encrypt)", "login", "relays for users")
     assert str(listener.place).endswith("master.cf:4:1")

@@ -135,7 +135,7 @@ def test_relocated_reason_can_be_the_table_s_own(make_view, version, prefix, val
         ("error:", Hop("error", "Address is undeliverable")),
     ],
 )
-def test_transport_entry_overrides_what_it_names(value, hop):
+def test_transport_entry_overrides_only_its_parts(value, hop):
     assert Hop("old", "next").overridden(value, "d.test") == hop
 
 
@@ -164,7 +164,7 @@ def test_null_transport_fails_with_a_warning(make_view):
     assert "parameter default_transport: null transport is not allowed" in answer.warnings[0]
 
 
-def test_decisions_name_what_decided(make_view, tmp_path):
+def test_decisions_name_their_setting_or_table(make_view, tmp_path):
     path = tmp_path / "transport"
     path.write_text("# mail\nelse.test smtp:[t.test]\n")
     answer = Resolver(make_view(**SITE, relayhost="x", transport_maps=f"texthash:{path}")).resolve("", "a@else.test")

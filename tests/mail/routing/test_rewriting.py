@@ -62,7 +62,7 @@ def test_origin_can_be_in_a_file(make_view, tmp_path):
 
 
 @pytest.mark.parametrize("text", [None, "", "# name\n", "two names\n"])
-def test_origin_that_is_none_is_an_error(make_view, tmp_path, text):
+def test_malformed_origin_is_an_error(make_view, tmp_path, text):
     path = tmp_path / "mailname"
     if text is not None:
         path.write_text(text)

@@ -86,7 +86,7 @@ def test_route_goes_from_path_to_agent(make_router, tmp_path):
     assert delivery.agent.place.line == 13
 
 
-def test_route_that_is_none_has_no_class(make_router):
+def test_failed_route_has_no_class(make_router):
     assert make_router().route("", "a@-bad.test").as_json()["class"] is None
 
 

@@ -68,7 +68,7 @@ def session(expect, recipient="x@far.example", more="", name="test"):
         ("accept", "ann@mail.example.com", 'recipients = ["x@far.example"]', 1),
     ],
 )
-def test_expected_outcome_is_compared_with_what_happens(checked, expect, recipient, more, status):
+def test_expected_outcome_is_compared_with_the_actual_one(checked, expect, recipient, more, status):
     assert checked(session(expect, recipient, more))[0] == status
 
 
@@ -198,7 +198,7 @@ def test_first_file_of_an_open_relay_says_so(make_config, tmp_path, capsys):
     assert "# NOT SO: smtp/inet: strangers can't relay\n#   accepted at RCPT" in text
 
 
-def test_first_file_assumes_what_only_the_world_knows(make_config, tmp_path, capsys):
+def test_first_file_assumes_facts_of_the_world(make_config, tmp_path, capsys):
     lists = "reject_rbl_client list.example, check_policy_service unix:private/policy"
     make_config(MASTER, local_recipient_maps="", smtpd_recipient_restrictions=lists)
     data, _ = first_file(capsys, tmp_path)

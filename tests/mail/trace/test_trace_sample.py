@@ -41,7 +41,7 @@ def test_pre_commit_hook_checks_expectations(sample, capsys):
     assert main(["--expect", "mail.toml"]) == 0
 
 
-def test_documentation_shows_what_is_printed(sample, capsys):
+def test_documentation_shows_the_printed_output(sample, capsys):
     text = (ROOT / "docs" / "trace.md").read_text()
     examples = re.findall(r"```\n\$ (tlsproxy-trace (?:[^\n]*\\\n)*[^\n]*)\n(.*?)```", text, re.DOTALL)
     assert len(examples) >= 4

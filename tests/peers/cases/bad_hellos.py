@@ -1,4 +1,4 @@
-"""ClientHellos that no good client sends: what is too long, too short, twice there, contradictory or not yet invented.
+"""ClientHellos of bad clients: too long, too short, with parts twice, contradictory or not yet invented.
 
 Each is the pieces that are sent, one after the other; a server answers with an alert, or finds nothing wrong with it.
 """
@@ -260,7 +260,7 @@ BAD_HELLOS: dict[str, list[bytes]] = {
 
 
 def outline(data: bytes) -> list[str]:
-    """What a peer has sent: its alerts, and the kinds of its records and messages, as far as they are not encrypted."""
+    """Return the alerts of a peer, and the kinds of its records and messages that are in the clear."""
     found: list[str] = []
     encrypted = False
     while len(data) >= 5:

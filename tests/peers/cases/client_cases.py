@@ -117,7 +117,7 @@ def anchors(*identities: Identity) -> list[Record]:
 
 @dataclass
 class Scenario:
-    """A chain, and what is asked of it; chain `anonymous` is none."""
+    """A chain, and the requests for it; `anonymous` means no chain."""
 
     chain: str
     asked: Asked

@@ -204,7 +204,7 @@ FLAWS: dict[str, Flaw] = {
     "common-name-64k": lambda template, _: template.but(subject=subject("x" * 65536)),
     "subject-empty": lambda template, _: template.but(subject=subject("")),
 }
-"""What can be wrong with one certificate, or is only odd."""
+"""Flaws and oddities of one certificate."""
 
 OF_LEAVES = tuple(label for label in FLAWS if label.startswith(("name", "common-name", "subject-empty")))
 OF_ALL = tuple(label for label in FLAWS if label not in OF_LEAVES)
@@ -300,7 +300,7 @@ SENDINGS: dict[str, Sending] = {
 }
 _USUAL = ("without-root", "without-root", "with-root", "shuffled")
 _MASSES = {"junk-200": 200, "junk-3000": 3000}
-"""How many useless certificates come with a chain, now and then: more than a message may have, and less."""
+"""Numbers of useless certificates in a chain: now and then more than a message may have, and fewer."""
 
 
 # What is asked for.
@@ -394,7 +394,7 @@ class Attack:
     asked: Asked
     flaws: tuple[str, ...] = ()
     before: Asked | None = None
-    """What was asked for, of the same server, by an earlier session that may be resumed."""
+    """The request for the same server in an earlier session that may be resumed."""
     trusts: str = ""
     """The file of local authorities, by name; "" for none."""
 

@@ -1,4 +1,4 @@
-"""Where the server role and the C tlsproxy(8) answer differently, and why: OpenSSL 4 in place of 3, what its Python
+"""Differences between the server role and the C tlsproxy(8), with reasons: OpenSSL 4 in place of 3, what its Python
 binding lacks, and what we notice at start. Each is a configuration and a probe of `test_server_matrix`.
 """
 
@@ -20,8 +20,8 @@ class Difference:
     there: object
     here: object
     reason: str
-    mended: object = None
-    """What it is there, too, where a correction of OpenSSL 3 is installed."""
+    corrected: object = None
+    """The answer of the C program, too, where a correction of OpenSSL 3 is installed."""
 
 
 def _full(**settings: str) -> dict[str, str]:
@@ -147,7 +147,7 @@ DIFFERENCES = {
         ["Provider routines:invalid aad", "SSL routines:internal error"],
         ["SSL routines:decryption failed or bad record mac"],
         "A record that is too short is not an internal error, as in OpenSSL 3 since the fix of CVE-2026-75806.",
-        mended=["SSL routines:decryption failed or bad record mac"],
+        corrected=["SSL routines:decryption failed or bad record mac"],
     ),
     "plaintext-in-a-session": Difference(
         {},

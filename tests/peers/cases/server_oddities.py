@@ -1,4 +1,4 @@
-"""Configurations of the server role that nobody should have and somebody has, and clients that don't behave.
+"""Configurations of the server role that are mistakes and occur, and clients that don't behave.
 
 They are part of the matrix, which is whole only when this module has been imported.
 """
@@ -34,7 +34,7 @@ RAW = {
     "finished-first": b"\x16\x03\x03\x00\x10\x14\x00\x00\x0c" + bytes(12),
     "unknown-message": b"\x16\x03\x03\x00\x04\x63\x00\x00\x00",
 }
-"""What a client sends instead of a hello."""
+"""Data that a client sends instead of a hello."""
 
 RAW_PROBES = " ".join(f"raw:{each}" for each in RAW)
 BROKEN_HELLOS = "in-pieces by-the-byte two-at-once trailing-plaintext half-closed13 half-closed12 fallback"

@@ -41,7 +41,7 @@ UNREADABLE = "the extensions of a server's certificate that a bare key has signe
 
 @dataclass
 class Compared:
-    """What the C program and ours have made of an attack: peer statuses, None where there was no session."""
+    """Results of the C program and of ours for an attack: peer statuses, None where there was no session."""
 
     attack: Attack
     theirs: int | None

@@ -40,7 +40,7 @@ def make_role(directory: Path, settings: dict[str, str], log: Lines, *, version:
 
 
 def serve(role: ServerRole, descriptor: int) -> TlsContext | None:
-    """Do a whole handshake, on a blocking descriptor, and say a word; None if it fails."""
+    """Complete a handshake on a blocking descriptor and send a word; return None if it fails."""
     connection = role.plan(REQUEST, None).start(descriptor)
     try:
         if binding.SSL_do_handshake(connection.ssl) != 1:
@@ -57,13 +57,13 @@ def serve(role: ServerRole, descriptor: int) -> TlsContext | None:
 
 @contextlib.contextmanager
 def serving(role: ServerRole) -> Iterator[tuple[socket.socket, list[TlsContext | None]]]:
-    """Serve the client that the stream is for; what is told of it is there at the end."""
+    """Serve the client at the other end of the stream; its TLS context is there at the end."""
     ours, theirs = socket.socketpair()
-    told: list[TlsContext | None] = []
-    server = Thread(target=lambda: told.append(serve(role, theirs.fileno())))
+    contexts: list[TlsContext | None] = []
+    server = Thread(target=lambda: contexts.append(serve(role, theirs.fileno())))
     server.start()
     try:
-        yield ours, told
+        yield ours, contexts
     finally:
         ours.close()
         server.join(20)
@@ -71,5 +71,5 @@ def serving(role: ServerRole) -> Iterator[tuple[socket.socket, list[TlsContext |
 
 
 def connector(role: ServerRole, stack: contextlib.ExitStack) -> Callable[[], socket.socket]:
-    """What `hello.ask` wants: something that makes connections. They end with the stack."""
+    """Return a function that makes connections, as `hello.ask` wants it. They end with the stack."""
     return lambda: stack.enter_context(serving(role))[0]

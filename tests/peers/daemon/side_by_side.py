@@ -151,7 +151,7 @@ def _ours(config_directory: Path, sockets: Path, log_file: Path) -> Iterator[Non
 
 @dataclass
 class Client:
-    """How a client connects: a configuration of Python's ssl module."""
+    """A client: a configuration of Python's ssl module."""
 
     versions: tuple[ssl.TLSVersion, ssl.TLSVersion] = (ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_3)
     ciphers: str = "ALL:@SECLEVEL=0"
@@ -176,7 +176,7 @@ class Client:
 
 @dataclass
 class Seen:
-    """What both ends have seen of a session."""
+    """The facts that both ends have seen of a session."""
 
     error: str = ""
     version: str | None = None
@@ -185,12 +185,12 @@ class Seen:
     """Its fingerprint."""
     resumed: bool = False
     lifetime: int = 0
-    told: dict[str, str] = field(default_factory=dict)
-    """What the daemon tells its local peer of the session."""
+    context: dict[str, str] = field(default_factory=dict)
+    """The context that the daemon sends to its local client."""
 
 
 def see(side: Side, service: str, endpoint: str, client: Client) -> Seen:
-    """Do one session, or two if the client comes back; return what is seen of the last one."""
+    """Have one session, or two if the client comes back; return the facts of the last one."""
     context = client.context()
     seen, session = _session(side, service, endpoint, context, client.name, None)
     if client.resume and not seen.error:
@@ -215,7 +215,7 @@ def _session(
             seen.error = getattr(error, "reason", None) or type(error).__name__
             return seen, None
         with tls:
-            seen.told = _read_context(local)
+            seen.context = _read_context(local)
             local.sendall(b"220")
             with suppress(OSError):
                 tls.recv(3)  # tickets come before data
@@ -259,7 +259,7 @@ _NORMAL = (
     (re.compile(r"^SSL_accept:error in .*"), "SSL_accept:error in STATE"),
     # OpenSSL 3.0 has no names for them.
     (re.compile(r"(SSL3 alert \w+:\w+:)(?:inappropriate fallback|missing extension)$"), r"\1unknown"),
-    # The C program tells whatever was in errno.
+    # The C program logs any error that was in errno.
     (re.compile(r"(receive remote SMTP peer file descriptor): .*"), r"\1"),
 )
 _ONLY_THERE = re.compile(
@@ -275,7 +275,7 @@ _ONLY_OURS = re.compile(
     r"warning: (?:\S+:\d+:\d+: \S+ = |not set: |there is more than one key of the same kind)"
     # What can't be done here.
     r"|not (?:supported|used): "
-    # OpenSSL 4 tells of trouble with records twice.
+    # OpenSSL 4 reports errors in records twice.
     r"|warning: TLS library problem: .*:record layer failure"
 )
 _ANYWHERE = re.compile(
@@ -292,7 +292,7 @@ _NEW_TICKET = re.compile(r".*Issuing session ticket|SSL_accept:SSLv3/TLS write s
 
 
 def problems(lines: list[str]) -> list[str]:
-    """What OpenSSL complains about in normal lines."""
+    """Errors that OpenSSL reports in normal lines."""
     marker = f"{_PROBLEM}error:"
     return [line.removeprefix(marker) for line in lines if line.startswith(marker)]
 

@@ -41,7 +41,7 @@ _ALERT, _HANDSHAKE = 21, 22
 
 @dataclass(frozen=True)
 class Hello:
-    """What the client offers. Version 1.3 is offered without a key share: the answer is a retry request at best."""
+    """The offer of the client. Version 1.3 is offered without a key share: the answer is a retry request at best."""
 
     version: int = TLS12
     suites: Sequence[int] = SUITES
@@ -74,7 +74,7 @@ class Hello:
 
 @dataclass
 class Answer:
-    """What the server says, as far as it can be read."""
+    """The answer of the server, as far as it can be read."""
 
     version: int = 0
     suite: int = 0

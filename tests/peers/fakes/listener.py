@@ -1,4 +1,4 @@
-"""What the servers of the tests have in common: a listening socket, and a thread for each connection."""
+"""Base of the servers of the tests: a listening socket, and a thread for each connection."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ class NameServer:
         self._thread = threading.Thread(target=self._serve, daemon=True)
 
     def seen_through(self, resolv_conf: Path) -> Callable[..., list[str]]:
-        """How to run a command that asks this server only, on port 53: as root, in a mount namespace of its own.
+        """Return a prefix for commands that ask this server only, on port 53: as root, in a mount namespace of its own.
 
         Hundreds of processes may ask at once, and mail is put off where an answer is late.
         """

@@ -60,7 +60,7 @@ ANSWERS = {
     "sslv2": b"\x80\x2e\x04" + bytes(50),
     "record-version-0": record(bytes(4), 0),
 }
-"""What comes in place of a good answer."""
+"""Answers in place of a good one."""
 
 FLIGHTS: dict[str, Change] = {
     "first-byte": lambda data: bytes([data[0] ^ 0xFF]) + data[1:],
@@ -71,7 +71,7 @@ FLIGHTS: dict[str, Change] = {
     "without-the-last": lambda data: b"".join(records_of(data)[:-1]),
     "without-the-first": lambda data: b"".join(records_of(data)[1:]),
 }
-"""What is made of a server's first words."""
+"""Changes to the first data of a server."""
 
 SECRETS: dict[str, Change] = {
     "key": lambda data: _flip(data, 100),
@@ -92,7 +92,7 @@ CERTIFICATES: dict[str, Change] = {
     "huge": lambda body: _chain(_leaf(body), bytes(150_000)),
     "garbage-issuer": lambda body: _chain(_leaf(body), b"not a certificate"),
 }
-"""What is made of a chain of certificates (TLS 1.2)."""
+"""Changes to a chain of certificates (TLS 1.2)."""
 
 
 def _flip(data: bytes, at: int) -> bytes:

@@ -1,4 +1,4 @@
-"""What smtp(8) 3.7 does: it hands connections to a tlsproxy, its or ours, and believes what it is told of them.
+"""The client of tlsproxy(8) in smtp(8) 3.7: it hands connections over, to the C program or ours, and reads the context.
 
 The remote server is a thread with a certificate chain of the test's choice.
 """
@@ -63,7 +63,7 @@ _TLSRPT: list[tuple[str, str | int]] = [
 
 @dataclass
 class Asked:
-    """What a request asks for, as far as it is not the usual."""
+    """The parts of a request that are not the usual ones."""
 
     level: str = "may"
     match: Sequence[str] = ()
@@ -82,7 +82,7 @@ class Asked:
 
 @dataclass
 class Session:
-    """What a session has come to. `context` is None where there was no handshake."""
+    """The result of a session. `context`: None without a handshake."""
 
     status: int
     context: dict[str, str] | None = None
@@ -156,7 +156,7 @@ class SmtpClient:
         return write_list(attributes)
 
     def session(self, server: ssl.SSLContext, asked: Asked, *, endpoint: str = "[192.0.2.25]:25") -> Session:
-        """Do a whole session: handshake, TLS context, a word each way, end."""
+        """Have a whole session: handshake, TLS context, a word each way, end."""
         local, status = self.request(asked, endpoint=endpoint)
         with local:
             if not status:
@@ -181,7 +181,7 @@ class SmtpClient:
 
 
 def _digests(records: Sequence[Record], asked: Asked) -> list[tuple[str, Any]]:
-    """What smtp(8) 3.5 makes of records: digests (SHA2-256, and the request's own), and whole trust anchors."""
+    """Return records as smtp(8) 3.5 sends them: digests (SHA2-256, and the request's own), and whole trust anchors."""
     attributes: list[tuple[str, Any]] = []
     for usage in (2, 3):
         attributes += [("count", 2)]

@@ -76,7 +76,7 @@ def suites() -> dict[int, str]:
 
 @dataclass
 class Scan:
-    """What a server offers."""
+    """The offer of a server."""
 
     protocols: list[str] = field(default_factory=list)
     ciphers: dict[str, list[str]] = field(default_factory=dict)

@@ -25,7 +25,7 @@ class Manager(Listening):
         self.sessions: dict[str, str] = {}
         self.requests: list[str] = []
         self.seeds: set[int] = set()
-        """How many bytes of entropy have been asked for."""
+        """The requests for entropy, in bytes."""
         listener = socket.socket(socket.AF_UNIX)
         listener.bind(str(path))
         listener.listen(20)

@@ -15,7 +15,7 @@ from postconf.syntax.lines import decode, encode
 
 
 class Answer(NamedTuple):
-    """What a command said, and how it ended."""
+    """Output and exit status of a command."""
 
     status: int
     stdout: bytes

@@ -19,7 +19,7 @@ from .postfix import free_ports, table_types
 
 
 def program(name: str) -> str | None:
-    """Where a server's program is; PostgreSQL's are beside the usual path."""
+    """Return the path of a server's program; PostgreSQL's are beside the usual path."""
     return shutil.which(name) or max(map(str, Path("/usr/lib/postgresql").glob(f"*/bin/{name}")), default=None)
 
 

@@ -45,7 +45,7 @@ class Case:
 
 @dataclass
 class Decision:
-    """What smtp(8) did: the request to tlsproxy(8), if there was one; warnings; the delivery's status."""
+    """Actions of smtp(8): the request to tlsproxy(8), if there was one; warnings; the delivery's status."""
 
     start: ClientStart | None = None
     warnings: list[str] = field(default_factory=list)
@@ -54,7 +54,7 @@ class Decision:
 
 @dataclass
 class Outcome:
-    """What smtp(8) decided for each case, and the configuration and the port with which it did."""
+    """Decisions of smtp(8) for each case, with their configuration and port."""
 
     decisions: list[Decision]
     configuration: Path

@@ -140,7 +140,7 @@ class PrivatePostfix:
                 arguments = (each / "cmdline").read_bytes().split(b"\0")
             except OSError:
                 continue
-            # A native program is called by its service's name; what tells is the file.
+            # A native program has the name of its service; only the file shows which one it is.
             if program in arguments[:2] or (arguments[0] == os.fsencode(name) and self._is_ours(each)):
                 found.append(int(each.name))
         return sorted(found)

@@ -93,7 +93,7 @@ def wait_until(condition: Callable[[], bool]) -> None:
         time.sleep(0.01)
 
 
-def somebody_waits_for(path: Path) -> bool:
-    """Is a process or thread blocked by a lock on this file?"""
+def lock_is_awaited(path: Path) -> bool:
+    """Return True if a process or thread is blocked by a lock on this file."""
     inode = path.stat().st_ino
     return any(f":{inode} " in line for line in Path("/proc/locks").read_text().splitlines() if "->" in line)

@@ -1,4 +1,4 @@
-"""What `postmap -q -` does with one table, through the library: the same answers, the same messages."""
+"""Queries of one table as `postmap -q -` makes them, through the library: the same answers, the same messages."""
 
 from __future__ import annotations
 
@@ -67,5 +67,5 @@ _SHOWN = re.compile(rb"[\xc2-\xfe][\x80-\xbf]+|([^ -~])")
 
 
 def _printable(text: str) -> bytes:
-    """Do what Postfix's log does to what can't be printed."""
+    """Replace unprintable characters as Postfix's log does."""
     return _SHOWN.sub(lambda match: b"?" if match[1] else match[0], encode(text))

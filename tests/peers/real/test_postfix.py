@@ -10,7 +10,7 @@ from peers.real.postfix import PrivatePostfix
 
 
 @pytest.mark.postfix
-def test_a_private_instance_answers_and_ends(public_path: Path) -> None:
+def test_private_instance_answers_and_ends(public_path: Path) -> None:
     with PrivatePostfix(public_path / "postfix") as postfix:
         with smtplib.SMTP("127.0.0.1", postfix.ports["sink"], timeout=20) as client:
             assert client.ehlo("client.private.test")[0] == 250

@@ -26,7 +26,7 @@ def wait_until(
 
 
 def accepts(path: Path) -> bool:
-    """Does anyone listen at this UNIX socket?"""
+    """Return True if a process listens at this UNIX socket."""
     with socket.socket(socket.AF_UNIX) as probe:
         try:
             probe.connect(str(path))
@@ -36,7 +36,7 @@ def accepts(path: Path) -> bool:
 
 
 def open_files(pid: int) -> dict[int, str]:
-    """What each descriptor of a process is."""
+    """Return the target of each descriptor of a process."""
     found = {}
     for each in Path(f"/proc/{pid}/fd").iterdir():
         try:
@@ -80,7 +80,7 @@ print("directories: some" if any(descriptors) else "directories: none")
 
 @contextmanager
 def descriptors_of(directory: Path) -> Iterator[Callable[[], None]]:
-    """What `preexec_fn` is to do, so that the process has a status channel and a listening socket as from master(8)."""
+    """Return a `preexec_fn` that gives the process a status channel and a listening socket, as master(8) does."""
     ours, theirs = socket.socketpair()
     with ours, theirs, socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
         listener.bind(str(directory / "socket"))

@@ -243,7 +243,7 @@ def unknown(*, critical: bool = True) -> Extension:
 
 @dataclass(frozen=True)
 class Template:
-    """What a certificate is to state, and whose key signs that."""
+    """The statements of a certificate, and the key that signs them."""
 
     subject: bytes
     key: Key

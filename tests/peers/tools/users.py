@@ -10,7 +10,7 @@ NOBODY = 65534
 
 
 @contextmanager
-def as_nobody() -> Iterator[None]:
+def unprivileged() -> Iterator[None]:
     """Without the privileges of root, if we have them."""
     privileged, groups, group = os.geteuid() == 0, os.getgroups(), os.getegid()
     if privileged:

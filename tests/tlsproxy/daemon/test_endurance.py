@@ -181,7 +181,7 @@ def room_for(count: int) -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, count), hard))
 
 
-def test_a_flood_of_silent_and_garbage_connections_does_not_stop_legitimate_sessions(tmp_path: Path) -> None:
+def test_flood_of_bad_connections_does_not_stop_good_sessions(tmp_path: Path) -> None:
     room_for(4000)
     write_config(tmp_path, {})
     with running(tmp_path) as proxy, contextlib.ExitStack() as stack:
@@ -212,7 +212,7 @@ def silent_local(proxy: Proxy) -> socket.socket:
     return local
 
 
-def test_where_descriptors_are_few_silent_peers_make_room_for_others(tmp_path: Path) -> None:
+def test_silent_clients_make_room_where_descriptors_are_few(tmp_path: Path) -> None:
     write_config(tmp_path, {})
     limit = shutil.which("prlimit")
     if limit is None:
@@ -257,8 +257,8 @@ def resident(pid: int) -> int:
     return int(status.partition("VmRSS:")[2].split()[0])
 
 
-def test_a_stuck_log_holds_up_nothing(tmp_path: Path) -> None:
-    """The log is a pipe that nobody reads, then one that nobody holds any more."""
+def test_stuck_log_holds_up_nothing(tmp_path: Path) -> None:
+    """The log is a pipe without a reader, then a broken one."""
     reading, writing = os.pipe()
     os.set_blocking(writing, False)
     with contextlib.suppress(BlockingIOError):
@@ -281,7 +281,7 @@ def test_a_stuck_log_holds_up_nothing(tmp_path: Path) -> None:
         assert process.wait(PATIENCE) == 0
 
 
-def test_a_full_disk_holds_up_nothing(tmp_path: Path) -> None:
+def test_full_disk_holds_up_nothing(tmp_path: Path) -> None:
     write_config(tmp_path, {})
     command = [script("tlsproxy"), "--standalone", "-c", tmp_path, "--socket", tmp_path / "socket", *AS_ROOT]
     with Path("/dev/full").open("wb") as log:

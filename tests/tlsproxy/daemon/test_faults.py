@@ -1,4 +1,4 @@
-"""What goes wrong around the daemon: processes, memory, descriptors, disks, clocks, sockets. It says so and goes on."""
+"""Faults around the daemon: processes, memory, descriptors, disks, clocks, sockets. It logs them and goes on."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def echo(local: socket.socket, remote: ssl.SSLSocket) -> None:
 
 
 def certificate(proxy: Proxy) -> bytes | None:
-    """What a new session is shown."""
+    """Return the certificate that a new session is shown."""
     local, remote = proxy.tls_session()
     with local, remote:
         echo(local, remote)
@@ -65,7 +65,7 @@ def new_certificate(directory: Path) -> None:
     (directory / "new" / "chain.pem").rename(directory / "chain.pem")
 
 
-def test_a_reload_for_which_there_can_be_no_processes_is_done_when_there_can(tmp_path: Path) -> None:
+def test_reload_waits_until_processes_can_be_forked(tmp_path: Path) -> None:
     write_config(tmp_path, {})
     with running(tmp_path, "--workers", "2", prefix=in_faulty_world(tmp_path)) as proxy:
         local, remote = proxy.tls_session()
@@ -85,7 +85,7 @@ def test_a_reload_for_which_there_can_be_no_processes_is_done_when_there_can(tmp
             echo(local, remote)
 
 
-def test_a_clock_that_is_set_moves_no_limit(tmp_path: Path) -> None:
+def test_clock_that_is_set_moves_no_limit(tmp_path: Path) -> None:
     write_config(tmp_path, {"smtpd_tls_loglevel": "2"})
     clock = tmp_path / "clock"
     with running(tmp_path, prefix=in_faulty_world(tmp_path)) as proxy:
@@ -110,7 +110,7 @@ def test_a_clock_that_is_set_moves_no_limit(tmp_path: Path) -> None:
         assert "timeout" not in proxy.log().replace("ciphertext read/write timeout", "", 1)
 
 
-def test_a_process_without_descriptors_lets_others_wait_and_goes_on(tmp_path: Path) -> None:
+def test_process_without_descriptors_lets_clients_wait(tmp_path: Path) -> None:
     write_config(tmp_path, {})
     with running(tmp_path) as proxy:
         (worker,) = proxy.workers()
@@ -127,7 +127,7 @@ def test_a_process_without_descriptors_lets_others_wait_and_goes_on(tmp_path: Pa
         certificate(proxy)
 
 
-def test_a_parent_without_descriptors_keeps_what_there_is(tmp_path: Path) -> None:
+def test_parent_without_descriptors_keeps_its_workers(tmp_path: Path) -> None:
     write_config(tmp_path, {})
     with running(tmp_path) as proxy:
         (worker,) = proxy.workers()
@@ -150,7 +150,7 @@ def test_a_parent_without_descriptors_keeps_what_there_is(tmp_path: Path) -> Non
         assert certificate(proxy) != before
 
 
-def test_sessions_for_which_there_is_no_memory_end_and_others_go_on(tmp_path: Path) -> None:
+def test_sessions_without_memory_end_and_others_go_on(tmp_path: Path) -> None:
     write_config(tmp_path, {})
     with running(tmp_path) as proxy, contextlib.ExitStack() as held:
         (worker,) = proxy.workers()
@@ -172,7 +172,7 @@ def test_sessions_for_which_there_is_no_memory_end_and_others_go_on(tmp_path: Pa
         assert proxy.workers() == [worker]
 
 
-def test_a_worker_that_is_stopped_holds_up_nobody_else_and_goes_on(tmp_path: Path) -> None:
+def test_stopped_worker_holds_up_no_other_and_goes_on(tmp_path: Path) -> None:
     write_config(tmp_path, {})
     with running(tmp_path, "--workers", "2") as proxy:
         local, remote = proxy.tls_session()
@@ -196,7 +196,7 @@ def test_a_worker_that_is_stopped_holds_up_nobody_else_and_goes_on(tmp_path: Pat
         (f"/tmp/{'x' * 200}", "AF_UNIX path too long"),
     ],
 )
-def test_a_place_where_no_socket_can_be_is_refused_with_a_reason(tmp_path: Path, place: str, reason: str) -> None:
+def test_place_where_no_socket_can_be_is_refused_with_a_reason(tmp_path: Path, place: str, reason: str) -> None:
     write_config(tmp_path, {})
     command = [script("tlsproxy"), "--standalone", "-c", tmp_path, "--socket", place, *AS_ROOT]
     result = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE)
@@ -205,7 +205,7 @@ def test_a_place_where_no_socket_can_be_is_refused_with_a_reason(tmp_path: Path,
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
-def test_a_directory_without_room_for_a_socket_is_said(tmp_path: Path) -> None:
+def test_directory_without_room_for_a_socket_is_said(tmp_path: Path) -> None:
     write_config(tmp_path, {})
     (tmp_path / "full").mkdir()
     unshare = shutil.which("unshare")
@@ -219,7 +219,7 @@ def test_a_directory_without_room_for_a_socket_is_said(tmp_path: Path) -> None:
     assert f"can't listen on {tmp_path}/full/socket: No space left on device" in result.stderr
 
 
-def test_a_socket_that_nobody_listens_on_any_more_is_replaced(tmp_path: Path) -> None:
+def test_socket_without_a_listener_is_replaced(tmp_path: Path) -> None:
     write_config(tmp_path, {})
     with socket.socket(socket.AF_UNIX) as stale:
         stale.bind(str(tmp_path / "socket"))
@@ -227,7 +227,7 @@ def test_a_socket_that_nobody_listens_on_any_more_is_replaced(tmp_path: Path) ->
         certificate(proxy)
 
 
-def test_a_daemon_that_was_killed_has_a_successor_while_its_sessions_go_on(tmp_path: Path) -> None:
+def test_killed_daemon_has_a_successor_while_sessions_go_on(tmp_path: Path) -> None:
     write_config(tmp_path, {})
     with (tmp_path / "first.log").open("w") as log:
         command = [script("tlsproxy"), "--standalone", "-c", tmp_path, "--socket", tmp_path / "socket", *AS_ROOT]
@@ -244,7 +244,7 @@ def test_a_daemon_that_was_killed_has_a_successor_while_its_sessions_go_on(tmp_p
             echo(local, remote)
 
 
-def test_a_daemon_that_ends_with_its_last_session_makes_room_for_its_successor(tmp_path: Path) -> None:
+def test_draining_daemon_makes_room_for_its_successor(tmp_path: Path) -> None:
     write_config(tmp_path, {})
     with (tmp_path / "first.log").open("w") as log:
         command = [script("tlsproxy"), "--standalone", "-c", tmp_path, "--socket", tmp_path / "socket", *AS_ROOT]
@@ -262,7 +262,7 @@ def test_a_daemon_that_ends_with_its_last_session_makes_room_for_its_successor(t
             certificate(second)  # whose socket is still there
 
 
-def test_a_role_that_could_not_be_made_is_there_after_a_reload(tmp_path: Path) -> None:
+def test_role_that_could_not_be_made_is_there_after_a_reload(tmp_path: Path) -> None:
     write_config(tmp_path, {"smtp_tls_security_level": "may"})
     good = (tmp_path / "chain.pem").read_bytes()
     (tmp_path / "chain.pem").write_text("damaged")
@@ -278,7 +278,7 @@ def test_a_role_that_could_not_be_made_is_there_after_a_reload(tmp_path: Path) -
 
 @pytest.mark.postfix
 @pytest.mark.xdist_group("master")
-def test_a_drain_for_which_there_can_be_no_process_waits_and_serves_on(public_path: Path) -> None:
+def test_drain_waits_and_serves_while_fork_fails(public_path: Path) -> None:
     write_config(public_path / "pki", {})
     program = public_path / "faulty-tlsproxy"
     program.write_text(

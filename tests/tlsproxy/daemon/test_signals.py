@@ -78,7 +78,7 @@ def test_descriptors_of_starter_are_not_kept(tmp_path: Path) -> None:
         wait_until(lambda: accepts(tmp_path / "socket") and len(proxy.workers()) == 1)
         for pid in (process.pid, *proxy.workers()):
             assert 251 not in open_files(pid)
-        assert os.read(reading, 1) == b""  # nobody has the other end
+        assert os.read(reading, 1) == b""  # no process has the other end
         local, status = proxy.request()
         with local:
             assert status == 1

@@ -1,4 +1,4 @@
-"""What is slow in one worker holds up its own sessions only: the others go on, and new ones are accepted."""
+"""Slow lookups in one worker: they hold up its own sessions only; others go on, and new ones are accepted."""
 
 from __future__ import annotations
 

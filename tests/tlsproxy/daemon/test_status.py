@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from peers.daemon.proxy import AS_ROOT, client_context, running, script, write_config
 from peers.real.postfix import public_directory
 from peers.tools.children import PATIENCE, wait_until
-from peers.tools.users import as_nobody
+from peers.tools.users import unprivileged
 
 from tlsproxy.daemon.monitoring.asking import Answer, ask
 from tlsproxy.log import FatalError
@@ -146,9 +146,12 @@ def test_any_answer_is_shown_printable_or_refused(data: bytes) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
-def test_socket_out_of_reach_says_as_whom_to_ask(tmp_path: Path) -> None:
+def test_socket_out_of_reach_names_the_user_to_ask_as(tmp_path: Path) -> None:
     tmp_path.chmod(0o700)
-    with as_nobody(), pytest.raises(FatalError, match="Permission denied; ask as root or as the account of the daemon"):
+    with (
+        unprivileged(),
+        pytest.raises(FatalError, match="Permission denied; ask as root or as the account of the daemon"),
+    ):
         ask(tmp_path / "control", "/status")
 
 

@@ -26,7 +26,7 @@ def proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxy]:
 
 
 def calls(proxy: Proxy, work: str, units: int) -> float:
-    """How many the daemon makes for a unit of work."""
+    """Return the number that the daemon makes for a unit of work."""
     way = Way(proxy.socket, client(ssl.TLSVersion.TLSv1_3))
     session = Session(way)
     session.ping()
@@ -50,6 +50,6 @@ def calls(proxy: Proxy, work: str, units: int) -> float:
 @pytest.mark.parametrize(
     ("work", "units", "most"), [("session", 60, 60), ("ping", 500, 8), ("up", 32, 215), ("down", 32, 142)]
 )
-def test_the_engine_makes_few_system_calls(proxy: Proxy, work: str, units: int, most: int) -> None:
+def test_engine_makes_few_system_calls(proxy: Proxy, work: str, units: int, most: int) -> None:
     """The C program makes 85 for a session, 16 for a ping, 900 for a MiB up and 1280 for a MiB down."""
     assert calls(proxy, work, units) <= most

@@ -64,7 +64,7 @@ def test_lmtp_has_parameters_of_its_own(tmp_path):
         ("smtp_use_tls", "1"),
     ],
 )
-def test_what_smtp_dies_of_is_an_error_with_its_place(tmp_path, name, value):
+def test_fatal_settings_of_smtp_are_errors_with_a_place(tmp_path, name, value):
     with pytest.raises(postconf.ConfigError) as caught:
         Policies(config(tmp_path, **{name: value}))
     assert str(caught.value.place).startswith(f"{tmp_path}/main.cf:1")
@@ -73,7 +73,7 @@ def test_what_smtp_dies_of_is_an_error_with_its_place(tmp_path, name, value):
 
 
 @pytest.mark.parametrize("parameter", ["smtp_tls_policy_maps", "smtp_tls_per_site"])
-def test_a_table_that_cannot_be_opened_is_no_reason_to_send_in_the_clear(tmp_path, parameter):
+def test_unopenable_table_does_not_lead_to_plaintext(tmp_path, parameter):
     warnings: list[str] = []
     view = config(tmp_path, **{parameter: f"hash:{tmp_path}/missing"})
     with Policies(view, warn=warnings.append) as policies, pytest.raises(PolicyError) as caught:
@@ -109,7 +109,7 @@ def test_patterns_of_mta_sts_are_enforced_where_the_release_does(tmp_path):
         assert decided.authorizes_mx(name) is allowed, name
 
 
-def test_the_fingerprints_of_a_table_are_not_replaced_since_postfix_3_9(tmp_path):
+def test_fingerprints_of_a_table_are_kept_since_postfix_3_9(tmp_path):
     settings = {
         "smtp_tls_fingerprint_cert_match": "ab" * 32,
         "smtp_tls_policy_maps": table(tmp_path, **{"example.com": "fingerprint match=nonsense"}),

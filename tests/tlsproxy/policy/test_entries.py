@@ -1,4 +1,4 @@
-"""What tables may hold: policies, per-site words, fingerprints, trust anchors; and errors that name their place."""
+"""Table values: policies, per-site levels, fingerprints, trust anchors; and errors that name their place."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def mistake(value: bytes | str, version: str = "3.7.11") -> PolicyError:
 
 
 @given(POLICIES, RELEASES)
-def test_any_bytes_are_a_policy_or_an_error_with_table_key_and_column(value, version):
+def test_any_bytes_are_a_policy_or_an_error_with_its_place(value, version):
     try:
         entry = parse_entry(value, WHERE, version)
     except PolicyError as error:
@@ -63,7 +63,7 @@ def test_any_bytes_are_a_level_or_an_error_in_a_per_site_table(value):
         assert (error.table, error.key, error.column) == ("smtp_tls_policy_maps", "example.com", 1)
 
 
-def test_an_error_says_which_table_key_and_column():
+def test_error_says_which_table_key_and_column():
     error = mistake("secure match=a, ciphers=, protocols=x")
     assert error.column == 17
     assert str(error) == 'smtp_tls_policy_maps, key "example.com", column 17: attribute "ciphers" has empty value'
@@ -85,7 +85,7 @@ def test_attributes_are_of_their_releases():
     assert "invalid attribute name" in str(mistake("secure policy_type=sts", "3.9.14"))
 
 
-def test_a_policy_of_mta_sts_is_told_from_outside():
+def test_mta_sts_attributes_are_read_from_the_entry():
     value = (
         "secure match=mx.example.com servername=hostname policy_type=sts policy_ttl=600 policy_domain=example.com "
         "{ policy_string = version: STSv1 } { policy_string=mode:\tenforce } mx_host_pattern=*.example.com"
@@ -108,7 +108,7 @@ def test_a_policy_of_mta_sts_is_told_from_outside():
         ("secure {ciphers=high}x", "syntax error after '}' in \"{ciphers=high}x\""),
     ],
 )
-def test_mistakes_in_what_postfix_3_10_brought(value, problem):
+def test_mistakes_in_attributes_of_postfix_3_10_are_errors(value, problem):
     assert problem in str(mistake(value, "3.10.13"))
 
 
@@ -138,14 +138,14 @@ def test_fingerprints_of_any_text_are_records_or_warnings(values):
     assert len(records) == 2 * (len(values) - len(warnings))
 
 
-def test_a_fingerprint_of_one_character_is_malformed_and_no_reason_to_die():
+def test_fingerprint_of_one_character_is_malformed():
     warnings: list[str] = []
     assert fingerprints([":", "a"], warnings.append) == ()
     assert warnings == ["malformed fingerprint value: :", "malformed fingerprint value: a"]
 
 
 @given(st.binary(min_size=1, max_size=64))
-def test_a_fingerprint_is_found_with_and_without_colons(digest):
+def test_fingerprint_is_found_with_and_without_colons(digest):
     expected = (TlsaRecord(3, 1, 255, digest), TlsaRecord(3, 0, 255, digest))
     for text in (digest.hex(), digest.hex(":").upper()):
         assert fingerprints([text], pytest.fail) == expected

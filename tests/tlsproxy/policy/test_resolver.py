@@ -1,4 +1,4 @@
-"""Our resolver beside a name server that tells what DNSSEC secures: hosts, mail exchangers, TLSA records, failures."""
+"""Our resolver beside a name server with and without DNSSEC: hosts, mail exchangers, TLSA records, failures."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def resolver() -> Iterator[DnsResolver]:
         yield DnsResolver([server.address], port=server.port)
 
 
-def test_mail_exchangers_come_in_order_with_what_is_secure(resolver: DnsResolver) -> None:
+def test_mail_exchangers_come_in_order_with_dnssec_status(resolver: DnsResolver) -> None:
     found = [(each.address, each.host.secure, each.mx and each.mx.secure) for each in resolver.destinations("sec.test")]
     assert found == [("192.0.2.1", False, True), ("192.0.2.2", True, True), ("2001:db8::2", True, True)]
 
@@ -41,7 +41,7 @@ def test_brackets_and_addresses_are_no_mail_domains(resolver: DnsResolver) -> No
 
 
 @pytest.mark.parametrize("nexthop", ["null.test", "broken.test", "missing.test", "[missing.test]"])
-def test_what_dns_does_not_have_is_a_failure(resolver: DnsResolver, nexthop: str) -> None:
+def test_missing_dns_record_is_a_failure(resolver: DnsResolver, nexthop: str) -> None:
     with pytest.raises(DnsLookupError):
         resolver.destinations(nexthop)
 

@@ -30,7 +30,7 @@ NOT_OF_THE_POLICY = (
     "aborting TLS session",
 )
 OF_A_SESSION = re.compile(r"\S+\[[0-9.]+\]:[0-9]+: ")
-"""What smtp(8) says of a session that it begins by itself, without connection reuse, when the policy has been made."""
+"""Log lines of smtp(8) for a session that it begins by itself, without connection reuse, after the policy is made."""
 
 
 @dataclass

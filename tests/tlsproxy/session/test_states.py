@@ -27,7 +27,7 @@ _REQUEST = Request("[192.0.2.7]:4711", 1, 30, 40, "smtpd")
 
 
 class Owner:
-    """Has one session."""
+    """Have one session."""
 
     generation = Generation.V3_6
     client_role = None

@@ -152,7 +152,7 @@ async def as_server(peer: Running, ours: socket.socket) -> TlsContext:
     return tls.context
 
 
-def test_a_client_gets_plaintext_and_the_verdict(peer: Running) -> None:
+def test_client_gets_plaintext_and_the_verdict(peer: Running) -> None:
     ours, theirs = pair()
     with remote(echo_server(theirs, peer.ca)):
         context = asyncio.run(as_client(peer, ours, policy(peer)))
@@ -164,7 +164,7 @@ def test_a_client_gets_plaintext_and_the_verdict(peer: Running) -> None:
     assert ours.fileno() == -1
 
 
-def test_a_server_gets_plaintext_and_what_is_known_of_its_client(peer: Running) -> None:
+def test_server_gets_plaintext_and_facts_of_its_client(peer: Running) -> None:
     ours, theirs = pair()
     with remote(echo_client(theirs)):
         context = asyncio.run(as_server(peer, ours))
@@ -191,7 +191,7 @@ def test_both_roles_without_asyncio(peer: Running) -> None:
 
 
 @pytest.mark.parametrize("blocking", [False, True])
-def test_a_server_with_another_name_gets_no_plaintext(peer: Running, blocking: bool) -> None:
+def test_server_with_another_name_gets_no_plaintext(peer: Running, blocking: bool) -> None:
     ours, theirs = pair()
     wanted = policy(peer, "other.private.test")
     with remote(echo_server(theirs, peer.ca)), pytest.raises(PeerNotVerifiedError) as caught:
@@ -204,7 +204,7 @@ def test_a_server_with_another_name_gets_no_plaintext(peer: Running, blocking: b
     assert ours.fileno() == -1
 
 
-def test_an_unknown_authority_is_good_enough_to_encrypt_but_not_to_verify(peer: Running) -> None:
+def test_unknown_authority_is_enough_for_encrypt_not_for_verify(peer: Running) -> None:
     ours, theirs = pair()
     with remote(echo_server(theirs, trustme.CA())):
         context = asyncio.run(as_client(peer, ours, policy(peer, level=SecurityLevel.ENCRYPT)))
@@ -216,7 +216,7 @@ def test_an_unknown_authority_is_good_enough_to_encrypt_but_not_to_verify(peer: 
 
 @pytest.mark.parametrize("role", ["client", "server"])
 @pytest.mark.parametrize("blocking", [False, True])
-def test_a_peer_that_does_not_speak_tls_fails_the_handshake(peer: Running, role: str, blocking: bool) -> None:
+def test_peer_that_does_not_speak_tls_fails_the_handshake(peer: Running, role: str, blocking: bool) -> None:
     ours, theirs = pair()
     options = {"role": role, "proxy": peer.proxy, "timeout": PATIENCE}
     if role == "client":
@@ -232,7 +232,7 @@ def test_a_peer_that_does_not_speak_tls_fails_the_handshake(peer: Running, role:
 
 
 @pytest.mark.parametrize("blocking", [False, True])
-def test_a_peer_that_says_nothing_costs_no_more_than_the_timeout(peer: Running, blocking: bool) -> None:
+def test_peer_that_says_nothing_costs_no_more_than_the_timeout(peer: Running, blocking: bool) -> None:
     ours, theirs = pair()
     with theirs, pytest.raises((TimeoutError, HandshakeFailedError)):
         if blocking:
@@ -269,7 +269,7 @@ async def serve_starttls(peer: Running, streams: tuple[asyncio.StreamReader, asy
     return line
 
 
-def test_asyncio_streams_are_taken_over_in_the_middle_of_a_session(peer: Running) -> None:
+def test_asyncio_streams_are_taken_over_within_a_session(peer: Running) -> None:
     ours, theirs = pair()
     ours.setblocking(False)
 
@@ -286,7 +286,7 @@ def test_asyncio_streams_are_taken_over_in_the_middle_of_a_session(peer: Running
         assert asyncio.run(serve()) == b"inside\r\n"
 
 
-def test_what_is_injected_ahead_of_tls_ends_the_session(peer: Running) -> None:
+def test_plaintext_injected_before_tls_ends_the_session(peer: Running) -> None:
     ours, theirs = pair()
     ours.setblocking(False)
     theirs.sendall(b"STARTTLS\r\nRSET\r\n")
@@ -298,7 +298,7 @@ def test_what_is_injected_ahead_of_tls_ends_the_session(peer: Running) -> None:
         asyncio.run(serve())
 
 
-# Proxies that are none.
+# Sockets of programs that are no proxies.
 
 
 @pytest.fixture
@@ -307,9 +307,7 @@ def config(tmp_path: Path) -> postconf.Config:
     return postconf.load(str(tmp_path), version="3.7.11")
 
 
-def test_without_a_proxy_the_socket_is_closed_and_the_error_says_where_it_was_looked_for(
-    config: postconf.Config, tmp_path: Path
-) -> None:
+def test_missing_proxy_closes_the_socket_and_names_its_path(config: postconf.Config, tmp_path: Path) -> None:
     proxy = Proxy.of(config, tmp_path / "nobody")
     for call in (starttls_blocking, lambda *args, **options: asyncio.run(starttls(*args, **options))):
         ours, theirs = pair()
@@ -330,7 +328,7 @@ ANSWERS = {
 
 @pytest.mark.parametrize("answer", ANSWERS)
 @pytest.mark.parametrize("blocking", [False, True])
-def test_a_proxy_that_is_none_is_an_error_and_nothing_worse(
+def test_socket_of_another_program_is_an_error(
     config: postconf.Config, tmp_path: Path, answer: str, blocking: bool
 ) -> None:
     data, words = ANSWERS[answer]

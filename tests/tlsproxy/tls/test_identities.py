@@ -26,14 +26,14 @@ def block(label: str) -> bytes:
 
 
 @given(st.lists(kinds, max_size=12), st.sampled_from([b"", b"text\n", b"\r\n", b"subject=CN = x\n\n"]))
-def test_objects_are_found_in_order_whatever_is_around_them(objects: list[tuple[str, str]], around: bytes) -> None:
+def test_objects_are_found_in_order_between_other_text(objects: list[tuple[str, str]], around: bytes) -> None:
     data = around + around.join(block(label) for _, label in objects) + around
     found = list(pem_objects(data, "file"))
     assert [(each.label, each.number) for each in found] == [(label, at) for at, (_, label) in enumerate(objects, 1)]
 
 
 @given(st.lists(kinds, max_size=12))
-def test_a_key_and_what_follows_it_is_an_identity(objects: list[tuple[str, str]]) -> None:
+def test_key_and_certificates_after_it_are_an_identity(objects: list[tuple[str, str]]) -> None:
     log = Lines()
     found = [PemObject(label, block(label), "file", at) for at, (_, label) in enumerate(objects, 1)]
     ignored = [label for kind, label in objects if kind == "?"]
@@ -50,7 +50,7 @@ def test_a_key_and_what_follows_it_is_an_identity(objects: list[tuple[str, str]]
 
 
 def expected(sequence: str) -> str:
-    """What Postfix says of a sequence that is not good."""
+    """Return Postfix's error for a bad sequence."""
     if not sequence:
         return "No PEM data in file"
     if sequence.startswith("C"):

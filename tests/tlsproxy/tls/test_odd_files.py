@@ -60,7 +60,7 @@ def test_regular_file_is_read_up_to_its_limit(tmp_path: Path) -> None:
 def test_odd_file_is_refused_at_once(odd_file: str, tmp_path: Path) -> None:
     with pytest.raises(OSError, match=r"Not a regular file|No such device or address"):
         open_regular(odd_file)
-    assert is_refused(odd_file) or odd_file.endswith("socket")  # nobody can open that one
+    assert is_refused(odd_file) or odd_file.endswith("socket")  # no process can open that one
     with pytest.raises(IsADirectoryError):
         open_regular(str(tmp_path))
 

@@ -62,12 +62,12 @@ def problem(data: bytes) -> str:
     return str(caught.value)
 
 
-def test_the_announcement_is_what_postfix_sends() -> None:
+def test_announcement_is_that_of_postfix() -> None:
     assert ANNOUNCEMENT == b"protocol\0tlsproxy_protocol\0\0"
 
 
 @given(texts, st.integers(0, 15), st.integers(-(2**31), 2**31 - 1), texts, st.integers(1, 50))
-def test_a_request_survives_the_wire_in_pieces_of_any_size(
+def test_request_survives_the_wire_in_pieces_of_any_size(
     endpoint: str, flags: int, timeout: int, serverid: str, size: int
 ) -> None:
     data = write_list(
@@ -104,7 +104,7 @@ def test_diagnostics_are_those_of_postfix() -> None:
     assert problem(whole + b"more\0") == "unexpected attribute more from plaintext (expecting: (list terminator))"
 
 
-def test_an_early_end_is_told_by_what_was_being_read() -> None:
+def test_early_end_is_reported_with_the_part_being_read() -> None:
     reader = AttributeReader()
     reading = read_request(reader)
     reader.feed(b"remote_endp")
@@ -170,7 +170,7 @@ def client_request(generation: Generation) -> bytes:
 
 
 @pytest.mark.parametrize("generation", Generation)
-def test_the_request_itself_tells_which_generation_is_talking(generation: Generation) -> None:
+def test_request_shows_the_generation_of_its_client(generation: Generation) -> None:
     reader = AttributeReader()
     reading = read_client_settings(reader, announced=generation is not Generation.V3_5)
     settings = read(client_request(generation), reading, reader, 7)
@@ -182,7 +182,7 @@ def test_the_request_itself_tells_which_generation_is_talking(generation: Genera
 
 
 @pytest.mark.parametrize(("generation", "count"), list(zip(Generation, (21, 22, 24, 25, 26), strict=True)))
-def test_the_context_has_as_many_attributes_as_each_generation_reads(generation: Generation, count: int) -> None:
+def test_context_has_the_attributes_that_each_generation_reads(generation: Generation, count: int) -> None:
     assert TlsContext().encode(generation).count(b"\0") == 2 * count + 1
 
 
@@ -233,7 +233,7 @@ digests = st.builds(
 
 
 @given(st.none() | st.builds(Dane, texts, st.lists(digests, min_size=1, max_size=6).map(tuple)))
-def test_digests_that_postfix_3_5_sends_are_the_records_they_come_from(dane) -> None:
+def test_digests_of_postfix_3_5_are_the_records_of_their_origin(dane) -> None:
     reader = AttributeReader()
     found = read(write_list(write_digests(dane, "md5")), read_digests(reader, "md5"), reader)
     assert (found and found.domain) == (dane and dane.domain)
@@ -241,7 +241,7 @@ def test_digests_that_postfix_3_5_sends_are_the_records_they_come_from(dane) -> 
         assert sorted(found.records) == sorted(dane.records)
 
 
-def test_whole_certificates_and_keys_are_handed_over_to_postfix_3_5_with_their_digests() -> None:
+def test_postfix_3_5_gets_certificates_and_keys_with_digests() -> None:
     whole = (TlsaRecord(2, 0, 0, b"certificate"), TlsaRecord(2, 1, 0, b"key"), TlsaRecord(3, 1, 0, b"server"))
     reader = AttributeReader()
     found = read(write_list(write_digests(Dane("mx.test", whole), "md5")), read_digests(reader, "md5"), reader)
@@ -251,7 +251,7 @@ def test_whole_certificates_and_keys_are_handed_over_to_postfix_3_5_with_their_d
 
 
 @pytest.mark.parametrize(("algorithm", "digest"), [("sha3", "AA:BB"), ("sha256", "no digest"), ("md5", "")])
-def test_a_digest_that_cannot_be_used_is_a_record_that_cannot(algorithm: str, digest: str) -> None:
+def test_digest_that_cannot_be_used_is_a_record_that_cannot(algorithm: str, digest: str) -> None:
     data = [("dane", 1), ("count", 0), ("count", 1), ("mdalg", algorithm), ("argv_size", 1), ("argv_value", digest)]
     data += [("argv_size", 0), ("count", 0), ("count", 0), ("domain", ""), ("flags", 0), ("exp", 0)]
     reader = AttributeReader()
@@ -269,7 +269,7 @@ def test_server_settings_survive_the_wire(params, init, start, size) -> None:
 
 
 @given(structures(Request))
-def test_a_written_request_can_be_read(request) -> None:
+def test_written_request_can_be_read(request) -> None:
     request = request._replace(flags=Flag.CLIENT, handshake_timeout=3, session_timeout=4)
     reader = AttributeReader()
     assert read(write_request(request), read_request(reader), reader) == request
@@ -293,7 +293,7 @@ LIST_1 = (
     st.dictionaries(st.integers(0, 9), st.sampled_from([b"", b"-1", b"0007", b"99999999999", b"\xff\n", b"timeout"])),
     st.binary(max_size=20),
 )
-def test_a_request_that_is_split_off_is_the_one_that_is_read(changes: dict[int, bytes], rest: bytes) -> None:
+def test_request_that_is_split_off_is_the_one_that_is_read(changes: dict[int, bytes], rest: bytes) -> None:
     data = b"".join(changes.get(index, part) + b"\0" for index, part in enumerate(LIST_1)) + b"\0"
     request, left = split_request(data + rest)
     assert left == (data + rest if request is None else rest)
@@ -304,13 +304,13 @@ def test_a_request_that_is_split_off_is_the_one_that_is_read(changes: dict[int, 
 
 
 @given(st.integers(0, 70))
-def test_what_is_no_whole_request_is_not_split(size: int) -> None:
+def test_incomplete_request_is_not_split(size: int) -> None:
     data = b"\0".join(LIST_1)[:size]
     assert split_request(data) == (None, data)
 
 
 @given(st.sampled_from(Generation), structures(TlsContext), st.integers(1, 50))
-def test_a_context_of_each_generation_can_be_read(generation, context, size) -> None:
+def test_context_of_each_generation_can_be_read(generation, context, size) -> None:
     reader = AttributeReader()
     found = read(context.encode(generation), read_context(reader), reader, size)
     for each in dataclasses.fields(context):

@@ -11,7 +11,7 @@ import pytest
 from peers.daemon.proxy import Proxy, client_context, running, write_config
 
 ENDPOINT = '[192.0.2.7]:1"\\\x7f'
-"""What a local peer may claim, however odd."""
+"""Any claim of a local client, however odd."""
 
 
 def lines(proxy: Proxy) -> list[dict[str, object]]:
@@ -85,7 +85,7 @@ def test_json_lines_of_sessions_at_once_are_not_mixed_up(tmp_path: Path) -> None
     assert len({(each["session"], each["peer"]) for each in found}) == 5
 
 
-def test_json_line_of_request_that_is_none_has_no_role(tmp_path: Path) -> None:
+def test_json_line_of_a_malformed_request_has_no_role(tmp_path: Path) -> None:
     write_config(tmp_path, {})
     with running(tmp_path, "--log", "json") as proxy:
         with proxy.connect() as local:

@@ -42,7 +42,7 @@ def received(stream: socket.socket) -> list[bytes]:
         return lines
 
 
-def test_lines_that_nobody_takes_are_kept_up_to_a_bound_and_what_is_lost_is_said() -> None:
+def test_undeliverable_lines_are_kept_up_to_a_bound_and_counted() -> None:
     taken: list[bytes] = []
     open_ = False
 
@@ -64,7 +64,7 @@ def test_lines_that_nobody_takes_are_kept_up_to_a_bound_and_what_is_lost_is_said
     assert texts(taken)[10_000:] == ["warning: 500 lines of this log were lost: it was not taken for too long"]
 
 
-def test_a_receiver_that_is_started_anew_is_found_again(tmp_path: Path) -> None:
+def test_restarted_receiver_is_found_again(tmp_path: Path) -> None:
     path = tmp_path / "log"
     log = PostfixLog(FORM, Datagrams(str(path)))
     log.info("before there is anyone")
@@ -82,7 +82,7 @@ def test_a_receiver_that_is_started_anew_is_found_again(tmp_path: Path) -> None:
         assert texts(received(second)) == ["two", "three"]
 
 
-def test_a_receiver_that_does_not_read_gets_everything_later_in_order(tmp_path: Path) -> None:
+def test_receiver_that_does_not_read_gets_lines_later_in_order(tmp_path: Path) -> None:
     with receiver(tmp_path / "log") as slow:
         log = PostfixLog(FORM, Datagrams(str(tmp_path / "log")))
         for number in range(3000):
@@ -97,9 +97,7 @@ def test_a_receiver_that_does_not_read_gets_everything_later_in_order(tmp_path: 
 
 
 @pytest.mark.parametrize("together", [True, False])
-def test_only_who_takes_lines_together_gets_them_so_and_never_more_than_it_reads(
-    tmp_path: Path, *, together: bool
-) -> None:
+def test_lines_are_joined_only_for_receivers_that_split_them(tmp_path: Path, *, together: bool) -> None:
     with receiver(tmp_path / "log") as stream:
         log = PostfixLog(FORM, Datagrams(str(tmp_path / "log"), together=together))
         expected = [str(number) + "x" * (37 * number % 1990) for number in range(200)]
@@ -116,7 +114,7 @@ def test_only_who_takes_lines_together_gets_them_so_and_never_more_than_it_reads
         assert len(datagrams) < 100 if together else len(datagrams) == 200
 
 
-def test_a_receiver_with_a_short_queue_has_everything_soon_and_one_that_is_gone_is_not_asked_all_the_time() -> None:
+def test_short_queue_is_drained_and_a_gone_receiver_left_alone() -> None:
     taken: list[bytes] = []
     asked = 0
     room = 11
@@ -170,7 +168,7 @@ log.flush()
 """
 
 
-def test_lines_for_which_there_is_no_room_are_written_when_there_is(tmp_path: Path) -> None:
+def test_lines_without_room_are_written_later(tmp_path: Path) -> None:
     with (tmp_path / "log").open("wb") as file:
         subprocess.run([sys.executable, "-c", FULL], stderr=file, check=True, timeout=PATIENCE)
     assert texts((tmp_path / "log").read_bytes().splitlines()) == [f"line {number}" for number in range(300)]
@@ -197,14 +195,14 @@ stuck()
         ("signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGALRM]); time.sleep(20)", "Timeout (0:00:03)!"),
     ],
 )
-def test_the_watchdog_ends_a_process_that_is_stuck(work: str, said: str) -> None:
+def test_watchdog_ends_a_process_that_is_stuck(work: str, said: str) -> None:
     command = [sys.executable, "-c", STUCK.format(work)]
     ended = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE)
     assert ended.returncode == 1
     assert said in ended.stderr
 
 
-def test_a_process_that_was_only_stopped_is_not_bitten() -> None:
+def test_process_that_was_only_stopped_is_not_bitten() -> None:
     turning = "\n    ".join(("import sys", "while True:", "    print('turned', flush=True)", "    watchdog.rest()"))
     command = [sys.executable, "-c", STUCK.format(turning).replace("stderr), 1)", "stderr), 3)")]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:

@@ -13,7 +13,7 @@ from peers.tools.children import PATIENCE
 
 
 @pytest.mark.postfix
-def test_a_real_postscreen_does_starttls_through_the_daemon(public_path: Path) -> None:
+def test_real_postscreen_does_starttls_through_the_daemon(public_path: Path) -> None:
     ca = write_config(public_path / "tlsproxy", {"queue_directory": f"{public_path}/postfix/queue"})
     settings = {
         "smtpd_tls_security_level": "may",

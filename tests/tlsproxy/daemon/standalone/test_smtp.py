@@ -44,7 +44,7 @@ _DELIVERY = re.compile(r"to=<u@([^>]+)>.*? (?:conn_use=(\d+), )?delay.* dsn=([\d
 
 @dataclass
 class Deliveries:
-    """What the log says: for each domain its results, and the most uses of a connection."""
+    """Facts in the log: for each domain its results, and the most uses of a connection."""
 
     results: dict[str, Counter[tuple[str, str, str]]] = field(default_factory=dict)
     uses: Counter[str] = field(default_factory=Counter)
@@ -179,7 +179,7 @@ def test_nothing_is_complained_about(deliveries: tuple[Deliveries, str, str]) ->
     assert sum(found.results["may.ours"].values()) == EACH
 
 
-def test_what_is_logged_of_servers_is_what_the_c_program_logs(deliveries: tuple[Deliveries, str, str]) -> None:
+def test_log_of_servers_is_that_of_the_c_program(deliveries: tuple[Deliveries, str, str]) -> None:
     _, log, ours = deliveries
 
     def verdicts(text: str, program: str) -> set[str]:

@@ -41,7 +41,7 @@ def proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxy]:
 
 
 def ends(stream: socket.socket) -> bool:
-    """Does a stream end, in order or by a reset, without another byte?"""
+    """Return True if a stream ends, in order or by a reset, without another byte."""
     try:
         return stream.recv(1) == b""
     except ConnectionResetError:
@@ -71,7 +71,7 @@ def test_bytes_pass_both_ways_and_the_session_is_logged(proxy: Proxy) -> None:
 
 
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
-def test_a_megabyte_passes_each_way_unchanged(proxy: Proxy, version: ssl.TLSVersion) -> None:
+def test_megabyte_passes_each_way_unchanged(proxy: Proxy, version: ssl.TLSVersion) -> None:
     context = client_context()
     context.minimum_version = context.maximum_version = version
     data = os.urandom(1 << 20)
@@ -110,7 +110,7 @@ def test_segments_are_not_held_back_once_a_large_write_is_done(proxy: Proxy, fam
             assert theirs.getsockopt(socket.IPPROTO_TCP, socket.TCP_CORK) == 0
 
 
-def test_what_was_sent_just_before_an_end_arrives(proxy: Proxy) -> None:
+def test_data_sent_just_before_an_end_arrive(proxy: Proxy) -> None:
     local, remote = proxy.tls_session()
     with local, remote:
         remote.sendall(b"x" * 4000)
@@ -125,7 +125,7 @@ def test_what_was_sent_just_before_an_end_arrives(proxy: Proxy) -> None:
         assert remote.recv(100) == b""  # close_notify: Python would raise for a bare end
 
 
-def test_a_local_peer_that_does_not_read_stops_the_remote_one(proxy: Proxy) -> None:
+def test_local_peer_that_does_not_read_stops_the_remote_one(proxy: Proxy) -> None:
     local, remote = proxy.tls_session()
     with local, remote:
         remote.settimeout(1)
@@ -174,7 +174,7 @@ def test_garbage_instead_of_a_hello_ends_that_session_only(proxy: Proxy, hello: 
         assert other_remote.recv(100) == b"nor here"
 
 
-def test_a_silent_remote_peer_meets_the_handshake_limit(proxy: Proxy) -> None:
+def test_silent_remote_peer_meets_the_handshake_limit(proxy: Proxy) -> None:
     local, remote = proxy.session(timeouts=(1, 30))
     with local, remote:
         assert ends(local)
@@ -183,7 +183,7 @@ def test_a_silent_remote_peer_meets_the_handshake_limit(proxy: Proxy) -> None:
 
 
 @pytest.mark.parametrize("limit", [0, -1, -(2**31), 2**31 - 1])
-def test_strange_limits_harm_nobody_else(proxy: Proxy, limit: int) -> None:
+def test_odd_limits_affect_no_other_session(proxy: Proxy, limit: int) -> None:
     local, remote = proxy.session(timeouts=(limit, limit))
     local.close()
     remote.close()
@@ -210,7 +210,7 @@ def test_half_a_request_does_not_hold_up_others(proxy: Proxy) -> None:
         assert still_serves(proxy)
 
 
-def test_a_request_that_stops_halfway_is_given_up() -> None:
+def test_request_that_stops_halfway_is_given_up() -> None:
     loop, log = Loop(), Lines()
     with socket.socket(socket.AF_UNIX) as listener:
         server = Server(loop, log, listener, None, None)
@@ -241,20 +241,20 @@ def test_a_request_that_stops_halfway_is_given_up() -> None:
 
 
 @pytest.mark.parametrize("flags", [0, 3, 8, 2**31])
-def test_a_request_without_one_role_is_refused(proxy: Proxy, flags: int) -> None:
+def test_request_without_one_role_is_refused(proxy: Proxy, flags: int) -> None:
     local, status = proxy.request(flags=flags)
     with local:
         assert status == 0
 
 
-def test_the_client_role_is_refused_where_it_is_not_served(proxy: Proxy) -> None:
+def test_client_role_is_refused_where_it_is_not_served(proxy: Proxy) -> None:
     with proxy.connect() as local:
         local.sendall(request_list(flags=6) + b"\0")
         assert ends(local)  # list 2 is empty, so there is nothing to refuse
     assert still_serves(proxy)
 
 
-def test_a_descriptor_that_is_no_socket_ends_that_session_only(proxy: Proxy, tmp_path: Path) -> None:
+def test_descriptor_that_is_no_socket_ends_that_session_only(proxy: Proxy, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("not a socket")
     with (tmp_path / "file").open() as file:
         local, status = proxy.request()
@@ -287,7 +287,7 @@ def test_several_descriptors_are_not_leaked(proxy: Proxy) -> None:
     wait_until(lambda: len(open_files(worker)) <= before)
 
 
-def test_a_local_peer_that_leaves_during_the_handshake_frees_the_session(proxy: Proxy) -> None:
+def test_local_client_leaving_in_the_handshake_frees_the_session(proxy: Proxy) -> None:
     local, remote = proxy.session()
     local.close()
     with remote:
@@ -295,9 +295,7 @@ def test_a_local_peer_that_leaves_during_the_handshake_frees_the_session(proxy: 
 
 
 @pytest.mark.parametrize("early", [b"", b"early"])
-def test_a_local_peer_that_only_has_no_more_to_say_waits_for_the_end_of_the_handshake(
-    proxy: Proxy, early: bytes
-) -> None:
+def test_half_closed_local_client_waits_for_the_handshake(proxy: Proxy, early: bytes) -> None:
     local, remote = proxy.session()
     with local:
         local.sendall(early)
@@ -309,7 +307,7 @@ def test_a_local_peer_that_only_has_no_more_to_say_waits_for_the_end_of_the_hand
         assert ends(local)
 
 
-def test_a_reset_by_the_remote_peer_is_an_end(proxy: Proxy) -> None:
+def test_reset_by_the_remote_peer_is_an_end(proxy: Proxy) -> None:
     local, remote = proxy.tls_session()
     with local:
         raw = socket.socket(fileno=remote.detach())
@@ -331,7 +329,7 @@ def test_sessions_are_resumed_with_the_one_ticket_that_is_issued(proxy: Proxy) -
         assert tls.session_reused
 
 
-def test_the_context_is_sent_before_any_plaintext_when_asked_for(proxy: Proxy) -> None:
+def test_context_is_sent_before_any_plaintext_when_asked_for(proxy: Proxy) -> None:
     local, remote = proxy.tls_session(flags=5)
     with local, remote:
         remote.sendall(b"data")
@@ -345,7 +343,7 @@ def test_the_context_is_sent_before_any_plaintext_when_asked_for(proxy: Proxy) -
         assert (names[0], names[-1]) == (b"peer_CN", b"namaddr")
 
 
-def test_a_second_daemon_does_not_take_the_socket_of_the_first(proxy: Proxy) -> None:
+def test_second_daemon_does_not_take_the_socket_of_the_first(proxy: Proxy) -> None:
     second = subprocess.run(
         [script("tlsproxy"), "--standalone", "-c", proxy.directory, "--socket", proxy.socket, *AS_ROOT],
         capture_output=True,
@@ -388,7 +386,7 @@ def test_sigint_ends_the_daemon_cleanly_and_removes_its_socket(tmp_path: Path) -
         ({"smtpd_tls_protocols": "${"}, 'truncated macro reference: "${"'),
     ],
 )
-def test_a_configuration_that_offers_no_tls_is_refused_before_anything_starts(
+def test_configuration_without_tls_is_refused_at_start(
     tmp_path: Path, settings: dict[str, str], complaint: str
 ) -> None:
     write_config(tmp_path, settings)
@@ -400,7 +398,7 @@ def test_a_configuration_that_offers_no_tls_is_refused_before_anything_starts(
     assert not (tmp_path / "socket").exists()
 
 
-def test_a_status_is_a_list_of_its_own(proxy: Proxy) -> None:
+def test_status_is_a_list_of_its_own(proxy: Proxy) -> None:
     with proxy.connect() as local:
         local.sendall(request_list(flags=1))
         assert read_status(local) == 1

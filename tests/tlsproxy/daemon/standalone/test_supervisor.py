@@ -39,7 +39,7 @@ def echo(local: socket.socket, remote: ssl.SSLSocket) -> None:
 
 
 def serial(remote: ssl.SSLSocket) -> bytes:
-    """What tells the certificate of a session from others."""
+    """Return the serial number of a session's certificate."""
     found = remote.getpeercert(binary_form=True)
     assert found
     return found
@@ -90,7 +90,7 @@ def test_tickets_of_one_worker_are_good_for_the_others(proxy: Proxy) -> None:
     assert reused == 7
 
 
-def test_a_worker_that_is_killed_is_replaced_and_nobody_is_turned_away(proxy: Proxy) -> None:
+def test_killed_worker_is_replaced_and_no_client_refused(proxy: Proxy) -> None:
     for _ in range(2):
         wait_until(lambda: len(proxy.workers()) == 2)
         victim = proxy.workers()[0]
@@ -102,7 +102,7 @@ def test_a_worker_that_is_killed_is_replaced_and_nobody_is_turned_away(proxy: Pr
     assert "killed by signal 9" in proxy.log()
 
 
-def test_a_reload_gives_new_sessions_the_new_certificate_and_disturbs_no_other(proxy: Proxy) -> None:
+def test_reload_changes_the_certificate_of_new_sessions_only(proxy: Proxy) -> None:
     context = client_context()
     local, raw = proxy.session()
     remote = context.wrap_socket(raw)
@@ -137,7 +137,7 @@ def test_changed_files_are_noticed_without_a_signal(proxy: Proxy) -> None:
 
 
 @pytest.mark.parametrize("damage", ["empty", "garbage", "key of another", "gone"])
-def test_a_bad_renewal_keeps_the_old_certificate_and_says_why(proxy: Proxy, damage: str) -> None:
+def test_bad_renewal_keeps_the_old_certificate_and_says_why(proxy: Proxy, damage: str) -> None:
     chain = proxy.directory / "chain.pem"
     good = chain.read_bytes()
     local, remote = proxy.tls_session()
@@ -163,7 +163,7 @@ def test_a_bad_renewal_keeps_the_old_certificate_and_says_why(proxy: Proxy, dama
     reload(proxy)
 
 
-def test_a_bad_main_cf_keeps_the_old_settings_and_a_good_one_counts(proxy: Proxy) -> None:
+def test_bad_main_cf_keeps_the_old_settings_until_it_is_good(proxy: Proxy) -> None:
     main_cf = proxy.directory / "main.cf"
     good = main_cf.read_text()
     main_cf.write_text(good.replace("security_level = may", "security_level = sometimes"))
@@ -181,7 +181,7 @@ def test_a_bad_main_cf_keeps_the_old_settings_and_a_good_one_counts(proxy: Proxy
     reload(proxy)
 
 
-def test_status_shows_generation_workers_sessions_and_certificates(proxy: Proxy) -> None:
+def test_status_shows_workers_sessions_and_certificates(proxy: Proxy) -> None:
     wait_until(lambda: len(proxy.workers()) == 2)  # those of reloads before have gone
     local, remote = proxy.tls_session()
     with local, remote:
@@ -270,7 +270,7 @@ def _supervisor_s_own(proxy: Proxy) -> list[str]:
     return ["control", *["channel"] * (len(proxy.workers()) - 1)]
 
 
-def test_the_death_of_the_parent_ends_the_workers_with_their_last_session(tmp_path: Path) -> None:
+def test_workers_without_parent_end_with_their_last_session(tmp_path: Path) -> None:
     write_config(tmp_path, {})
     command = [script("tlsproxy"), "--standalone", "-c", tmp_path, "--socket", tmp_path / "socket", *AS_ROOT]
     with (tmp_path / "log").open("w") as log:
@@ -306,7 +306,7 @@ def test_sigquit_ends_with_the_last_session(tmp_path: Path) -> None:
         assert proxy.process.wait(PATIENCE) == 0
 
 
-def test_workers_that_die_at_their_start_are_not_started_without_end(tmp_path: Path) -> None:
+def test_workers_that_die_at_start_are_restarted_with_backoff(tmp_path: Path) -> None:
     write_config(tmp_path, {"tlsproxy_watchdog_timeout": "10s"})
     with running(tmp_path) as proxy:
         while "workers keep exiting at startup" not in proxy.log():
@@ -320,7 +320,7 @@ def test_workers_that_die_at_their_start_are_not_started_without_end(tmp_path: P
 
 
 @root_only
-def test_workers_have_given_up_all_privileges_and_see_nothing_private(public_path: Path) -> None:
+def test_workers_have_no_privileges_and_see_nothing_private(public_path: Path) -> None:
     """Looks from inside a worker: with its user, groups and root directory."""
     queue = public_path / "queue"
     (queue / "private").mkdir(parents=True)
@@ -356,7 +356,7 @@ def test_workers_have_given_up_all_privileges_and_see_nothing_private(public_pat
 
 
 @root_only
-def test_root_does_not_serve_sessions_without_being_told(tmp_path: Path) -> None:
+def test_root_serves_sessions_only_on_request(tmp_path: Path) -> None:
     write_config(tmp_path, {"mail_owner": "no-such-user"})
     command = [script("tlsproxy"), "--standalone", "-c", tmp_path, "--socket", tmp_path / "socket"]
     result = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE)
@@ -366,7 +366,7 @@ def test_root_does_not_serve_sessions_without_being_told(tmp_path: Path) -> None
 
 
 @root_only
-def test_the_socket_belongs_to_mail_owner_and_is_open_as_master_s_is(public_path: Path) -> None:
+def test_socket_has_the_owner_and_mode_of_master(public_path: Path) -> None:
     (public_path / "queue" / "private").mkdir(parents=True)
     write_config(public_path, {"queue_directory": str(public_path / "queue"), "mail_owner": "nobody"})
     with running(public_path, user=()) as proxy:
@@ -376,7 +376,7 @@ def test_the_socket_belongs_to_mail_owner_and_is_open_as_master_s_is(public_path
         assert (public_path / "socket.control").stat().st_mode & 0o777 == 0o600
 
 
-def test_systemd_is_told_of_start_reload_and_end_and_its_watchdog_is_fed(tmp_path: Path) -> None:
+def test_systemd_is_notified_of_start_reload_end_and_watchdog(tmp_path: Path) -> None:
     write_config(tmp_path, {})
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
         notify.bind(str(tmp_path / "notify"))
@@ -398,7 +398,7 @@ def other_than_watchdog(notify: socket.socket) -> bytes:
     return message
 
 
-def test_a_socket_of_systemd_is_used_and_left_alone(tmp_path: Path) -> None:
+def test_socket_of_systemd_is_used_and_left_alone(tmp_path: Path) -> None:
     write_config(tmp_path, {})
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
         listener.bind(str(tmp_path / "socket"))
@@ -423,7 +423,7 @@ def test_a_socket_of_systemd_is_used_and_left_alone(tmp_path: Path) -> None:
         assert proxy.socket.exists()
 
 
-def test_print_config_shows_what_is_in_effect(tmp_path: Path) -> None:
+def test_print_config_shows_effective_settings(tmp_path: Path) -> None:
     write_config(tmp_path, {"tlsproxy_tls_ciphers": "high"})
     command = [script("tlsproxy"), "--print-config", "-c", tmp_path, "-o", "tlsproxy_tls_protocols=TLSv1.3"]
     printed = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=True).stdout.splitlines()
@@ -434,7 +434,7 @@ def test_print_config_shows_what_is_in_effect(tmp_path: Path) -> None:
 
 
 @root_only
-def test_as_process_1_it_ends_on_sigterm_and_collects_what_lost_its_parent(tmp_path: Path) -> None:
+def test_process_1_ends_on_sigterm_and_reaps_orphans(tmp_path: Path) -> None:
     write_config(tmp_path, {})
     unshare = shutil.which("unshare")
     if unshare is None or subprocess.run([unshare, "--pid", "--fork", "true"], capture_output=True).returncode:
@@ -460,7 +460,7 @@ def test_as_process_1_it_ends_on_sigterm_and_collects_what_lost_its_parent(tmp_p
 ORPHAN = "import os, time; os.fork() or (time.sleep(0.3), os._exit(0))"
 
 
-def test_a_log_that_is_postfix_s_may_be_had_with_relative_paths(tmp_path: Path) -> None:
+def test_log_that_is_postfix_s_may_be_had_with_relative_paths(tmp_path: Path) -> None:
     (tmp_path / "queue" / "public").mkdir(parents=True)
     write_config(tmp_path, {"queue_directory": str(tmp_path / "queue"), "maillog_file": "/var/log/mail.log"})
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as postlog:

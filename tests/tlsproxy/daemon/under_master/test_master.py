@@ -79,7 +79,7 @@ def test_postscreen_is_served_and_the_log_is_postfix_s_own(postfix: PrivatePostf
 
 
 @pytest.mark.parametrize("chroot", ["y", "n"])
-def test_the_process_serves_as_mail_owner_and_sees_nothing_private(public_path: Path, chroot: str) -> None:
+def test_process_serves_as_mail_owner_and_sees_nothing_private(public_path: Path, chroot: str) -> None:
     with with_daemon(public_path, chroot=chroot) as postfix:
         finish(starttls(postfix))
         (pid,) = daemons(postfix)
@@ -88,14 +88,14 @@ def test_the_process_serves_as_mail_owner_and_sees_nothing_private(public_path: 
         hidden = public_path / "pki" / "chain.pem", "/etc/shadow"
         expected = [*(f"{each}: hidden" for each in hidden), "root: refused", "directories: none"]
         assert seen_from_inside(pid, *hidden) == expected
-        postfix.wait_for_log(f"/tlsproxy[{pid}]: DISCONNECT [127.0.0.1]:")  # the log is reached from inside the jail
+        postfix.wait_for_log(f"/tlsproxy[{pid}]: DISCONNECT [127.0.0.1]:")  # the log is reached from inside the chroot
 
 
 def control_of(postfix: PrivatePostfix) -> Path:
     return postfix.queue / "private" / "tlsproxy.control"
 
 
-def test_status_and_metrics_are_told_from_inside_the_jail(public_path: Path) -> None:
+def test_status_and_metrics_are_served_from_the_chroot(public_path: Path) -> None:
     with with_daemon(public_path, chroot="y") as postfix:
         client = starttls(postfix)
         (pid,) = daemons(postfix)
@@ -109,7 +109,7 @@ def test_status_and_metrics_are_told_from_inside_the_jail(public_path: Path) -> 
         finish(client)
 
 
-def test_an_open_session_survives_a_reload_and_new_ones_get_a_new_process(postfix: PrivatePostfix) -> None:
+def test_reload_keeps_sessions_and_gives_new_ones_a_new_process(postfix: PrivatePostfix) -> None:
     client = starttls(postfix)
     before = daemons(postfix)
     postfix.reload()
@@ -131,8 +131,8 @@ def test_sighup_to_the_daemon_is_a_reload_of_the_daemon(postfix: PrivatePostfix)
 
 
 @pytest.mark.parametrize("readable", [True, False], ids=["for all", "for root alone"])
-def test_a_renewed_certificate_is_served_without_a_reload(public_path: Path, readable: bool) -> None:
-    """Where the key may be read, by the same process; else by a new one, which reads it as root."""
+def test_renewed_certificate_is_served_without_a_reload(public_path: Path, readable: bool) -> None:
+    """The same process renews if it may read the key; else a new one, which reads it as root."""
     with with_daemon(public_path) as postfix:
         (public_path / "pki" / "chain.pem").chmod(0o644 if readable else 0o600)
         client = starttls(postfix)
@@ -159,7 +159,7 @@ def certificate(client: smtplib.SMTP) -> bytes | None:
     return client.sock.getpeercert(binary_form=True)
 
 
-def test_a_bad_renewal_keeps_what_there_was_and_is_said_once(public_path: Path) -> None:
+def test_bad_renewal_keeps_the_certificate_and_is_logged_once(public_path: Path) -> None:
     with with_daemon(public_path) as postfix:
         chain = public_path / "pki" / "chain.pem"
         chain.chmod(0o644)
@@ -177,10 +177,10 @@ def test_a_bad_renewal_keeps_what_there_was_and_is_said_once(public_path: Path) 
         assert (shown.returncode, "degraded: reload_failed" in shown.stdout) == (3, True)
 
 
-def test_kill_9_of_the_daemon_costs_its_sessions_and_nothing_else(postfix: PrivatePostfix) -> None:
+def test_kill_9_of_the_daemon_ends_its_sessions_only(postfix: PrivatePostfix) -> None:
     control = control_of(postfix)
     client = starttls(postfix)
-    # Who has counted the session has told master(8), too, that it has been of use.
+    # A process that has counted the session has reported its use to master(8), too.
     wait_until(lambda: "tlsproxy_sessions 1\n" in ask(control, "/metrics"))
     (victim,) = daemons(postfix)
     os.kill(victim, signal.SIGKILL)
@@ -190,7 +190,7 @@ def test_kill_9_of_the_daemon_costs_its_sessions_and_nothing_else(postfix: Priva
     assert "throttling" not in postfix.log()
 
 
-def test_the_end_of_tlsmgr_and_of_postlogd_is_not_felt(postfix: PrivatePostfix) -> None:
+def test_end_of_tlsmgr_and_of_postlogd_is_not_felt(postfix: PrivatePostfix) -> None:
     finish(starttls(postfix))
     for name in ("tlsmgr", "postlogd"):
         for pid in postfix.processes(name):
@@ -201,7 +201,7 @@ def test_the_end_of_tlsmgr_and_of_postlogd_is_not_felt(postfix: PrivatePostfix) 
     wait_until(lambda: postfix.log().count("]: DISCONNECT") >= before + 2)
 
 
-def test_the_death_of_master_ends_the_daemon_with_its_last_session(public_path: Path) -> None:
+def test_daemon_without_master_ends_with_its_last_session(public_path: Path) -> None:
     with with_daemon(public_path) as postfix:
         client = starttls(postfix)
         before = daemons(postfix)
@@ -229,7 +229,7 @@ def test_postfix_stop_leaves_no_process(public_path: Path) -> None:
         postfix.start()
 
 
-def test_an_idle_process_ends_and_is_not_started_without_need(public_path: Path) -> None:
+def test_idle_process_ends_and_is_not_started_without_need(public_path: Path) -> None:
     with with_daemon(public_path, {"max_idle": "2s"}) as postfix:
         client = starttls(postfix)
         assert daemons(postfix)
@@ -240,7 +240,7 @@ def test_an_idle_process_ends_and_is_not_started_without_need(public_path: Path)
         finish(starttls(postfix))
 
 
-def test_a_process_that_has_served_max_use_hundred_peers_ends(public_path: Path) -> None:
+def test_process_that_has_served_max_use_hundred_peers_ends(public_path: Path) -> None:
     with with_daemon(public_path, {"max_use": "1"}) as postfix:
         finish(starttls(postfix))
         (pid,) = daemons(postfix)
@@ -263,7 +263,7 @@ def test_retirement_is_a_drain(public_path: Path) -> None:
         finish(client)
 
 
-def test_a_configuration_error_is_logged_and_not_repeated_at_once(public_path: Path) -> None:
+def test_configuration_error_is_logged_with_a_pause(public_path: Path) -> None:
     with with_daemon(public_path, command="tlsproxy -o tlsproxy_tls_security_level=sometimes") as postfix:
         client = smtplib.SMTP("127.0.0.1", postfix.ports["postscreen"], timeout=PATIENCE)
         client.ehlo("client.private.test")
@@ -280,7 +280,7 @@ def postfix_with_code(client: smtplib.SMTP, postfix: PrivatePostfix) -> str:
     return log
 
 
-def test_the_role_is_refused_but_the_process_lives_where_a_certificate_is_missing(public_path: Path) -> None:
+def test_missing_certificate_refuses_the_role_only(public_path: Path) -> None:
     with with_daemon(public_path, {"smtpd_tls_chain_files": "/nonexistent/chain.pem"}) as postfix:
         client = smtplib.SMTP("127.0.0.1", postfix.ports["postscreen"], timeout=PATIENCE)
         client.ehlo("client.private.test")
@@ -320,7 +320,7 @@ def test_nothing_is_left_open_for_or_by_the_daemon(postfix: PrivatePostfix) -> N
         ["-z", "-t", "unix", "-o", "smtpd_tls_ask_ccert=maybe"],
     ],
 )
-def test_what_is_fatal_at_start_is_fatal_in_postfix_s_words(tmp_path: Path, arguments: list[str]) -> None:
+def test_fatal_start_has_the_message_of_postfix(tmp_path: Path, arguments: list[str]) -> None:
     write_config(tmp_path, {"queue_directory": str(tmp_path), "maillog_file": "/var/log/x"})
     os.utime(tmp_path / "main.cf", (time.time() - 60,) * 2)
     with ThreadPoolExecutor() as pool:  # each waits for a second before it ends
@@ -330,7 +330,7 @@ def test_what_is_fatal_at_start_is_fatal_in_postfix_s_words(tmp_path: Path, argu
     assert our.result().startswith(their.result())  # and perhaps says what would be right
 
 
-def test_who_runs_it_by_hand_is_told_not_to() -> None:
+def test_start_by_hand_is_refused_with_advice() -> None:
     said = []
     for command in ([str(SBIN / "tlsproxy")], [sys.executable, script("tlsproxy")]):
         ours, theirs = pty.openpty()
@@ -342,7 +342,7 @@ def test_who_runs_it_by_hand_is_told_not_to() -> None:
 
 
 def last_words(command: list[str], arguments: list[str], directory: Path) -> str:
-    """What a daemon that does not start says to postlogd(8)."""
+    """Return the lines that a daemon that does not start sends to postlogd(8)."""
     (directory / "public").mkdir(parents=True)
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as postlog, descriptors_of(directory) as descriptors:
         postlog.bind(str(directory / "public" / "postlog"))
@@ -368,7 +368,7 @@ def last_words(command: list[str], arguments: list[str], directory: Path) -> str
     return text.partition("fatal: ")[2]
 
 
-def test_idle_service_is_no_error_and_the_log_tag_is_the_program_s(public_path: Path) -> None:
+def test_idle_service_is_no_error_and_logs_as_the_program(public_path: Path) -> None:
     write_config(public_path / "pki", {})
     (public_path / "pki" / "chain.pem").chmod(0o600)
     master_cf = PrivatePostfix.master_cf_with("tlsproxy unix - - n - 0 tlsproxy-py")

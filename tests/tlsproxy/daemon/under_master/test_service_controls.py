@@ -67,7 +67,7 @@ def service(postfix: PrivatePostfix, side: str) -> Service:
     return Service(postfix.queue / "private" / side)
 
 
-def test_names_facility_and_number_are_those_that_the_c_program_logs(public_path: Path) -> None:
+def test_names_facility_and_number_are_logged_as_by_c_program(public_path: Path) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as log:
         log.bind(str(public_path / "log"))
         (public_path / "log").chmod(0o666)
@@ -87,7 +87,7 @@ def test_names_facility_and_number_are_those_that_the_c_program_logs(public_path
     assert tags == {"theirs": "x-theirs-tlsproxy-/tlsproxy", "ours": "x-ours-tlsproxy-PID/tlsproxy"}
 
 
-def test_the_directory_of_the_configuration_can_be_referred_to() -> None:
+def test_directory_of_the_configuration_can_be_referred_to() -> None:
     with instance({"smtpd_tls_chain_files": "${config_directory}/chain.pem"}) as postfix:
         certificates = set()
         for side in SIDES:
@@ -97,7 +97,7 @@ def test_the_directory_of_the_configuration_can_be_referred_to() -> None:
         assert len(certificates) == 1
 
 
-def test_a_process_that_is_stuck_ends_by_its_watchdog_and_another_one_serves() -> None:
+def test_stuck_process_is_ended_by_its_watchdog_and_replaced() -> None:
     """A table server that keeps silent is waited for; the process can do nothing else."""
     silent = socket.create_server(("127.0.0.1", 0))
     port = silent.getsockname()[1]
@@ -107,7 +107,7 @@ def test_a_process_that_is_stuck_ends_by_its_watchdog_and_another_one_serves() -
             local, remote = service(postfix, side).session()
             stack.enter_context(local)
             stack.enter_context(client_context().wrap_socket(remote))  # asks for no name
-        # Who has counted the session has told master(8), too, that it has been of use.
+        # A process that has counted the session has reported its use to master(8), too.
         control = postfix.queue / "private" / "ours.control"
         wait_until(lambda: "tlsproxy_sessions 1\n" in ask(control, "/metrics"))
         for side in SIDES:

@@ -1,6 +1,6 @@
 """The client role's verdicts against those of the C tlsproxy(8) 3.7.11, which are on record: hundreds of scenarios.
 
-`make golden` records them anew, with the Postfix of the distribution. What is compared: status, effective level, names,
+`make golden` records them again, with the Postfix of the distribution. Compared are status, effective level, names,
 and the log lines of each session without the facts that another OpenSSL may change.
 """
 
@@ -37,9 +37,9 @@ postlog   unix-dgram n - n  -  1  postlogd
 """
 Outcome = dict[str, object]
 WITHOUT_NAMES = "warning: NAME: could not configure peer name checks"
-"""A pattern that is empty is none for us; the C program takes it for one that everything matches. smtp(8) has none."""
+"""We ignore an empty pattern; the C program takes it for one that everything matches. smtp(8) never sends one."""
 WITHOUT_RECORDS = ": no certificate is good enough; "
-"""Records, fingerprints or trust anchors, of which there are none, match nothing for us; the C program goes by local
+"""Empty lists of records, fingerprints or trust anchors match nothing for us; the C program goes by local
 authorities then. smtp(8) does not ask for that, but for a trust anchor file without an anchor in it."""
 _FACTS = re.compile(r"(?<= TLS connection established to NAME): .*")
 _HEX = re.compile(r"\b(?:[0-9A-F]{2}:){15,}[0-9A-F]{2}\b|\b[0-9A-F]{32,}(?:\.\.\.[0-9A-F]+)?")
@@ -67,8 +67,8 @@ class Player:
             assert time.monotonic() < deadline, log[-2000:]
             time.sleep(0.005)
         lines = [normal(line, namaddr) for line in log.splitlines() if namaddr in line]
-        told = session.context or {}
-        facts = {name: told.get(name) for name in ("peer_status", "level", "peer_CN", "issuer_CN")}
+        context = session.context or {}
+        facts = {name: context.get(name) for name in ("peer_status", "level", "peer_CN", "issuer_CN")}
         return facts | {"sni": session.server_name, "lines": lines}
 
 
@@ -78,7 +78,7 @@ def normal(line: str, namaddr: str) -> str:
 
 
 class Tail:
-    """What has been added to a log since one looked last, and a little of what was before."""
+    """The lines added to a log since the last call, and a few of those before."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -138,7 +138,7 @@ def recorder(root: Path, chains: Chains) -> tuple[PrivatePostfix, Player]:
 
 
 @pytest.mark.postfix
-def test_the_record_is_true() -> None:
+def test_record_is_true() -> None:
     golden = recorded()
     with public_directory() as root:
         chains = Chains(root / "chains")

@@ -65,7 +65,7 @@ def make_role(directory: Path, settings: dict[str, str], log: Lines, version: st
         ({"tlsproxy_client_policy": "inline:{a=may}"}, True),
     ],
 )
-def test_the_role_is_there_where_the_configuration_has_a_use_for_it(
+def test_role_exists_where_the_configuration_needs_it(
     tmp_path: Path, settings: dict[str, str], available: bool
 ) -> None:
     log = Lines()
@@ -90,8 +90,8 @@ OTHERS = {
 
 
 @pytest.mark.parametrize("setting", OTHERS)
-def test_each_setting_of_ours_is_what_requests_are_compared_with(tmp_path: Path, setting: str) -> None:
-    """A request for other files is told in what it differs from each of our settings."""
+def test_each_of_our_settings_is_compared_with_requests(tmp_path: Path, setting: str) -> None:
+    """A request for other files is logged with its differences from each of our settings."""
     attribute, value = OTHERS[setting]
     log = Lines()
     role = make_role(tmp_path, SETTINGS | {setting: value}, log)
@@ -110,11 +110,11 @@ def test_each_setting_of_ours_is_what_requests_are_compared_with(tmp_path: Path,
 
 
 BUILT_IN = {"tls_eecdh_auto_curves": "?X25519MLKEM768:DEFAULT", "tls_ffdhe_auto_groups": ""}
-"""Where Postfix was built with OpenSSL 3.5 or later."""
+"""The default of a Postfix that was built with OpenSSL 3.5 or later."""
 
 
 @pytest.mark.parametrize(
-    ("version", "settings", "params", "told"),
+    ("version", "settings", "params", "is_logged"),
     [
         ("3.10.13", {}, {"tls_eecdh_auto_curves": "X25519 X448 prime256v1 secp384r1 secp521r1 "}, False),
         ("3.10.13", {}, BUILT_IN, True),
@@ -124,8 +124,8 @@ BUILT_IN = {"tls_eecdh_auto_curves": "?X25519MLKEM768:DEFAULT", "tls_ffdhe_auto_
         ("3.5.27", {}, {"tls_dane_digests": "sha512 sha256"}, False),
     ],
 )
-def test_what_is_built_into_postfix_is_not_complained_about(
-    tmp_path: Path, version: str, settings: dict[str, str], params: dict[str, str | int], told: bool
+def test_values_built_into_postfix_are_not_reported(
+    tmp_path: Path, version: str, settings: dict[str, str], params: dict[str, str | int], is_logged: bool
 ) -> None:
     log = Lines()
     role = make_role(tmp_path, SETTINGS | settings, log, version=version)
@@ -134,10 +134,10 @@ def test_what_is_built_into_postfix_is_not_complained_about(
     init = client_init(postconf.load(str(tmp_path), version=version))
     log.lines.clear()
     role.plan(Request("", Flag.CLIENT, 1, 1, "smtp"), ClientSettings(Generation.V3_10, params, init, start))
-    assert ("warning: request from tlsproxy client with unexpected settings" in log.lines) is told
+    assert ("warning: request from tlsproxy client with unexpected settings" in log.lines) is is_logged
 
 
-def test_fingerprints_are_told_in_the_digest_of_the_session(daemon: tuple[Proxy, SmtpClient], chains: Chains) -> None:
+def test_fingerprints_have_the_digest_of_the_session(daemon: tuple[Proxy, SmtpClient], chains: Chains) -> None:
     for digest, size in (("sha256", 32), ("md5", 16), ("no such", 32)):
         session = daemon[1].session(server_context(chains.file("direct")), Asked(mdalg=digest))
         assert session.context is not None
@@ -145,7 +145,7 @@ def test_fingerprints_are_told_in_the_digest_of_the_session(daemon: tuple[Proxy,
         assert session.context["peer_pubkey_fingerprint"].count(":") == size - 1
 
 
-def test_what_is_wrong_with_our_own_settings_is_said_and_others_may_do(tmp_path: Path) -> None:
+def test_bad_setting_of_ours_is_logged_and_clients_may_differ(tmp_path: Path) -> None:
     log = Lines()
     make_role(tmp_path, SETTINGS | {"smtp_tls_cert_file": "/nonexistent"}, log)
     assert "warning: TLS client initialization failed" in log.lines
@@ -156,7 +156,7 @@ def test_what_is_wrong_with_our_own_settings_is_said_and_others_may_do(tmp_path:
     ("generation", "attributes"),
     [(Generation.V3_6, 22), (Generation.V3_9, 24), (Generation.V3_10, 25), (Generation.V3_12, 26)],
 )
-def test_each_generation_is_told_in_its_own_dialect(
+def test_each_generation_is_answered_in_its_dialect(
     daemon: tuple[Proxy, SmtpClient], chains: Chains, generation: Generation, attributes: int
 ) -> None:
     session = daemon[1].session(server_context(chains.file("rsa")), Asked(generation=generation))
@@ -167,7 +167,7 @@ def test_each_generation_is_told_in_its_own_dialect(
     assert session.context["namaddr"] == "mx.example.test[192.0.2.25]:25"
 
 
-def test_a_failure_that_others_have_decided_stays_one(daemon: tuple[Proxy, SmtpClient], chains: Chains) -> None:
+def test_failure_that_others_have_decided_stays_one(daemon: tuple[Proxy, SmtpClient], chains: Chains) -> None:
     init = {"CAfile": str(chains.authorities)}
     for failure, status in (("", "29"), ("sts-policy-invalid", "1")):
         asked = Asked("secure", ["hostname"], init=init, generation=Generation.V3_10, failure=failure)
@@ -183,10 +183,10 @@ def test_global_settings_are_compared_and_ours_are_in_force(daemon: tuple[Proxy,
     for _ in range(2):
         session = client.session(server, Asked(params={"tls_medium_cipherlist": "bogus", "tls_daemon_random_bytes": 9}))
         assert session.context is not None
-    told = "(server) 'tls_daemon_random_bytes=32' != (client) 'tls_daemon_random_bytes=9'"
-    log = proxy.wait_for_log(told)
+    warning = "(server) 'tls_daemon_random_bytes=32' != (client) 'tls_daemon_random_bytes=9'"
+    log = proxy.wait_for_log(warning)
     assert HINT in proxy.wait_for_log(HINT)
-    assert log.count(told) == 1
+    assert log.count(warning) == 1
     assert "!= (client) 'tls_medium_cipherlist=bogus'; (server) 'tls_daemon" in log
 
 
@@ -219,7 +219,7 @@ def test_other_files_than_ours_are_used_and_complained_about(tmp_path: Path, cha
         ({"tls_level": -1}, "unknown TLS security level -1"),
     ],
 )
-def test_a_session_that_can_not_be_is_dropped_when_it_begins(
+def test_session_that_can_not_be_is_dropped_when_it_begins(
     daemon: tuple[Proxy, SmtpClient], chains: Chains, asked: dict[str, str | int], complaint: str
 ) -> None:
     session = daemon[1].session(server_context(chains.file("direct")), Asked(start=asked))
@@ -230,7 +230,7 @@ def test_a_session_that_can_not_be_is_dropped_when_it_begins(
     )
 
 
-def test_a_limit_that_openssl_does_not_know_is_told_and_none(daemon: tuple[Proxy, SmtpClient], chains: Chains) -> None:
+def test_limit_unknown_to_openssl_is_logged_and_ignored(daemon: tuple[Proxy, SmtpClient], chains: Chains) -> None:
     session = daemon[1].session(server_context(chains.file("direct")), Asked(start={"protocols": ">=999"}))
     assert session.context is not None
     daemon[0].wait_for_log("warning: mx.example.test[192.0.2.25]:25: error setting minimum TLS version to: 0x0999")
@@ -261,7 +261,7 @@ def test_protocols_and_ciphers_are_those_of_the_session(daemon: tuple[Proxy, Smt
         ({"sni": "mx.other.test"}, "dane", "base.test"),
     ],
 )
-def test_the_server_is_asked_by_name(
+def test_server_is_asked_by_name(
     daemon: tuple[Proxy, SmtpClient], chains: Chains, start: dict[str, str | int], level: str, seen: str | None
 ) -> None:
     records = [record(chains.leaves["direct"], 3, 1, 1)] if level == "dane" else None
@@ -270,7 +270,7 @@ def test_the_server_is_asked_by_name(
 
 
 @pytest.mark.parametrize("kind", ["rsa2048", "ec256", "ed25519"])
-def test_a_server_that_asks_sees_our_certificate(
+def test_server_that_asks_sees_our_certificate(
     daemon: tuple[Proxy, SmtpClient], certificates: Certificates, chains: Chains, kind: str
 ) -> None:
     server = server_context(chains.file("direct"), ask=True)
@@ -285,7 +285,7 @@ def test_a_server_that_asks_sees_our_certificate(
 
 @pytest.mark.postfix  # for root's sake
 @pytest.mark.parametrize("trusting", [False, True])
-def test_a_client_in_a_jail_sends_its_whole_chain(
+def test_client_in_a_chroot_sends_its_whole_chain(
     public_path: Path, certificates: Certificates, chains: Chains, trusting: bool
 ) -> None:
     """The server knows the root only; the context is made when the session asks for it."""
@@ -312,9 +312,7 @@ def test_records_without_data_match_nothing(daemon: tuple[Proxy, SmtpClient], ch
         assert session.context["peer_status"] == "1"
 
 
-def test_many_records_and_patterns_cost_no_more_than_their_session(
-    daemon: tuple[Proxy, SmtpClient], chains: Chains
-) -> None:
+def test_many_records_and_patterns_affect_only_their_session(daemon: tuple[Proxy, SmtpClient], chains: Chains) -> None:
     server = server_context(chains.file("direct"))
     leaf = chains.leaves["direct"]
     values = [bytes([number & 0xFF, number >> 8] * 16) for number in range(2000)]
@@ -328,7 +326,7 @@ def test_many_records_and_patterns_cost_no_more_than_their_session(
     assert session.context["peer_status"] == "1"  # without authorities
 
 
-def test_the_log_level_is_that_of_each_session_since_3_12(daemon: tuple[Proxy, SmtpClient], chains: Chains) -> None:
+def test_log_level_is_that_of_each_session_since_3_12(daemon: tuple[Proxy, SmtpClient], chains: Chains) -> None:
     server = server_context(chains.file("direct"))
     start = {"namaddr": "quiet.test[192.0.2.25]:25"}
     daemon[1].session(server, Asked(generation=Generation.V3_12, log_level="0", start=start))
@@ -337,7 +335,7 @@ def test_the_log_level_is_that_of_each_session_since_3_12(daemon: tuple[Proxy, S
     assert "quiet.test" not in log
 
 
-def test_renewed_authorities_and_certificates_are_for_new_sessions(tmp_path: Path, chains: Chains) -> None:
+def test_renewed_authorities_are_for_new_sessions(tmp_path: Path, chains: Chains) -> None:
     authorities = tmp_path / "ca.pem"
     authorities.write_bytes(chains.other.pem)
     config = tmp_path / "config"
@@ -355,11 +353,11 @@ def test_renewed_authorities_and_certificates_are_for_new_sessions(tmp_path: Pat
 
 
 def _eventually(client: SmtpClient, server: ssl.SSLContext, asked: Asked, status: str) -> str:
-    """Workers of before may still take a session or two."""
-    told = ""
+    """Previous workers may still take a session or two."""
+    found = ""
     for _ in range(50):
         session = client.session(server, asked)
-        told = session.context["peer_status"] if session.context else ""
-        if told == status:
+        found = session.context["peer_status"] if session.context else ""
+        if found == status:
             break
-    return told
+    return found

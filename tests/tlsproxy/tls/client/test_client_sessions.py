@@ -48,7 +48,7 @@ def wait_for_sessions(manager: Manager, count: int) -> None:
 
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
 @pytest.mark.parametrize("manner", ["good", "forgetful"])
-def test_a_session_is_resumed_with_its_verdict(
+def test_session_is_resumed_with_its_verdict(
     tmp_path: Path, chains: Chains, version: ssl.TLSVersion, manner: str
 ) -> None:
     server = server_context(chains.file("direct"))
@@ -70,7 +70,7 @@ def test_a_session_is_resumed_with_its_verdict(
         assert text in log
 
 
-def test_no_session_is_resumed_where_another_verdict_is_asked_for(tmp_path: Path, chains: Chains) -> None:
+def test_session_is_not_resumed_under_another_policy(tmp_path: Path, chains: Chains) -> None:
     server = server_context(chains.file("direct"))
     init = {"CAfile": str(chains.authorities)}
     leaf = chains.leaves["direct"]
@@ -111,7 +111,7 @@ def test_as_much_entropy_is_asked_for_as_the_configuration_says(tmp_path: Path, 
 
 
 @pytest.mark.parametrize("manner", ["silent", "nonsense", "half", "absent"])
-def test_a_bad_manager_costs_nothing_but_the_old_session(tmp_path: Path, chains: Chains, manner: str) -> None:
+def test_bad_manager_costs_nothing_but_the_old_session(tmp_path: Path, chains: Chains, manner: str) -> None:
     server = server_context(chains.file("direct"))
 
     def three(client: SmtpClient) -> list[Session]:
@@ -130,7 +130,7 @@ def test_a_bad_manager_costs_nothing_but_the_old_session(tmp_path: Path, chains:
     assert log.count("problem talking to tlsmgr") == 1
 
 
-def test_a_server_that_sends_many_tickets_does_not_keep_the_manager_busy(tmp_path: Path, chains: Chains) -> None:
+def test_many_tickets_of_a_server_do_not_keep_tlsmgr_busy(tmp_path: Path, chains: Chains) -> None:
     server = server_context(chains.file("direct"))
     server.num_tickets = 200
     with Manager(tmp_path / "queue/private/tlsmgr") as manager, daemon(tmp_path) as (_, client):
@@ -140,7 +140,7 @@ def test_a_server_that_sends_many_tickets_does_not_keep_the_manager_busy(tmp_pat
         assert 1 <= manager.requests.count("update") <= 20
 
 
-def test_an_old_session_that_leads_nowhere_is_forgotten(tmp_path: Path, chains: Chains) -> None:
+def test_old_session_that_leads_nowhere_is_forgotten(tmp_path: Path, chains: Chains) -> None:
     server = server_context(chains.file("direct"))
     with Manager(tmp_path / "queue/private/tlsmgr") as manager, daemon(tmp_path) as (_, client):
         client.session(server, Asked())
@@ -156,7 +156,7 @@ def test_an_old_session_that_leads_nowhere_is_forgotten(tmp_path: Path, chains: 
 
 
 @pytest.mark.postfix
-def test_the_real_manager_keeps_sessions(chains: Chains) -> None:
+def test_real_manager_keeps_sessions(chains: Chains) -> None:
     master_cf = "tlsmgr unix - - n 1000? 1 tlsmgr\npostlog unix-dgram n - n - 1 postlogd\n"
     settings = {"smtp_tls_session_cache_database": "btree:${data_directory}/smtp_scache"}
     server = server_context(chains.file("direct"))
@@ -171,7 +171,7 @@ def test_the_real_manager_keeps_sessions(chains: Chains) -> None:
             assert "warning: problem" not in proxy.log()
 
 
-def test_a_session_has_the_name_that_postfix_gives_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_session_has_the_name_that_postfix_gives_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tlsproxy.tls.openssl.peers.VERSION", 805306720)
     texts = {name: value for name, value in START.items() if name != "timeout"}
     start = ClientStart(timeout=300, matchargv=(), mdalg="sha256", dane=None, **texts)  # type: ignore[arg-type]

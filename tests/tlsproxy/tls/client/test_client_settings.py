@@ -40,12 +40,12 @@ class Case:
 
     settings: dict[str, str]
     certificate: str = ""
-    """What the server is to see of the client."""
+    """The parts of the client's offer that the server has to see."""
     version: TLSVersion = TLSVersion.MAXIMUM_SUPPORTED
     level: str = "may"
     chain: str = "direct"
-    told: dict[str, str] = field(default_factory=dict)
-    """What smtp(8) is to hear."""
+    expected: dict[str, str] = field(default_factory=dict)
+    """The parts of the context that smtp(8) has to get."""
     logged: str = ""
 
 
@@ -59,16 +59,16 @@ CASES = {
     "cert_file": Case(pair("rsa2048"), "rsa2048"),
     "dcert_file": Case(pair("dsa1024", "d"), "dsa1024", TLSVersion.TLSv1_2),
     "eccert_file": Case(pair("ec256", "ec"), "ec256"),
-    "CAfile": Case(AUTHORITIES, level="verify", told={"peer_status": "29"}),
-    "CApath": Case({"CApath": "{root}/chains/hashed"}, level="verify", told={"peer_status": "29"}),
-    "no authorities": Case({}, level="verify", told={"peer_status": "1"}),
+    "CAfile": Case(AUTHORITIES, level="verify", expected={"peer_status": "29"}),
+    "CApath": Case({"CApath": "{root}/chains/hashed"}, level="verify", expected={"peer_status": "29"}),
+    "no authorities": Case({}, level="verify", expected={"peer_status": "1"}),
     "scert_verifydepth": Case(
-        AUTHORITIES | {"scert_verifydepth": "0"}, level="verify", chain="long", told={"peer_status": "1"}
+        AUTHORITIES | {"scert_verifydepth": "0"}, level="verify", chain="long", expected={"peer_status": "1"}
     ),
     "a scert_verifydepth that is enough": Case(
-        AUTHORITIES | {"scert_verifydepth": "3"}, level="verify", chain="long", told={"peer_status": "29"}
+        AUTHORITIES | {"scert_verifydepth": "3"}, level="verify", chain="long", expected={"peer_status": "29"}
     ),
-    "fingerprint_digest": Case({"fingerprint_digest": "md5"}, told={"peer_fingerprint": "{md5}"}),
+    "fingerprint_digest": Case({"fingerprint_digest": "md5"}, expected={"peer_fingerprint": "{md5}"}),
     "loglevel": Case({"loglevel": "verbose"}, logged="setting up TLS connection to mx.example.test[192.0.2.25]:25"),
     "loglevel_parameter": Case(
         {"loglevel": "much", "loglevel_parameter": "lmtp_tls_loglevel"},
@@ -119,9 +119,9 @@ class Player:
     def _filled(self, case: Case) -> dict[str, str]:
         return {name: text.replace("{root}", str(self._root)) for name, text in case.settings.items()}
 
-    def told(self, case: Case) -> dict[str, str]:
+    def expected(self, case: Case) -> dict[str, str]:
         digest = md5(self._chains.leaf(case.chain).der).digest().hex(":").upper()
-        return {name: text.replace("{md5}", digest) for name, text in case.told.items()}
+        return {name: text.replace("{md5}", digest) for name, text in case.expected.items()}
 
     def _play(self, client: SmtpClient, case: Case) -> Session:
         server = server_context(self._chains.file(case.chain), ask=True)
@@ -141,11 +141,11 @@ def player() -> Iterator[Player]:
 
 
 @pytest.mark.parametrize("label", CASES)
-def test_who_asks_for_the_same_gets_what_main_cf_says(player: Player, label: str) -> None:
+def test_request_equal_to_main_cf_gets_its_settings(player: Player, label: str) -> None:
     case = CASES[label]
     for session, log in (player.ours(label), player.theirs(label)):
         assert session.context is not None, log
-        assert player.told(case).items() <= session.context.items()
+        assert player.expected(case).items() <= session.context.items()
         shown = player.certificates.servers[case.certificate].der if case.certificate else None
         assert session.client_certificate == shown
         assert "unexpected settings" not in log

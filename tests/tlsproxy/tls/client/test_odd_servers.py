@@ -45,7 +45,7 @@ class Player:
         self._chains = chains
 
     def play(self, serve: Serve, level: str, endpoint: str) -> tuple[list[str], bool, list[str]]:
-        """What the server gets after its own words, whether smtp(8) is told of a session, and the log."""
+        """The answer to the server's data, whether smtp(8) gets a session, and the log."""
         init = {"CAfile": str(self._chains.authorities), "log_level": WAYS[level]}
         start = {"namaddr": f"mx.example.test{endpoint}", "serverid": f"smtp&{endpoint}&"}
         before = len(self._log())
@@ -59,11 +59,15 @@ class Player:
             with suppress(OSError):
                 while chunk := remote.recv(65536):
                     answer += chunk
-            told = local.recv(7) == b"peer_CN"
+            has_session = local.recv(7) == b"peer_CN"
         wait_until(lambda: f"DISCONNECT {endpoint}" in self._log(), explain=self._log)
         lines = [line.partition("]: ")[2] for line in self._log()[before:].splitlines()]
         first = next(at for at, line in enumerate(lines) if line.startswith("CONNECT"))
-        return outline(answer), told, [line for line in lines[first:] if not any(each in line for each in OF_SETTINGS)]
+        return (
+            outline(answer),
+            has_session,
+            [line for line in lines[first:] if not any(each in line for each in OF_SETTINGS)],
+        )
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +86,7 @@ NAMES = [*servers(Path())]
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_server_that_breaks_tls_is_answered_and_logged_as_by_the_c_program(
+def test_server_that_breaks_tls_is_treated_as_by_the_c_program(
     sides: tuple[dict[str, Serve], list[Player]], name: str
 ) -> None:
     served, players = sides

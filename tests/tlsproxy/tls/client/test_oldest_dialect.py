@@ -56,7 +56,7 @@ def test_nothing_is_said_before_a_request(daemon: tuple[Proxy, SmtpClient, Manag
     assert status == 1
 
 
-def test_a_client_of_the_server_role_reads_21_attributes(daemon: tuple[Proxy, SmtpClient, Manager]) -> None:
+def test_client_of_the_server_role_reads_21_attributes(daemon: tuple[Proxy, SmtpClient, Manager]) -> None:
     local, remote = daemon[0].tls_session(flags=5)
     with local, remote:
         remote.sendall(b"data")
@@ -64,10 +64,10 @@ def test_a_client_of_the_server_role_reads_21_attributes(daemon: tuple[Proxy, Sm
         while not received.endswith(b"\0\0data"):
             received += local.recv(1000)
     parts = received.removesuffix(b"\0\0data").split(b"\0")
-    told = dict(zip(parts[::2], parts[1::2], strict=True))
-    assert len(told) == 21
-    assert b"level" not in told
-    assert told[b"srvr_signature_curve"] == b"P-256"
+    attributes = dict(zip(parts[::2], parts[1::2], strict=True))
+    assert len(attributes) == 21
+    assert b"level" not in attributes
+    assert attributes[b"srvr_signature_curve"] == b"P-256"
 
 
 @pytest.mark.parametrize(
@@ -113,7 +113,7 @@ def test_digests_decide_as_records_do(
     assert session.context["peer_status"] == status
 
 
-def test_sessions_are_kept_by_a_manager_that_does_not_speak_first(
+def test_sessions_are_kept_by_a_tlsmgr_that_speaks_second(
     daemon: tuple[Proxy, SmtpClient, Manager], chains: Chains
 ) -> None:
     _, smtp, manager = daemon

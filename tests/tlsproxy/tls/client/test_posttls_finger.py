@@ -148,7 +148,7 @@ def _hex(data: bytes) -> str:
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_the_verdict_is_the_same_without_us_and_through_either(finger: Finger, name: str) -> None:
+def test_verdict_is_the_same_without_us_and_through_either(finger: Finger, name: str) -> None:
     alone, through_theirs, through_ours = finger(CASES[name])
     assert through_ours == through_theirs
     assert through_ours[0] == alone[0]

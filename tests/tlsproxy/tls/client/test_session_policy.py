@@ -1,4 +1,4 @@
-"""What a request of smtp(8) demands: levels, names, records, and the name that is sent. Half a demand is none."""
+"""Demands of a request of smtp(8): levels, names, records, and the name that is sent. Half a demand is refused."""
 
 from __future__ import annotations
 

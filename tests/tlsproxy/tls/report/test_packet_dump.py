@@ -14,7 +14,7 @@ from peers.daemon.side_by_side import DUMP
 from tlsproxy.tls.report.packet_dump import dump, heading
 
 
-def test_a_row_looks_like_that_of_postfix() -> None:
+def test_row_looks_like_that_of_postfix() -> None:
     # Written by the C tlsproxy(8) 3.7.11.
     row = "0110 2e 74 65 73 74 00 0b 00|04 03 00 01 02 00 0a 00  .test... ........"
     data = bytes.fromhex(row[5:52].replace("|", " "))
@@ -41,7 +41,7 @@ def test_bytes_can_be_read_back(data: bytes) -> None:
 @pytest.mark.parametrize(
     ("level", "handshake", "session"), [("2", False, False), ("3", True, False), ("4", True, True)]
 )
-def test_the_level_says_which_packets_are_shown(tmp_path: Path, level: str, handshake: bool, session: bool) -> None:
+def test_level_says_which_packets_are_shown(tmp_path: Path, level: str, handshake: bool, session: bool) -> None:
     write_config(tmp_path, {"smtpd_tls_loglevel": level})
     with running(tmp_path) as proxy:
         local, remote = proxy.tls_session()
@@ -59,7 +59,7 @@ def test_the_level_says_which_packets_are_shown(tmp_path: Path, level: str, hand
     assert ("read from" in after and "write to" in after) is session
 
 
-def test_what_was_sent_just_before_an_end_arrives_through_a_dump(tmp_path: Path) -> None:
+def test_dumped_data_sent_just_before_an_end_arrive(tmp_path: Path) -> None:
     write_config(tmp_path, {"smtpd_tls_loglevel": "4"})
     with running(tmp_path) as proxy:
         local, remote = proxy.tls_session()

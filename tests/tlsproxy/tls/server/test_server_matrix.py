@@ -152,7 +152,7 @@ def sides(public_root: Path, certificates: Certificates) -> Iterator[tuple[Side,
 
 
 class Prober:
-    """What clients try, by name; each session has an endpoint of its own, which shows in the log."""
+    """The attempts of clients, by name; each session has an endpoint of its own, which shows in the log."""
 
     def __init__(self, side: Side, service: str, certificates: Certificates) -> None:
         self.side = side
@@ -445,7 +445,7 @@ def test_both_answer_and_log_the_same(name: str, sides: tuple[Side, Side], certi
 
 
 @pytest.mark.parametrize("name", DIFFERENCES)
-def test_what_differs_differs_as_listed(name: str, sides: tuple[Side, Side], certificates: Certificates) -> None:
+def test_differences_are_as_listed(name: str, sides: tuple[Side, Side], certificates: Certificates) -> None:
     difference = DIFFERENCES[name]
     seen = []
     for side in sides:
@@ -458,4 +458,4 @@ def test_what_differs_differs_as_listed(name: str, sides: tuple[Side, Side], cer
         seen.append(answer[0] if difference.attribute == "cipher" else answer)
     there, here = seen
     assert here == difference.here, difference.reason
-    assert there in (difference.there, difference.mended or difference.there), difference.reason
+    assert there in (difference.there, difference.corrected or difference.there), difference.reason

@@ -96,7 +96,7 @@ CHOICES = {
 
 
 @pytest.mark.parametrize("name", CHOICES)
-def test_the_certificate_is_chosen_by_name(role: ServerRole, certificates: Certificates, log: Lines, name: str) -> None:
+def test_certificate_is_chosen_by_name(role: ServerRole, certificates: Certificates, log: Lines, name: str) -> None:
     kind, matched, line = CHOICES[name]
     with contextlib.ExitStack() as stack:
         answer = ask(connector(role, stack), Hello(suites=(0xC02B, 0xC02F), name=name))
@@ -107,7 +107,7 @@ def test_the_certificate_is_chosen_by_name(role: ServerRole, certificates: Certi
 
 @pytest.mark.parametrize("name", ["sni.private.test", "a.b.example.test", "mail.private.test"])
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
-def test_a_name_that_has_a_certificate_is_part_of_the_summary(
+def test_name_that_has_a_certificate_is_part_of_the_summary(
     role: ServerRole, certificates: Certificates, log: Lines, name: str, version: ssl.TLSVersion
 ) -> None:
     kind, matched, _ = CHOICES[name]
@@ -132,7 +132,7 @@ def test_a_name_that_has_a_certificate_is_part_of_the_summary(
         ),
     ],
 )
-def test_a_chain_that_cannot_be_used_ends_the_handshake(
+def test_chain_that_cannot_be_used_ends_the_handshake(
     role: ServerRole, log: Lines, name: str, complaints: list[str]
 ) -> None:
     with contextlib.ExitStack() as stack:
@@ -142,7 +142,7 @@ def test_a_chain_that_cannot_be_used_ends_the_handshake(
     assert any("TLS library problem: " in line and "callback failed" in line for line in log.lines)
 
 
-def test_a_table_that_fails_ends_the_handshake_and_no_other(
+def test_table_that_fails_ends_the_handshake_and_no_other(
     role: ServerRole, table: Entries, certificates: Certificates, log: Lines
 ) -> None:
     table.fails = True
@@ -172,9 +172,7 @@ def test_without_a_name_no_table_is_asked(role: ServerRole, table: Entries, log:
     assert not [line for line in log.lines if "SNI" in line]
 
 
-def test_several_keys_of_one_name_are_chosen_by_what_the_client_can_do(
-    role: ServerRole, certificates: Certificates
-) -> None:
+def test_several_keys_of_one_name_are_chosen_by_the_client(role: ServerRole, certificates: Certificates) -> None:
     with contextlib.ExitStack() as stack:
         connect = connector(role, stack)
         for suite, kind in ((0xC02B, "sni"), (0xC02F, "domain")):
@@ -182,7 +180,7 @@ def test_several_keys_of_one_name_are_chosen_by_what_the_client_can_do(
             assert answer.certificates[0] == certificates.servers[kind].fingerprint
 
 
-def test_contexts_are_made_once_for_a_chain_and_again_when_it_changes(
+def test_contexts_are_made_once_for_each_version_of_a_chain(
     role: ServerRole, table: Entries, certificates: Certificates
 ) -> None:
     with contextlib.ExitStack() as stack:
@@ -198,7 +196,7 @@ def test_contexts_are_made_once_for_a_chain_and_again_when_it_changes(
     assert len(made) == 2
 
 
-def test_a_hello_after_a_retry_asks_no_table_again(
+def test_hello_after_a_retry_asks_no_table_again(
     tmp_path: Path, certificates: Certificates, table: Entries, log: Lines
 ) -> None:
     chain = {"smtpd_tls_chain_files": f"{certificates.directory}/rsa2048.pem", "tls_eecdh_auto_curves": "secp521r1"}
@@ -223,7 +221,7 @@ def test_sessions_with_a_name_are_resumed(role: ServerRole, version: ssl.TLSVers
             session = tls.session
 
 
-def test_clients_without_a_known_name_get_no_certificate_where_there_is_no_default(
+def test_unknown_name_without_a_default_gets_no_certificate(
     tmp_path: Path, certificates: Certificates, table: Entries, log: Lines
 ) -> None:
     role = make_role(tmp_path, {"smtpd_tls_cert_file": "none"}, log)
@@ -235,7 +233,7 @@ def test_clients_without_a_known_name_get_no_certificate_where_there_is_no_defau
         assert ask(connect, Hello(suites=(0xC018, 0xC02B))).suite == 0xC018  # anonymous
 
 
-def test_client_certificates_are_asked_for_whatever_the_name(
+def test_client_certificates_are_asked_for_under_any_name(
     tmp_path: Path, certificates: Certificates, table: Entries, log: Lines
 ) -> None:
     settings = {
@@ -250,11 +248,11 @@ def test_client_certificates_are_asked_for_whatever_the_name(
     assert len(answer.authorities) == 1
     context = client_context()
     context.load_cert_chain(certificates.client_files["good"])
-    with serving(role) as (stream, told), context.wrap_socket(stream, server_hostname="sni.private.test") as tls:
+    with serving(role) as (stream, contexts), context.wrap_socket(stream, server_hostname="sni.private.test") as tls:
         assert tls.recv(3) == b"220"
-    assert told[0] is not None
-    assert told[0].peer_status == 5
-    assert told[0].peer_CN == "client.private.test"
+    assert contexts[0] is not None
+    assert contexts[0].peer_status == 5
+    assert contexts[0].peer_CN == "client.private.test"
 
 
 labels = st.text("abc019-_", min_size=1, max_size=5)
@@ -271,7 +269,7 @@ def test_every_key_that_is_asked_for_is_an_end_of_the_name(parts: list[str]) -> 
         assert key.startswith(b".") and name.endswith(key)
 
 
-def test_the_first_table_that_knows_a_name_is_right() -> None:
+def test_first_table_that_knows_a_name_is_right() -> None:
     first, second = Entries({b".example.test": b"first"}), Entries({b"a.example.test": b"second"})
     assert names(Lines(), first, second).find(b"a.example.test") == b"second"
     assert names(Lines(), second, first).find(b"b.example.test") == b"first"

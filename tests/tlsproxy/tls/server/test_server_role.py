@@ -1,4 +1,4 @@
-"""The server role by itself: what it does in a jail, in forked workers, as time passes, and with bad settings."""
+"""The server role by itself: in a chroot, in forked workers, as time passes, and with bad settings."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def test_ticket_keys_are_replaced_as_time_passes(
 
 
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
-def test_renewed_certificates_are_for_new_sessions_and_tickets_stay_valid(
+def test_renewed_certificates_are_for_new_sessions_only(
     tmp_path: Path, certificates: Certificates, version: ssl.TLSVersion
 ) -> None:
     old, new = certificates.servers["ec256"], certificates.servers["ec384"]
@@ -129,13 +129,13 @@ def test_renewed_certificates_are_for_new_sessions_and_tickets_stay_valid(
 
 
 @pytest.mark.postfix  # for root's sake
-def test_contexts_that_are_made_in_a_jail_send_their_whole_chain(tmp_path: Path, certificates: Certificates) -> None:
+def test_contexts_made_in_a_chroot_send_their_whole_chain(tmp_path: Path, certificates: Certificates) -> None:
     files = f"{certificates.directory}/ec256.pem {certificates.directory}/rsa2048.pem"
     role = make_role(tmp_path, {"smtpd_tls_chain_files": files}, Lines())
-    (tmp_path / "jail").mkdir()
+    (tmp_path / "chroot").mkdir()
 
-    def in_jail() -> None:
-        os.chroot(tmp_path / "jail")
+    def in_chroot() -> None:
+        os.chroot(tmp_path / "chroot")
         os.chdir("/")
         setting = role._own
         setting.context.expires = 0
@@ -145,7 +145,7 @@ def test_contexts_that_are_made_in_a_jail_send_their_whole_chain(tmp_path: Path,
         pid = os.fork()
         if pid == 0:
             ours.close()
-            in_jail()
+            in_chroot()
             peer = role.plan(REQUEST, None).start(theirs.fileno())
             binding.SSL_do_handshake(peer.ssl)
             os._exit(0)
@@ -170,7 +170,7 @@ def test_contexts_that_are_made_in_a_jail_send_their_whole_chain(tmp_path: Path,
         ("smtpd_tls_CAfile", "/nonexistent", 'cannot load Certification Authority data, CAfile="/nonexistent"'),
     ],
 )
-def test_what_is_wrong_is_said_with_parameter_file_and_line(
+def test_mistakes_are_logged_with_parameter_file_and_line(
     tmp_path: Path, certificates: Certificates, name: str, value: str, complaint: str
 ) -> None:
     log = Lines()
@@ -183,7 +183,7 @@ def test_what_is_wrong_is_said_with_parameter_file_and_line(
     assert f"warning: {tmp_path}/main.cf:{number}:{column}: {name} = {value}" in log.lines
 
 
-def test_without_certificates_the_parameters_that_could_name_them_are_told(tmp_path: Path) -> None:
+def test_missing_certificates_are_logged_with_their_parameters(tmp_path: Path) -> None:
     log = Lines()
     with pytest.raises(RoleUnavailableError, match="No server certs available"):
         make_role(tmp_path, {}, log)
@@ -224,7 +224,7 @@ def test_facts_have_the_form_of_the_release(
         ("3.9.14", ", cert fingerprint={}, pkey fingerprint={}"),
     ],
 )
-def test_a_certificate_is_described_in_the_words_of_the_release(
+def test_certificate_is_described_as_by_the_release(
     tmp_path: Path, certificates: Certificates, version: str, words: str
 ) -> None:
     settings = {"smtpd_tls_chain_files": f"{certificates.directory}/rsa2048.pem", "smtpd_tls_ask_ccert": "yes"}
@@ -253,14 +253,14 @@ def test_ciphers_that_distributions_do_not_build_are_in_no_list(
 def serve_in_thread(
     role: ServerRole, context: ssl.SSLContext, session: ssl.SSLSession | None
 ) -> tuple[TlsContext, ssl.SSLSession | None]:
-    with serving(role) as (stream, told), context.wrap_socket(stream, session=session) as tls:
+    with serving(role) as (stream, contexts), context.wrap_socket(stream, session=session) as tls:
         assert tls.recv(3) == b"220"
         session = tls.session
-    assert told[0] is not None
-    return told[0], session
+    assert contexts[0] is not None
+    return contexts[0], session
 
 
-def test_what_cannot_be_supported_is_said_at_start(tmp_path: Path, certificates: Certificates) -> None:
+def test_unsupported_settings_are_logged_at_start(tmp_path: Path, certificates: Certificates) -> None:
     settings = {
         "smtpd_tls_chain_files": f"{certificates.directory}/ec256.pem",
         "smtpd_tls_protocols": ">=SSLv3",
@@ -344,7 +344,7 @@ def test_groups_are_chosen_as_the_release_does(
         ("3.11.6", Generation.V3_10),
     ],
 )
-def test_clients_that_do_not_show_their_release_get_that_of_the_installation(
+def test_client_without_a_release_gets_that_of_the_installation(
     tmp_path: Path, certificates: Certificates, version: str, generation: Generation
 ) -> None:
     settings = {"smtpd_tls_chain_files": f"{certificates.directory}/ec256.pem"}
@@ -384,10 +384,10 @@ def test_ticket_log_without_ticket_keys_stays_silent(
     log = Lines()
     chain = {"smtpd_tls_chain_files": f"{certificates.directory}/ec256.pem", "smtpd_tls_loglevel": level}
     role = make_role(tmp_path, chain | settings, log)
-    with serving(role) as (stream, told), client_context().wrap_socket(stream) as tls:
+    with serving(role) as (stream, contexts), client_context().wrap_socket(stream) as tls:
         assert tls.recv(3) == b"220"
-    assert told[0] is not None
-    assert told[0].cipher_protocol == "TLSv1.3"
+    assert contexts[0] is not None
+    assert contexts[0].cipher_protocol == "TLSv1.3"
     assert not any("session ticket, key expiration" in line for line in log.lines)
 
 

@@ -71,7 +71,7 @@ class Peer:
         return local, read_status(local)
 
     def session(self, context: ssl.SSLContext | None = None, *, flags: int = 1, **changes: str | int) -> ssl.SSLSocket:
-        """Do a handshake; the local end is kept in `local`."""
+        """Complete a handshake; the local end is kept in `local`."""
         self.local, status = self.request(flags, **changes)
         assert status == 1
         with socket.create_server(("127.0.0.1", 0)) as listener:
@@ -95,7 +95,7 @@ def peer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Peer]:
         yield Peer(proxy, certificates)
 
 
-def test_a_client_with_our_settings_gets_a_session_without_complaints(peer: Peer) -> None:
+def test_client_with_our_settings_gets_no_warnings(peer: Peer) -> None:
     before = peer.proxy.log().count("unexpected settings")
     with peer.session(), peer.local:
         pass
@@ -105,7 +105,7 @@ def test_a_client_with_our_settings_gets_a_session_without_complaints(peer: Peer
     assert log.count("unexpected settings") == before
 
 
-def test_the_context_has_the_form_of_that_release(peer: Peer) -> None:
+def test_context_has_the_form_of_that_release(peer: Peer) -> None:
     with peer.session(flags=5), peer.local:
         data = b""
         while not data.endswith(b"\0\0"):
@@ -113,7 +113,7 @@ def test_the_context_has_the_form_of_that_release(peer: Peer) -> None:
     assert len(data[:-2].split(b"\0")) == 2 * 26
 
 
-def test_other_files_are_used_and_told(peer: Peer) -> None:
+def test_other_files_are_used_and_logged(peer: Peer) -> None:
     chain = f"{peer.proxy.directory}/pki/rsa2048.pem"
     with peer.session(chain_files=chain) as remote, peer.local:
         assert remote.getpeercert(binary_form=True) == peer.certificates.servers["rsa2048"].der
@@ -139,7 +139,7 @@ def test_global_settings_are_compared_and_ours_are_in_force(peer: Peer) -> None:
     count = log.count("tls_medium_cipherlist=bogus")
     with peer.session(tls_medium_cipherlist="bogus"), peer.local:
         pass
-    assert peer.proxy.log().count("tls_medium_cipherlist=bogus") == count  # told once
+    assert peer.proxy.log().count("tls_medium_cipherlist=bogus") == count  # logged once
 
 
 def test_protocols_and_ciphers_are_those_of_the_client(peer: Peer) -> None:
@@ -156,7 +156,7 @@ def test_protocols_and_ciphers_are_those_of_the_client(peer: Peer) -> None:
     peer.proxy.wait_for_log('warning: [192.0.2.7]:4711: invalid cipher grade: "strong"')
 
 
-def test_the_log_level_is_that_of_each_session(peer: Peer) -> None:
+def test_log_level_is_that_of_each_session(peer: Peer) -> None:
     with peer.session(start_log_level="0", start_namaddr="quiet[192.0.2.7]:1"), peer.local:
         pass
     with peer.session(start_log_level="2", start_namaddr="loud[192.0.2.7]:2"), peer.local:
@@ -166,13 +166,13 @@ def test_the_log_level_is_that_of_each_session(peer: Peer) -> None:
     assert "TLS connection established from quiet" not in log
 
 
-def test_the_peer_is_called_what_the_client_calls_it(peer: Peer) -> None:
+def test_peer_has_the_name_that_the_client_gives_it(peer: Peer) -> None:
     with peer.session(start_namaddr="Client.Private.Test[192.0.2.7]:4711"), peer.local:
         pass
     peer.proxy.wait_for_log("TLS connection established from client.private.test[192.0.2.7]:4711: ")
 
 
-def test_fingerprints_are_told_in_the_digest_of_the_session(peer: Peer) -> None:
+def test_fingerprints_have_the_digest_of_the_session(peer: Peer) -> None:
     context = client_context()
     context.load_cert_chain(peer.certificates.client_files["good"])
     for digest, size in (("sha256", 32), ("sha1", 20)):
@@ -205,7 +205,7 @@ def test_sessions_are_resumed_in_the_same_service_only(peer: Peer) -> None:
 
 
 @pytest.mark.parametrize(("flags", "status"), [(9, 1), (10, 0)])
-def test_a_probe_learns_whether_a_role_is_served(peer: Peer, flags: int, status: int) -> None:
+def test_probe_learns_whether_a_role_is_served(peer: Peer, flags: int, status: int) -> None:
     with peer.proxy.connect() as local:
         local.sendall(request_list(flags=flags, timeouts=(0, 0)))
         assert read_status(local) == status
@@ -213,7 +213,7 @@ def test_a_probe_learns_whether_a_role_is_served(peer: Peer, flags: int, status:
     assert "Traceback" not in peer.proxy.log()
 
 
-def test_a_certificate_for_servers_is_good_enough_for_a_client_if_so_configured(tmp_path: Path) -> None:
+def test_certificate_for_servers_is_accepted_if_configured(tmp_path: Path) -> None:
     certificates = Certificates(tmp_path / "pki")
     settings = {
         "smtpd_tls_chain_files": f"{tmp_path}/pki/ec256.pem",

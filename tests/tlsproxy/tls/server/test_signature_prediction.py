@@ -47,7 +47,7 @@ def test_schemes_are_read_in_the_clients_order() -> None:
     assert signature_schemes(client_hello(SHA512_FIRST)) == [0x0806, 0x0804, 0x0403]
 
 
-def test_a_hello_is_whole_when_all_of_it_is_there() -> None:
+def test_hello_is_whole_when_all_of_it_is_there() -> None:
     hello = client_hello()
     assert is_whole(hello)
     assert not any(is_whole(hello[:size]) for size in range(len(hello)))
@@ -64,7 +64,7 @@ def test_a_hello_is_whole_when_all_of_it_is_there() -> None:
         (f"{SHA512_FIRST}:rsa_pss_pss_sha384", ("RSASSA-PSS", "", 0), 0x080A),
     ],
 )
-def test_the_scheme_is_the_first_one_that_suits_the_key(schemes: str, key: Key, scheme: int) -> None:
+def test_scheme_is_the_first_one_that_suits_the_key(schemes: str, key: Key, scheme: int) -> None:
     assert predicted_scheme(client_hello(schemes), key) == scheme
 
 
@@ -87,7 +87,7 @@ def signers(tmp_path_factory: pytest.TempPathFactory) -> dict[int, SSL.Context]:
 
 
 @given(st.permutations(SIGNING), st.integers(1, 6), st.sampled_from([1024, 2048]))
-def test_what_is_predicted_is_what_openssl_does(
+def test_prediction_is_the_choice_of_openssl(
     signers: dict[int, SSL.Context], order: list[str], count: int, bits: int
 ) -> None:
     context = SSL.Context(SSL.TLS_METHOD)
@@ -135,7 +135,7 @@ def proxies(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Prox
 
 @pytest.mark.parametrize("schemes", [SHA256_FIRST, SHA512_FIRST, SHA384_ONLY, ""])
 @pytest.mark.parametrize("key", ["rsa2048", "ec256", "ec384", "ed25519"])
-def test_the_log_names_the_digest_that_the_client_has_seen(proxies: dict[str, Proxy], key: str, schemes: str) -> None:
+def test_log_names_the_digest_that_the_client_has_seen(proxies: dict[str, Proxy], key: str, schemes: str) -> None:
     """`openssl s_client` says which digest the server has signed with; the daemon must say the same."""
     proxy = proxies[key]
     offered = ["-sigalgs", f"{schemes}:ecdsa_secp384r1_sha384:ed25519"] if schemes else []
@@ -153,6 +153,6 @@ def test_the_log_names_the_digest_that_the_client_has_seen(proxies: dict[str, Pr
         local.close()
         _, seen = client.communicate(timeout=PATIENCE)
     used = re.search(r"Hash used: (\S+)", seen.decode())
-    told = re.search(r"server-digest (\S+)$", log.strip().splitlines()[-1])
+    logged = re.search(r"server-digest (\S+)$", log.strip().splitlines()[-1])
     assert used is not None, seen
-    assert (told[1] if told else "UNDEF") == used[1]
+    assert (logged[1] if logged else "UNDEF") == used[1]

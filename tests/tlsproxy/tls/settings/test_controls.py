@@ -32,10 +32,10 @@ GROUPS = {
 }
 
 _MATRIX = "test_client_matrix.py::test_every_verdict_and_every_line_is_that_of_the_c_program"
-_CONFIGURED = "test_client_role.py::test_the_role_is_there_where_the_configuration_has_a_use_for_it"
-_SETTINGS = "test_client_role.py::test_each_setting_of_ours_is_what_requests_are_compared_with"
-_LIVE = "test_client_settings.py::test_who_asks_for_the_same_gets_what_main_cf_says"
-_NAMES = "test_service_controls.py::test_names_facility_and_number_are_those_that_the_c_program_logs"
+_CONFIGURED = "test_client_role.py::test_role_exists_where_the_configuration_needs_it"
+_SETTINGS = "test_client_role.py::test_each_of_our_settings_is_compared_with_requests"
+_LIVE = "test_client_settings.py::test_request_equal_to_main_cf_gets_its_settings"
+_NAMES = "test_service_controls.py::test_names_facility_and_number_are_logged_as_by_c_program"
 _CLIENT_SETTINGS = [
     f"tlsproxy_client_{name}"
     for name in (
@@ -50,8 +50,8 @@ ELSEWHERE = {
     "tls_export_cipherlist": "matrix: grade-export",
     "tls_null_cipherlist": "matrix: grade-null",
     "tls_ffdhe_auto_groups": "test_server_role.py::test_groups_are_chosen_as_the_release_does",
-    "tls_server_sni_maps": "test_server_names.py::test_the_certificate_is_chosen_by_name",
-    "tls_trust_server_ccerts": "test_server_settings.py::test_a_certificate_for_servers_is_good_enough",
+    "tls_server_sni_maps": "test_server_names.py::test_certificate_is_chosen_by_name",
+    "tls_trust_server_ccerts": "test_server_settings.py::test_certificate_for_servers_is_accepted_if_configured",
     "tls_dane_digests": "test_client_matrix.py::test_every_verdict_and_every_line_is_that_of_the_c_program",
     "tls_dane_digest_agility": _MATRIX,
     "tls_dane_trust_anchor_digest_enable": _MATRIX,
@@ -64,12 +64,10 @@ ELSEWHERE = {
     "tlsproxy_client_enforce_tls": _CONFIGURED,
     "tlsproxy_client_level": _CONFIGURED,
     "tlsproxy_client_policy": _CONFIGURED,
-    "config_directory": "test_service_controls.py::test_the_directory_of_the_configuration_can_be_referred_to",
+    "config_directory": "test_service_controls.py::test_directory_of_the_configuration_can_be_referred_to",
     **dict.fromkeys(("process_id", "process_name", "service_name", "syslog_facility", "syslog_name"), _NAMES),
-    "tlsproxy_watchdog_timeout": (
-        "test_service_controls.py::test_a_process_that_is_stuck_ends_by_its_watchdog_and_another_one_serves"
-    ),
-    "tlsproxy_tls_enable_rpk": "test_server_role.py::test_what_cannot_be_supported_is_said_at_start",
+    "tlsproxy_watchdog_timeout": ("test_service_controls.py::test_stuck_process_is_ended_by_its_watchdog_and_replaced"),
+    "tlsproxy_tls_enable_rpk": "test_server_role.py::test_unsupported_settings_are_logged_at_start",
     "tlsproxy_tls_security_level": "matrix: level-none, level-may, level-encrypt, level-secure, level-by-use",
     "tlsproxy_tls_loglevel": "test_packet_dump.py; matrix: log-0, log-1, log-2, log-3, log-debug-client",
     "tlsproxy_tls_chain_files": "matrix: certificates-all, certificates-one-file, bad-chain-mismatch",
@@ -184,7 +182,7 @@ def _shown(attribute: str, value: object) -> str:
 
 
 def proof(name: str) -> str:
-    """What shows a control live: a few cases of the matrix, or another test."""
+    """Return the proofs of a control: a few cases of the matrix, or another test."""
     if name in ELSEWHERE:
         return ELSEWHERE[name]
     cases = [case for case, each in (CASES | DIFFERENCES).items() if name in each.settings]
@@ -194,7 +192,7 @@ def proof(name: str) -> str:
     return f"matrix: {shown}" + (f" and {len(cases) - 3} more" if len(cases) > 3 else "")
 
 
-def test_the_documents_are_current() -> None:
+def test_documents_are_current() -> None:
     assert DOCUMENT.read_text() == document(), "run: python tests/tlsproxy/tls/settings/test_controls.py"
     assert COMPATIBILITY.read_text() == compatibility(), "run: python tests/tlsproxy/tls/settings/test_controls.py"
 
@@ -205,7 +203,7 @@ def test_every_control_is_shown_live() -> None:
     assert [name for name in names if not proof(name)] == []
 
 
-def test_what_the_document_refers_to_exists() -> None:
+def test_references_of_the_document_exist() -> None:
     known = {*CASES, *DIFFERENCES}
     for name in (name for model in GROUPS.values() for name in model.model_fields):
         for reference in references(proof(name)):

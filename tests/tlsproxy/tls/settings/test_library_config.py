@@ -134,5 +134,5 @@ def test_config_file_takes_effect_as_in_the_c_program(public_path: Path) -> None
         side = Side("tlsproxy(8)", postfix.queue / "private", Log(postfix.log_file, POSTFIX_LINE))
         for name in CASES:
             if side.status(name, "[192.0.2.7]:1"):
-                found[name] = see(side, name, "[192.0.2.7]:2", Client()).told["srvr_signature_digest"]
+                found[name] = see(side, name, "[192.0.2.7]:2", Client()).context["srvr_signature_digest"]
     assert found == {name: digest for name, (_, _, digest) in CASES.items() if digest.startswith("SHA")}

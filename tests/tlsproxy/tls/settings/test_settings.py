@@ -54,7 +54,7 @@ def test_files_of_the_table_are_parameters_and_attributes(version: str) -> None:
 
 
 @pytest.mark.parametrize("prefix", ["smtp_tls_", "lmtp_tls_", CLIENT])
-def test_client_init_has_what_its_prefix_says(load_settings: Load, prefix: str) -> None:
+def test_client_init_has_the_settings_of_its_prefix(load_settings: Load, prefix: str) -> None:
     own = {f"{prefix}{name}": f"/{name}" for name in FILES}
     view = load_settings(**own, **{f"{prefix}scert_verifydepth": "3", f"{prefix}loglevel": "2"}).view
     init = client_init(view, prefix)
@@ -129,7 +129,7 @@ def test_log_level_with_an_unknown_word_is_empty() -> None:
     assert log_level("trace", traces=True).mask == LogMask.TRACE
 
 
-def test_cache_evicts_what_was_not_used_for_longest() -> None:
+def test_cache_evicts_the_least_recently_used() -> None:
     cache: BoundedCache[int, str] = BoundedCache(2)
     made: list[int] = []
 

@@ -30,9 +30,7 @@ MATCHED = PeerStatus.MATCHED | PeerStatus.SECURED
 
 
 @given(st.sampled_from(SecurityLevel), st.none() | st.integers(-5, 200), st.booleans())
-def test_only_what_has_no_error_matches_where_a_level_verifies(
-    level: SecurityLevel, error: int | None, keeps: bool
-) -> None:
+def test_levels_that_verify_match_only_without_error(level: SecurityLevel, error: int | None, keeps: bool) -> None:
     status = peer_status(level, error, mismatch_keeps_trust=keeps)
     assert bool(status & MATCHED) == (error == OK and level > SecurityLevel.ENCRYPT)
     assert bool(status & PeerStatus.SECURED) == (
@@ -90,7 +88,7 @@ def test_limit_is_that_of_postfix_unless_asked_otherwise() -> None:
     assert VerificationPolicy(SecurityLevel.MAY).highest == 11
 
 
-def test_what_was_never_looked_at_is_not_good() -> None:
+def test_unverified_chain_is_not_good() -> None:
     assert ChainVerifier(POLICIES[0], broken).answer.error == UNSPECIFIED
 
 
@@ -108,7 +106,7 @@ def test_what_was_never_looked_at_is_not_good() -> None:
         (VerificationPolicy(SecurityLevel.ENCRYPT), True),
     ],
 )
-def test_what_openssl_finds_good_must_also_have_the_name(policy: VerificationPolicy, good: bool) -> None:
+def test_chain_good_for_openssl_must_have_the_name(policy: VerificationPolicy, good: bool) -> None:
     leaf = Certificate.from_der(Identity(name("mx.test"), hosts=["mx.test"]).der)
     assert leaf is not None
     chain: Callable[[], list[Certificate]] = lambda: [leaf]  # noqa: E731
@@ -141,7 +139,7 @@ def record(usage: int, selector: int, mtype: int, target: Template) -> TlsaRecor
 
 
 def reports(*path: Template) -> Trust:
-    """What OpenSSL reports of a path that it has verified, the leaf first."""
+    """Return OpenSSL's reports on a path that it has verified, the leaf first."""
     steps = [Step(True, OK, depth, each) for depth, each in enumerate(taken(*path))]
     return Trust(tuple(reversed(steps)), NOW)
 
@@ -200,7 +198,7 @@ def test_leaf_that_a_record_names_needs_a_name_from_verify_on(level: SecurityLev
         assert refused(answer) == (62, 0)
 
 
-def test_weak_leaf_is_refused_whatever_names_it() -> None:
+def test_weak_leaf_is_refused_with_any_name() -> None:
     weak = server(HOST, ISSUER, kind="rsa768", days=ALWAYS)
     for usage in (1, 2, 3):
         assert refused(decide([record(usage, 0, 1, weak)], [weak], NOTHING)) == (66, 0)
@@ -250,7 +248,7 @@ def test_path_to_an_anchor_is_proven(
         (record(2, 1, 0, ISSUER), [LEAF], 0),
     ],
 )
-def test_path_to_what_a_bare_key_signed_is_proven(wanted: TlsaRecord, chain: list[Template], depth: int) -> None:
+def test_path_to_a_signature_of_a_bare_key_is_proven(wanted: TlsaRecord, chain: list[Template], depth: int) -> None:
     answer = proven(decide([record(2, 1, 0, ELSEWHERE), wanted], chain))
     assert answer.match == Match(wanted, depth, by_key=True)
 
@@ -295,7 +293,7 @@ def test_chain_is_completed_by_records_of_usage_2_only() -> None:
     proven(decide([TlsaRecord(2, 0, 0, b"no certificate"), record(2, 0, 1, ROOT)], [DIRECT, ROOT]))
 
 
-def test_leaf_with_two_lists_of_names_has_none() -> None:
+def test_leaf_with_two_lists_of_names_has_no_name() -> None:
     twice = LEAF.extended(again=("2.5.29.17", False, sequence(dns(HOST))))
     local = reports(twice, ISSUER, ROOT)
     assert refused(decide([], [twice, ISSUER], local, level=SecurityLevel.VERIFY)) == (62, 0)
@@ -313,7 +311,7 @@ def test_name_counts_below_an_anchor(wanted: TlsaRecord) -> None:
 
 
 @pytest.mark.parametrize("wanted", [record(2, 0, 1, ROOT), record(2, 0, 0, ROOT), record(2, 1, 0, ROOT)])
-def test_wrong_name_is_closer_than_what_is_wrong_above(wanted: TlsaRecord) -> None:
+def test_wrong_name_is_closer_than_flaws_above(wanted: TlsaRecord) -> None:
     chain = [LEAF, ISSUER.but(signer=key("attacker")), *([ROOT] if wanted.mtype else [])]
     assert refused(decide([wanted], chain)) in ((7, 1), (65, 1))
     assert refused(decide([wanted], chain, names=("other.test",))) == (62, 0)
@@ -611,7 +609,7 @@ def test_exception_after_a_proof_takes_it_back() -> None:
     assert judge.answer.error == UNSPECIFIED
 
 
-def test_the_table_in_the_documentation_is_that_of_the_code() -> None:
+def test_table_in_the_documentation_is_that_of_the_code() -> None:
     document = Path(__file__).parents[4] / "docs" / "client-role.md"
     lines = [line.strip() for line in (peer_status.__doc__ or "").splitlines()]
     table = [line for line in lines if line.startswith(("no certificate", "none ", "hostname", "any other"))]

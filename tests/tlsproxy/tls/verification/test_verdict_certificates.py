@@ -1,4 +1,4 @@
-"""What the verdict reads in certificates, how strong they are, and what is concluded from OpenSSL's reports."""
+"""Facts that the verdict reads in certificates: contents, strength, and conclusions from OpenSSL's reports."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ def test_certificate_without_extensions_has_no_names() -> None:
     assert (found.dns_names, found.addresses, found.purposes) == ((), (), frozenset())
 
 
-def test_algorithm_that_contradicts_itself_is_none() -> None:
+def test_contradictory_algorithm_is_empty() -> None:
     assert parts(LEAF.but(inner_algorithm=sequence(oid("1.2.840.10045.4.3.3"))).der).signature_algorithm == b""
 
 
@@ -148,7 +148,7 @@ def test_odd_structure_is_malformed(template: Template) -> None:
 @pytest.mark.parametrize(
     "data", [b"", sequence(), sequence(tlv(4)), sequence(sequence()), sequence(sequence(*[tlv(2)] * 5))]
 )
-def test_what_is_no_certificate_is_malformed(data: bytes) -> None:
+def test_data_without_certificate_are_malformed(data: bytes) -> None:
     with pytest.raises(DerError):
         parts(data)
 
@@ -166,7 +166,7 @@ def test_certificate_is_a_sequence_in_a_sequence() -> None:
 
 @pytest.mark.parametrize("before", [b"", tlv(0x81, b"\0id"), tlv(0x81, b"\0id") + tlv(0x82, b"\0id")])
 @pytest.mark.parametrize("odd", [b"", sequence(), sequence(tlv(4, oid(NAMES)[2:]), tlv(4, sequence(dns("b.test"))))])
-def test_extensions_are_found_behind_what_else_there_is(before: bytes, odd: bytes) -> None:
+def test_extensions_are_found_behind_other_fields(before: bytes, odd: bytes) -> None:
     named = sequence(oid(NAMES), tlv(4, sequence(dns("a.bc"))))
     usable_for = sequence(oid("2.5.29.37"), tlv(4, sequence(tlv(2, b"\1"), oid(SERVER))))
     found = parts(sequence(sequence(*FIELDS, before, tlv(0xA3, sequence(odd, named, usable_for)))))
@@ -254,7 +254,7 @@ def test_dsa_key_is_as_strong_as_modulus_and_order() -> None:
     [b"", b"no key", info(x25519.X25519PrivateKey.generate()), LEAF.key.info[:-1], LEAF.key.info + b"\0"],
     ids=["nothing", "text", "x25519", "cut", "longer"],  # not the key, which is another one in each process
 )
-def test_what_is_no_signing_key_is_weak(data: bytes) -> None:
+def test_key_that_cannot_sign_is_weak(data: bytes) -> None:
     assert not is_strong_key(data)
 
 
@@ -290,7 +290,7 @@ def test_signature_is_strong_if_it_is_on_the_list(algorithm: bytes, strong: bool
     assert is_strong_signature(algorithm) is strong
 
 
-def test_signature_of_a_certificate_is_judged_by_what_was_signed() -> None:
+def test_signature_of_a_certificate_is_checked_on_signed_bytes() -> None:
     assert has_strong_signature(certificate(LEAF))
     assert not has_strong_signature(certificate(LEAF.but(digest="sha1")))
     assert not has_strong_signature(certificate(LEAF.but(inner_algorithm=sequence(oid("1.2.840.10045.4.1")))))

@@ -83,7 +83,7 @@ def test_name_becomes_ascii_where_that_is_possible(name: str, ascii_name: str) -
     assert to_ascii(name) == ascii_name
 
 
-def test_address_is_told_apart_from_names() -> None:
+def test_address_is_distinguished_from_names() -> None:
     assert split_references(["a.test", "2001:DB8:0::1", ".b.test"]) == (("a.test", ".b.test"), "2001:db8::1")
     assert split_references(["192.0.2.1", "192.0.2.2"]) == ((), "192.0.2.1")
     assert split_references([]) == ((), "")

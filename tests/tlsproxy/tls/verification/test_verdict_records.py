@@ -204,7 +204,7 @@ def test_odd_certificate_was_signed_by_no_key(odd: Template) -> None:
         assert not dane.has_signed(ROOT.key.info, certificate(odd))
 
 
-def test_what_is_no_signing_key_has_signed_nothing() -> None:
+def test_key_that_cannot_sign_has_signed_nothing() -> None:
     assert not dane.has_signed(b"no key", certificate(LEAF))
     assert not dane.has_signed(info_of(x25519.X25519PrivateKey.generate()), certificate(LEAF))
 
