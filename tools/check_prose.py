@@ -25,7 +25,7 @@ _INSTEAD = {
     r"jails?": "chroot",
     r"anew": "again",
     r"nobody|somebody": "no process, no user, …",
-    r"(?:is|are|be|was) none": "name the thing",
+    r"(?:is|are|be|was) (?-i:none)": "name the thing",
     r"no good": "bad, invalid",
     r"what is to be": "a noun",
     r"chores?": "periodic task",
