@@ -21,8 +21,8 @@ def cached_default(
 ) -> tuple[str | None] | None:
     """Return a tuple of the expanded default of a parameter; None if the cache does not have it.
 
-    `settings`: names that are set, without this one. `level`: value of compatibility_level, None if it is not set. None in the
-    tuple: the default has an error.
+    `settings`: names that are set, without this one. `level`: value of compatibility_level, None if it is not set. The
+    tuple has None for a default that can't be expanded.
     """
     reached = references_of_default(name, release)
     if reached is None:
