@@ -54,7 +54,7 @@ class Session:
     """One session, from the request to both ends closed; `plain` is the local end, `secure` the remote one."""
 
     def __init__(self, way: Way, resume: ssl.SSLSession | None = None) -> None:
-        """Do the hand-off and the handshake."""
+        """Hand the descriptor over, and finish the handshake."""
         self.plain, ours = handed_over(way)
         if way.request is SERVER_ROLE:
             self.secure = way.context.wrap_socket(ours, session=resume)
@@ -150,7 +150,7 @@ def announced(path: Path) -> socket.socket:
 
 
 def handed_over(way: Way) -> tuple[socket.socket, socket.socket]:
-    """Do the hand-off; return the local end and the remote one, without TLS."""
+    """Hand the descriptor over; return the local end and the remote one, without TLS."""
     plain = announced(way.socket)
     plain.sendall(way.request)
     _expect(plain, _WILLING)

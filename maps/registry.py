@@ -120,7 +120,7 @@ def examine_table(text: str, access: Access) -> None:
 
 
 def load_driver(kind: str, access: Access) -> ModuleType:
-    """Return the driver of a type, with all that it needs to open tables; raise `OpenError` if there is none."""
+    """Return the driver of a type, with its libraries loaded; raise `OpenError` for an unsupported type."""
     unsupported = f"unsupported dictionary type: {kind}"
     if kind not in TYPES:
         if kind in PROXIED:

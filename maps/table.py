@@ -160,7 +160,7 @@ class Table:
             self.update(key, value)
 
     def delete(self, key: bytes) -> bool:  # noqa: ARG002
-        """Remove an entry; False when there was none."""
+        """Remove an entry; return False if the key is absent."""
         raise self._unsupported("delete")
 
     def entries(self) -> Iterator[tuple[bytes, bytes]]:

@@ -145,7 +145,7 @@ class Release:
         return self._deprecated
 
     def deprecated_since(self, name: str) -> str:
-        """Return the first release in which postconf(1) warns of a name. Raise KeyError if there is none."""
+        """Return the first release in which postconf(1) warns of a name. Raise KeyError for other names."""
         return {each: since for each, since, _ in _columns("deprecated")}[name]
 
 

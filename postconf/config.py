@@ -136,7 +136,7 @@ class Config(View):
         return iter(dict.fromkeys([*self.main, *self.release.defaults, *self.service_defaults()]))
 
     def service(self, name: str, type: str) -> ServiceView:
-        """Return the view of a service of master.cf. Raise KeyError if there is none."""
+        """Return the view of a service of master.cf. Raise KeyError for an unknown service."""
         for service in self.master.services:
             if (service.name, service.type) == (name, type):
                 return ServiceView(self, service)

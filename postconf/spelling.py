@@ -11,7 +11,7 @@ _SHORT = 8
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """Return the known name that differs by a typing error of one or two letters; empty if there is none."""
+    """Return the known name that differs by a typing error of one or two letters, or an empty string."""
     folded = word.lower().replace("-", "_")
     most = 2 if len(word) > _SHORT else 1
     best, least = "", most + 1
@@ -44,14 +44,14 @@ def distance(one: str, other: str, limit: int) -> int:
 
 
 def similar(word: str, known: Iterable[str]) -> str:
-    """Return a similar known name that differs in more than two letters; empty if there is none."""
+    """Return a similar known name that differs in more than two letters, or an empty string."""
     import difflib  # late: commands start fast
 
     return next(iter(difflib.get_close_matches(word, known, n=1, cutoff=_SIMILAR)), "")
 
 
 def did_you_mean(word: str, known: Iterable[str], cutoff: float = _SIMILAR) -> str:
-    """Return a line of help with the most similar word of a short list; empty if there is none."""
+    """Return a line of help with the most similar word of a short list, or an empty string."""
     import difflib  # late: commands start fast
 
     found = next(iter(difflib.get_close_matches(word, known, n=1, cutoff=cutoff)), "")

@@ -249,7 +249,7 @@ _LOWER = {ord(letter): letter.lower() for letter in "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
 def _strtol(text: str, base: int = 10) -> tuple[int, str]:
-    """Return the number that a text begins with, and the rest of the text; (0, text) if there is none."""
+    """Return the number at the beginning of a text, and the rest of the text; (0, text) without a number."""
     start = text.lstrip(SPACE)
     digits = start[1:] if start.startswith(("+", "-")) else start
     if base == 16 and digits[:2] in ("0x", "0X") and digits[2:3] and digits[2] in _DIGITS[16]:

@@ -1,6 +1,6 @@
-"""What every part of the proxy needs of a log: three severities, one line each.
+"""Interface of a log: three severities, one line each.
 
-Where lines go (stderr, syslog, postlogd) and how they are stamped is decided by `tlsproxy.daemon.log.lines`.
+`tlsproxy.daemon.log.lines` decides about output (stderr, syslog, postlogd) and format.
 """
 
 from typing import Protocol

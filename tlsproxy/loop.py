@@ -1,8 +1,8 @@
 """An event loop over epoll: handlers by descriptor, a coarse clock, queued jobs, and periodic tasks once a second.
 
-It knows nothing of TLS or of sessions. A handler is called with the event bits; what it raises goes to `on_failure`,
-and the loop goes on. Descriptors are closed at the end of a turn (`close`), so that an event that is already in hand
-can't reach whoever gets the same number next.
+It knows nothing of TLS or of sessions. A handler is called with the event bits; an exception goes to `on_failure`, and
+the loop continues. `close` closes descriptors at the end of an iteration, so that a pending event can't reach the next
+owner of the same number.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Outlet(Protocol):
 
     @property
     def waiting(self) -> Collection[object]:
-        """What has not been handed on."""
+        """Items that were not accepted yet."""
 
     def flush_when_due(self, now: float) -> float:
         """Hand on what has waited long enough; say in how many seconds to call this again, at the latest."""
@@ -61,14 +61,14 @@ class Loop:
         self.periodic_tasks: list[Callable[[float], None]] = []
         """Called about once a second with the time."""
         self.outlet: Outlet = _Nothing()
-        """What is to be handed on before the loop sleeps."""
+        """Output that is flushed before the loop sleeps."""
         self.on_failure: Callable[[Callable[..., object]], None] = _print_failure
-        """Called inside the `except` block of a handler, job or task that has raised, with that function."""
+        """Called in the `except` block after an exception in a handler, job or periodic task, with that function."""
         self.now = time.monotonic()
 
     @property
     def descriptors(self) -> int:
-        """How many descriptors are known here: watched ones, and those that were and are open."""
+        """Number of known descriptors: those that are watched, and those that were watched and are open."""
         return len(self._masks)
 
     def watch(self, descriptor: int, events: int, handler: Handler) -> None:
@@ -98,7 +98,7 @@ class Loop:
         self._closing.append(descriptor)
 
     def queue(self, job: Job) -> None:
-        """Do expensive work later: one job a turn while other descriptors have events."""
+        """Queue expensive work: one job per iteration while other descriptors have events."""
         self._jobs.append(job)
 
     def forked(self) -> None:

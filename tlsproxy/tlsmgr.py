@@ -1,8 +1,8 @@
-"""A client of tlsmgr(8), which keeps TLS sessions and gives out entropy. It never blocks, and nobody depends on it.
+"""Client of tlsmgr(8), which stores TLS sessions and provides entropy. It never blocks, and sessions work without it.
 
-One connection, made when it is needed and given up when idle; one request at a time, the others wait in a queue of
-limited length. Whatever goes wrong (no such service, an answer that does not come in time, nonsense) every question is
-answered by None, and for a moment nothing is asked. One line in the log says when that begins, one when it is over.
+There is one connection, made on demand and closed when idle, and one request at a time; the others wait in a queue of
+limited length. After a failure (no such service, a timeout, an invalid reply), all requests return None, and there is a
+short pause. One log line reports the beginning of a failure, one its end.
 """
 
 from __future__ import annotations

@@ -104,7 +104,7 @@ class LmdbFile:
         return values
 
     def _whole(self) -> dict[bytes, bytes] | None:
-        """Return all entries; None if the file is damaged, perhaps where nobody looks."""
+        """Return all entries; None if the file is damaged, even in a page that no lookup reads."""
         whole: dict[bytes, bytes] = {}
         count = 0
         try:
@@ -268,7 +268,7 @@ def _stored_length(low: int, high: int, flags: int) -> int:
 
 
 def _points_to(page: bytes, place: int, end: int) -> bool:
-    """Is there a pointer to `place` among those of this page, which end at `end`?"""
+    """Return True if the pointers of this page, which end at `end`, include `place`."""
     wanted = SHORT.pack(place)
     pointer = page.find(wanted, HEADER_SIZE, end)
     while pointer % 2 and pointer > 0:

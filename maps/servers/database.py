@@ -141,9 +141,9 @@ class Templates:
         return _expanded(self._result, {field: text for field, text in fields.items() if text is not None})
 
     def join(self, values: list[bytes | None], key: bytes, limit: int) -> bytes | None:
-        """Return the answer that is made of several values; None if there is none.
+        """Return the answer made of several values, or None without a value.
 
-        Raises OverflowError when there are more than `limit`, which is 0 for any number.
+        Raise OverflowError for more than `limit` values; 0 means no limit.
         """
         results = [result for value in values if value is not None and (result := self.result(value, key)) is not None]
         if limit and len(results) > limit:
@@ -200,7 +200,7 @@ class Domains:
         self._add(parameters.text("domain"), access, 0)
 
     def allow(self, key: bytes) -> bool:
-        """Is this a key to ask for? Without any domains each is."""
+        """Return True if the key's domain is among them; without domains, always."""
         if not self._patterns:
             return True
         _, at, domain = key.rpartition(b"@")

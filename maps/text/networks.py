@@ -93,7 +93,7 @@ def _family(text: str) -> socket.AddressFamily:
 
 
 def parse_address(text: str) -> Address | None:
-    """Parse an address as inet_pton(3) does; None if it is none."""
+    """Parse an address as inet_pton(3) does; return None if it is invalid."""
     family = _IPV6 if ":" in text else _IPV4
     try:
         return Address(family, int.from_bytes(_inet_pton(family, text), "big"))

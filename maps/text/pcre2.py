@@ -72,7 +72,7 @@ class PerlPattern:
 
 
 class Screen:
-    """A pattern in machine code that tells which keys can't match; it is compiled when it is needed first."""
+    """A pattern in machine code that excludes keys without a match; it is compiled at its first use."""
 
     __slots__ = ("_code", "_limit", "_longest", "_patience", "_pattern")
 

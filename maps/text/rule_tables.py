@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 Key = TypeVar("Key")
 INLINE = "unknown_stream"
-"""What Postfix calls a file that is none."""
+"""Postfix's name for inline rules, in place of a file name."""
 
 
 def read_rules(kind: str, name: str, access: Access, *, strict: bool = False) -> Iterator[tuple[int, bytes]]:
@@ -103,7 +103,7 @@ class Rules(Generic[Key]):
         self._open.append(step)
 
     def end(self) -> bool:
-        """End the innermost condition; False if there is none."""
+        """End the innermost condition; return False outside of any condition."""
         if not self._open:
             return False
         self._open.pop().end = len(self.steps)

@@ -1,10 +1,10 @@
-"""Screens: one pattern for many rules of a table, which tells that none of them matches a key.
+"""Screens: one pattern for many rules of a table, which excludes keys that none of them matches.
 
-Rules are asked one by one in Postfix, and so are they here, but each call from Python takes longer than most matches.
-So runs of rules are put behind conditions of our own, as if they stood between IF and ENDIF: small runs, and many of
-those behind another one. A condition is a pattern made of the rules' outlines, run as machine code.
+Postfix tries rules one by one. So does `maps`, but each call from Python takes longer than most matches. Therefore runs
+of rules are placed behind conditions, as between IF and ENDIF: small runs, and many of those behind another condition.
+A condition is a pattern made of the rules' outlines, run as machine code.
 
-A screen only leaves out what could not match. It takes a bounded time: where its search is long, it lets the key pass.
+A screen excludes only keys that can't match. Its time is bounded: if its search is long, it lets the key pass.
 """
 
 from __future__ import annotations

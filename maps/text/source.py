@@ -23,7 +23,7 @@ _JOINED = (b"\0", b"\n ", b"\n\t", b"\n\v", b"\n\f", b"\n\r")
 """Signs that a logical line may be more or less than a physical one."""
 _NO_ENTRIES = (b"\n#", b"\n\n")
 _NOT_PLAIN = (*_JOINED, b'"', b"\\", b"\r", b"\v", b"\f", b": ", b":\t")
-"""What makes a line one that needs a closer look."""
+"""Bytes that exclude a line from the fast path."""
 
 
 class Record:

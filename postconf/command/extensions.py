@@ -120,7 +120,7 @@ def _matching(usage: Usage, config: Config, warn: Callable[[str], None]) -> list
 
 
 def service_named(config: Config, text: str) -> ServiceView:
-    """Return the view of the service NAME/TYPE; raise `ConfigError` if there is none."""
+    """Return the view of the service NAME/TYPE; raise `ConfigError` for an unknown service."""
     pattern = parse_pattern(text, 2, 2)
     if pattern is None or ANY in pattern:
         raise ConfigError("--service requires service_name/type")

@@ -43,7 +43,7 @@ def read_sites(kind: Kind, text: str) -> Reading:
 
 
 def filter_problem(pattern: str) -> str:
-    """Return the mistake in a pattern for IPv4 addresses; empty if there is none."""
+    """Return the mistake in a pattern for IPv4 addresses; empty for a valid one."""
     if pattern.startswith("[") and pattern.endswith("]") and pattern.count("[") != pattern[:-1].count("]"):
         pattern = pattern[1:-1]
     fields = _FIELDS.findall(pattern)

@@ -44,7 +44,7 @@ class Host:
         return sorted(interfaces, key=lambda each: each.family)
 
     def resolve(self, name: str) -> list[tuple[str, bytes]]:
-        """Return the addresses of a hostname or of an address as text, as (family, bytes); empty if there are none."""
+        """Return the addresses of a hostname or of an address as text, as (family, bytes); empty on failure."""
         import _socket
 
         try:

@@ -15,7 +15,7 @@ def installed_release() -> Release:
 
 
 def found_release() -> Release | None:
-    """Return the catalogue of the installed release and build; None if there is none, or an unknown one."""
+    """Return the catalogue of the installed release and build; None without Postfix, or for an unknown release."""
     for program in _PROGRAMS:
         try:
             with open(program, "rb") as file:  # noqa: PTH123  commands must start fast

@@ -1,4 +1,4 @@
-"""What rules look at: the files, what is in effect, and helpers to speak about both."""
+"""Context of a rule: the files, the effective values, and helpers that find places in them."""
 
 from __future__ import annotations
 
@@ -39,21 +39,21 @@ _MOST_SUGGESTIONS = 500
 
 @dataclass(frozen=True)
 class Options:
-    """What the user says about a run, as far as rules care."""
+    """Options of a run that rules use."""
 
     directory: str = ""
-    """What Postfix would call its config_directory; empty if the text comes from nowhere."""
+    """Value of config_directory; empty if the text does not come from a file."""
     expiry_days: int = 21
     known: frozenset[str] = field(default_factory=frozenset)
     """Parameters that other programs read from main.cf."""
     served: Mapping[str, frozenset[str]] = field(default_factory=dict)
-    """What a daemon that runs serves: of each file the SHA-256 digests of its own certificates."""
+    """Certificates in use by a running daemon: SHA-256 digests of the daemon's certificates, by file."""
     resolver: Resolver | None = None
-    """Who is asked for TLSA records."""
+    """Resolver for TLSA records."""
 
 
 class _Elsewhere(Config):
-    """What is in effect on a machine that is not this one: its addresses are not known, nor what depends on them."""
+    """Effective values on another machine: its addresses are unknown, and so are values that depend on them."""
 
     def default(self, name: str) -> str | None:
         """The default; empty where it can't be computed, for which rules have words of their own."""
@@ -110,7 +110,7 @@ class Context:
         return [Text(source.path, source.text) for source in self.sources]
 
     def keep(self, make: Callable[[Context], Kept]) -> Kept:
-        """What a function finds out about this configuration, found out once."""
+        """Return the result of a function for this configuration, cached."""
         if make not in self._kept:
             self._kept[make] = make(self)
         return cast("Kept", self._kept[make])
@@ -215,11 +215,11 @@ class Context:
         return cached_default(name, self.release, self.config.main, level.value if level else None)
 
     def is_yes(self, name: str, view: View | None = None) -> bool:
-        """Is a boolean parameter on?"""
+        """Return True if a boolean parameter is `yes`."""
         return self.value(name, view).lower() == "yes"
 
     def is_set(self, name: str, view: View | None = None) -> bool:
-        """Is a parameter set by the administrator, here or in what its default refers to?"""
+        """Return True if the administrator has set a parameter, or one that its default refers to."""
         return self.setting(name, view) is not None
 
     def setting(self, name: str, view: View | None = None) -> Assignment | None:
@@ -255,7 +255,7 @@ class Context:
         return found
 
     def span(self, name: str, view: View | None = None) -> Span:
-        """Where to point for a parameter: its setting, else the service that it concerns, else main.cf."""
+        """Return the place for a finding about a parameter: its setting, else the service, else main.cf."""
         setting = self.setting(name, view)
         if setting:
             return setting.span()
@@ -308,7 +308,7 @@ class Context:
         return bool(self.services(program))
 
     def expanded_default(self, name: str) -> str:
-        """What a parameter has if it is not set; empty if this release has none, or it can't be expanded."""
+        """Return the expanded default of a parameter; empty if this release has none, or it can't be expanded."""
         return self._expand(self.release.defaults.get(name, ""), self.config) or ""
 
     def has_service(self, name: str) -> bool:
@@ -328,7 +328,7 @@ class Context:
         return self.entry(view.service).span(field)
 
     def is_chrooted(self, view: View) -> bool:
-        """Does the service run in the queue directory as its root? Without a master.cf: no."""
+        """Return True if the service runs with chroot; False without a master.cf."""
         if not isinstance(view, ServiceView):
             return False
         flag = view.service.fields[4]
@@ -343,7 +343,7 @@ class Context:
 
     @cached_property
     def chroot_by_default(self) -> bool:
-        """What `-` means in the chroot column (since Postfix 3.0)."""
+        """True if `-` in the chroot column means `y` (before compatibility level 1, Postfix 3.0)."""
         return self.compatibility_level[0] < 1
 
     # References

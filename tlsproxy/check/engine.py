@@ -27,7 +27,7 @@ class Checked:
     findings: list[Finding] = field(default_factory=list)
 
     def count(self, severity: Severity) -> int:
-        """How many findings of a severity are not to be ignored."""
+        """Return the number of findings of a severity that are not suppressed."""
         return sum(each.severity == severity and each.suppressed is None for each in self.findings)
 
 

@@ -1,4 +1,4 @@
-"""What a rule reports: where, how bad, in which words, and how it could be fixed."""
+"""Findings: the place, severity and message of a mistake, and its fix."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from postconf import Place
 
 
 class Severity(enum.IntEnum):
-    """How bad it is."""
+    """Severity of a finding."""
 
     INFO = 1
     """Worth knowing."""

@@ -40,7 +40,7 @@ def apply(source: Text, edits: Iterable[Edit]) -> str:
 
 
 def diff(source: Text, text: str) -> str:
-    """What would change, as a unified diff."""
+    """Return the changes as a unified diff."""
     lines = difflib.unified_diff(
         source.text.splitlines(keepends=True), text.splitlines(keepends=True), source.path, source.path
     )
@@ -48,7 +48,7 @@ def diff(source: Text, text: str) -> str:
 
 
 def write(path: str, before: str, after: str) -> bool:
-    """Replace a file atomically, under Postfix's own lock; False if somebody has changed it meanwhile."""
+    """Replace a file atomically, under Postfix's own lock; return False if it no longer has the text `before`."""
     with LockedFile(path) as file:
         if file.read() != before:
             return False

@@ -100,11 +100,11 @@ class Server:
         self.generation = generation
         self.sessions: set[Session] = set()
         self.used = 0
-        """How many sessions have ended."""
+        """Number of sessions that have ended."""
         self.idle_since = loop.now
-        """When the last session ended; of no meaning while there are any."""
+        """Time at which the last session ended; without meaning while there are sessions."""
         self.full = False
-        """There is no room, and nobody is accepted."""
+        """True at the limit of sessions: no client is accepted."""
         self._beginning: dict[Session, float] = {}  # in the order of their start
         self._max_sessions = max_sessions
         self._max_beginning = max(1, max_sessions // 2)
@@ -139,7 +139,7 @@ class Server:
         self._other_descriptors = (_open_descriptors() or self._descriptors + 2) - self.loop.descriptors
 
     def close_listener(self) -> None:
-        """Accept nobody any more; sessions go on."""
+        """Stop accepting clients; sessions continue."""
         if self._listening:
             self._listening = False
             self.loop.watch(self._listener.fileno(), 0, self._on_connection)
@@ -164,7 +164,7 @@ class Server:
             self._resume()
 
     def is_waited_for(self) -> bool:
-        """Is there a local peer in the queue?"""
+        """Return True if a local client waits in the accept queue."""
         poll = select.poll()
         poll.register(self._listener, select.POLLIN)
         return bool(poll.poll(0))

@@ -57,7 +57,7 @@ def is_standard(address: str) -> bool:
 
 
 def split(address: str) -> tuple[str, str]:
-    """Split an address in internal form at its last `@`; the domain is empty where there is none."""
+    """Split an address in internal form at its last `@`; the domain may be empty."""
     local, at, domain = address.rpartition("@")
     return (local, domain) if at else (address, "")
 
@@ -187,14 +187,14 @@ def _ascii_label(label: str) -> str:
 
 
 def literal_address(literal: str) -> str | None:
-    """Return the IP address in an address literal, `[192.0.2.1]` or `[IPv6:2001:db8::1]`; None if it is none."""
+    """Return the IP address in an address literal, `[192.0.2.1]` or `[IPv6:2001:db8::1]`; None if invalid."""
     if not literal.startswith("[") or literal.find("]") != len(literal) - 1:
         return None
     return mailhost_address(literal[1:-1]) if len(encode(literal)) - 2 <= _LONGEST_LITERAL else None
 
 
 def mailhost_address(text: str) -> str | None:
-    """Return the IP address in the text between the brackets of an address literal; None if there is none."""
+    """Return the IP address in the text between the brackets of an address literal, or None."""
     if ascii_lower(text).startswith(_IPV6_PREFIX):
         address = text[len(_IPV6_PREFIX) :]
         return address if is_ipv6(address) else None

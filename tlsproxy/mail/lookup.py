@@ -30,7 +30,7 @@ class MailFound(NamedTuple):
 
     found: Found
     extension: str
-    """The extension, with its delimiter, that the key does not have; empty if it has it, or if there is none."""
+    """The extension with its delimiter, if the key does not contain it; otherwise empty."""
 
 
 class AddressLookup:

@@ -53,7 +53,7 @@ class _Pattern(NamedTuple):
     table: Table | None = None
     network: Network | None = None
     problem: str = ""
-    """The reason why a text that looks like a network is none."""
+    """The error in a text that looks like a network."""
 
 
 _Test: TypeAlias = "Callable[[MatchList, str, _Pattern], str | None]"

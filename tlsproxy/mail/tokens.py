@@ -132,12 +132,12 @@ def prepend(tokens: list[Token], more: Iterable[Token]) -> None:
 
 
 def find(tokens: list[Token], kind: str, start: int = 0) -> int:
-    """Return the index of the first token of a kind, from `start` on; -1 if there is none."""
+    """Return the index of the first token of a kind, from `start` on, or -1."""
     return next((index for index in range(start, len(tokens)) if tokens[index].kind == kind), -1)
 
 
 def find_last(tokens: list[Token], kind: str) -> int:
-    """Return the index of the last token of a kind; -1 if there is none."""
+    """Return the index of the last token of a kind, or -1."""
     return next((index for index in range(len(tokens) - 1, -1, -1) if tokens[index].kind == kind), -1)
 
 

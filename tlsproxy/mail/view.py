@@ -56,7 +56,7 @@ class MailView:
         return self._booleans[name]
 
     def number(self, name: str) -> int:
-        """Return the value of a numerical parameter; raise `ConfigError` if it is none, or out of range."""
+        """Return the value of a numerical parameter; raise `ConfigError` if it is invalid or out of range."""
         try:
             return integer(self.view.config.release.parameter(name), self.text(name))
         except InvalidValueError as error:

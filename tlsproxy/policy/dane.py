@@ -1,6 +1,6 @@
-"""DANE for outgoing sessions: which TLSA records apply to a host, and what is left where there are none (RFC 7672).
+"""DANE for outgoing sessions: the TLSA records of a host, and the level without usable records (RFC 7672).
 
-DNS is asked through a `Resolver`, of which `tlsproxy.policy.resolver` is one.
+DNS is queried through a `Resolver`; `tlsproxy.policy.resolver` has one.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _PRIVATE_MTYPE = 255
 
 
 class DnsLookupError(TlsproxyError):
-    """DNS has no answer now, not even that there is none; the text says why."""
+    """A DNS query failed, so that the existence of records is unknown; the text has the reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +32,10 @@ class TlsaAnswer:
 
 
 class Resolver(Protocol):
-    """What is asked of DNS. Each method raises `DnsLookupError`."""
+    """DNS queries of a policy. Each method raises `DnsLookupError`."""
 
     def tlsa(self, name: str) -> TlsaAnswer | None:
-        """Look up TLSA records; None if there are none."""
+        """Look up TLSA records; return None without records."""
 
     def alias_is_secure(self, name: str) -> bool:
         """Look up the CNAME record of a name; is it secured by DNSSEC?"""

@@ -1,4 +1,4 @@
-"""Where a session is to go: the next hop as configured, the host that was found for it, and how far DNS vouches for it.
+"""Destination of a session: the configured next hop, its host, and the DNSSEC status of the host.
 
 No I/O.
 """
@@ -34,7 +34,7 @@ class DnsName:
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """What a policy is looked up for."""
+    """Destination for which a policy is looked up."""
 
     nexthop: str
     """As in transport(5): `example.com`, `[mail.example.com]:587`, or the path of a UNIX socket."""

@@ -57,9 +57,9 @@ class Entry:
     mx_host_pattern: tuple[str, ...] = ()
     policy_failure: str | None = None
     fingerprints: tuple[TlsaRecord, ...] | None = None
-    """What `match` means at that level, where Postfix looks at it along with the entry: until 3.8."""
+    """Fingerprints in `match`; Postfix until 3.8 parses them with the entry."""
     warnings: list[str] = field(default_factory=list)
-    """What Postfix complains about without refusing the entry."""
+    """Warnings of Postfix about an entry that it accepts."""
 
 
 def parse_entry(value: bytes | str, where: Where, release: Release) -> Entry:
@@ -93,7 +93,7 @@ def parse_entry(value: bytes | str, where: Where, release: Release) -> Entry:
 
 
 class _EntryError(Exception):
-    """What is wrong with an attribute, in Postfix's words."""
+    """An invalid attribute, with the text of Postfix."""
 
 
 def _located(text: str, *, braces: bool) -> Iterator[tuple[int, str]]:
@@ -213,7 +213,7 @@ def _invalid_here(entry: Entry, name: str) -> _EntryError:
 
 
 def _check_reporting(entry: Entry, where: Where) -> None:
-    """What is reported about a policy (RFC 8460) is only known of one that comes from outside."""
+    """Check the attributes for TLS reports (RFC 8460), which only policies from outside have."""
     given = (entry.policy_ttl, entry.policy_domain, entry.policy_failure)
     if entry.policy_type is None and (entry.policy_string or entry.mx_host_pattern or given != (None, None, None)):
         raise where.error(

@@ -8,11 +8,11 @@ CONFIGURATION_PROBLEM = "client TLS configuration problem"
 
 
 class PolicyError(TlsproxyError):
-    """No policy can be made; mail for the destination is to wait, and nothing is to be sent in the clear.
+    """There is no valid policy: mail for the destination is deferred, and must not be sent in plaintext.
 
-    `table` is the parameter that names the tables, or the one that is wrong itself; `key` is what was looked up, empty
-    where that is not the point; `column` counts the characters of the table's value from 1, 0 stands for all of it.
-    `warning` is what smtp(8) logs, empty where it logs nothing; `status` and `reason` are what it tells the sender.
+    `table`: the parameter that names the tables, or the invalid parameter. `key`: the lookup key, perhaps empty.
+    `column`: position in the table's value, from 1 on; 0 for the whole value. `warning`: the log line of smtp(8),
+    perhaps empty. `status`, `reason`: delivery status for the sender.
     """
 
     def __init__(

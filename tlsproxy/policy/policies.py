@@ -1,7 +1,7 @@
-"""The decision that smtp(8) makes for a destination: how much TLS, and which certificate will do.
+"""Decision of smtp(8) for a destination: the TLS level, and the certificates that it accepts.
 
-Tables, files and DNS are asked here; what their answers mean is told by the modules beside this one. The result is all
-that tlsproxy(8) must know for a session.
+This module queries tables, files and DNS; the other modules of the package interpret the answers. The result has
+everything that tlsproxy(8) needs for a session.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _DANE_LEVELS = (SecurityLevel.DANE, SecurityLevel.DANE_ONLY)
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What a session must be like, in the terms of tlsproxy(8). Texts are as in main.cf."""
+    """TLS policy of a session, in the terms of tlsproxy(8). Texts are as in main.cf."""
 
     level: SecurityLevel
     destination: Destination
@@ -97,7 +97,7 @@ class Policies:
             self._per_site = open_list(settings.parameter("per_site"), settings.per_site, access)
 
     def decide(self, destination: Destination | str) -> Policy:
-        """Return the policy for a destination; raise `PolicyError` if there can be none."""
+        """Return the policy for a destination; raise `PolicyError` without a valid one."""
         if isinstance(destination, str):
             destination = Destination.parse(destination)
         try:
@@ -227,7 +227,7 @@ class Policies:
             anchors = self._trust_anchors(files)
             if not files:
                 raise PolicyError("there is no file in it", table=settings.parameter("trust_anchor_file"))
-        # There are none in files that hold other objects only; smtp(8) says so rather than nothing.
+        # Files with other objects only have no anchors; smtp(8) logs that.
         records = Dane("", anchors) if entry.tafile or files else None
         return replace(policy, match=match, dane=records, mx_patterns=patterns)
 

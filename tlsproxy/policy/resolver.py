@@ -1,7 +1,7 @@
-"""DNS for policies, with dnspython: hosts, mail exchangers and TLSA records, and what DNSSEC vouches for.
+"""DNS for policies, with dnspython: hosts, mail exchangers, TLSA records, and their DNSSEC status.
 
-Needs the extra `tlsproxy[dane]`. As in Postfix it is the name server that validates, and the AD bit of its answers that
-is believed: it must be one of your own, on this host or on the way to it that nobody else can touch.
+Needs the extra `tlsproxy[dane]`. As in Postfix, the name server validates, and the AD bit of its replies is trusted.
+So it must be on this host, or on a network path that no attacker can write to.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class DnsResolver:
         self._families = _FAMILIES[families]
 
     def tlsa(self, name: str) -> TlsaAnswer | None:
-        """Look up TLSA records; None if there are none. Raises `DnsLookupError`."""
+        """Look up TLSA records; return None without records. Raise `DnsLookupError`."""
         answer = self._ask(name, "TLSA")
         if answer is None or answer.rrset is None:
             return None
@@ -65,8 +65,8 @@ class DnsResolver:
     def destinations(self, nexthop: str, *, default_port: int = SMTP_PORT, mx: bool = True) -> list[Destination]:
         """Look up the servers of a next hop, the best first, one destination for each address.
 
-        Mail exchangers are not for a next hop in brackets, nor for LMTP (`mx=False`). Raises `DnsLookupError`, and
-        ValueError for a next hop that is none.
+        Mail exchangers are not used for a next hop in brackets, and for LMTP (`mx=False`). Raise `DnsLookupError`, and
+        ValueError for an invalid next hop.
         """
         destination = Destination.parse(nexthop, default_port=default_port)
         if mx and not destination.nexthop.startswith("["):

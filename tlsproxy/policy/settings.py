@@ -1,4 +1,4 @@
-"""What main.cf says about the TLS of outgoing sessions: the smtp_… or lmtp_… parameters, typed."""
+"""TLS settings of outgoing sessions in main.cf: the smtp_… or lmtp_… parameters, typed."""
 
 from __future__ import annotations
 

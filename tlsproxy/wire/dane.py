@@ -20,9 +20,9 @@ _CERTIFICATE, _KEY = 0, 1
 """Selectors (RFC 6698, section 2.1.2)."""
 _TYPES = {"sha256": 1, "sha512": 2}
 _FINGERPRINT = 255
-"""What stands for the digest algorithm of the request itself."""
+"""Matching type of the digest algorithm in the request."""
 _NONE = 254
-"""A matching type that nobody has: the digest can't be used."""
+"""A matching type that does not exist: the digest can't be used."""
 
 
 class TlsaRecord(NamedTuple):

@@ -1,7 +1,7 @@
-"""What tlsproxy(8) and its clients say to each other, as typed messages; one dialect for each Postfix generation.
+"""Messages between tlsproxy(8) and its clients, typed; one dialect for each protocol version of Postfix.
 
-Nothing here does I/O. Postfix 3.6 to 3.12 differ in which attributes a request has; the request itself tells which
-generation is talking, and the reply has that generation's form. Whether it is one before them must be known beforehand.
+No I/O. Requests of Postfix 3.6 to 3.12 have different attributes. The attributes of a request identify its version, and
+the reply has the same version. Only Postfix 3.5 has to be known from the configuration.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from .dane import Dane, read_digests, read_records
 T = TypeVar("T")
 
 ANNOUNCEMENT = write_list([("protocol", "tlsproxy_protocol")])
-"""What the server says first, since Postfix 3.6."""
+"""First message of the server since Postfix 3.6."""
 
 
 class Flag:
@@ -53,7 +53,7 @@ class Request(NamedTuple):
 
 
 class ClientInit(NamedTuple):
-    """What an SSL context of the client role is made from (TLS_CLIENT_INIT_PROPS). Empty text: not set."""
+    """Settings of an SSL context in the client role (TLS_CLIENT_INIT_PROPS). Empty text: not set."""
 
     log_param: str
     log_level: str
@@ -72,7 +72,7 @@ class ClientInit(NamedTuple):
 
 
 class ClientStart(NamedTuple):
-    """What one session of the client role is made from (TLS_CLIENT_START_PROPS)."""
+    """Settings of one session in the client role (TLS_CLIENT_START_PROPS)."""
 
     timeout: int
     tls_level: int
@@ -107,7 +107,7 @@ class ClientSettings(NamedTuple):
 
 
 class ServerInit(NamedTuple):
-    """What an SSL context of the server role is made from (TLS_SERVER_INIT_PROPS, since Postfix 3.12)."""
+    """Settings of an SSL context in the server role (TLS_SERVER_INIT_PROPS, since Postfix 3.12)."""
 
     log_param: str
     log_level: str
@@ -132,7 +132,7 @@ class ServerInit(NamedTuple):
 
 
 class ServerStart(NamedTuple):
-    """What one session of the server role is made from (TLS_SERVER_START_PROPS, since Postfix 3.12)."""
+    """Settings of one session in the server role (TLS_SERVER_START_PROPS, since Postfix 3.12)."""
 
     log_param: str
     log_level: str
@@ -334,7 +334,7 @@ class PeerStatus(IntFlag):
 
 @dataclass(slots=True)
 class TlsContext:
-    """What a client learns of its session (TLS_SESS_STATE); everything that a session lacks is empty or 0."""
+    """TLS context of a session, as returned to the local client (TLS_SESS_STATE); absent values are empty or 0."""
 
     peer_CN: str = ""
     issuer_CN: str = ""

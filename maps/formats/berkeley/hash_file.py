@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 START = 0
 MULTIPLIER = 16777619
 CHECK_KEY = b"%$sniglet^&\0"
-"""Its hash stands in the meta page, to tell that a file was made with another function."""
+"""The meta page has its hash, which identifies the hash function of the file."""
 
 # The first byte of an item.
 INLINE = b"\x01"

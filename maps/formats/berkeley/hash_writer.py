@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
 FILL = 0.7
-"""How much of the buckets' first pages is used at most, on average."""
+"""Maximum average fill of the buckets' first pages."""
 ITEM_OVERHEAD = 3
 """An item has a type byte, and two bytes for where it begins."""
 

@@ -37,8 +37,8 @@ def header(number: int, kind: int, items: int, free: int, *, level: int = 0, lin
 
 
 def meta(magic: int, kind: int, size: int, last_page: int, rest: bytes) -> bytes:
-    """Return page 0; `rest` is what the kind of file adds to it, from byte 72 on."""
-    identity = os.urandom(20)  # the library tells cached files apart by it
+    """Return page 0; `rest`: the part that depends on the kind of file, from byte 72 on."""
+    identity = os.urandom(20)  # the library's cache identifies files by it
     head = META.pack(*NO_LOG, 0, magic, VERSION, size, 0, kind, 0, NO_PAGE, last_page, 0, 0, 0, 0, identity)
     return (head + rest).ljust(size, b"\0")
 

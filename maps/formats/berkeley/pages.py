@@ -21,7 +21,7 @@ HEADER_SIZE = 26
 META_SIZE = 512
 PAGE_SIZES = [1 << power for power in range(9, 17)]
 NO_PAGE = 0
-"""Page 0 is the meta page: as a link it says that there is none."""
+"""Page 0 is the meta page: as a link it means "no page"."""
 CACHED_PAGES = 64
 KEYS_PER_PAGE = 10
 """Looking for that many keys takes as long as reading all that is on a page."""
@@ -133,7 +133,7 @@ class Pages:
         return place - HEADER_SIZE >> 1 if place > 0 else -1
 
     def is_single(self, page: Page, index: int) -> bool:
-        """Is item `index` certainly no other item, too? (It may be none and yet not certain.)"""
+        """Return True if item `index` certainly overlaps no other item; False if that is unknown."""
         place = HEADER_SIZE + 2 * index
         return page.data.count(page.data[place : place + 2], HEADER_SIZE, HEADER_SIZE + 2 * page.items) == 1
 
@@ -156,7 +156,7 @@ class Pages:
 
 
 def whole_file(pages: Iterable[list[tuple[bytes, bytes]]]) -> dict[bytes, bytes] | None:
-    """Return the entries of all pages; None if the file is damaged, perhaps where nobody looks."""
+    """Return the entries of all pages; None if the file is damaged, even in a page that no lookup reads."""
     whole: dict[bytes, bytes] = {}
     count = 0
     try:

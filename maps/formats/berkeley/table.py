@@ -165,9 +165,9 @@ class BerkeleyTable(Table):
         return self._file
 
     def _follow(self) -> bool:
-        """Go over to the file that has taken the place of the open one; False when there is none for this process.
+        """Open the file that has replaced the open one; return False if this process can't.
 
-        A daemon that has given up its privileges may not be allowed to open it, and goes on with the old one.
+        A daemon without privileges may not be allowed to open it, and continues with the old one.
         """
         try:
             descriptor = open_regular(self.name, self._open_flags)

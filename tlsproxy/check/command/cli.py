@@ -118,7 +118,7 @@ class _Run:
         self.files = FileSystem(arguments.root, enabled=not arguments.no_fs)
 
     def run(self) -> int:
-        """Do what the arguments say."""
+        """Run the command; return the exit status."""
         arguments = self.arguments
         if arguments.list_rules:
             for rule in self.rules:
@@ -234,7 +234,7 @@ class _Run:
         return fixed
 
     def _fixed(self, each: Input, result: Checked) -> Checked:
-        """Return what is left after fixes, in rounds, since each fix is judged anew; nothing is written."""
+        """Return the result after all fixes, applied in rounds and checked after each; nothing is written."""
         first = result
         for _ in range(_PASSES):
             edits = fixes.usable(result.findings, unsafe=self.arguments.unsafe_fixes)

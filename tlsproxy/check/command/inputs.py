@@ -1,4 +1,4 @@
-"""What is to be checked: directories, single files, standard input."""
+"""Inputs of a run: directories, single files, standard input."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Input:
     """One configuration: the files that belong together."""
 
     directory: str
-    """What Postfix would call its config_directory; empty for standard input."""
+    """Value of config_directory; empty for standard input."""
     main: MainFile | None
     master: MasterFile | None
 
@@ -95,14 +95,14 @@ def _single(path: str) -> Input:
 
 
 def _destination(path: str) -> str:
-    """Where a file of another name will be put: beside main.cf or master.cf, else where Postfix looks for them."""
+    """Return the future directory of a file with another name: that of main.cf or master.cf, else Postfix's default."""
     directory = os.path.dirname(os.path.abspath(path))  # noqa: PTH100, PTH120
     is_apart = all(_is_absent(f"{directory}/{name}") for name in ("main.cf", "master.cf"))
     return DEFAULT_DIRECTORY if is_apart else directory
 
 
 def is_master(text: str) -> bool:
-    """Does a text look like master.cf? Its entries have a service type as their second word."""
+    """Return True if a text looks like master.cf, whose entries have a service type as their second word."""
     for line in text.split("\n"):
         if line[:1] and line[0] not in SPACE and line[0] != "#":
             words = line.split()
@@ -111,7 +111,7 @@ def is_master(text: str) -> bool:
 
 
 def _is_absent(path: str) -> bool:
-    """Is there no such name? A link to nowhere is there, and so is what this user can't see."""
+    """Return True if a name is absent; dangling links and names that this user can't see are present."""
     try:
         os.lstat(path)
     except FileNotFoundError:

@@ -24,7 +24,7 @@ class ProjectError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Project:
-    """What a project has decided for all its runs."""
+    """Settings of a project for all its runs."""
 
     select: tuple[str, ...] = ()
     extend_select: tuple[str, ...] = ()

@@ -64,7 +64,7 @@ class FileSystem:
         return os.stat(self.locate(path))  # noqa: PTH116
 
     def exists(self, path: str) -> bool:
-        """Is there such a file, as far as this user can see?"""
+        """Return True if this user can see such a file."""
         try:
             self.stat(path)
         except PermissionError:

@@ -18,9 +18,9 @@ _TIMEOUT = 10.0
 
 
 def served_by(socket: str) -> Mapping[str, frozenset[str]]:
-    """What a daemon serves: file → SHA-256 digests of its own certificates; raise `InputError`.
+    """Return the certificates in use by a daemon: SHA-256 digests by file; raise `InputError`.
 
-    `socket` is the one for sessions or the one for questions.
+    `socket`: path of the socket for sessions, or of the control socket.
     """
     from ...daemon.monitoring.asking import Answer, ask
     from ...daemon.monitoring.control import control_path

@@ -37,7 +37,7 @@ class Run:
 
     @property
     def findings(self) -> list[Finding]:
-        """What was found in all configurations, without what comments say to ignore."""
+        """Findings in all configurations, without the suppressed ones."""
         return [finding for result in self.results for finding in result.findings if finding.suppressed is None]
 
     @property
@@ -46,13 +46,13 @@ class Run:
         return [source for result in self.results for source in result.sources]
 
     def count(self, severity: Severity) -> int:
-        """How many findings have a severity."""
+        """Return the number of findings of a severity."""
         return sum(result.count(severity) for result in self.results)
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A format, and the file that the report goes to; standard output if there is none."""
+    """A format, and the file that the report goes to; standard output without one."""
 
     format: str
     path: str = ""
@@ -64,7 +64,7 @@ class Target:
         return cls(name, path)
 
     def wants_colour(self) -> bool:
-        """Is it read by a person who likes colour (https://no-color.org)?"""
+        """Return True for a terminal without NO_COLOR (https://no-color.org)."""
         return not self.path and sys.stdout.isatty() and not os.environ.get("NO_COLOR")
 
     def write(self, text: str) -> None:

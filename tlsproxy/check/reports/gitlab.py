@@ -28,7 +28,7 @@ def render(run: Run, *, colour: bool) -> str:  # noqa: ARG001
 
 
 def fingerprint(finding: Finding, seen: dict[str, int]) -> str:
-    """What stays the same as lines move; `seen` tells equal findings of one run apart."""
+    """Return a fingerprint that does not depend on line numbers; `seen` counts equal findings of one run."""
     text = f"{finding.rule}\0{finding.span.path}\0{finding.message}"
     seen[text] = seen.get(text, 0) + 1
     return sha256(f"{text}\0{seen[text]}".encode("utf-8", "surrogateescape")).hexdigest()

@@ -21,7 +21,7 @@ Word = tuple[str, int]
 
 @dataclass
 class Arguments:
-    """What a daemon makes of its arguments."""
+    """Arguments of a daemon, parsed."""
 
     settings: list[Setting] = field(default_factory=list)
     invalid: list[tuple[int, str]] = field(default_factory=list)

@@ -26,7 +26,7 @@ class Pragma:
         self.used: set[str] = set()
 
     def covers(self, finding: Finding) -> bool:
-        """Does it speak of this finding? If so, it was needed."""
+        """Return True if the pragma suppresses this finding; then count it as used."""
         is_covered = (
             finding.span.path == self.span.path
             and finding.rule in self.rules

@@ -129,14 +129,14 @@ class Assignment:
 
 
 class MainFile(Source):
-    """main.cf: assignments in their order, duplicates included, and the lines that are none."""
+    """main.cf: assignments in their order, duplicates included, and invalid lines."""
 
     def __init__(self, path: str, text: str) -> None:
         super().__init__(path, text)
         self.assignments: list[Assignment] = []
         self.broken: list[tuple[LogicalLine, AssignmentError]] = []
         self.settings: dict[str, Setting] = {}
-        """What is in effect: the last assignment of each name."""
+        """Effective settings: the last assignment of each name."""
         self.effective: dict[str, Assignment] = {}
         for line in self.logical:
             try:
@@ -152,7 +152,7 @@ class MainFile(Source):
 
 
 class Entry:
-    """A logical line of master.cf: a service, or why it is none."""
+    """A logical line of master.cf: a service, or the error in it."""
 
     def __init__(self, source: Source, line: LogicalLine) -> None:
         self.source = source
@@ -161,7 +161,7 @@ class Entry:
         self.service: Service | None = None
         self.error: ConfigError | None = None
         self.warnings: list[str] = []
-        """What postconf(1) warns of."""
+        """Warnings of postconf(1)."""
         self.invalid_options: list[tuple[int, str]] = []
         """Offsets and letters of options that no daemon has."""
         try:

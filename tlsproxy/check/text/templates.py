@@ -64,12 +64,12 @@ class Templates:
         return bool(self.first)
 
     def hides(self, finding: Finding) -> bool:
-        """Does a finding depend on what will be in the place of markup?"""
+        """Return True if a finding depends on text that replaces markup."""
         return finding.rule != UNRENDERED and finding.span.line in self.lines.get(finding.span.path, ())
 
 
 def templates(context: Context) -> Templates:
-    """What of a configuration is still to be rendered."""
+    """Return the unrendered parts of a configuration."""
     return context.keep(_templates)
 
 

@@ -18,7 +18,7 @@ class Change:
     kind: str
     parameter: str
     old: str | None
-    """The effective value, or None if there is none to speak of."""
+    """The effective value, or None if the change has no value."""
     new: str | None
 
     @property

@@ -60,7 +60,7 @@ class Note:
 
 @dataclass(frozen=True, kw_only=True)
 class Default:
-    """The reason of a changed default, and the condition under which it concerns somebody."""
+    """Reason of a changed default, and the condition under which it applies."""
 
     severity: Severity
     why: str

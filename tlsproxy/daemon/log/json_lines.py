@@ -35,7 +35,7 @@ Method = TypeVar("Method", bound=Callable[..., Any])
 
 
 class Subject(Protocol):
-    """What a line is about."""
+    """Subject of a log line."""
 
     def fields(self, event: str) -> Mapping[str, object]:
         """Return the fields of a line."""
@@ -48,7 +48,7 @@ class JsonForm:
         """`tag` is syslog_name/process_name."""
         self._tag = tag
         self.subject: Subject | None = None
-        """What is at work now."""
+        """Subject of the lines that are logged now."""
 
     def line(self, severity: Severity, text: str) -> bytes:
         """Make a line; the time is RFC 3339's, in UTC."""

@@ -1,9 +1,9 @@
-"""Log lines: their severity, their form, and how they get out without ever holding up the program.
+"""Log lines: severity, format, and output that never blocks the program.
 
-A line is stamped when it is made, and handed on in batches (a logger that is woken for each line costs more than making
-the line). What can't be handed on now is kept, up to a bound, and tried again: soon where some was taken, as Linux has
-room for eleven datagrams only, less often where nobody takes any. What is lost is counted and said. Forms are Postfix's
-own (msg_logger(3), syslog(3)); `json_lines` has another one, `sinks` the ways out.
+A line gets its time when it is made, and is sent in batches: to wake a logger for each line costs more than to make the
+line. Lines that can't be sent are kept, up to a limit, and retried: soon if some were accepted, because Linux queues
+only eleven datagrams, with a longer delay if none was. Lost lines are counted, and their number is logged. Formats are
+those of Postfix (msg_logger(3), syslog(3)); `json_lines` has another one, `sinks` has the outputs.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Severity(IntEnum):
 
     @property
     def label(self) -> str:
-        """What stands before the text of a line."""
+        """Prefix of the text of a line."""
         return "" if self is Severity.INFO else f"{self.name.lower()}: "
 
 
@@ -94,7 +94,7 @@ class PostfixForm(_StampedForm):
 
 
 class SyslogForm(_StampedForm):
-    """What syslog(3) sends to /dev/log: the priority, and no host."""
+    """Format of syslog(3) on /dev/log: with the priority, without a host."""
 
     def __init__(self, tag: str, facility: str) -> None:
         """`facility` is a word as in syslog_facility."""
@@ -116,7 +116,7 @@ class PostfixLog:
         """Lines that have not been handed on."""
         self._lost = 0
         self.lost = 0
-        """How many lines have been lost, ever."""
+        """Number of lost lines since the start."""
         self._flush_at = 0.0
         self._pause = _FIRST_PAUSE
 

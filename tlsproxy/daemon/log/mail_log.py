@@ -1,4 +1,4 @@
-"""Where Postfix programs log, as main.cf says: to postlogd(8) where there is a maillog_file, else to syslog."""
+"""Log output of Postfix programs as in main.cf: postlogd(8) with a maillog_file, else syslog."""
 
 from __future__ import annotations
 

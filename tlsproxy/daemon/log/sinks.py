@@ -1,4 +1,4 @@
-"""Where log lines go: standard error, postlogd(8), syslogd(8). None of them can make the program wait."""
+"""Outputs of log lines: standard error, postlogd(8), syslogd(8). None of them blocks the program."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class _StandardError:
 
     def __init__(self) -> None:
         self._rest = b""
-        """What a disk that was nearly full has not taken yet of lines that count as written."""
+        """Rest of a line of which a full disk has accepted a part; the line counts as written."""
 
     def __call__(self, lines: list[bytes]) -> int:
         """Write as many lines as are taken now."""
@@ -69,13 +69,13 @@ def _chunk(lines: list[bytes], start: int, end_of_last: bytes = b"") -> tuple[in
 
 
 class Datagrams:
-    """Datagrams to a UNIX socket; a receiver that was started anew is found again."""
+    """Datagrams to a UNIX socket, also after a restart of the receiver."""
 
     def __init__(self, path: str, *, together: bool = False) -> None:
-        """`path` should hold before and after chroot(2), for the day when the receiver is started anew.
+        """`path`: a path that is valid before and after chroot(2), because the receiver may be restarted.
 
-        `together`: a datagram may have several lines, as postlogd(8) writes it to its file as it is. It is woken less
-        often then, and its queue, which on Linux has room for eleven datagrams, holds hundreds of lines.
+        `together`: True if a datagram may have several lines. postlogd(8) writes datagrams unchanged, wakes up less
+        often then, and its queue of eleven datagrams (on Linux) holds hundreds of lines.
         """
         self._path = path
         self._together = together

@@ -121,7 +121,7 @@ class Control:
         def accept(_events: int) -> None:
             try:
                 new, _ = listener.accept()
-            except OSError:  # that one has gone, or no descriptors are left: the next periodic task tries again
+            except OSError:  # the client has left, or no descriptors are left: the next periodic task retries
                 self.loop.watch(listener.fileno(), 0, accept)
                 return
             if len(self.connections) < _MAX_CONNECTIONS:

@@ -17,7 +17,7 @@ OUTCOMES = (
     *("established", "handshake_failed", "handshake_timeout", "abandoned"),
     *("no_descriptor", "refused", "bad_request"),
 )
-"""What has become of a request. Abandoned: a peer left during the handshake; refused: status 0."""
+"""Outcome of a request. Abandoned: a peer closed the connection during the handshake; refused: status 0."""
 _VERSIONS = ("TLSv1.3", "TLSv1.2", "TLSv1.1", "TLSv1", "other")
 _CIPHERS = (
     *("TLS_AES_256_GCM_SHA384", "TLS_CHACHA20_POLY1305_SHA256", "TLS_AES_128_GCM_SHA256"),
@@ -62,7 +62,7 @@ FAILURES = {
 """Reasons for failed handshakes: a label, and parts of OpenSSL's reasons; the first match counts."""
 _FAILURES = (*FAILURES, "timeout", "refused", "other")
 _GROUPS = ("X25519MLKEM768", "X25519", "X448", "prime256v1", "secp384r1", "secp521r1", "DHE", "none", "other")
-"""In Postfix's words; none: TLS 1.2 and below, where it tells none."""
+"""Postfix's names. `none`: TLS 1.2 and below, for which Postfix logs no group."""
 
 
 class Family(NamedTuple):
@@ -118,7 +118,7 @@ def _families() -> Iterator[Family]:
 
 FAMILIES: Final = tuple(_families())
 SIZE: Final = FAMILIES[-1].start + len(FAMILIES[-1].labels)
-"""How many numbers a process has."""
+"""Quantity of numbers of a process."""
 _STARTS = tuple(each.start for each in FAMILIES)
 SESSIONS, BEGINNING, ACCEPTED, PAUSES, LOG_LOST, OPEN, MOST_OPEN, _ENDED, _FAILED, _HANDSHAKES, _CIPHER, _GROUP = (
     _STARTS
@@ -200,7 +200,7 @@ class Shared:
 
 
 def own_numbers() -> Numbers:
-    """Numbers of a process that shares them with nobody."""
+    """Return numbers that are not shared with another process."""
     return memoryview(bytearray(SIZE * 8)).cast("Q")
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:  # OpenSSL is loaded when its configuration is known
 STANDALONE, MASTER = "standalone", "master"
 OK, DEGRADED = "ok", "degraded"
 NONE, DONE, FAILED, WAITING = "none", "done", "failed", "waiting"
-"""How the last reload, or renewal, went. Waiting: it is read, and there can be no new process to serve it."""
+"""State of the last reload or renewal. Waiting: it was read, but no process can be forked for it."""
 
 
 class WorkerStatus(NamedTuple):
@@ -37,13 +37,13 @@ class WorkerStatus(NamedTuple):
 
 
 class Reload:
-    """How the last reload went, and when; times are those of time(2)."""
+    """State and time of the last reload; times are those of time(2)."""
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
         self.state = NONE
         self.at = 0.0
-        """0: there was none."""
+        """0 before the first reload."""
         self.succeeded_at = clock()
         """When what is in use was read: at the start, or by a reload."""
 
@@ -56,7 +56,7 @@ class Reload:
 
 
 class Status(NamedTuple):
-    """What is reported."""
+    """Status report."""
 
     mode: str
     started: float

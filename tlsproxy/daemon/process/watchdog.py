@@ -28,7 +28,7 @@ class Watchdog:
         signal.signal(signal.SIGALRM, self._step)
 
     def rest(self, _now: float = 0.0) -> None:
-        """Begin to wait anew; a chore of the loop, and to be called again after a fork."""
+        """Restart the timer: a periodic task of the loop, also called after a fork."""
         self._steps = 0
         step = self._timeout / _STEPS
         signal.setitimer(signal.ITIMER_REAL, step, step)

@@ -39,10 +39,10 @@ class Listener:
 
 
 def bind(path: Path, owner: pwd.struct_passwd | None, mode: int = SOCKET_MODE) -> Listener:
-    """Make the UNIX socket; one that nobody listens on any more is replaced. Raise `FatalError`.
+    """Bind the UNIX socket; replace a stale one. Raise `FatalError`.
 
-    `owner`: the account that is to own it, as far as the directory is root's: else it belongs to the directory's owner.
-    None: the account of this process.
+    `owner`: the owner of the socket in a directory of root's, None for the account of this process. In another
+    directory, the socket belongs to the directory's owner.
     """
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:

@@ -36,7 +36,7 @@ _BEYOND_TLS = {
     *("queue_directory", "mail_owner", "tlsproxy_service_name", "max_idle", "max_use"),
     *("maillog_file", "myhostname", "smtpd_tls_session_cache_timeout", "tls_server_sni_maps"),
 }
-"""What the daemon goes by, and no model has."""
+"""Parameters that the daemon uses, and that no model has."""
 
 DEGRADED = 3
 """The exit status of --status for a daemon that an operator has to look at."""
@@ -83,9 +83,9 @@ def _read(options: argparse.Namespace) -> TlsSettings:
 
 
 def service_view(config: postconf.Config) -> postconf.View:
-    """Return the configuration as the tlsproxy service of master.cf sees it, or as it is where there is none.
+    """Return the view of the tlsproxy service in master.cf, or the configuration itself without such a service.
 
-    That service has the name which clients look for, or else the program tlsproxy, whatever its name.
+    The service is the one with the name that clients use, or else the one with the program tlsproxy.
     """
     services = [each for each in config.services() if each.service.type == "unix"]
     named = [each for each in services if each.service.name == config["tlsproxy_service_name"]]
@@ -94,7 +94,7 @@ def service_view(config: postconf.Config) -> postconf.View:
 
 
 def socket_path(view: postconf.View) -> Path:
-    """Where postscreen(8) and smtp(8) look for the service."""
+    """Return the path of the socket to which postscreen(8) and smtp(8) connect."""
     return Path(view["queue_directory"], "private", view["tlsproxy_service_name"])
 
 
@@ -216,7 +216,7 @@ def _supervise(
 
 
 def _user(options: argparse.Namespace, settings: TlsSettings) -> pwd.struct_passwd | None:
-    """Whom workers become; None if that is who we are. Raise `FatalError`."""
+    """Return the account of the workers, or None for the present one. Raise `FatalError`."""
     if os.geteuid() != 0:
         if options.user and account(options.user, why="--user").pw_uid != os.geteuid():
             raise FatalError(f"--user {options.user}: only root can change the account; start as root, or omit --user")

@@ -37,9 +37,9 @@ _SOUND = 10.0
 """Seconds that a worker has to live to be replaced at once."""
 _LONGEST_PAUSE = 60.0
 _AGAIN = 1.0
-"""Seconds until one more process is asked for, if there could be none."""
+"""Seconds until a failed fork is retried."""
 _GRACE = 5.0
-"""Seconds that workers have to end when they are told to."""
+"""Seconds that workers have to exit after SIGTERM."""
 
 
 @dataclass(eq=False, slots=True)
@@ -84,7 +84,7 @@ class Supervisor:
         self._reloaded = Reload()
         self._restarts = 0
         self._is_reload = False
-        """Has the present generation come from a reload, or are there new ticket keys only?"""
+        """True if the present generation is from a reload, False if only the ticket keys are new."""
         self._ending = False
         self._kill_at = float("inf")
         self._watch = FileWatch(files_of(config.settings))
@@ -170,7 +170,7 @@ class Supervisor:
             os._exit(status)
 
     def _reap(self) -> None:
-        """Take note of processes that have ended; as process 1, also of those that are none of ours."""
+        """Reap processes that have ended; as process 1, also adopted ones."""
         while True:
             try:
                 pid, status = os.waitpid(-1, os.WNOHANG)

@@ -1,4 +1,4 @@
-"""What systemd wants to hear (sd_notify(3)), and the sockets that it gives (sd_listen_fds(3))."""
+"""systemd: status notifications (sd_notify(3)), and sockets from socket activation (sd_listen_fds(3))."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _FIRST = 3
 
 
 class Notifier:
-    """Tells systemd how it is, where there is systemd."""
+    """Status notifications for systemd; without systemd, they have no effect."""
 
     def __init__(self, environment: MutableMapping[str, str]) -> None:
         """Take what is meant for this process out of the environment."""

@@ -40,7 +40,7 @@ class WorkerConfig:
     server_role: ServerRole | None
     client_role: ClientRole | None
     user: pwd.struct_passwd | None
-    """Who to become; None: nobody else."""
+    """Account of the worker; None for the present one."""
     chroot: str | None
     """The directory to be confined to; None: it is not."""
 

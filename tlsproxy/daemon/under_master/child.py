@@ -1,13 +1,13 @@
-"""Life as a child of master(8), from the end of the preparations: what it reports, and what ends it.
+"""Child of master(8), from the end of its start on: the reports to master(8), and the reasons to end.
 
-One process serves everybody. master(8) counts a child as available from its start on and starts another only after it
-has heard of none; so we say "taken" only while we have no room, and once, for a moment, after the first session: a
-child that has never been taken is held to have failed at its start, whatever happens to it later.
+One process serves all sessions. master(8) counts a child as available from its start on, and starts another one only
+while none is available. So the child reports "taken" only while it has no room, and for a moment after the first
+session: master(8) assumes that a child that was never taken has failed at start (master_avail(3)).
 
-To leave, the process that master(8) knows must end at once, or nobody would watch the socket: a child of its own takes
-over the open sessions and ends with the last of them ("drain").
+At the end, the process that master(8) knows must exit at once, because only then does master(8) watch the socket. A
+child of it takes over the open sessions, and exits with the last one ("drain").
 
-What ends it:
+Reasons to end:
     max_idle   no session for that long
     max_use    so many hundred sessions served, and none open: a start costs as much as hundreds of sessions
     drain      `postfix reload`, the death of master(8), retirement, SIGHUP, renewed keys that only root may read
@@ -40,7 +40,7 @@ from ..standalone.renewal import FileWatch
 _TAKEN, _AVAILABLE = 0, 1
 _RETIREMENT = 18000
 _SESSIONS_PER_USE = 100
-"""What max_use counts here in place of single sessions."""
+"""Sessions for each unit of max_use."""
 
 
 class Child:
@@ -183,7 +183,7 @@ class Child:
         self._loop.stop()
 
     def _drain(self) -> None:
-        """Let a child process go on with the sessions, and end. If there can be none, try again in a second."""
+        """Hand the sessions to a child process, and exit; if fork fails, retry in a second."""
         if not self._server.sessions:
             self._end()
             return

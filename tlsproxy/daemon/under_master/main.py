@@ -29,7 +29,7 @@ _FLOW_PIPE = 3, 4
 _STATUS = 5
 LISTENER = 6
 _FATAL_PAUSE = 1.0
-"""What dies at its start is not started again at once."""
+"""Seconds of delay before exit, so that master(8) does not restart a failing program at once."""
 
 
 def main(arguments: Sequence[str], environment: Mapping[str, str]) -> int:

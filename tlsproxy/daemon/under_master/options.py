@@ -19,7 +19,7 @@ _FLAGS = {
 
 
 class MasterOptions:
-    """What the options say."""
+    """Options of the command line."""
 
     transport = ""
     retire_after = 0

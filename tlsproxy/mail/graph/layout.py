@@ -16,7 +16,7 @@ TITLE_WIDTH, LINE_WIDTH = 8.4, 6.9
 """Pixels that a character takes at most, on average."""
 TITLE_HEIGHT, LINE_HEIGHT, PADDING = 18, 15, 9
 LONGEST = 38
-"""Characters of a line; longer ones lose some in the middle, since paths tell most at their ends."""
+"""Maximum characters of a line; longer ones are shortened in the middle, because the ends of paths matter most."""
 _ACROSS, _BETWEEN, _THROUGH = 62, 20, 14
 RETURN, _ASIDE = 14, 5
 """Distance from a box at which an edge that goes back turns down, in pixels."""

@@ -12,7 +12,7 @@ class Kind(enum.Enum):
     """Kind of a node, and its column in a picture."""
 
     SOURCE = "source"
-    """Where mail comes from."""
+    """Source of mail."""
     SCREEN = "screen"
     """A service of postscreen(8)."""
     LISTENER = "listener"
@@ -49,9 +49,9 @@ class Node(NamedTuple):
     kind: Kind
     title: str
     lines: tuple[str, ...] = ()
-    """What else is worth knowing of it."""
+    """Further lines of text."""
     place: Place | None = None
-    """Where it is written."""
+    """Place in the configuration."""
     problem: str = ""
     """Why mail does not get further; empty if it does."""
 
@@ -62,7 +62,7 @@ class Edge(NamedTuple):
     source: str
     target: str
     returns: bool = False
-    """Does mail come back to an earlier station? Then the way is not proven: the filter decides where it returns."""
+    """True if mail returns to an earlier station; the way is an assumption, because the filter decides."""
 
 
 class Graph:

@@ -1,4 +1,4 @@
-"""What is worth knowing of a station: lines of text for nodes of the graph."""
+"""Lines of text for the nodes of the graph."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _REWRITING = {
 
 
 def setting(view: View, name: str) -> str:
-    """Return an expanded value; empty where there is none."""
+    """Return an expanded value, or an empty string."""
     try:
         return view[name]
     except (ConfigError, ExpressionError, KeyError):

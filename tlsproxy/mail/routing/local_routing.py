@@ -84,7 +84,7 @@ class LocalRouting:
         return self._dequotes and len(parts) == 1 and parts[0].kind == QUOTED and self._operator(parts[0].text) >= 0
 
     def _operator(self, local: str) -> int:
-        """Return where the routing operator is that counts; -1 if there is none."""
+        """Return the position of the effective routing operator, or -1."""
         position = local.rfind("@")
         if position < 0 and self._rewriter.allow_percent_hack:
             position = local.rfind("%")

@@ -10,7 +10,7 @@ from ..view import MailView
 
 PARAMETER = "transport_maps"
 UNDELIVERABLE = "Address is undeliverable"
-"""The reason that the transports error and retry give where there is none."""
+"""Default reason of the transports error and retry."""
 
 
 class Hop(NamedTuple):

@@ -152,7 +152,7 @@ class Dns:
         return [*self._look_up(host, "A"), *self._look_up(host, "AAAA")]
 
     def _look_up(self, name: str, kind: str) -> list[str]:
-        """Return the data of all records, an empty list if there are none; raise `_NoAnswerError`."""
+        """Return the data of all records, perhaps an empty list; raise `_NoAnswerError`."""
         import dns.exception
         import dns.resolver
 

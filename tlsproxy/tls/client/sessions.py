@@ -33,7 +33,7 @@ class CachedSession:
     def __init__(self, manager: TlsManager, loop: Loop, cache_type: str, name: str, log: Log | None) -> None:
         """`log`: where searches and changes are logged; None: nowhere."""
         self.session = b""
-        """The session that was found; empty if there is none."""
+        """The cached session; empty without one."""
         self._manager = manager
         self._loop = loop
         self._cache_type = cache_type

@@ -89,7 +89,7 @@ def change_context(ssl: Any, context: SSL.Context) -> None:
 
 
 def set_server_name(ssl: Any, name: bytes) -> None:
-    """Tell the server which name we look for (RFC 6066 §3); there is no NUL in it."""
+    """Send the server name (RFC 6066 §3). `name`: bytes without NUL."""
     lib.SSL_set_tlsext_host_name(ssl, name)
 
 
@@ -110,16 +110,16 @@ def ask_for_certificate(ssl: Any) -> None:
 
 
 class AuthorityNames:
-    """The names of authorities in a file: clients are told them when they are asked for a certificate."""
+    """Names of the authorities in a file, which are sent to clients with a certificate request."""
 
     def __init__(self, file: str) -> None:
-        """Leave in the error queue why there are none; `found` tells whether there are any."""
+        """Read the file; `found` is False without names, and the error queue has the reason."""
         stack = lib.SSL_load_client_CA_file(os.fsencode(file))
         self.found: bool = stack != ffi.NULL
         self._names = ffi.gc(stack, lib.sk_X509_NAME_free) if self.found else stack
 
     def announce(self, context: SSL.Context) -> None:
-        """Let clients of a context be told the names."""
+        """Send the names to clients of a context."""
         copy = lib.sk_X509_NAME_new_null()
         for index in range(lib.sk_X509_NAME_num(self._names) if self.found else 0):
             lib.sk_X509_NAME_push(copy, lib.X509_NAME_dup(lib.sk_X509_NAME_value(self._names, index)))
@@ -140,7 +140,7 @@ def set_groups(context: SSL.Context, names: str) -> bool:
 
 
 def is_object_name(name: str) -> bool:
-    """Does OpenSSL know an object by this short or long name?"""
+    """Return True if OpenSSL has an object with this short or long name."""
     known: bool = lib.OBJ_txt2nid(encode(name)) != 0
     clear_errors()
     return known
@@ -212,7 +212,7 @@ def use_key(context: SSL.Context, key: bytes) -> bool:
 
 
 def check_key(context: SSL.Context) -> bool:
-    """Does the key that was loaded last fit its certificate? False leaves the reasons in the error queue."""
+    """Return True if the last key matches its certificate; otherwise the error queue has the reasons."""
     fits: bool = lib.SSL_CTX_check_private_key(context._context) == 1
     return fits
 
@@ -228,12 +228,12 @@ def key_kind(key: bytes) -> int:
 
 
 def has_one_digest(key: bytes) -> bool:
-    """Does a PEM key leave no choice of what it signs TLS 1.3 handshakes with (RFC 8446 §4.2.3)?"""
+    """Return True if a PEM key has only one signature scheme in TLS 1.3 (RFC 8446 §4.2.3)."""
     return key_kind(key) in (_EC, _ED25519, _ED448)
 
 
 def is_certificate(text: bytes) -> bool:
-    """Is this a PEM certificate? False leaves the reasons in the error queue."""
+    """Return True for a PEM certificate; otherwise the error queue has the reasons."""
     bio = lib.BIO_new_mem_buf(from_buffer(text), len(text))
     x509 = lib.PEM_read_bio_X509(bio, ffi.NULL, _no_passphrase, ffi.NULL)
     lib.BIO_free(bio)
@@ -251,7 +251,7 @@ def _read_key(key: bytes) -> Any:
 
 
 def is_readable(file: str) -> bool:
-    """Can this file be opened? False leaves the reasons in the error queue, but for one that must not be waited for."""
+    """Return True if a file can be opened; otherwise the error queue has the reasons, except for a refused file."""
     if is_refused(file):
         return False
     bio = lib.BIO_new_file(os.fsencode(file), b"r")
@@ -305,13 +305,13 @@ def _cipher(cipher: Any) -> tuple[str, int, int]:
 
 
 def group(ssl: Any) -> str:
-    """The key exchange group by OpenSSL's name, such as x25519; empty if there is none."""
+    """Return OpenSSL's name of the key exchange group, such as x25519, or an empty string."""
     # Without a session the library would follow a null pointer.
     return _text(lib.SSL_get0_group_name(ssl)) if lib.SSL_get_session(ssl) else ""
 
 
 Key = tuple[str, str, int]
-"""What Postfix tells of a key: its name (RSA-PSS, ECDSA, …), its curve, its bits; one of the last two."""
+"""A key in Postfix's log: its name (RSA-PSS, ECDSA, …), and either its curve or its bits."""
 
 _RSA, _EC, _ED25519, _ED448 = 6, 408, 1087, 1088
 _CURVE_NAMES = {"secp256r1": "prime256v1", "secp192r1": "prime192v1"}
@@ -367,7 +367,7 @@ def _curve(certificate: Any) -> str:
 
 
 def _algorithm(certificate: Any) -> str:
-    """The name of an algorithm that only its class tells: MLDSA65PublicKey is of ML-DSA-65."""
+    """Return the name of an algorithm that only its class has: ML-DSA-65 for MLDSA65PublicKey."""
     name = type(_public_key(_der(certificate))).__name__.removesuffix("PublicKey")
     return f"ML-DSA-{name[5:]}" if name.startswith("MLDSA") else ""
 
@@ -389,9 +389,9 @@ _SYSTEM_ERROR = 0x80000000
 
 
 def log_errors(log: Log) -> None:
-    """Log what OpenSSL's error queue of this thread holds, oldest first, in Postfix's form, and empty it.
+    """Log the errors in OpenSSL's queue of this thread, oldest first, in Postfix's format, and empty it.
 
-    The binding does not tell the source file, line and extra data that Postfix prints at the end of the line.
+    The binding lacks the source file, line and extra data that Postfix prints at the end of the line.
     """
     while code := lib.ERR_get_error():
         library = _text(lib.ERR_lib_error_string(code))
@@ -403,7 +403,7 @@ def log_errors(log: Log) -> None:
 
 
 def first_error() -> str:
-    """Return the reason of the oldest error in OpenSSL's queue, and leave it there; empty if there is none."""
+    """Return the reason of the oldest error in OpenSSL's queue, or an empty string; the error remains there."""
     code = lib.ERR_peek_error()
     return _text(lib.ERR_reason_error_string(code)) if code and not code & _SYSTEM_ERROR else ""
 

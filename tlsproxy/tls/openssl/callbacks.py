@@ -29,7 +29,7 @@ to stand (0: none)."""
 
 
 class Hooks:
-    """What OpenSSL's callbacks have found out about a connection, and whom they ask; of use from `hook` to `unhook`."""
+    """State and handlers of OpenSSL's callbacks for a connection, in use from `hook` to `unhook`."""
 
     __slots__ = (
         "context",
@@ -219,7 +219,7 @@ def judge_chains(context: SSL.Context, depth: int) -> None:
 
 @ffi.callback("void(*)(const SSL *, int, int)")  # type: ignore[untyped-decorator]
 def _on_step(ssl: Any, where: int, result: int) -> None:
-    """Tell of a step or an alert."""
+    """Report a handshake step or an alert."""
     hooks = _hooks.get(_address(ssl))
     if hooks is not None and hooks.on_step is not None:
         hooks.on_step(where, result)

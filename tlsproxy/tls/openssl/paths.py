@@ -64,7 +64,7 @@ class PathError(_Result):
 
 
 class Reach:
-    """What a chain comes to by itself, the peer's certificate first. Nothing in it has been verified."""
+    """Longest path in a chain, the peer's certificate first. Nothing in it has been verified."""
 
     __slots__ = ("unverified",)
 
@@ -128,7 +128,7 @@ class _Verification:
 
     @property
     def certificates(self) -> tuple[Certificate, ...]:
-        """What OpenSSL has strung together, verified or not; empty if it did not come that far."""
+        """Path that OpenSSL has built, verified or not; empty if it failed before."""
         stack = lib.X509_STORE_CTX_get1_chain(self._context)
         if stack == ffi.NULL:
             return ()
@@ -139,7 +139,7 @@ class _Verification:
 
     @property
     def error(self) -> PathError:
-        """What OpenSSL has found wrong, and where; not all that goes wrong is about a certificate."""
+        """OpenSSL's error, and its place in the path; some errors do not concern a certificate."""
         error = lib.X509_STORE_CTX_get_error(self._context)
         blamed = borrowed(lib.X509_STORE_CTX_get_current_cert(self._context))
         return PathError(

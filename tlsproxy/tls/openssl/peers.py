@@ -1,6 +1,6 @@
-"""What the private binding tells of the peer: its certificates, the verification of its chain, its sessions.
+"""Private binding for peers: certificates, verification of chains, sessions.
 
-The second part of `tlsproxy.tls.openssl.binding`, with the same rules: what is needed is looked up once, at import.
+The second part of `tlsproxy.tls.openssl.binding`, with the same rule: symbols are looked up once, at import.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class Certificate:
 
     @cached_property
     def parts(self) -> Parts:
-        """What our own reading finds in it; raises `der.DerError`."""
+        """Fields of the certificate, parsed by `der`; raise `der.DerError`."""
         return parts(self.der)
 
     @property
@@ -85,7 +85,7 @@ class Certificate:
 
     @cached_property
     def peer_name(self) -> str:
-        """The subject's first common name; empty if there is none that is fit to be shown."""
+        """The subject's first common name, or an empty string without a printable one."""
         return _printable(lib.X509_get_subject_name(self._pointer), _COMMON_NAME)
 
     @cached_property
@@ -148,7 +148,7 @@ _known: dict[bytes, Certificate] = {}
 
 
 def peer_chain(ssl: Any) -> list[Certificate]:
-    """What a server has sent, its own certificate first."""
+    """Return the certificates that a server has sent, its own first."""
     stack = lib.SSL_get_peer_cert_chain(ssl)
     chain = []
     for index in range(0 if stack == ffi.NULL else lib.sk_X509_num(stack)):
@@ -172,13 +172,13 @@ OK, UNSPECIFIED = 0, 1
 
 
 def verify_result(ssl: Any) -> int:
-    """The error that the judge has left, now or in the session that is resumed; 0 is none."""
+    """Return the verify result of the handshake or of the resumed session; 0 means success."""
     result: int = lib.SSL_get_verify_result(ssl)
     return result
 
 
 def error_text(error: int) -> str:
-    """What OpenSSL calls a verification error."""
+    """Return OpenSSL's text for a verification error."""
     text: bytes = ffi.string(lib.X509_verify_cert_error_string(error))
     return text.decode("ascii", "replace")
 
@@ -207,13 +207,13 @@ def share_trust(context: SSL.Context, other: SSL.Context) -> None:
 
 
 def session_reused(ssl: Any) -> bool:
-    """Has the handshake resumed a session?"""
+    """Return True if the handshake has resumed a session."""
     reused: bool = lib.SSL_session_reused(ssl) == 1
     return reused
 
 
 def save_session(ssl: Any) -> bytes:
-    """The present session, with the verdict on its certificate, as bytes; empty if there is none."""
+    """Return the present session with its verify result, as bytes, or empty bytes."""
     session = lib.SSL_get1_session(ssl)
     if session == ffi.NULL:
         return b""
@@ -230,7 +230,7 @@ def save_session(ssl: Any) -> bytes:
 
 
 def offer_session(ssl: Any, data: bytes) -> bool:
-    """Offer to resume a session that `save_session` has saved; False for bytes that are none."""
+    """Offer to resume a session that `save_session` has saved; return False for invalid bytes."""
     source = ffi.new("unsigned char[]", data)
     session = lib.d2i_SSL_SESSION(ffi.NULL, ffi.new("const unsigned char **", source), len(data))
     if session == ffi.NULL:
@@ -248,7 +248,7 @@ def add_entropy(seed: bytes) -> None:
 
 
 def is_digest_name(name: str) -> bool:
-    """Does OpenSSL know a digest algorithm by this name?"""
+    """Return True if OpenSSL has a digest algorithm with this name."""
     known: bool = lib.EVP_get_digestbyname(name.encode("utf-8", "surrogateescape")) != ffi.NULL
     clear_errors()
     return known

@@ -1,4 +1,4 @@
-"""What is told of the peer's certificate, in either role: names and fingerprints (tls_verify(3), tls_fprint(3))."""
+"""Peer certificates in the log and in the TLS context: names and fingerprints (tls_verify(3), tls_fprint(3))."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How packets look in the log (log levels 3 and 4), as tls_dump_buffer(3) writes them. No I/O."""
+"""Packet dumps in the log (log levels 3 and 4), in the format of tls_dump_buffer(3). No I/O."""
 
 from __future__ import annotations
 
@@ -24,5 +24,5 @@ def dump(data: bytes) -> Iterator[str]:
 
 
 def heading(verb: str, where: int, size: int) -> str:
-    """The line above them; `verb` is `read from` or `write to`, `where` any number that tells connections apart."""
+    """Return the heading. `verb`: `read from` or `write to`; `where`: a number that identifies the connection."""
     return f"{verb} {where:08X} [{where:08X}] ({size} bytes => {size} (0x{size:X}))"

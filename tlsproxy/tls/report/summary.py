@@ -13,7 +13,7 @@ from ...wire.messages import PeerStatus, TlsContext
 from ..openssl import binding
 from ..settings.release_behaviour import Behaviour
 
-# OpenSSL's group names → short name of the key type, curve, bits: what Postfix before 3.10 tells.
+# OpenSSL's group names → short name of the key type, curve, bits: the names in the log before Postfix 3.10.
 _FIXED_GROUPS = {"x25519": "X25519", "x448": "X448"}
 _CURVES = {"secp256r1": "prime256v1", "secp192r1": "prime192v1"}
 _NIST_CURVES = {
@@ -23,7 +23,7 @@ _NIST_CURVES = {
     "secp384r1": "P-384",
     "secp521r1": "P-521",
 }
-"""What Postfix before 3.7 calls them."""
+"""Names of these curves before Postfix 3.7."""
 
 _DIGESTS = {
     **dict.fromkeys((0x0401, 0x0403, 0x0804, 0x0809, 0x081A), "SHA256"),
@@ -35,19 +35,19 @@ _DIGESTS = {
 
 
 class Agreement(NamedTuple):
-    """What both sides have agreed on, and nothing of who they are."""
+    """Negotiated TLS parameters, without the identities of the peers."""
 
     protocol: str
     cipher: str
     key_exchange: str
-    """The curve, or what there is instead; empty up to TLS 1.2, where Postfix tells none."""
+    """The curve or other group; empty up to TLS 1.2, for which Postfix logs none."""
     text: str
-    """What the log says of all that."""
+    """Text for the log."""
     facts: dict[str, Any]
     """The fields of a context that are not empty."""
 
     def context(self, namaddr: str) -> TlsContext:
-        """What a client may know of it; not yet who the peer is, but for its name and address."""
+        """Return the TLS context for the local client, which has the peer's name and address, but not its identity."""
         return TlsContext(**self.facts, namaddr=namaddr)
 
 
@@ -56,14 +56,14 @@ Signature = tuple[binding.Key, str]
 
 
 def signature(key: binding.Key | None, scheme: int) -> Signature | None:
-    """What a key has signed with in a handshake: a scheme of RFC 8446, or 0 for nothing."""
+    """Return the signature of a key in a handshake. `scheme`: a scheme of RFC 8446, or 0 for none."""
     return None if key is None else (key, _DIGESTS.get(scheme, ""))
 
 
 def agreement(ssl: Any, servers: Signature | None, clients: Signature | None, behaviour: Behaviour) -> Agreement:
-    """What a finished handshake has agreed on, with the signatures that are to be told of: the server's, the client's.
+    """Return the result of a finished handshake, with the signatures of server and client.
 
-    Up to TLS 1.2 none are.
+    Up to TLS 1.2 there are no signatures.
     """
     words = behaviour.group_names, behaviour.nist_curves
     protocol, cipher = binding.protocol(ssl), binding.cipher(ssl)

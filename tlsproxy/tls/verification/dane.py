@@ -90,7 +90,7 @@ def _matching_type(name: str, number: str, log: Log) -> int | None:
 
 
 def usable(record: TlsaRecord, digests: Digests) -> bool:
-    """Can a record be used: known numbers, and data of their kind?"""
+    """Return True for a usable record: known numbers, and data of their kind."""
     if not (PKIX_TA <= record.usage <= DANE_EE and CERTIFICATE <= record.selector <= PUBLIC_KEY):
         return False
     if len(record.data) > _MAX_DATA:
@@ -108,7 +108,7 @@ def _parses(record: TlsaRecord) -> bool:
 
 
 def is_public_key(data: bytes) -> bool:
-    """Is this a SubjectPublicKeyInfo that we can work with?"""
+    """Return True for a SubjectPublicKeyInfo of a supported kind."""
     try:
         load_der_public_key(data)
     except (ValueError, TypeError, UnsupportedAlgorithm):
@@ -117,7 +117,7 @@ def is_public_key(data: bytes) -> bool:
 
 
 def has_signed(public_key: bytes, certificate: Certificate) -> bool:
-    """Has the private half of this SubjectPublicKeyInfo signed a certificate?"""
+    """Return True if the key of this SubjectPublicKeyInfo has signed a certificate."""
     try:
         key: Any = load_der_public_key(public_key)
         signed = certificate.x509.to_cryptography()
@@ -159,7 +159,7 @@ def strongest(records: Iterable[TlsaRecord], digests: Digests) -> tuple[TlsaReco
 
 
 def matches(record: TlsaRecord, certificate: Certificate, digests: Digests) -> bool:
-    """Does a usable record match a certificate? Its usage does not count here."""
+    """Return True if a usable record matches a certificate, whatever its usage."""
     try:
         data = certificate.der if record.selector == CERTIFICATE else certificate.parts.public_key_info
     except DerError:

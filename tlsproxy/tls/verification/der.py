@@ -65,7 +65,7 @@ def only(data: bytes, tag: int) -> Element:
 
 
 class Parts(NamedTuple):
-    """What a certificate says, as it stands there."""
+    """Fields of a certificate, unverified."""
 
     public_key_info: bytes
     """The SubjectPublicKeyInfo, whole."""
@@ -78,7 +78,7 @@ class Parts(NamedTuple):
     ends: str
     """The last second of its life, in the same form."""
     purposes: frozenset[bytes]
-    """What it may be used for, as object identifiers: SERVER_AUTH and others; empty if that is not restricted."""
+    """Extended key usages as object identifiers: SERVER_AUTH and others; empty without a restriction."""
     dns_names: tuple[str, ...]
     addresses: tuple[str, ...]
 
@@ -138,7 +138,7 @@ def _bits(public_key_info: bytes) -> bytes:
 
 
 def _sequence_in_extension(extensions: bytes, kind: bytes) -> bytes:
-    """What the extension of this kind holds, one element behind the other; empty if there is none."""
+    """Return the concatenated elements of the extension of this kind; empty without the extension."""
     if not extensions:
         return b""
     found = []

@@ -16,7 +16,7 @@ from ...log import Log
 
 _LABEL = frozenset(string.ascii_letters + string.digits + "-")
 _UNICODE_DOTS = ("\u3002", "\uff0e", "\uff61")
-"""What IDNA takes for a dot; in front of a pattern it means "any sub-domain of", as a dot does."""
+"""Characters that IDNA treats as a dot; before a pattern, they mean "any sub-domain of", as a dot does."""
 
 
 def references(patterns: Iterable[str], *, nexthop: str, host: str, namaddr: str, log: Log) -> tuple[str, ...]:
@@ -61,7 +61,7 @@ def to_ascii(name: str) -> str:
 
 
 def split_references(references: Iterable[str]) -> tuple[tuple[str, ...], str]:
-    """Tell host names from an address. A certificate must have one of the names, and the address, if there is one."""
+    """Split references into host names and an address. A certificate must have one of the names, and the address."""
     hosts, address = [], ""
     for each in references:
         if (found := _address(each)) is None:
@@ -85,7 +85,7 @@ def matched_name(references: Sequence[str], *, dns_names: Sequence[str], common_
 
 
 def name_matches(reference: str, candidate: str) -> bool:
-    """Does a name in a certificate satisfy a reference? ASCII case does not count."""
+    """Return True if a name in a certificate satisfies a reference; ASCII case is ignored."""
     reference, candidate = _lower(reference), _lower(candidate)
     if "\0" in candidate or not reference or not candidate:
         return False

@@ -1,4 +1,4 @@
-"""What a session demands of a server's certificate."""
+"""Verification policy: the requirements of a session for the server's certificate."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .dane import PKIX_EE, PKIX_TA, Digests
 
 
 class VerificationPolicy(NamedTuple):
-    """What a session demands of the server's certificate. `level` is the effective one."""
+    """Requirements of a session for the server's certificate. `level`: the effective security level."""
 
     level: SecurityLevel
     names: tuple[str, ...] | None = None

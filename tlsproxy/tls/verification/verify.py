@@ -42,7 +42,7 @@ _AFTER_NAMES = frozenset({6, 7, 9, 10, 13, 14, 21})
 
 
 class Trust(NamedTuple):
-    """What is known of local authorities at a moment: OpenSSL's reports so far, in order."""
+    """OpenSSL's reports about local authorities so far, in order."""
 
     steps: tuple[Step, ...]
     now: str
@@ -101,7 +101,7 @@ class _Case:
 
     @cached_property
     def reach(self) -> Reach:
-        """How far the chain goes by itself, with the certificates that usage 2 0 0 adds to it."""
+        """Longest path in the chain, with the certificates that usage 2 0 0 adds to it."""
         return reach(self._offered)
 
     @cached_property

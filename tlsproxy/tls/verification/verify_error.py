@@ -1,7 +1,6 @@
-"""What verification has found wrong with a chain, and how that is said (tls_log_verify_error(3)).
+"""Verification errors of a chain, and their log lines (tls_log_verify_error(3)).
 
-Both roles remember one error of all that OpenSSL reports: the first one at the place closest to the peer's own
-certificate.
+Both roles keep one of the errors that OpenSSL reports: the first one at the certificate closest to the peer's own.
 """
 
 from __future__ import annotations
@@ -43,9 +42,9 @@ class VerifyFailure:
             self.error, self.depth, self.certificate = error, depth, certificate
 
     def describe(self, namaddr: str, *, peer: str, policy_failure: str = "") -> str:
-        """The log line; `peer` is `server` or `client`, which the certificate should be one of.
+        """Return the log line. `peer`: the required kind of certificate, `server` or `client`.
 
-        `policy_failure` is why there can be no success, if somebody else has decided so.
+        `policy_failure`: the reason of a failure that the client has forced, or empty.
         """
         whose = "CA" if self.depth > 0 else peer
         failed = f"certificate verification failed for {namaddr}"

@@ -94,7 +94,7 @@ class Lists:
         for each in entries(words, self.classes, default_check):
             restriction = each.restriction
             if restriction is None or each.warn_only:
-                return True  # a class, or something unknown: only the evaluation can tell
+                return True  # a class, or something unknown: only the evaluation decides
             if restriction.name in ("reject", "defer", "reject_unauth_destination", "defer_unauth_destination"):
                 return False
             if Verdict.PERMIT in restriction.verdict and restriction.name not in _OF_OWN_CLIENTS:

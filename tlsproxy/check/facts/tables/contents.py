@@ -119,7 +119,7 @@ def _rules(context: Context, named: Named) -> Iterator[Content]:
 
 
 def _split_pattern(line: bytes) -> tuple[bytes, bytes]:
-    """Split `/pattern/flags value`; the value is empty if there is none."""
+    """Split `/pattern/flags value`; the value may be empty."""
     text = line.strip()
     negated = len(text) - len(text.lstrip(b"!"))
     delimiter = text[negated : negated + 1]

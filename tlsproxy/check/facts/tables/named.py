@@ -19,11 +19,11 @@ from ..readings import readings
 FILES = {"btree": ".db", "hash": ".db", "cdb": ".cdb", "lmdb": ".lmdb", "dbm": ".pag", "sdbm": ".pag"}
 """The types that postmap(1) makes files of, and how the names of those end."""
 _NOT_TABLES = "tables-with-references"
-"""What is no table in these lists is ignored, and they refer to all kinds of values."""
+"""Kind of lists in which Postfix ignores words that are not tables."""
 _IN_FILES = ("cidr", "pcre", "regexp", "texthash")
 _ADAPTERS = ("proxy", "debug")
 _SHOWN = 50
-"""How many warnings of one table are shown."""
+"""Maximum number of warnings that are shown for a table."""
 _LINE = re.compile(r"(?:\A| map )/?[^\n]*, line (?P<line>\d+): (?P<problem>.*)", re.DOTALL)
 _Result = TypeVar("_Result")
 
@@ -40,12 +40,12 @@ class Named:
 
     @property
     def is_written_by_daemons(self) -> bool:
-        """Is it a cache, which comes to be when it is needed?"""
+        """True for a cache, which a daemon creates when it needs it."""
         parameter = self.assignment.name
         return "cache" in parameter or parameter == "address_verify_map"
 
     def span(self) -> Span:
-        """Where it is named."""
+        """Return the place of the word that names it."""
         return self.assignment.word(self.text)
 
 
@@ -67,7 +67,7 @@ def _named_tables(context: Context) -> Iterator[Named]:
 
 
 def split_table(assignment: Assignment, word: str) -> Iterator[Named]:
-    """Yield the table that a word of a value names; nothing for one that is none."""
+    """Yield the table that a word of a value names; nothing for other words."""
     kind, colon, name = word.partition(":")
     while kind in _ADAPTERS and colon:
         kind, colon, name = name.partition(":")
@@ -76,7 +76,7 @@ def split_table(assignment: Assignment, word: str) -> Iterator[Named]:
 
 
 class Faults:
-    """What is wrong with a table: the first warnings, and how many more there were."""
+    """Warnings about a table: the first ones, and the number of others."""
 
     def __init__(self) -> None:
         self.first: list[str] = []
@@ -112,7 +112,7 @@ def open_table(context: Context, named: Named, warnings: list[str], flags: Flags
 def _use(
     context: Context, named: Named, warn: Callable[[str], None], flags: Flags, action: Callable[[str, Access], _Result]
 ) -> _Result | None:
-    """Do something with a table, if it is of a type that can be opened here."""
+    """Open a table, and return the result of `action`; None for a type that can't be opened here."""
     from maps.registry import TYPES as DRIVERS
 
     if named.kind not in DRIVERS or not named.name:
@@ -135,7 +135,7 @@ def _use(
 
 
 def source_of(context: Context, named: Named) -> bytes | None:
-    """The text that a table is made from; None if there is none."""
+    """Return the source text of a table, or None."""
     if named.kind not in (*FILES, "texthash") or not named.name.startswith("/") or not context.files.enabled:
         return None
     try:
@@ -145,7 +145,7 @@ def source_of(context: Context, named: Named) -> bytes | None:
 
 
 def place_of_warning(context: Context, named: Named, warning: str) -> tuple[Span, str]:
-    """Where in a table's file a warning is about, and what it says; the setting, if the table is in the setting."""
+    """Return the place that a warning names, and its text; for an inline table the place of the setting."""
     found = _LINE.search(warning)
     if found is None or not named.name.startswith("/"):
         return named.span(), found["problem"] if found else warning

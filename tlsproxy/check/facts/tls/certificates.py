@@ -1,4 +1,4 @@
-"""What the used PEM files hold: certificates, in their order, as `cryptography` reads them."""
+"""Certificates in the PEM files of a configuration, in their order, as `cryptography` reads them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def certificates(context: Context, path: str) -> list[x509.Certificate]:
 
 
 def subjects(context: Context, path: str) -> frozenset[x509.Name]:
-    """Whose certificates a file has; none if it can't be read. The file of the distribution has more than a hundred."""
+    """Return the subjects of the certificates in a file (often more than 100); empty if it can't be read."""
     return _subjects(_read(context, path))
 
 
@@ -53,7 +53,7 @@ def _parsed(data: bytes) -> list[x509.Certificate]:
 
 
 def holds_key(context: Context, path: str) -> bool:
-    """Is there a private key in a file?"""
+    """Return True if a file has a private key."""
     return b"PRIVATE KEY-----" in _read(context, path)
 
 
@@ -79,12 +79,12 @@ def leaves(context: Context) -> Iterator[tuple[Used, x509.Certificate]]:
 
 
 def is_self_signed(certificate: x509.Certificate) -> bool:
-    """Is it a root, or one that vouches for itself?"""
+    """Return True if subject and issuer are the same."""
     return certificate.issuer == certificate.subject
 
 
 def public_key_digest(certificate: x509.Certificate) -> str:
-    """What a TLSA record 3 1 1 has of it."""
+    """Return the data of a TLSA record 3 1 1 for a certificate."""
     return sha256(certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).hexdigest()
 
 
@@ -100,7 +100,7 @@ def names_of(certificate: x509.Certificate) -> list[str]:
 
 
 def is_for(certificate: x509.Certificate, host: str) -> bool:
-    """Does it have the name of a host, perhaps with a wildcard?"""
+    """Return True if a certificate has the name of a host, perhaps with a wildcard."""
     host = host.lower().rstrip(".")
     _, _, domain = host.partition(".")
     return any(name.lower() in (host, f"*.{domain}") for name in names_of(certificate))

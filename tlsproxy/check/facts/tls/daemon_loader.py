@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     from ....tls.identities import Identity
 
 _SETTLED = {"tls_server_sni_maps": "", "smtpd_tls_session_cache_database": "", "smtpd_tls_session_cache_timeout": "0"}
-"""What no service is judged by: tables, which have rules of their own, and settings that only tlsmgr(8) reads."""
+"""Settings without effect on the result: tables, which have their own rules, and settings of tlsmgr(8)."""
 _FILES = tuple(SERVER + end for end in FILES)
 
 
 @dataclass
 class Verdict:
-    """What the loader says of a service."""
+    """Result of the loader for a service."""
 
     view: View
     files: FileSystem
@@ -75,7 +75,7 @@ class AsProxy(View):
 
 
 def verdicts(context: Context) -> list[Verdict]:
-    """What the loader says of each service that offers TLS, where all files that it needs can be read."""
+    """Return the result of the loader for each service that offers TLS and whose files can be read."""
     return context.keep(_verdicts)
 
 
@@ -118,7 +118,7 @@ def _judge(context: Context, view: View, loaded: dict[object, list[Identity]]) -
 
 
 def _that_count(settings: TlsSettings) -> object:
-    """What the loader makes contexts of; None if there would be none."""
+    """Return the settings of which the loader makes contexts, or None without any."""
     from ....tls.settings.errors import SettingsError
     from ....tls.settings.server import server_settings
 

@@ -1,4 +1,4 @@
-"""Which files of keys and certificates are used: by the services that have TLS on, each with the setting behind it."""
+"""Files of keys and certificates in use: those of services with TLS, each with its setting."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def client_level(context: Context, view: View) -> str:
 
 
 def _level(context: Context, view: View, prefix: str) -> SecurityLevel | str:
-    """Return the level of a service; as text where it is none, which is for another rule."""
+    """Return the level of a service; an invalid level, which another rule reports, is returned as text."""
     text = context.value(f"{prefix}tls_security_level", view)
     try:
         level = security_level(text, CLIENT_LEVELS)
@@ -142,7 +142,7 @@ def missing(context: Context, path: str) -> str:
 
 
 def is_hidden(context: Context, path: str) -> bool:
-    """Is it there, but not for this user, so that nothing can be said of it?"""
+    """Return True if this user may not read an existing file, so that its content is unknown."""
     try:
         os.close(open_regular(context.files.locate(path)))
     except PermissionError:

@@ -19,7 +19,7 @@ _DELIVERIES = (
 
 
 def _number(context: Context, name: str, view: View) -> int | None:
-    """Return a number; None where it is none, which other rules report."""
+    """Return a number; None for an invalid value, which other rules report."""
     try:
         return integer(context.release.parameter(name), context.value(name, view))
     except (InvalidValueError, KeyError):

@@ -297,7 +297,7 @@ class ReadOnly(Rule):
 
 
 def is_another_case(name: str, meant: str) -> bool:
-    """Do two names differ in case and dashes only?"""
+    """Return True if two names differ only in case and dashes."""
     return name != meant and name.lower().replace("-", "_") == meant.lower()
 
 

@@ -1,4 +1,4 @@
-"""What values mean: booleans, numbers, times, levels, paths."""
+"""Values of parameters: booleans, numbers, times, levels, paths."""
 
 from __future__ import annotations
 

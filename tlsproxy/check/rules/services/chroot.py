@@ -10,7 +10,7 @@ from ...findings import Finding, Severity, Span
 from ...rule import Rule
 
 _OUTSIDE = tuple(f"/{name}/" for name in ("run", "var", "usr", "etc", "opt", "home", "tmp", "srv"))
-"""Directories that are not below a queue directory, unless somebody has copied them."""
+"""Directories that are outside a queue directory, unless they were copied into it."""
 _CONNECTING = ("smtpd", "cleanup", "smtp", "lmtp", "trivial-rewrite", "virtual")
 _CHROOT = 4
 _ACCOUNTS = {

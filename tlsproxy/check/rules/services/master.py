@@ -28,7 +28,7 @@ def port(entry: Entry) -> str:
 
 
 def is_local(entry: Entry) -> bool:
-    """Is it an inet service of this machine only?"""
+    """Return True for an inet service on a loopback address."""
     return bool(entry.service) and entry.words[0][0].startswith(("127.", "localhost:", "[::1]", "::1:"))
 
 

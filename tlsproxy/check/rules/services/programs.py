@@ -35,7 +35,7 @@ _NEEDED = (
 _CORE = ("cleanup", "qmgr", "pickup")
 """Programs of which at least one is in a master.cf that is not a fragment."""
 _OF_ALL = ("lib", "master")
-"""How the catalogue calls parameters that every program reads."""
+"""Programs in the catalogue for parameters that every program reads."""
 _QMGR = ("qmgr", "oqmgr", "nqmgr")
 _OF_DELIVERIES = ("_concurrency_", "_recipient_limit", "_recipient_refill", "_extra_recipient", "_destination_rate")
 

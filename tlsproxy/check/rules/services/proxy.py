@@ -19,7 +19,7 @@ RENAMED = {
     "tlsproxy_client_level": "tlsproxy_client_security_level",
     "tlsproxy_client_policy": "tlsproxy_client_policy_maps",
 }
-"""What settings of tlsproxy(8) are called since Postfix 3.7."""
+"""Names of tlsproxy(8) settings since Postfix 3.7."""
 
 
 def reusing_clients(context: Context) -> list[View]:

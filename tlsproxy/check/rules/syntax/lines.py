@@ -1,4 +1,4 @@
-"""How main.cf is written: lines, comments, quotes, dollar signs, duplicates."""
+"""Syntax of main.cf: lines, comments, quotes, dollar signs, duplicates."""
 
 from __future__ import annotations
 
@@ -239,7 +239,7 @@ class UnbalancedMacro(Rule):
 
 
 def _is_broken(word: str) -> bool:
-    """Does a word begin with a brace that is not closed at its end?"""
+    """Return True if a word begins with a brace that is not closed at its end."""
     return word.startswith("{") and closing_brace(word, 0) != len(word) - 1
 
 
@@ -394,7 +394,7 @@ class EmptyOverridesDefault(Rule):
 
     @staticmethod
     def _is_template(context: Context) -> bool:
-        """Is it the main.cf of the source distribution, whose gaps are filled when it is installed?"""
+        """Return True for the main.cf of the source distribution, whose placeholders the installation fills."""
         sendmail = context.main.effective.get("sendmail_path")
         return sendmail is not None and not sendmail.value
 

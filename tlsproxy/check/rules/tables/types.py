@@ -275,7 +275,7 @@ class DefaultNotNamed(Rule):
 
     @staticmethod
     def _has(table: WrappedTable, name: str) -> bool:
-        """Is there an entry for a name, or for all below a domain that it is in?"""
+        """Return True if there is an entry for a name, or for a parent domain."""
         labels = name.split(".")
         keys = [name, *("." + ".".join(labels[at:]) for at in range(1, len(labels)))]
         try:

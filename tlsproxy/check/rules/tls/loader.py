@@ -1,4 +1,4 @@
-"""What the daemon's own loader says (`check.loading`) of keys, certificates and ciphers: nothing here is guessed."""
+"""Keys, certificates and ciphers, checked by the daemon's own loader (`check.facts.tls.daemon_loader`)."""
 
 from __future__ import annotations
 
@@ -254,7 +254,7 @@ def _in_order(ciphers: str) -> tuple[str, ...]:
 
 
 def _kind_of(key: object) -> str:
-    """What a key has to be for a cipher; empty for kinds that only TLS 1.3 has ciphers for, or that are not known."""
+    """Return the authentication of ciphers for a key; empty for unknown kinds and those of TLS 1.3 only."""
     from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, rsa
 
     kinds: dict[type | tuple[type, ...], str] = {

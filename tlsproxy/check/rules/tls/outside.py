@@ -1,4 +1,4 @@
-"""What others know of our certificates: the daemon that runs, and DNS. Silent unless one of them was asked."""
+"""Certificates compared with the running daemon and with DNS. These rules need `--status` or `--dns`."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ class TlsaMismatch(Rule):
 
     @staticmethod
     def _is_for_mx(used: Used) -> bool:
-        """Is the file for port 25, and not for a service of its own?"""
+        """Return True if the file is for port 25, and not for a single service."""
         service = used.assignment.service
         return service is None or service.type != "inet" or service.name.rpartition(":")[2] in ("25", "smtp")
 

@@ -138,7 +138,7 @@ _PARAMETERS = re.compile(rb"-----BEGIN (?:X9\.42 )?DH PARAMETERS-----(.*?)-----E
 
 
 def dh_size(text: bytes) -> int:
-    """Return the bits of the prime in a PEM file of Diffie-Hellman parameters; 0 if there are none."""
+    """Return the bits of the prime in a PEM file of Diffie-Hellman parameters; 0 without parameters."""
     match = _PARAMETERS.search(text)
     try:
         prime = next(elements(only(base64.b64decode(match[1] if match else b""), SEQUENCE).content)).content

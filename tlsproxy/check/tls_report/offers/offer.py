@@ -34,7 +34,7 @@ class Certificate:
 
 @dataclass
 class Offer:
-    """What a peer of a service meets."""
+    """TLS that a service offers to its peers."""
 
     service: str
     role: str

@@ -97,7 +97,7 @@ def _look_up(
 
 
 def apply(evaluation: Evaluation, table: str, value: str, item: Item, frame: Frame) -> Result:
-    """Do what the result of a table, or the action of a policy service, says."""
+    """Apply the result of a table, or the action of a policy service."""
     end = next((index for index, each in enumerate(value) if each in _BLANK), len(value))
     word, text = value[:end], value[end:].lstrip(_SPACE)
     action = _ACTIONS.get(word.upper() if word.isascii() else word)

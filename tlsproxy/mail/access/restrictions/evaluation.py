@@ -247,7 +247,7 @@ class Evaluation:
         return RejectionError(self.reply)
 
     def act(self, name: str, text: str) -> None:
-        """Do something to the message."""
+        """Record an action on the message."""
         self.actions.append(Action(name, text))
 
     # The loop.
