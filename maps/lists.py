@@ -31,7 +31,7 @@ class TableList:
     def find(self, key: bytes, kind: Flags | None = None) -> bytes | None:
         """Return the first value that a table has for `key`, or None.
 
-        With a `kind`, `Flags.FIXED` or `Flags.PATTERN`, only tables of that kind are asked: who looks for parts of a
+        With a `kind`, `Flags.FIXED` or `Flags.PATTERN`, only tables of that kind are searched: a caller with parts of a
         key does not ask patterns. An empty key is never there. Raises `TemporaryLookupError` or
         `ConfigurationLookupError`, and later tables are not asked then.
         """

@@ -53,7 +53,7 @@ class Loop:
     def __init__(self) -> None:
         self._epoll = select.epoll()
         self.handlers: dict[int, Handler] = {}
-        """By descriptor. Who watches one may put another handler in the place of the one that was given."""
+        """By descriptor. The owner of a descriptor may replace its handler here."""
         self._masks: dict[int, int] = {}
         self._closing: list[int] = []
         self._jobs: deque[Job] = deque()

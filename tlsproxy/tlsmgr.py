@@ -30,7 +30,7 @@ _GREETING = {"protocol": "tlsmgr_protocol"}
 
 
 class _Question:
-    """A request, and who waits for the reply."""
+    """A request, and the receiver of its reply."""
 
     def __init__(self, attributes: Attributes, answer: Callable[[Reply | None], None], deadline: float) -> None:
         self.message = write_list(attributes)
@@ -255,7 +255,7 @@ def _read_list(reader: AttributeReader) -> Reading[Reply]:
 
 
 def _data(reply: Reply | None, name: str) -> bytes:
-    """The data in a reply; empty if it is not a good one."""
+    """Return the data in a reply; empty if it is not a good one."""
     if reply is None or reply.get("status") != "0":
         return b""
     try:

@@ -1,6 +1,6 @@
 """Prose checker for docstrings, comments, documents and names of tests: banned words, and first words of docstrings.
 
-    tools/check_prose.py            report each line that breaks a rule, and fail if there is one
+tools/check_prose.py            report each line that breaks a rule, and fail if there is one
 """
 
 from __future__ import annotations
@@ -28,6 +28,9 @@ _INSTEAD = {
     r"of before": "previous",
     r"kin": "similar systems",
     r"tells?|told": "report, log, return",
+    r"stands?(?! for\b|-| alone\b)": "is written, is",
+    r"(?:own|Postfix's|OpenSSL's|system's|library's) words": "text, message",
+    r"dear": "expensive",
 }
 BANNED = {re.compile(rf"\b(?i:{pattern})\b(?<!None)"): instead for pattern, instead in _INSTEAD.items()}
 MOST_CHARACTERS = 60
@@ -38,6 +41,7 @@ BANNED_IN_TESTS = {
     re.compile(r"\b(?:stands|words)\b"): "is written, messages",
 }
 """Of names of tests, beside the words that are banned everywhere; `_` is a blank."""
+_WHO = re.compile(r"(?<!user )(?<!stranger )(?<!attacker )\b(?:who|whom|whoever)\b", re.IGNORECASE)
 _QUESTION = re.compile(r"(?:What|Whether|Where|Who|Whom|Whose|Which|How|Is|Are|Does|Can|Must|Has)\b|.*\?$")
 
 
@@ -59,11 +63,14 @@ def check(path: Path) -> Iterator[str]:
     """Yield `file:line: problem` for each line of prose that breaks a rule."""
     text = path.read_text()
     name = path.relative_to(ROOT)
+    is_test = name.is_relative_to("tests")
     prose = python_prose(text) if path.suffix == ".py" else document_prose(text)
     for number, line, is_first in prose:
         for pattern, instead in BANNED.items():
             if match := pattern.search(line):
                 yield f'{name}:{number}: "{match.group()}": {instead}'
+        if path.suffix == ".py" and not is_test and (match := _WHO.search(line)):
+            yield f'{name}:{number}: "{match.group()}": a process is "it", a person a user or an attacker'
         if is_first and _QUESTION.match(line):
             yield f'{name}:{number}: a docstring begins with a verb or a noun: "{line[:40]}"'
     if path.suffix == ".py":

@@ -3,8 +3,8 @@
     python tools/make_catalogue.py FACTS.json postconf/data
 
 FACTS.json describes every built-in parameter of a number of Postfix releases: kind, limits, default per range of
-releases, and who reads it. The tables are plain text, one record per line, so that a difference between two
-releases can be seen with grep and a change of the facts in a diff. `postconf/catalogue.py` reads them.
+releases, and the programs that read it. The tables are plain text, one record per line, so that grep
+shows differences between releases, and diff shows changes of the facts. `postconf/catalogue.py` reads them.
 """
 
 from __future__ import annotations

@@ -442,7 +442,7 @@ def _open_source(path: str) -> int:
 
 
 def _become(user: int, group: int) -> None:
-    """Switch to the owner of the source, who will own the table (set_eugid(3))."""
+    """Switch to the owner of the source, and future owner of the table (set_eugid(3))."""
     if os.geteuid() != 0:
         os.seteuid(0)
     os.setegid(group)

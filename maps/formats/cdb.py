@@ -38,7 +38,7 @@ class CdbFile:
     """The entries of an open file; keys and values are as they are stored."""
 
     def __init__(self, descriptor: int) -> None:
-        """Raises `DamagedFileError` when the file can't be one, and OSError."""
+        """Raise `DamagedFileError` when the file can't be one, and OSError."""
         self._descriptor = descriptor
         self._size = os.fstat(descriptor).st_size
         self._tables: list[tuple[int, int]] = list(PAIR.iter_unpack(self._pread(HEAD.size, 0)))
@@ -146,7 +146,7 @@ class CdbFile:
         return None
 
     def _check(self, passed: list[tuple[int, int]], read: Read) -> None:
-        """Before a key is called absent: are the records that were in its way those whose hashes stand in the table?"""
+        """Compare the records in the probe sequence with their hashes, before a key is reported absent."""
         keys = [self._record(position, read)[0] for _, position in passed]
         if hash_keys(keys, START, MULTIPLIER) != [code for code, _ in passed]:
             raise DamagedFileError("a record has another hash than the table says")

@@ -38,7 +38,7 @@ BRANCH, LEAF, OVERFLOW, META_PAGE = 1, 2, 4, 8
 BIG_DATA = 1
 """The flag of a node whose value is on overflow pages."""
 
-# The library's words (mdb_strerror).
+# Texts of the library (mdb_strerror).
 INVALID = "MDB_INVALID: File is not an LMDB file"
 VERSION_MISMATCH = "MDB_VERSION_MISMATCH: Database environment version mismatch"
 NOT_FOUND = "MDB_PAGE_NOTFOUND: Requested page not found"
@@ -46,10 +46,10 @@ CORRUPTED = "MDB_CORRUPTED: Located page was wrong type"
 
 
 class LmdbFile:
-    """The entries of an open file as of its last transaction; whoever uses it holds the lock of a reader."""
+    """The entries of an open file as of its last transaction; its user holds a reader's lock."""
 
     def __init__(self, descriptor: int) -> None:
-        """Raises `DamagedFileError` when the file can't be one, and OSError."""
+        """Raise `DamagedFileError` when the file can't be one, and OSError."""
         self._descriptor = descriptor
         self._transaction = -1
         self._leaves: dict[int, bytes] = {}

@@ -96,7 +96,7 @@ class Templates:
     """The templates of one table, for what is asked (`query`) and what is made of an answer (`result`)."""
 
     def __init__(self, kind: str, name: str, query: str, result: str, access: Access) -> None:
-        """Raises `TableError` for a template that can't be. `depends_on_key`: is any part of it in the query?"""
+        """Parse the templates; raise `TableError`. `depends_on_key`: True if the query has a part of the key."""
         self._table = f"{kind}:{name}"
         self._warn = access.warn
         self._query = encode(query)
@@ -165,7 +165,7 @@ class Templates:
 
 
 def _parts(template: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Yield the fields of a template, each behind the text that stands before it; the last one is empty."""
+    """Yield the fields of a template, each with the text before it; the last one is empty."""
     while b"%" in template:
         text, _, template = template.partition(b"%")
         yield text, template[:1]

@@ -28,7 +28,7 @@ LIMIT = 30
 
 
 class ServerError(Exception):
-    """A server can't be used now; the text is the warning, in Postfix's words."""
+    """A server can't be used now; the text is Postfix's warning."""
 
 
 class Session(ABC):
@@ -36,7 +36,7 @@ class Session(ABC):
 
     @abstractmethod
     def quote(self, text: bytes) -> bytes:
-        """Return what stands for `text` between quotes in a query; raise ValueError if nothing can."""
+        """Return `text` quoted for a query; raise ValueError if it can't be quoted."""
 
     @abstractmethod
     def run(self, query: bytes) -> list[bytes | None]:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from .rule_tables import Plain
 
 WARM = 8
-"""Lookups after which a table is worth screens: who looks up one key is done before they are made."""
+"""Number of lookups after which screens are made; a single lookup ends before they pay."""
 
 
 class PatternError(ValueError):

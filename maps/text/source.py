@@ -1,6 +1,6 @@
 """The text that tables are made from: one entry per logical line, key and value (postmap(1), "INPUT FILE FORMAT").
 
-Works on bytes, which may be anything; only ASCII decides what is white space. Opens nothing: who calls has the lines.
+Works on bytes, which may be anything; only ASCII decides what is white space. Opens nothing: callers supply the lines.
 """
 
 from __future__ import annotations

@@ -40,7 +40,7 @@ def physical_lines(text: str) -> list[str]:
 
 
 def is_content(line: str) -> bool:
-    """Return True if a line is neither blank nor a comment. (For Postfix a line ends at a NUL.)"""
+    """Return True if a line, up to a NUL as in Postfix, is neither blank nor a comment."""
     return line.lstrip(SPACE)[:1] not in ("", "#", "\0")
 
 

@@ -27,7 +27,7 @@ def sample(count: int) -> list[tuple[bytes, bytes]]:
 
 
 def short_entries() -> dict[bytes, bytes]:
-    """Entries that share two hash tables, and so stand in each other's way."""
+    """Entries that share two hash tables, and so are in the probe sequences of others."""
     keys = [b"user%d@example.com" % number for number in range(2000)]
     keys = [key for key in keys if hash_key(key, START, MULTIPLIER) % 256 < 2]
     return {key: b"relay:[mx%d.example.net]:25" % number for number, key in enumerate(keys)}

@@ -104,7 +104,7 @@ def test_mistakes_have_the_messages_of_postmap(both: Both, arguments: list[str])
     assert b"fatal: " in said[-1]
 
 
-def test_options_stand_as_getopt_has_them(both: Both) -> None:
+def test_options_are_ordered_as_in_getopt(both: Both) -> None:
     both.write("t", b"a 1\n")
     both.agree("-ro", "--", "hash:t")
     both.agree("-qa", "hash:t")

@@ -1,4 +1,4 @@
-"""Opening tables by name: what commands and daemons hear, and what stands between a table and its users."""
+"""Opening tables by name: errors of commands and daemons, and the layers between a table and its users."""
 
 from __future__ import annotations
 

@@ -216,7 +216,7 @@ def test_sqlite_parameters_mean_the_same_as_in_postfix(both: Both, settings: str
     both.agree_on_failure("-q", "user@example.com", "sqlite:./s.cf")
 
 
-def test_parameters_stand_in_main_cf_too(both: Both) -> None:
+def test_parameters_may_be_in_main_cf_too(both: Both) -> None:
     for directory in both.directories.values():
         with closing(sqlite3.connect(directory / "db")) as database, database:
             database.execute("CREATE TABLE t (k TEXT, v TEXT)")

@@ -56,7 +56,7 @@ class _Elsewhere(Config):
     """Effective values on another machine: its addresses are unknown, and so are values that depend on them."""
 
     def default(self, name: str) -> str | None:
-        """The default; empty where it can't be computed, for which rules have words of their own."""
+        """Return the default; empty where it can't be computed, for which rules have words of their own."""
         try:
             return super().default(name)
         except ConfigError:
@@ -128,7 +128,7 @@ class Context:
         return [*self.main.effective.values(), *self.overrides]
 
     def named(self, *names: str) -> list[Assignment]:
-        """The settings of some parameters, in main.cf and in master.cf."""
+        """Return the settings of some parameters, in main.cf and in master.cf."""
         by_name = self._by_name
         if len(names) == 1:
             return by_name.get(names[0], [])
@@ -144,11 +144,11 @@ class Context:
         return found
 
     def view(self, assignment: Assignment) -> View:
-        """The name space that a setting is in."""
+        """Return the name space that a setting is in."""
         return ServiceView(self.config, assignment.service) if assignment.service else self.config
 
     def expanded(self, assignment: Assignment) -> str | None:
-        """The value of a setting with all references replaced; None if that fails."""
+        """Return the value of a setting with all references replaced; None if that fails."""
         if "$" not in assignment.value or self.release.kinds.get(assignment.name) == RAW:
             return assignment.value
         if assignment not in self._expanded_settings:
@@ -193,7 +193,7 @@ class Context:
         return self._references_of[assignment]
 
     def value(self, name: str, view: View | None = None) -> str:
-        """The effective value of a parameter; empty if this release has none, or it can't be expanded."""
+        """Return the effective value of a parameter; empty if this release has none, or it can't be expanded."""
         view = view or self.config
         key = (id(view.service) if isinstance(view, ServiceView) else 0, name)
         if key not in self._expanded:
@@ -223,7 +223,7 @@ class Context:
         return self.setting(name, view) is not None
 
     def setting(self, name: str, view: View | None = None) -> Assignment | None:
-        """The assignment that a parameter has its value from, through references of defaults."""
+        """Return the assignment that a parameter has its value from, through references of defaults."""
         view = view or self.config
         if not (isinstance(view, ServiceView) and name in view.service.shared):
             setting = self.main.effective.get(name)
@@ -272,7 +272,7 @@ class Context:
         return list({entry.service.key: entry for entry in entries if entry.service}.values())
 
     def services(self, *programs: str) -> list[ServiceView]:
-        """The services that run one of these programs."""
+        """Return the services that run one of these programs."""
         if len(programs) == 1:
             return self._views_of.get(programs[0], [])
         return [view for view in self._views if view.service.command.rpartition("/")[2] in programs]
@@ -294,11 +294,11 @@ class Context:
         return self._views_of.keys()
 
     def views(self, *programs: str) -> list[View]:
-        """The same; without a master.cf, main.cf's view stands for them."""
+        """Return the same; without a master.cf, main.cf's view."""
         return list(self.services(*programs)) if self.master else [self.config]
 
     def service_view(self, entry: Entry) -> ServiceView:
-        """The name space of an entry that is a service."""
+        """Return the name space of an entry that is a service."""
         if entry.service is None:
             raise ValueError("this entry is no service")
         return ServiceView(self.config, entry.service)
@@ -320,11 +320,11 @@ class Context:
         return frozenset(entry.service.name for entry in self.entries if entry.service)
 
     def entry(self, service: Service) -> Entry:
-        """The entry of a service."""
+        """Return the entry of a service."""
         return next(each for each in self.entries if each.service is service)
 
     def service_span(self, view: ServiceView, field: int = 0) -> Span:
-        """A field of a service's entry."""
+        """Return a field of a service's entry."""
         return self.entry(view.service).span(field)
 
     def is_chrooted(self, view: View) -> bool:
@@ -370,7 +370,7 @@ class Context:
         return frozenset(self.config.service_defaults())
 
     def service_of(self, name: str) -> str:
-        """The service that would have to exist to make a name valid; empty if none would."""
+        """Return the service that would have to exist to make a name valid; empty if none would."""
         suffixes = [suffix for program in ("smtp", "pipe") for suffix, _ in self.release.service_parameters(program)]
         found = [name.removesuffix(suffix) for suffix in suffixes if name.endswith(suffix)]
         return min(found, key=len, default="")
@@ -414,9 +414,9 @@ class Context:
 
 
 def words_of(value: str) -> Iterator[str]:
-    """The elements of a list, without braces."""
+    """Return the elements of a list, without braces."""
     yield from value.replace(",", " ").split()
 
 
 def _ignore(_warning: str) -> None:
-    """Take a warning that rules give in their own words."""
+    """Discard a warning that rules report with their own text."""

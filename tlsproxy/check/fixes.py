@@ -12,7 +12,7 @@ from .text.sources import Text
 
 
 def usable(findings: Iterable[Finding], *, unsafe: bool) -> list[Edit]:
-    """The edits of all fixes that may be applied; of two that touch the same text the first one counts."""
+    """Return the edits of all fixes that may be applied; of two that touch the same text the first one counts."""
     chosen: list[Edit] = []
     for finding in findings:
         if finding.fix is None or finding.suppressed is not None or not (finding.fix.safe or unsafe):
@@ -23,7 +23,7 @@ def usable(findings: Iterable[Finding], *, unsafe: bool) -> list[Edit]:
 
 
 def apply(source: Text, edits: Iterable[Edit]) -> str:
-    """The text of a file after edits; those of other files don't count."""
+    """Return the text of a file after edits; those of other files don't count."""
     starts = [0]
     for line in source.lines:
         starts.append(starts[-1] + len(line) + 1)

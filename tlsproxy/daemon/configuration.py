@@ -44,7 +44,7 @@ def _installed_version(command_directory: str) -> str:
 
 
 def read_settings(view: postconf.View) -> TlsSettings:
-    """The typed settings of a service; raise `FatalError` with all that is wrong."""
+    """Return the typed settings of a service; raise `FatalError` with all that is wrong."""
     try:
         return load_settings(view)
     except InvalidSettingsError as error:
@@ -54,7 +54,7 @@ def read_settings(view: postconf.View) -> TlsSettings:
 
 
 def number(view: postconf.View, name: str) -> int:
-    """A number or a time (in seconds) that no model has; raise `FatalError`."""
+    """Return a number or a time (in seconds) that no model has; raise `FatalError`."""
     try:
         return int(parse(view.config.release.parameter(name), view[name]))
     except (InvalidValueError, postconf.ConfigError) as error:

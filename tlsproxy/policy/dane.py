@@ -38,7 +38,7 @@ class Resolver(Protocol):
         """Look up TLSA records; return None without records."""
 
     def alias_is_secure(self, name: str) -> bool:
-        """Look up the CNAME record of a name; is it secured by DNSSEC?"""
+        """Return True if DNSSEC secures the CNAME record of a name."""
 
 
 def find(resolver: Resolver, host: DnsName, port: int, *, force: bool, warn: Callable[[str], None]) -> Dane | None:

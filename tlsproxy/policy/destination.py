@@ -28,7 +28,7 @@ class DnsName:
 
     @property
     def is_alias(self) -> bool:
-        """Was there a CNAME record?"""
+        """True if there was a CNAME record."""
         return self.target.lower() != self.name.lower()
 
 

@@ -106,7 +106,7 @@ def _located(text: str, *, braces: bool) -> Iterator[tuple[int, str]]:
 
 
 def _name_and_value(element: str, *, braces: bool) -> tuple[str, str]:
-    """Split `name=value` (split_nameval(3)), which may stand in braces."""
+    """Split `name=value` (split_nameval(3)), perhaps in braces."""
     text = element
     try:
         if braces and element.startswith("{"):
@@ -134,7 +134,7 @@ def _add(entry: Entry, name: str, value: str, release: Release) -> None:
 
 
 def _once(check: Callable[[str, str], Any] = lambda _name, value: value) -> Callable[[Entry, str, str], None]:
-    """An attribute that may be given once; `check` makes its value, or raises."""
+    """Return a handler for an attribute that may occur once; `check` converts its value, or raises."""
 
     def add(entry: Entry, name: str, value: str) -> None:
         if getattr(entry, name.lower()) is not None:
@@ -145,14 +145,14 @@ def _once(check: Callable[[str, str], Any] = lambda _name, value: value) -> Call
 
 
 def _switch(entry: Entry, name: str, value: str) -> None:
-    """An attribute that is `yes` or `no`; the last one counts."""
+    """Set an attribute that is `yes` or `no`; the last one counts."""
     if value.lower() not in ("yes", "no"):
         raise _EntryError(f'attribute "{name}" has bad value: "{value}"')
     setattr(entry, name.lower(), value.lower() == "yes")
 
 
 def _many(entry: Entry, name: str, value: str) -> None:
-    """An attribute that may be given again and again."""
+    """Add to an attribute that may be repeated."""
     setattr(entry, name.lower(), (*getattr(entry, name.lower()), value))
 
 

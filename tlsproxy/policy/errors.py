@@ -54,7 +54,7 @@ class Where:
         self.role = role
 
     def warning(self, text: str) -> str:
-        """Put Postfix's words about a policy behind the name of its place."""
+        """Return Postfix's warning about a policy, with its table, role and key."""
         return f'{self.table}, {self.role} "{self.key}": {text}'
 
     def error(self, text: str, column: int = 0) -> PolicyError:

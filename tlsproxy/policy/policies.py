@@ -56,7 +56,7 @@ class Policy:
     """Why verification fails whatever the certificate: the reason of an outside policy that can't be had."""
 
     def authorizes_mx(self, name: str) -> bool:
-        """May mail go to this mail exchanger (RFC 8461, section 4.1)?"""
+        """Return True if the policy allows this mail exchanger (RFC 8461, section 4.1)."""
         name = name.lower()
         first, dot, parent = name.partition(".")
         wildcard = f"*.{parent}" if first and dot and parent else None
@@ -142,7 +142,7 @@ class Policies:
     # What the tables say.
 
     def _entry(self, destination: Destination) -> Entry:
-        """The entry of a table, or one that has only main.cf's level."""
+        """Return the entry of a table, or one that has only main.cf's level."""
         entry = None
         if self._maps is not None:
             entry = self._policy_entry(self._maps, destination.nexthop)
@@ -151,7 +151,7 @@ class Policies:
         return entry or Entry(self.settings.level)
 
     def _policy_entry(self, tables: TableList, nexthop: str) -> Entry | None:
-        """Only a bare domain stands for its sub-domains, and only they are looked for with a dot."""
+        """Look up a next hop; only for a bare domain also its parents, with a leading dot."""
         key: str | None = nexthop
         has_parents = self._is_domain(nexthop)
         while key:
@@ -324,7 +324,7 @@ def _without_dane(policy: Policy, problem: str, level: SecurityLevel = SecurityL
 
 
 def _dane_names(records: Dane, mx: DnsName | None) -> tuple[str, ...]:
-    """The names that a certificate from a trust anchor must have one of (RFC 7672, section 3.2.2)."""
+    """Return the names that a certificate from a trust anchor must have one of (RFC 7672, section 3.2.2)."""
     if mx is None:
         return (records.domain,)
     return (records.domain, mx.name) if mx.target == mx.name else (records.domain, mx.target, mx.name)

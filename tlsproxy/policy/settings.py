@@ -52,7 +52,7 @@ class PolicySettings:
         return _Reader(view, prefix).read()
 
     def parameter(self, name: str) -> str:
-        """The parameter behind a field that is named after one."""
+        """Return the parameter behind a field that is named after one."""
         return f"{self.prefix}_tls_{name}"
 
 
@@ -91,7 +91,7 @@ class _Reader:
         )
 
     def _tls(self, name: str) -> str:
-        """A text; empty where the release does not know the parameter."""
+        """Return a text; empty where the release does not know the parameter."""
         return self.view.get(f"{self.prefix}_tls_{name}") or ""
 
     def _switch(self, name: str) -> bool:

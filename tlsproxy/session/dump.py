@@ -19,7 +19,7 @@ _CHUNK = 16384
 
 
 class PacketDump:
-    """Moves bytes between a remote peer, which it owns, and `descriptor`, which stands for it and is the session's."""
+    """Moves bytes between a remote peer, which it owns, and `descriptor`, which the session uses in its place."""
 
     def __init__(self, loop: Loop, log: Log, remote: int) -> None:
         """`remote` is non-blocking."""

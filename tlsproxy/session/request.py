@@ -27,7 +27,7 @@ class RequestReader:
     __slots__ = ("_attributes", "_generation", "_reading", "client", "request", "server")
 
     def __init__(self, generation: Generation) -> None:
-        """`generation`: of the local peers."""
+        """Prepare for a request. `generation`: protocol version of the local clients."""
         self.request: Request | None = None
         self.client: ClientSettings | None = None
         self.server: ServerSettings | None = None

@@ -330,7 +330,7 @@ class Session:
         self._queue_handshake()
 
     def _queue_handshake(self) -> None:
-        """A private-key operation takes long: let sessions that only move data go first."""
+        """Queue the handshake: private-key operations are slow, and sessions with data go first."""
         if not self._handshake_queued:
             self._handshake_queued = True
             self._loop.queue(self._handshake)

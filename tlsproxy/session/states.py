@@ -62,7 +62,7 @@ class State(NamedTuple):
     remote: str | None = None
     """The handler of events of the remote peer; None: the relay's, or there is no remote peer yet."""
     remote_events: int = IN | EDGE
-    """Edge-triggered during the handshake, which may stand in the loop's queue for many turns."""
+    """Edge-triggered during the handshake, which may be queued for many iterations."""
     leads_to: tuple[str, ...] = ()
     """The states that may follow; the end may follow any."""
 

@@ -68,7 +68,7 @@ class PeerNotVerifiedError(StarttlsError):
 
 
 class PlaintextAheadError(StarttlsError):
-    """The peer sent more before TLS than it was to; who put that there can't be known (CVE-2011-0411)."""
+    """The peer sent plaintext after STARTTLS, which an attacker may have injected (CVE-2011-0411)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,7 +50,7 @@ class Proxy:
 
     @classmethod
     def of(cls, view: View | str = "/etc/postfix", path: Path | str | None = None) -> Proxy:
-        """The proxy of a configuration, or of a directory with one; raise `postconf.ConfigError` or OSError.
+        """Return the proxy of a configuration, or of a directory with one; raise `postconf.ConfigError` or OSError.
 
         Its socket is where smtp(8) looks for it, unless there is a `path`.
         """

@@ -51,7 +51,7 @@ def require_digest(name: str, log: Log) -> Fingerprints:
 
 
 def log_failed_renewal(error: SettingsError, log: Log) -> None:
-    """Log why files that were read again are not used. Postfix's words for a start would say that TLS is disabled."""
+    """Log the reason of a failed renewal, without Postfix's text for a start, which reports that TLS is disabled."""
     reason = str(error).removesuffix("disabling TLS support").rstrip(" :,") or "a setting can't be used"
     log.warning(f"renewal failed: {reason}: keeping the previous keys and certificates; correct the file")
     binding.log_errors(log)

@@ -128,7 +128,7 @@ def _matching_type(algorithm: str, mdalg: str) -> int:
 
 
 def _algorithm(mtype: int, mdalg: str) -> str:
-    """The digest algorithm of a matching type; whole data were compared by this digest of them."""
+    """Return the digest algorithm of a matching type; whole data were compared by this digest of them."""
     return {0: "sha256", 1: "sha256", 2: "sha512", _FINGERPRINT: mdalg}.get(mtype, "")
 
 

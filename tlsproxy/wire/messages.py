@@ -294,7 +294,7 @@ def _structure(reader: AttributeReader, kind: Callable[..., T]) -> Reading[T]:
 
 @cache
 def _layout(kind: Callable[..., object]) -> tuple[tuple[str, ...], frozenset[str]]:
-    """The names of the fields, and which of them are numbers."""
+    """Return the names of the fields, and which of them are numbers."""
     kinds = get_type_hints(kind)
     return tuple(kinds), frozenset(name for name in kinds if kinds[name] is int)
 
@@ -370,5 +370,5 @@ class TlsContext:
 
 @cache
 def _known_to(generation: Generation) -> tuple[str, ...]:
-    """The names of a context's fields that a generation knows."""
+    """Return the names of a context's fields that a generation knows."""
     return tuple(each.name for each in fields(TlsContext) if each.metadata.get("since", Generation.V3_5) <= generation)

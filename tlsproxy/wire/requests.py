@@ -29,7 +29,7 @@ _OF_ONE_ROLE = {"tls_dane_digests": "client", "tls_server_sni_maps": "server", "
 
 
 def params(view: View, role: str) -> dict[str, str | int]:
-    """The settings that a `client` or `server` request of this release has, for tlsproxy(8) to compare with its own."""
+    """Return the settings in a `client` or `server` request, which tlsproxy(8) compares with its own."""
     release = view.config.release
     found: dict[str, str | int] = {}
     for name in PARAMS:

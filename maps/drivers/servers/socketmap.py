@@ -71,7 +71,7 @@ class SocketmapTable(Table):
             raise self._failure("unexpected disconnect", APPLICATION_ERROR) from error
 
     def _exchange(self, request: bytes) -> bytes:
-        """Raises ConnectionError and EOFError for a broken connection."""
+        """Raise ConnectionError and EOFError for a broken connection."""
         if self._connection is None:
             try:
                 self._connection = Connection(self._server, LIMIT, self._warn)

@@ -32,7 +32,7 @@ class HashFile:
     """The entries of a hash file; keys and values are as they are stored, with a trailing NUL or without."""
 
     def __init__(self, descriptor: int, meta: Meta) -> None:
-        """Raises `DamagedFileError` when the meta page can't be true."""
+        """Raise `DamagedFileError` when the meta page can't be true."""
         self._pages = Pages(descriptor, meta)
         self._offsets = struct.Struct(f"{meta.order}3H")
         self._off_page = struct.Struct(f"{meta.order}II")
@@ -135,7 +135,7 @@ class HashFile:
         return self._value(page, index + 1)
 
     def _check(self, page: Page) -> None:
-        """Before a key is called absent: is this a page of keys and values at all?"""
+        """Check that this is a page of keys and values, before a key is reported absent."""
         if page.items == 0:
             self._pages.checked.add(page.number)
             return

@@ -88,7 +88,7 @@ class Pages:
         self._descriptor = descriptor
         self._cache: dict[int, Page] = {}
         self.checked: set[int] = set()
-        """On which pages has every item been found to lie where it can?"""
+        """Pages whose items were all checked."""
         self._header = struct.Struct(f"{meta.order}8xI4xIHHBB")
         self._short = struct.Struct(f"{meta.order}H")
 

@@ -1,8 +1,8 @@
-"""Make and change `hash` and `btree` files.
+"""Writing of `hash` and `btree` files.
 
-A file is always written as a whole, beside the old one, and renamed over it: who dies in between changes nothing, and
-who has the old file open reads on in it. postmap(1) works in place instead; its lock on the old file is held too, so
-that the two keep each other and their readers out. Where the directory can't be written to, this works in place too.
+A file is always written as a whole, beside the old one, and renamed over it. A killed process changes nothing, and
+readers of the old file continue with it. postmap(1) writes in place; its lock on the old file is held as well, so that
+both programs respect each other. In a directory without write access, the old file is rewritten in place.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Rewrite:
         self._path = path
         self._replacement: Replacement | None = None
         try:
-            # A link may stand for the file, and the file is what must be replaced.
+            # A link is followed: the target is replaced.
             self._replacement = Replacement(os.path.realpath(path))
         except OSError as error:
             if not Path(path).exists():

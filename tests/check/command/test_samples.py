@@ -1,4 +1,4 @@
-"""The commands in samples/check and in the pre-commit hook, run as they stand."""
+"""The commands in samples/check and in the pre-commit hook, run unchanged."""
 
 from __future__ import annotations
 

@@ -81,7 +81,7 @@ def test_mail_from_the_network_goes_through_postscreen(graph: Graph) -> None:
     assert ("the network", "smtpd, smtpd/pass") not in ways(graph)
 
 
-def test_mail_filters_stand_before_the_queue(graph: Graph) -> None:
+def test_mail_filters_come_before_the_queue(graph: Graph) -> None:
     milters = node(graph, "2 mail filters")
     assert milters.lines[:2] == ("inet:localhost:8891", "unix:private/spam")
     assert {("smtpd, port 587", "2 mail filters"), ("2 mail filters", "cleanup"), ("cleanup", "queue")} <= ways(graph)

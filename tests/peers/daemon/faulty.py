@@ -1,7 +1,7 @@
 """The daemon where system calls fail and clocks go wrong: `faulty.py DIRECTORY tlsproxy ARGUMENTS…`.
 
 While there is a file `no-fork` in the directory, there can be no new processes. By how many seconds the time of day is
-wrong stands in the file `clock`.
+wrong is in the file `clock`.
 """
 
 from __future__ import annotations

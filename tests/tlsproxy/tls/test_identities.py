@@ -1,4 +1,4 @@
-"""Keys and chains out of PEM files: whatever stands in them, it is grouped as Postfix does or refused with a reason."""
+"""Keys and chains from PEM files: any content is grouped as in Postfix, or refused with a reason."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The attribute protocol: what is written can be read, and what is wrong is said in Postfix's words."""
+"""Attribute protocol: written messages can be read, and errors have Postfix's text."""
 
 from __future__ import annotations
 

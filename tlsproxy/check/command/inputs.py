@@ -76,7 +76,7 @@ def _directory(directory: str, root: str) -> Input:
 
 
 def _inside(directory: str, root: str) -> str:
-    """The directory as it is called in an image."""
+    """Return the directory as it is called in an image."""
     absolute, root = os.path.abspath(directory), os.path.abspath(root)  # noqa: PTH100
     if root == "/" or not f"{absolute}/".startswith(f"{root}/"):
         return absolute

@@ -47,7 +47,7 @@ _TYPES = {
 
 
 def find_project(start: Path) -> Project:
-    """The settings that hold in a directory; raise `ProjectError`."""
+    """Return the settings that hold in a directory; raise `ProjectError`."""
     for directory in (start, *start.parents):
         for name, keys in (("tlsproxy-check.toml", ()), ("pyproject.toml", ("tool", "tlsproxy-check"))):
             path = directory / name

@@ -19,7 +19,7 @@ class FileSystem:
     """A view of files by the names that Postfix would use. Raises OSError as the system calls do."""
 
     def __init__(self, root: str = "/", *, enabled: bool = True) -> None:
-        """`enabled`: without, rules must not ask for anything."""
+        """Use files below `root`. `enabled`: False if rules must not access files."""
         self.root = os.path.abspath(root)  # noqa: PTH100  names may have any bytes
         self.given = root.rstrip("/")
         self.enabled = enabled
@@ -27,7 +27,7 @@ class FileSystem:
         self.locate = cache(self._locate)
 
     def _locate(self, path: str) -> str:
-        """The real name of a file, with all symbolic links resolved within the image."""
+        """Return the real name of a file, with all symbolic links resolved within the image."""
         if not self.is_image:
             return path
         waiting = list(reversed(path.split("/")))
@@ -74,5 +74,5 @@ class FileSystem:
         return True
 
     def read(self, path: str) -> bytes:
-        """The content of a file."""
+        """Return the content of a file."""
         return read_regular(self.locate(path))

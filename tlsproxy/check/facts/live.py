@@ -40,7 +40,7 @@ def served_by(socket: str) -> Mapping[str, frozenset[str]]:
 
 
 def name_server() -> Resolver:
-    """The resolver of this machine; raise `InputError` if the library for it is missing."""
+    """Return the resolver of this machine; raise `InputError` if the library for it is missing."""
     try:
         from ...policy.resolver import DnsResolver
     except ImportError as error:

@@ -270,10 +270,10 @@ def _setting(context: Context, user: Assignment, name: str) -> Assignment | None
 
 
 def _ignore(_warning: str) -> None:
-    """Take a warning that rules give in their own words."""
+    """Discard a warning that rules report with their own text."""
 
 
-# Who reads a value
+# Readers of values
 
 
 def _why_unread(context: Context, read: Read) -> str:

@@ -78,6 +78,6 @@ class Target:
 
 
 def render(format: str, run: Run, *, colour: bool = False) -> str:
-    """The report in one of the FORMATS."""
+    """Return the report in one of the FORMATS."""
     text: str = import_module(f".{FORMATS[format]}", __name__).render(run, colour=colour)
     return text

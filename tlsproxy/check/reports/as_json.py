@@ -18,7 +18,7 @@ def render(run: Run, *, colour: bool) -> str:  # noqa: ARG001
 
 
 def finding_object(finding: Finding) -> dict[str, object]:
-    """A finding as an object."""
+    """Return a finding as an object."""
     return {
         "rule": finding.rule,
         "name": finding.name,

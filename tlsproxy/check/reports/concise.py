@@ -7,7 +7,7 @@ from .text import printable
 
 
 def render(run: Run, *, colour: bool) -> str:  # noqa: ARG001
-    """The report; empty if nothing was found."""
+    """Return the report; empty if nothing was found."""
     return "".join(
         f"{each.span}: {each.severity.word} {each.rule} [{each.name}] {printable(each.message)}\n"
         for each in run.findings

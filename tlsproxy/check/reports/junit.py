@@ -44,5 +44,5 @@ def _text(text: str) -> str:
 
 
 def attribute(text: str) -> str:
-    """A text as the value of an attribute, with its quotes."""
+    """Return a text as the value of an attribute, with its quotes."""
     return quoteattr(printable(text))

@@ -16,7 +16,7 @@ _COLOURS = {Severity.ERROR: "31", Severity.WARNING: "33", Severity.INFO: "36"}
 
 
 def render(run: Run, *, colour: bool) -> str:
-    """The report; empty if nothing was found."""
+    """Return the report; empty if nothing was found."""
     sources = {source.path: source for source in run.sources}
     blocks = [_block(finding, sources, colour=colour) for finding in run.findings]
     if not blocks:

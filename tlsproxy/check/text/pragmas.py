@@ -1,7 +1,7 @@
 """Comments that say what to ignore: `# tlsproxy-check: ignore=N001,S011 -- reason`.
 
 main.cf and master.cf have whole-line comments only, so such a comment speaks of the next logical line.
-`ignore-file=` speaks of the whole file, and stands before its first content.
+`ignore-file=` applies to the whole file, and must precede its first content.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Pragma:
 
 
 def read_pragmas(source: Source) -> list[Pragma]:
-    """The pragma comments of a file."""
+    """Return the pragma comments of a file."""
     if _MARK not in source.text:
         return []
     pragmas = []

@@ -1,4 +1,4 @@
-"""main.cf and master.cf for a reader who wants all mistakes, not the first one.
+"""main.cf and master.cf, parsed with all mistakes, not only the first one.
 
 The readers of Postfix's syntax (`postconf.syntax.maincf` and `mastercf`) do the work line by line; text they refuse
 is kept beside what they accept.
@@ -39,7 +39,7 @@ class Text:
         return self.text.split("\n")
 
     def line(self, number: int) -> str:
-        """A physical line, without its newline."""
+        """Return a physical line, without its newline."""
         return self.lines[number - 1] if 0 < number <= len(self.lines) else ""
 
 
@@ -51,7 +51,7 @@ class Source(Text):
         self.logical = list(logical_lines(self.text, path, _ignore))
 
     def content(self, logical: LogicalLine) -> list[int]:
-        """The numbers of the physical lines that make a logical line."""
+        """Return the numbers of the physical lines that make a logical line."""
         return [
             number
             for number in range(logical.number, logical.last_number + 1)
@@ -77,7 +77,7 @@ class Source(Text):
         return tuple(Edit(self.path, number, 1, number + 1, 1, "") for number in self.content(logical))
 
     def addition(self, text: str) -> Edit:
-        """The edit that puts a line at the end."""
+        """Return the edit that puts a line at the end."""
         last = len(self.lines)
         is_open = self.lines[-1] != ""
         column = len(self.lines[-1]) + 1
@@ -114,12 +114,12 @@ class Assignment:
         return self.source.first_part(place, len(self.value) - start if length is None else length)
 
     def word(self, word: str) -> Span:
-        """The first such word in the value; the value, if it comes from elsewhere."""
+        """Return the first such word in the value; the value, if it comes from elsewhere."""
         start = self.value.find(word)
         return self.span(start, len(word)) if word and start >= 0 else self.span()
 
     def name_span(self) -> Span:
-        """The parameter's name."""
+        """Return the parameter's name."""
         if self.service is None:
             start = len(self.line.text) - len(self.line.text.lstrip(SPACE))
             return Span.at(self.line.place(start), len(self.name))
@@ -179,12 +179,12 @@ class Entry:
         return self.source.first_part(self.line.place(offset), len(word))
 
     def ends_on(self, field: int) -> int:
-        """The physical line that has the end of a word: one in braces can go on for several."""
+        """Return the physical line that has the end of a word: one in braces can go on for several."""
         word, offset = self.words[field]
         return self.line.place(offset + max(0, len(word) - 1)).line
 
     def assignments(self) -> Iterator[Assignment]:
-        """The -o settings, in their order."""
+        """Return the -o settings, in their order."""
         if self.service:
             for setting in self.service.settings:
                 yield Assignment(
@@ -206,4 +206,4 @@ class MasterFile(Source):
 
 
 def _ignore(_warning: str) -> None:
-    """Take a warning that rules give in their own words."""
+    """Discard a warning that rules report with their own text."""

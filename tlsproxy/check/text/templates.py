@@ -113,7 +113,7 @@ def _markup(source: Source) -> Iterator[tuple[int, int, int]]:
 
 
 def _variables(context: Context, source: Source) -> Iterator[tuple[int, int, int]]:
-    """The same for references to names in capitals that are set nowhere."""
+    """Return the same for references to names in capitals that are set nowhere."""
     for each in context.everywhere:
         if each.source is source and "$" in each.value:
             for name in context.undefined(each):

@@ -14,7 +14,7 @@ class Change:
     finding: Finding
     """Its `rule` is the id of the change."""
     since: str
-    """The first release that has it, as the one who upgrades meets it."""
+    """The first release with the change, on the way of this upgrade."""
     kind: str
     parameter: str
     old: str | None

@@ -1,4 +1,4 @@
-"""Conditions: whom a change concerns, as data that is looked up in a configuration.
+"""Conditions of a change: data that is looked up in a configuration.
 
 A condition is a table; all its keys have to hold. Lists mean any of their members. `KINDS` has the keys; the docstring
 of each says when it holds. Nothing here knows a release note.

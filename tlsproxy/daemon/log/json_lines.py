@@ -115,9 +115,9 @@ class RecordedSession(Session):
         return super()._start_tls()
 
     def fields(self, event: str) -> Mapping[str, object]:
-        """Return who this is, and what has been agreed on; durations are in seconds.
+        """Return the fields of session, role, peer and TLS parameters; durations are in seconds.
 
-        Of the whole session at its end, else of the handshake.
+        At the end they are those of the session, before that those of the handshake.
         """
         found: dict[str, object] = {"session": self._id, "role": self.role, "peer": self._request.remote_endpoint}
         connection = self._connection

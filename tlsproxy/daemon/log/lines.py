@@ -78,7 +78,7 @@ class _StampedForm(ABC):
 
     @abstractmethod
     def _prefix(self, severity: Severity, stamp: str, pid: int) -> str:
-        """Return what stands before severity and text."""
+        """Return the prefix of severity and text."""
 
 
 class PostfixForm(_StampedForm):

@@ -8,7 +8,7 @@ from . import sinks
 from .lines import Form, PostfixForm, Sink, SyslogForm
 
 PROGRAM = "tlsproxy"
-"""The name in log lines and in $process_name, also where the command has another name (tlsproxy-py) to stand beside the
+"""The name in log lines and in $process_name, also if the command has another name (tlsproxy-py) beside the
 C program: tools that read the log look for postfix/tlsproxy. `-o syslog_name=…` in master.cf makes another tag.
 """
 
@@ -19,7 +19,7 @@ def log_tag(settings: TlsSettings) -> str:
 
 
 def mail_log(settings: TlsSettings) -> tuple[Form, Sink]:
-    """The form of the lines and the way they take; to be called in the queue directory."""
+    """Return the form of the lines and the way they take; to be called in the queue directory."""
     service, view = settings.service, settings.view
     tag = log_tag(settings)
     if view["maillog_file"]:

@@ -61,7 +61,7 @@ class Control:
                 bind_with_mode(listener, new, _MODE)
                 inode = new.lstat().st_ino
                 new.rename(path)
-            # With the rights of this process again: they are what a client sees of who listens (unix(7), SO_PEERCRED).
+            # With the rights of this process again: clients see them as the listener's (unix(7), SO_PEERCRED).
             listener.listen(_MAX_CONNECTIONS)
         except OSError:
             listener.close()

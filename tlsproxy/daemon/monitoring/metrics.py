@@ -180,7 +180,7 @@ class Shared:
         return self._free.pop() if len(self._free) > 1 else self._free[0]
 
     def numbers(self, place: int) -> Numbers:
-        """The numbers at a place."""
+        """Return the numbers at a place."""
         return self._memory[place * SIZE : (place + 1) * SIZE]
 
     def give_back(self, place: int) -> None:
@@ -194,7 +194,7 @@ class Shared:
             self._free.append(place)
 
     def total(self) -> list[int]:
-        """The sums of all processes."""
+        """Return the sums of all processes."""
         memory = self._memory
         return [sum(memory[index::SIZE]) for index in range(SIZE)]
 

@@ -19,7 +19,7 @@ from ..process.unix_sockets import bind_with_mode, is_for_root_alone, remove
 
 _BACKLOG = 1024
 SOCKET_MODE = 0o666
-"""As master(8) has it: who may connect is decided by the directory that the socket is in."""
+"""The mode that master(8) uses: the permissions of the socket's directory restrict its clients."""
 
 
 class Listener:

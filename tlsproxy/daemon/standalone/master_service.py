@@ -1,7 +1,7 @@
-"""The service of master.cf whose program is this one: is it fit to be run, and is it idle?
+"""Service of master.cf that runs this program: its fitness to run, and its idle state.
 
-Under master(8) a process is started by its first client and ends when it was idle for max_idle: that none runs is the
-usual state of a quiet machine.
+Under master(8), the first client starts a process, and the process exits after max_idle without a session. So a quiet
+machine usually has no process.
 """
 
 from __future__ import annotations

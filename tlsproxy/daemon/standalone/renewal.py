@@ -22,7 +22,7 @@ _TABLE_SUFFIXES = ("", ".db", ".cdb", ".lmdb")
 
 
 def files_of(settings: TlsSettings) -> list[str]:
-    """The files that the contexts of both roles come from."""
+    """Return the files that the contexts of both roles come from."""
     return [each for each in _named(settings) if each and each != "none"]
 
 

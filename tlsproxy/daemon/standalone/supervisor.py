@@ -358,4 +358,4 @@ def _stamp() -> str:
 
 
 def _nothing(_events: int) -> None:
-    """Stand in for a handler that is not called any more."""
+    """Replace a handler that is no longer called."""

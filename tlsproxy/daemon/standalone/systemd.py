@@ -56,7 +56,7 @@ class Notifier:
 
 
 def activated_socket(environment: MutableMapping[str, str]) -> Listener | None:
-    """The listening socket that systemd has opened for us, if it has; raise `FatalError` if it is of no use."""
+    """Return the listening socket that systemd has opened for us, if it has; raise `FatalError` if it is of no use."""
     pid, count = environment.pop("LISTEN_PID", ""), environment.pop("LISTEN_FDS", "0")
     environment.pop("LISTEN_FDNAMES", None)
     if pid != str(os.getpid()):

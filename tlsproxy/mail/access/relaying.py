@@ -1,8 +1,8 @@
-"""The open relay question: may a stranger send mail to a stranger?
+"""Open relays: the reply to a stranger who sends mail to a stranger.
 
-A stranger is a client outside mynetworks that has not logged in, with a verified name and no certificate; sender and
-recipient are in domains that no configuration should know. The answer comes from an evaluation of all restriction
-lists, as smtpd(8) evaluates them, with the tables that are there.
+A stranger is a client outside mynetworks without a login or a certificate, with a verified name. Sender and recipient
+are in domains that no configuration should contain. All restriction lists are evaluated as in smtpd(8), with the
+existing tables.
 """
 
 from __future__ import annotations

@@ -38,7 +38,7 @@ def setting(view: View, name: str) -> str:
 
 
 def listener_lines(view: ServiceView) -> tuple[str, ...]:
-    """Return TLS, login, whom it relays for, and policy services, of a service of smtpd(8)."""
+    """Return TLS, login, relay clients and policy services of a service of smtpd(8)."""
     restrictions = _restrictions(view)
     login = setting(view, "smtpd_sasl_auth_enable") == "yes"
     lines = [_server_tls(view)]

@@ -1,6 +1,6 @@
 """Mail routing: rewriting, the resolver, envelopes and deliveries, put together by `Router`.
 
-The names below are loaded when they are first used: whoever needs the resolver only does not pay for the rest.
+The names below are loaded at their first use, so that users of the resolver don't load the rest.
 """
 
 TYPE_CHECKING = False

@@ -18,7 +18,7 @@ class Rewriter:
     """Rewrites addresses by the settings of a view: main.cf's, or that of the rewrite service."""
 
     def __init__(self, view: MailView) -> None:
-        """Raises `ConfigError` for a bad setting."""
+        """Raise `ConfigError` for a bad setting."""
         self.swap_bangpath = view.yes("swap_bangpath")
         self.allow_percent_hack = view.yes("allow_percent_hack")
         self._origin = view.text("myorigin") if view.yes("append_at_myorigin") else ""

@@ -164,7 +164,7 @@ class ClientConnection:
             setting.log.info(answer.finding.describe(self._namaddr, peer="server", policy_failure=failure))
 
     def _on_verify(self, ok: bool, error: int, depth: int, certificate: Certificate | None) -> int:
-        """Take OpenSSL's opinion of one step of verification; return the error that stands so far."""
+        """Process OpenSSL's result of one verification step; return the error so far."""
         setting = self._setting
         error = self._verifier.step(ok, error, depth, certificate)
         if setting.mask & LogMask.VERBOSE and not setting.policy.verification.hopeless:

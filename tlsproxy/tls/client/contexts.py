@@ -28,7 +28,7 @@ from ..verification.dane import Digests, read_digests
 
 
 class ClientContext(NamedTuple):
-    """A context, and what of its variant OpenSSL has refused, in Postfix's words."""
+    """A context, and Postfix's warnings about settings that OpenSSL has refused."""
 
     context: SSL.Context
     complaints: tuple[str, ...]

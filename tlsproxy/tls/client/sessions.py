@@ -85,7 +85,7 @@ class CachedSession:
 def cache_id(
     init: ClientInit, start: ClientStart, policy: VerificationPolicy, servername: str, ciphers: str, *, raw_keys: bool
 ) -> str:
-    """The name of a session; `raw_keys`: Postfix 3.9 and later keep apart who asks for raw public keys."""
+    """Return the name of a session; `raw_keys`: True for raw public keys (Postfix 3.9)."""
     verified = policy.level > SecurityLevel.ENCRYPT
     parts = [_text(start.helo), struct.pack("@l", peers.VERSION), _text(start.protocols), _text(ciphers)]
     if raw_keys:

@@ -94,7 +94,7 @@ def set_server_name(ssl: Any, name: bytes) -> None:
 
 
 def state(ssl: Any) -> str:
-    """The state of a handshake in OpenSSL's long words."""
+    """Return the state of a handshake in OpenSSL's long words."""
     return _text(lib.SSL_state_string_long(ssl))
 
 
@@ -283,7 +283,7 @@ def use_dh(context: SSL.Context, parameters: bytes) -> bool:
 
 
 def protocol(ssl: Any) -> str:
-    """The protocol version, such as TLSv1.3."""
+    """Return the protocol version, such as TLSv1.3."""
     return _VERSIONS.get(lib.SSL_version(ssl)) or _text(lib.SSL_get_version(ssl))
 
 
@@ -291,7 +291,7 @@ _VERSIONS = {0x0303: "TLSv1.2", 0x0304: "TLSv1.3"}
 
 
 def cipher(ssl: Any) -> tuple[str, int, int]:
-    """The cipher's name, and its bits used and possible."""
+    """Return the cipher's name, and its bits used and possible."""
     return _cipher(lib.SSL_get_current_cipher(ssl))
 
 
@@ -321,7 +321,7 @@ _MAX_OWN_KEYS = 1000
 
 
 def own_key(ssl: Any) -> Key | None:
-    """The key of the certificate that we have used, if any."""
+    """Return the key of the certificate that we have used, if any."""
     certificate = lib.SSL_get_certificate(ssl)
     key = _own_keys.get(certificate)
     if key is None and certificate:
@@ -332,7 +332,7 @@ def own_key(ssl: Any) -> Key | None:
 
 
 def peer_key(ssl: Any) -> Key | None:
-    """The key of the peer's certificate, if it has sent one."""
+    """Return the key of the peer's certificate, if it has sent one."""
     certificate = lib.SSL_get_peer_certificate(ssl)
     if certificate == ffi.NULL:
         return None

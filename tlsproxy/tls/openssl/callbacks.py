@@ -1,4 +1,4 @@
-"""OpenSSL's callbacks, and for each connection what they have found out or whom they ask.
+"""OpenSSL's callbacks, with state and handlers for each connection.
 
 A callback belongs to the library and knows an `SSL *` only; the `Hooks` of that connection are found by its address.
 A connection without any costs nothing here.
@@ -24,8 +24,7 @@ require(
 )
 
 Step = Callable[[bool, int, int, Certificate | None], int]
-"""Called with OpenSSL's opinion, its error and depth, and the certificate that this is about; returns the error that is
-to stand (0: none)."""
+"""Called with OpenSSL's result, error and depth, and the certificate; returns the error to keep (0: none)."""
 
 
 class Hooks:

@@ -83,7 +83,7 @@ class Reach:
 
 
 def reach(chain: Sequence[Certificate]) -> Reach:
-    """String certificates together by names and key identifiers, as OpenSSL does before it looks at signatures."""
+    """Build a path by names and key identifiers, as OpenSSL does before it verifies signatures."""
     with _Verification(chain, ()) as tried:
         return Reach(tried.certificates or (chain[0],))
 

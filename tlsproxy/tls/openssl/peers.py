@@ -132,7 +132,7 @@ def _oneline(name: Any) -> str:
 
 
 def peer_certificate(ssl: Any) -> Certificate | None:
-    """The certificate that the peer has shown, now or in the session that is resumed."""
+    """Return the certificate that the peer has shown, now or in the session that is resumed."""
     x509 = lib.SSL_get_peer_certificate(ssl)
     if x509 == ffi.NULL:
         return None
@@ -159,7 +159,7 @@ def peer_chain(ssl: Any) -> list[Certificate]:
 
 
 def borrowed(x509: Any) -> Certificate | None:
-    """A certificate that OpenSSL may free after the present call."""
+    """Return a certificate that OpenSSL may free after the present call."""
     if x509 == ffi.NULL:
         return None
     lib.X509_up_ref(x509)

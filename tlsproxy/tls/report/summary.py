@@ -115,7 +115,7 @@ def _key_exchange(facts: TlsContext, group: str, *, group_names: bool) -> None:
 
 
 def summary(agreed: Agreement, status: int, direction: str, name: str, sni: str = "") -> str:
-    """The line that is logged for each session (tls_log_summary(3)); `direction` is `from` or `to`."""
+    """Return the line that is logged for each session (tls_log_summary(3)); `direction` is `from` or `to`."""
     if not status:
         verdict = "Anonymous"
     elif status & PeerStatus.SECURED:

@@ -43,7 +43,7 @@ def peek(descriptor: int) -> bytes:
 
 
 def signature_schemes(hello: bytes) -> list[int]:
-    """The schemes that a client accepts, in its order; empty if they aren't there or the bytes aren't all here."""
+    """Return the client's signature schemes in its order; empty if absent or incomplete."""
     if hello[:1] != bytes([_HANDSHAKE]):
         return []
     algorithms = _extension(hello, _SIGNATURE_ALGORITHMS)[2:]
@@ -51,12 +51,12 @@ def signature_schemes(hello: bytes) -> list[int]:
 
 
 def has_ticket(message: bytes) -> bool:
-    """True if the client has a session ticket of TLS 1.2 (RFC 5077 §3.2). `message`: the hello without a record."""
+    """Return True if the client has a TLS 1.2 ticket (RFC 5077 §3.2). `message`: the hello without a record."""
     return bool(_extension(bytes(_RECORD_HEADER) + message, _SESSION_TICKET))
 
 
 def _extension(hello: bytes, wanted: int) -> bytes:
-    """The content of one extension; empty if it is not there."""
+    """Return the content of one extension; empty if it is not there."""
     size = len(hello)
     if size < _RANDOM_END + 1 or hello[5] != _CLIENT_HELLO:
         return b""

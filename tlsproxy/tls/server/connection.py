@@ -203,7 +203,7 @@ class ServerConnection:
         self._setting.log.info(f"{self._namaddr}: {verb} session ticket, key expiration: {expires}")
 
     def _on_verify(self, ok: bool, error: int, depth: int, certificate: Certificate | None) -> int:
-        """Take OpenSSL's opinion of one step of verification; return the error that stands so far."""
+        """Process OpenSSL's result of one verification step; return the error so far."""
         self._steps.append(Step(ok, error, depth, certificate))
         trust_servers = self._setting.library.tls_trust_server_ccerts
         self._answer = client_verdict(self._steps, trust_servers=trust_servers)

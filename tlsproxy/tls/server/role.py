@@ -1,8 +1,8 @@
-"""The server role: we are the TLS server of remote SMTP clients, on behalf of postscreen(8).
+"""Server role: TLS server of remote SMTP clients, on behalf of postscreen(8).
 
-`load` goes through the settings in Postfix's order (tlsproxy(8), tls_server_init(3)) and either makes the role or says
-why it is not available: in Postfix's words, and then by parameter, file and line. Unlike the C program it also finds
-what would only go wrong at the first handshake: a bad cipher grade or list, a chain file that is missing.
+`load` checks the settings in Postfix's order (tlsproxy(8), tls_server_init(3)). It creates the role, or logs Postfix's
+message with parameter, file and line. Unlike the C program it also finds errors that would appear at the first
+handshake: an invalid cipher grade or list, a missing chain file.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ class ServerRole:
         return self._own.contexts.expires
 
     def identities(self) -> list[Identity]:
-        """The keys and certificates of our own configuration."""
+        """Return the keys and certificates of our own configuration."""
         return self._own.contexts.identities
 
     def renew(self) -> bool:

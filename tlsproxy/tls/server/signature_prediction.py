@@ -54,7 +54,7 @@ class SignatureDigest:
 
 
 def predicted_scheme(hello: bytes, key: Key) -> int:
-    """The scheme with which OpenSSL signs a handshake of TLS 1.3 that began with this hello; 0 for one without digest.
+    """Predict the signature scheme of a TLS 1.3 handshake with this hello; 0 for one without digest.
 
     For keys on curves the hello is not needed.
     """

@@ -1,7 +1,7 @@
 """Certificates by server name: the lookup of tls_server_sni_maps (postconf(5)).
 
-A table's value is a key with its chain, PEM, in base64. Who has none for a name, nor for its parent domains, gets the
-default one.
+A table's value is a key with its chain, PEM, in base64. Without an entry for a name or its parent domains, clients get
+the default certificate.
 """
 
 from __future__ import annotations

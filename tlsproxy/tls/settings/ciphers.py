@@ -20,7 +20,7 @@ class CipherList(NamedTuple):
 
 
 def cipher_list(library: TlsGlobals, grade: str, exclusions: Iterable[str]) -> CipherList:
-    """The OpenSSL cipher list of a grade, without the excluded ciphers; raise `CipherError`.
+    """Return the OpenSSL cipher list of a grade, without the excluded ciphers; raise `CipherError`.
 
     TLS 1.3 has its own few suites, which no list or exclusion touches.
     """
@@ -33,7 +33,7 @@ def cipher_list(library: TlsGlobals, grade: str, exclusions: Iterable[str]) -> C
 
 
 def list_parameter(library: TlsGlobals, grade: str) -> str:
-    """The parameter that has the list of a grade; raise `CipherError`."""
+    """Return the parameter that has the list of a grade; raise `CipherError`."""
     # Since Postfix 3.8 the lists of the weak grades are empty, and these words mean medium.
     known = cipher_grade(grade, weak_grades=bool(library.tls_low_cipherlist))
     if known is None:

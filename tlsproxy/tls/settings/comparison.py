@@ -33,7 +33,7 @@ class SettingsComparison(Generic[Init]):
     """Compares requests with our own settings, and logs what differs."""
 
     def __init__(self, settings: TlsSettings, init: Init, log: Log, *, sender: str) -> None:
-        """`sender` is what Postfix calls those who send such requests."""
+        """Compare with these settings. `sender`: Postfix's name for the senders of such requests."""
         self.init: Init = init
         self._sender = sender
         self._params = dict(settings.globals)

@@ -11,7 +11,7 @@ Digest = Callable[[bytes], bytes]
 
 
 def digest_by_name(name: str) -> Digest | None:
-    """The function of a digest algorithm, or None for a name that OpenSSL does not know; case does not count."""
+    """Return the function of a digest algorithm, or None for a name that OpenSSL does not know; case does not count."""
     if not name or not is_digest_name(name):
         return None
     plain = name.lower().removeprefix("rsa-")
@@ -31,10 +31,10 @@ class Fingerprints:
         self._name = name
 
     def of(self, name: str) -> Digest:
-        """The digest of a session; the context's own where a session asks for nothing that there is."""
+        """Return the digest of a session; the context's own where a session asks for nothing that there is."""
         return self.digest if name == self._name else digest_by_name(name) or self.digest
 
 
 def fingerprint(digest: Digest, data: bytes) -> str:
-    """A digest as Postfix prints it: `AA:BB:…`."""
+    """Return a digest as Postfix prints it: `AA:BB:…`."""
     return digest(data).hex(":").upper()

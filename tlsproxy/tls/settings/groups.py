@@ -29,7 +29,7 @@ Usable = Callable[[tuple[str, ...]], tuple[str, ...]]
 def choose_groups(
     library: TlsGlobals, log: Log, *, defaults: str | None = None, usable_of: Usable | None = None
 ) -> str:
-    """The configured groups that OpenSSL has, in its own syntax; empty if it is to use its own.
+    """Return the configured groups that OpenSSL has, in its own syntax; empty if it is to use its own.
 
     `defaults` are those of Postfix 3.8 and later, which takes all that OpenSSL takes in such a list; None stands for
     the way of Postfix 3.7. `usable_of`: the groups that another OpenSSL takes of some.
@@ -61,7 +61,7 @@ def _known_curves(text: str, log: Log, usable_of: Usable) -> tuple[str, ...]:
 
 
 def _first_usable(configured: str, defaults: str, log: Log, usable_of: Usable) -> tuple[str, ...]:
-    """The groups of the first list that has any which OpenSSL takes."""
+    """Return the groups of the first list that has any which OpenSSL takes."""
     if not configured.strip():
         return ()
     for text, origin in ((configured, "configured"), (defaults, "Postfix default")):
@@ -83,7 +83,7 @@ def _first_usable(configured: str, defaults: str, log: Log, usable_of: Usable) -
 
 @lru_cache(maxsize=100)  # the library has the same ones for as long as it is loaded
 def usable_groups(names: tuple[str, ...]) -> tuple[str, ...]:
-    """The names that OpenSSL takes, each once."""
+    """Return the names that OpenSSL takes, each once."""
     scratch = SSL.Context(SSL.TLS_METHOD)
     usable: dict[str, str] = {}
     for name in names:

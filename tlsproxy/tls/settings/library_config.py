@@ -82,7 +82,7 @@ def configuration(library: TlsGlobals) -> bytes:
 
 
 def is_readable(file: str) -> bool:
-    """True if this process may read the file."""
+    """Return True if this process may read the file."""
     return os.access(os.fsencode(file), os.R_OK)
 
 

@@ -61,7 +61,7 @@ _HIGHEST = 2**64 - 1
 
 
 def context_options(library: TlsGlobals, log: Log, *, server: bool) -> int:
-    """The options of every context of a role; unknown words are logged and have no effect."""
+    """Return the options of every context of a role; unknown words are logged and have no effect."""
     options = _ALL
     if library.tls_disable_workarounds:
         disabled = _bits("tls_disable_workarounds", library.tls_disable_workarounds, WORKAROUNDS, log)
@@ -74,7 +74,7 @@ def context_options(library: TlsGlobals, log: Log, *, server: bool) -> int:
 
 
 def protocol_options(protocols: Protocols) -> int:
-    """The bits that turn off excluded protocols."""
+    """Return the bits that turn off excluded protocols."""
     return sum(NO_PROTOCOL[name] for name in protocols.excluded)
 
 

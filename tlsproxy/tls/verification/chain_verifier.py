@@ -16,7 +16,7 @@ from .verify_error import HOSTNAME_MISMATCH, VerifyFailure
 
 
 def peer_status(level: int, error: int | None, *, mismatch_keeps_trust: bool = False) -> PeerStatus:
-    """Decide what a session is worth. `error`: the one that stands, 0 for none, None if there is no certificate.
+    """Convert a verify result for smtp(8). `error`: the final one, 0 for success, None without a certificate.
 
     ==================  ============  =================================
     error               level         status
@@ -57,7 +57,7 @@ class ChainVerifier:
         """The verdict so far: nothing is proven before the first step."""
 
     def step(self, ok: bool, error: int, depth: int, certificate: Certificate | None) -> int:
-        """Take OpenSSL's report of one step; return the error that stands so far.
+        """Process OpenSSL's result of one step; return the error so far.
 
         Once a step has raised an exception, the verification has failed, whatever comes later.
         """

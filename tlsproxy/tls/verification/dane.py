@@ -69,7 +69,7 @@ def read_digests(text: str, fingerprint: Digest, log: Log) -> Digests:
 
 
 def _matching_type(name: str, number: str, log: Log) -> int | None:
-    """The matching type that a word is about; None if it is about none."""
+    """Return the matching type that a word is about; None if it is about none."""
     if not number:
         known = {text: code for code, text in _REQUIRED_NAMES.items()}.get(name.lower())
         if known is None and name:
@@ -133,7 +133,7 @@ def has_signed(public_key: bytes, certificate: Certificate) -> bool:
 
 
 def usable_records(records: Sequence[TlsaRecord], digests: Digests, namaddr: str, log: Log) -> tuple[TlsaRecord, ...]:
-    """The records that can be used, strongest first; the others are logged, in the order in which Postfix does."""
+    """Return usable records, the strongest first; log the others in Postfix's order."""
     found = []
     for record in reversed(records):
         if usable(record, digests):
@@ -172,17 +172,17 @@ def matches(record: TlsaRecord, certificate: Certificate, digests: Digests) -> b
 def first_match(
     records: Iterable[TlsaRecord], certificate: Certificate, digests: Digests, *usages: int
 ) -> TlsaRecord | None:
-    """The first record of these usages that matches a certificate."""
+    """Return the first record of these usages that matches a certificate."""
     return next((each for each in records if each.usage in usages and matches(each, certificate, digests)), None)
 
 
 def show(record: TlsaRecord) -> str:
-    """A record as Postfix logs it."""
+    """Return a record as Postfix logs it."""
     return f"{record.usage} {record.selector} {record.mtype} {show_data(record.data)}"
 
 
 def show_data(data: bytes) -> str:
-    """The data of a record as Postfix logs it."""
+    """Return the data of a record as Postfix logs it."""
     if len(data) <= _MAX_SHOWN:
         return data.hex().upper() or "..."
     half = _MAX_SHOWN // 2

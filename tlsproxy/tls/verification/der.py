@@ -34,7 +34,7 @@ class Element(NamedTuple):
 
 
 def elements(data: bytes) -> Iterator[Element]:
-    """Yield the elements that stand one behind the other in `data`; raise `DerError`."""
+    """Yield the consecutive elements of `data`; raise `DerError`."""
     position = 0
     while position < len(data):
         start = position
@@ -57,7 +57,7 @@ def elements(data: bytes) -> Iterator[Element]:
 
 
 def only(data: bytes, tag: int) -> Element:
-    """The one element that `data` is, with this tag; raise `DerError`."""
+    """Return the one element that `data` is, with this tag; raise `DerError`."""
     found = list(elements(data))
     if len(found) != 1 or found[0].tag != tag:
         raise DerError(f"not one element with tag {tag:#x}")

@@ -56,7 +56,7 @@ class Refusal:
 
     @property
     def error(self) -> int:
-        """OpenSSL's number of the error that stands; never 0."""
+        """OpenSSL's number of the final error; never 0."""
         return self.finding.error
 
 

@@ -51,7 +51,7 @@ def references(patterns: Iterable[str], *, nexthop: str, host: str, namaddr: str
 
 
 def to_ascii(name: str) -> str:
-    """A domain name with its non-ASCII labels in A-label form (UTS 46); as it is where that is not possible."""
+    """Return a domain name with its non-ASCII labels in A-label form (UTS 46); as it is where that is not possible."""
     if name.isascii():
         return name
     try:
@@ -72,7 +72,7 @@ def split_references(references: Iterable[str]) -> tuple[tuple[str, ...], str]:
 
 
 def matched_name(references: Sequence[str], *, dns_names: Sequence[str], common_names: Sequence[str]) -> str | None:
-    """The name in a certificate that satisfies one of `references`, or None.
+    """Return the name in a certificate that satisfies one of `references`, or None.
 
     Subject common names count only where there is no DNS name.
     """

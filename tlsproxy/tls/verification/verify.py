@@ -85,7 +85,7 @@ Answer = Proof | Refusal | Undecided
 
 
 class _Case:
-    """One chain before one policy, and what stands against it so far."""
+    """Verification of a chain against a policy, with its errors so far."""
 
     def __init__(self, policy: VerificationPolicy, chain: Sequence[Certificate], trust: Trust) -> None:
         self.policy = policy
@@ -177,7 +177,7 @@ def _impossible(case: _Case) -> Answer:
 
 
 def _by_leaf(case: _Case) -> Answer:
-    """Usage 3: the certificate itself, whoever has issued it (RFC 7671, section 5.1)."""
+    """Usage 3: the certificate itself, from any issuer (RFC 7671, section 5.1)."""
     policy = case.policy
     if not policy.records:
         return Undecided()

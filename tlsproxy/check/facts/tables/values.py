@@ -105,7 +105,7 @@ def _restrictions(value: str, classes: frozenset[str], severe: str) -> Fault | N
         name = word.lower()
         if name in RESTRICTIONS or name in classes or not _WORD_OF_LIST.match(word):
             if RESTRICTIONS.get(name) is not None:
-                return None  # what stands behind may be its argument
+                return None  # the next word may be its argument
             continue
         known = [*_ACTIONS, *RESTRICTIONS] if not position else list(RESTRICTIONS)
         meant = _nearest(name, known)

@@ -19,7 +19,7 @@ _CERTIFICATE = b"-----BEGIN CERTIFICATE-----"
 
 
 def certificates(context: Context, path: str) -> list[x509.Certificate]:
-    """The certificates of a file; none if it can't be read, which is for other rules to say."""
+    """Return the certificates of a file; none if it can't be read, which is for other rules to say."""
     return _parsed(_read(context, path))
 
 
@@ -58,7 +58,7 @@ def holds_key(context: Context, path: str) -> bool:
 
 
 def chains(context: Context) -> list[tuple[Used, list[x509.Certificate]]]:
-    """The used files with certificates of our own, and what they hold."""
+    """Return the used files with certificates of our own, and what they hold."""
     return context.keep(_chains)
 
 
@@ -72,7 +72,7 @@ def _chains(context: Context) -> list[tuple[Used, list[x509.Certificate]]]:
 
 
 def leaves(context: Context) -> Iterator[tuple[Used, x509.Certificate]]:
-    """The certificates of the servers themselves."""
+    """Return the certificates of the servers themselves."""
     for used, chain in chains(context):
         if used.is_server:
             yield used, chain[0]
@@ -89,7 +89,7 @@ def public_key_digest(certificate: x509.Certificate) -> str:
 
 
 def names_of(certificate: x509.Certificate) -> list[str]:
-    """The DNS names that it is for; the common name, if it has no others."""
+    """Return the DNS names that it is for; the common name, if it has no others."""
     try:
         extension = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName)
         found: list[str] = extension.value.get_values_for_type(x509.DNSName)

@@ -97,7 +97,7 @@ def _verdicts(context: Context) -> list[Verdict]:
 
 
 def _judge(context: Context, view: View, loaded: dict[object, list[Identity]]) -> Verdict | None:
-    """`loaded` has what went well, by the settings that counted: most services differ in others only."""
+    """Load the settings of a service. `loaded`: identities by relevant settings, since most services have the same."""
     from ....tls.roles import RoleUnavailableError
     from ....tls.server.role import ServerRole
 

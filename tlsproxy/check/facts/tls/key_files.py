@@ -58,12 +58,12 @@ def _level(context: Context, view: View, prefix: str) -> SecurityLevel | str:
 
 
 def servers(context: Context) -> list[View]:
-    """The views of smtpd(8) services that offer TLS."""
+    """Return the views of smtpd(8) services that offer TLS."""
     return [view for view in context.views("smtpd") if server_level(context, view) != "none"]
 
 
 def clients(context: Context) -> list[View]:
-    """The views of smtp(8) services that use TLS."""
+    """Return the views of smtp(8) services that use TLS."""
     return [view for view in context.views("smtp") if client_level(context, view) != "none"]
 
 
@@ -131,7 +131,7 @@ def _paths(suffix: str, value: str) -> list[str]:
 
 
 def missing(context: Context, path: str) -> str:
-    """Why a file can't be read, in the system's words; empty if it can be, or if only this user can't."""
+    """Return the system's error for a file that can't be read; empty if it can be, or if only this user can't."""
     try:
         os.close(open_regular(context.files.locate(path)))
     except PermissionError:

@@ -1,4 +1,4 @@
-"""Relaying: whether smtpd(8) keeps strangers from sending mail to strangers, and whom it takes for its own clients."""
+"""Relaying: open relays, and clients that smtpd(8) treats as its own."""
 
 from __future__ import annotations
 

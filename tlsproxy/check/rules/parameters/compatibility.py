@@ -174,13 +174,13 @@ class OpensslConfiguration(Rule):
 
 
 def branch(context: Context) -> str:
-    """The release, as a compatibility level."""
+    """Return the release, as a compatibility level."""
     return ".".join(str(each) for each in context.release.version[:2])
 
 
 @cache
 def _by_level(release: Release) -> dict[str, str]:
-    """The defaults that depend on the compatibility level."""
+    """Return the defaults that depend on the compatibility level."""
     return {name: default for name, default in release.defaults.items() if "compatibility_level" in default}
 
 

@@ -28,7 +28,7 @@ def other_releases() -> dict[str, Release]:
 
 
 def unknown(context: Context) -> Iterator[Assignment]:
-    """Settings of names that are neither built in, nor made by a service, nor referred to by anything."""
+    """Return settings of unknown names: not built in, not of a service, and without any reference."""
     legacy = context.release.legacy()
     for each in context.everywhere:
         name = each.name

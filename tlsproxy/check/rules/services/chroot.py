@@ -83,7 +83,7 @@ class ChrootUnreachable(Rule):
 class ChrootWithoutAccounts(Rule):
     """Program in a chroot that needs accounts, home directories or other programs, which are not there.
 
-    local(8), pipe(8) and spawn(8) become the user for whom they deliver. proxymap(8) exists to be outside of the
+    local(8), pipe(8) and spawn(8) become the user of a delivery. proxymap(8) exists to be outside of the
     chroot.
     """
 

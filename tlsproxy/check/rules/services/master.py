@@ -23,7 +23,7 @@ STARTTLS = ("25", "smtp", *SUBMISSION)
 
 
 def port(entry: Entry) -> str:
-    """The port of an inet service, as written."""
+    """Return the port of an inet service, as written."""
     return entry.service.name.rpartition(":")[2] if entry.service and entry.service.type == "inet" else ""
 
 

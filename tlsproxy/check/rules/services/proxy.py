@@ -23,7 +23,7 @@ RENAMED = {
 
 
 def reusing_clients(context: Context) -> list[View]:
-    """The smtp(8) services that hand TLS to tlsproxy(8)."""
+    """Return the smtp(8) services that hand TLS to tlsproxy(8)."""
     return [
         view
         for view in context.views("smtp")
@@ -32,12 +32,12 @@ def reusing_clients(context: Context) -> list[View]:
 
 
 def screens_with_tls(context: Context) -> list[ServiceView]:
-    """The postscreen(8) services that offer TLS."""
+    """Return the postscreen(8) services that offer TLS."""
     return [view for view in context.services("postscreen") if screen_level(context, view) != "none"]
 
 
 def screen_level(context: Context, view: View) -> str:
-    """The level of a postscreen(8) service."""
+    """Return the level of a postscreen(8) service."""
     level = context.value("postscreen_tls_security_level", view).lower()
     if level:
         return level
@@ -47,7 +47,7 @@ def screen_level(context: Context, view: View) -> str:
 
 
 def missing_service(context: Context, line: str) -> Fix | None:
-    """The fix that adds a service."""
+    """Return the fix that adds a service."""
     if context.master is None:
         return None
     return Fix(f"add {line.split(maxsplit=1)[0]}", (context.master.addition(line),), safe=False)
@@ -97,7 +97,7 @@ class ProxyMissing(Rule):
         told: set[str] = set()
         for view in [*reusing_clients(context), *screens_with_tls(context)]:
             name = context.value("tlsproxy_service_name", view)
-            if context.has_service(name) or name in told or stands_alone(context, name):
+            if context.has_service(name) or name in told or is_standalone(context, name):
                 continue
             told.add(name)
             is_screen = isinstance(view, ServiceView) and view.service.command == "postscreen"
@@ -109,7 +109,7 @@ class ProxyMissing(Rule):
             )
 
 
-def stands_alone(context: Context, name: str) -> bool:
+def is_standalone(context: Context, name: str) -> bool:
     """Return True if the service is one that master(8) does not start: main.cf names it, and not `tlsproxy`.
 
     A daemon of its own then has the socket, and may not run while the configuration is checked.
@@ -275,7 +275,7 @@ class LegacyProxyNames(Rule):
 
 
 def rename(each: Assignment, name: str, *, safe: bool) -> Fix:
-    """The fix that gives a setting another name."""
+    """Return the fix that gives a setting another name."""
     span = each.name_span()
     edit = Edit(span.path, span.line, span.column, span.line, span.end_column, name)
     return Fix(f"rename it to {name}", (edit,), safe=safe)

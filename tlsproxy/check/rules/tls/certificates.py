@@ -212,7 +212,7 @@ class KeyTooOpen(Rule):
 
     @staticmethod
     def _daemon(context: Context) -> int:
-        """The number of the user that daemons become; -1 if this machine does not know it."""
+        """Return the number of the user that daemons become; -1 if this machine does not know it."""
         try:
             return -1 if context.files.is_image else pwd.getpwnam(context.value("mail_owner")).pw_uid
         except KeyError:
@@ -348,7 +348,7 @@ class WeakKey(Rule):
 
     @staticmethod
     def _only_curve(context: Context, curve: str) -> str:
-        """The only curve that an old release allows, if it is another; clients of TLS 1.2 find no cipher then."""
+        """Return the only curve of an old release, if the key has another: then TLS 1.2 clients find no cipher."""
         grade = context.value("smtpd_tls_eecdh_grade").lower()
         if context.release.since("3.6") or grade not in ("strong", "ultra"):
             return ""

@@ -1,4 +1,4 @@
-"""Security levels: who may speak in clear, who is verified, and settings that have no effect at a level."""
+"""Security levels: plaintext, verification, and settings without effect at a level."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _SIDES = ("smtpd", "smtp", "lmtp", "postscreen", "tlsproxy", "tlsproxy_client")
 
 
 def level_name(old: str) -> str:
-    """The parameter that has taken the place of …_use_tls and …_enforce_tls."""
+    """Return the parameter that has taken the place of …_use_tls and …_enforce_tls."""
     side = old.removesuffix("_use_tls").removesuffix("_enforce_tls")
     return f"{side}_security_level" if side == "tlsproxy_client" else f"{side}_tls_security_level"
 

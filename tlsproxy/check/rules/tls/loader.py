@@ -217,7 +217,7 @@ class NothingLeft(Rule):
 
     @staticmethod
     def _without_cipher(context: Context, verdict: Verdict) -> str:
-        """The kinds of our keys, if none of the ciphers is for one of them; else nothing."""
+        """Return the kinds of our keys, if none of the ciphers is for one of them; else nothing."""
         from cryptography import x509
         from OpenSSL import SSL
 
@@ -245,7 +245,7 @@ class NothingLeft(Rule):
 
 @lru_cache(maxsize=16)
 def _in_order(ciphers: str) -> tuple[str, ...]:
-    """The names of the ciphers that OpenSSL makes of a list."""
+    """Return the names of the ciphers that OpenSSL makes of a list."""
     from OpenSSL import SSL
 
     context = SSL.Context(SSL.TLS_METHOD)

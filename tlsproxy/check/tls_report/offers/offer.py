@@ -21,7 +21,7 @@ class Certificate:
     not_before: datetime | None = None
     not_after: datetime | None = None
     server_name: str = ""
-    """The key in tls_server_sni_maps; empty for the certificate that everybody gets who asks for no such name."""
+    """The key in tls_server_sni_maps; empty for the default certificate."""
     chain: tuple[str, ...] = ()
     """The subjects of the issuers that are sent."""
     strength: int = 0

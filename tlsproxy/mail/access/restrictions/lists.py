@@ -1,8 +1,8 @@
-"""Restriction lists: their words with the places where these are written, and how smtpd(8) takes them apart.
+"""Restriction lists: their words with places, split as in smtpd(8).
 
-`read_list` reads the value of a parameter, `Classes` all restriction classes of a service. Nothing is judged here that
-smtpd(8) does not judge when it starts; names and arguments are looked at when the evaluator reaches them. `entries`
-is for those who look at a list as a whole.
+`read_list` reads the value of a parameter, `Classes` all restriction classes of a service. Only errors that smtpd(8)
+detects at start are reported here; the evaluator checks names and arguments when it reaches them. `entries` returns a
+whole list.
 """
 
 from __future__ import annotations
@@ -167,4 +167,4 @@ def _entry(word: Word, remaining: list[Word], classes: Classes, default_check: s
 
 
 def _ignore(_warning: str) -> None:
-    """Take a warning that whoever expands the whole value gets as well."""
+    """Discard a warning that is also given when the whole value is expanded."""
