@@ -6,6 +6,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+_CLOSE = 0.7
 _SIMILAR = 0.84
 _SHORT = 8
 
@@ -56,3 +57,9 @@ def did_you_mean(word: str, known: Iterable[str], cutoff: float = _SIMILAR) -> s
 
     found = next(iter(difflib.get_close_matches(word, known, n=1, cutoff=cutoff)), "")
     return f'did you mean "{found}"?' if found else ""
+
+
+def suggestion(word: str, known: Iterable[str]) -> str:
+    """Return `did_you_mean` in parentheses after a blank, for the middle of a message, or an empty string."""
+    hint = did_you_mean(word, known, _CLOSE)
+    return f" ({hint})" if hint else ""

@@ -13,28 +13,28 @@ if TYPE_CHECKING:
 PROGRAM = "tlsproxy-postmap"
 OWN = (COMPLETION, HELP, VERSION)
 POSTFIX = (
-    Option(["-c"], "the directory that main.cf is in; default: /etc/postfix", "DIR"),
+    Option(["-c"], "directory of main.cf; default: /etc/postfix", "DIR"),
     Option(["-q"], "look a key up; -: each line of standard input", "KEY"),
     Option(["-d"], "delete a key; -: each line of standard input", "KEY"),
     Option(["-s"], "print all entries"),
     Option(["-i"], "add entries from standard input"),
     Option(["-r"], "replace entries without a warning"),
-    Option(["-w"], "leave entries that are there as they are, without a warning"),
-    Option(["-F"], "values are names of files, whose content is the value"),
+    Option(["-w"], "keep existing entries, without a warning"),
+    Option(["-F"], "values are names of files; their content is stored"),
     Option(["-f"], "don't fold keys to lower case"),
     Option(["-N"], "keys and values end with a null byte"),
     Option(["-n"], "keys and values don't end with a null byte"),
     Option(["-o"], "don't become the owner of the source (as root)"),
-    Option(["-p"], "don't take over the source's permissions"),
+    Option(["-p"], "don't copy the source's permissions"),
     Option(["-u"], "no UTF-8 checks"),
     Option(["-U"], "UTF-8 checks with -b, -h"),
     Option(["-b"], "with -q -: look up the body lines of a message"),
     Option(["-h"], "with -q -: look up the headers of a message"),
-    Option(["-m"], "with -b, -h: look into MIME parts"),
+    Option(["-m"], "with -b, -h: include MIME parts"),
     Option(["-v"], "accepted without effect"),
 )
 _EXAMPLES = """\
-  tlsproxy-postmap hash:/etc/postfix/tls_policy                   make a table
+  tlsproxy-postmap hash:/etc/postfix/tls_policy                   build a table
   tlsproxy-postmap -q example.com lmdb:/etc/postfix/transport     look a key up; exit status 1: not found
   tlsproxy-postmap -q - 'regexp:{ {/^(.*)@/ $1} }' < addresses    look up each line of a file
   tlsproxy-postmap -s hash:/etc/postfix/aliases                   print all entries
@@ -45,7 +45,7 @@ def text() -> str:
     """Return the text of --help."""
     return help_text(
         f"{PROGRAM} [option ...] [type:]file ...",
-        "postmap(1) for machines without Postfix: make, query and change lookup tables of every type.",
+        "postmap(1) for machines without Postfix: build, query and change lookup tables of every type.",
         [("options of postmap(1)", POSTFIX), ("options beyond postmap(1)", OWN)],
         _EXAMPLES,
     )

@@ -89,10 +89,10 @@ def test_diff_changes_nothing(directory: Path, capsys: pytest.CaptureFixture[str
     ("arguments", "message"),
     [
         (["--upgrade", "3.7", "--from", "3.10"], "3.7.11 is older than 3.10.13"),
-        (["--upgrade", "plan9"], "plan9 is no Postfix release"),
+        (["--upgrade", "plan9"], "plan9 is neither a Postfix release nor a distribution; known are debian11, "),
         (["--upgrade", "4.2"], "Postfix 4.2 is not in the catalogue"),
         (["--from", "3.7"], "--from needs --upgrade"),
-        (["--upgrade", "3.10", "--format", "sarif"], "formats are text, json"),
+        (["--upgrade", "3.10", "--format", "sarif"], "unknown format sarif; formats are text, json"),
     ],
 )
 def test_wrong_usage_is_status_2(arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:

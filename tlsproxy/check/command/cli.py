@@ -13,6 +13,7 @@ from postconf import ConfigError
 from postconf.catalogue import Release, UnknownReleaseError, release
 from postconf.machine.installed import installed_release
 from postconf.program.parser import Parser
+from postconf.spelling import suggestion
 
 from ...errors import TlsproxyError
 from .. import fixes, reports
@@ -128,8 +129,10 @@ class _Run:
             return self._explain(arguments.explain)
         targets = [reports.Target.parse(each) for each in arguments.format or ["text"]]
         formats = (self.upgrade or self.tls_report or reports).FORMATS
-        if any(target.format not in formats for target in targets):
-            raise _UsageError(f"formats are {', '.join(formats)}")
+        for target in targets:
+            if target.format not in formats:
+                meant = suggestion(target.format, formats)
+                raise _UsageError(f"unknown format {target.format}{meant}; formats are {', '.join(formats)}")
         directories = arguments.config_directory
         if not directories and not arguments.files:
             root = arguments.root.rstrip("/")
@@ -252,7 +255,7 @@ class _Run:
     def _explain(self, name: str) -> int:
         rule = next((each for each in all_rules() if name in (each.id, each.name)), None)
         if rule is None:
-            raise _UsageError(f"there is no rule {name}; --list-rules shows all")
+            raise _UsageError(f"unknown rule {name}{_near_rule(name)}; --list-rules shows all")
         print(rule.page(), end="")
         return FINE
 
@@ -263,6 +266,13 @@ def _settle_garbage() -> None:
     gc.set_threshold(_NEW_OBJECTS)
 
 
+def _near_rule(name: str) -> str:
+    rules = all_rules()
+    if any(rule.id.startswith(name.upper()) for rule in rules):
+        return f' (did you mean "{name.upper()}"?)'
+    return suggestion(name, [rule.name for rule in rules])
+
+
 def _release(version: str) -> Release:
     return release(version) if version else installed_release()
 
@@ -271,7 +281,7 @@ def _selected(rules: list[Rule], select: Sequence[str], extend: Sequence[str], i
     """Rules by the beginnings of their ids: `select` in place of the usual ones, `extend` besides."""
     for prefix in (*select, *extend, *ignore):
         if not any(rule.id.startswith(prefix) for rule in rules):
-            raise _UsageError(f"no rule begins with {prefix}; --list-rules shows all")
+            raise _UsageError(f"no rule begins with {prefix}{_near_rule(prefix)}; --list-rules shows all")
     chosen = [
         rule
         for rule in rules

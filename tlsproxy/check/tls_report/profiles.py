@@ -11,6 +11,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from postconf.spelling import suggestion
+
 from ...errors import TlsproxyError
 
 _DATA = Path(__file__).with_name("profiles.toml")
@@ -46,7 +48,7 @@ def profile(name: str) -> Profile:
     """Return a profile; raise `UnknownProfileError`."""
     data = _data()
     if name not in data:
-        raise UnknownProfileError(f"there is no profile {name}; there are {', '.join(data)}")
+        raise UnknownProfileError(f"unknown profile {name}{suggestion(name, data)}; known are {', '.join(data)}")
     fields = dict(data[name])
     like = fields.pop("like", "")
     fields = {**(data[like] if like else {}), **fields}

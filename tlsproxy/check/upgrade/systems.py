@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 
 from postconf.catalogue import Release, UnknownReleaseError, release, releases, upstream_releases
+from postconf.spelling import suggestion
 
 _DATA = Path(__file__).with_name("distributions.toml")
 BERKELEY_DB = frozenset(["hash", "btree"])
@@ -46,7 +47,8 @@ def parse_system(name: str) -> System:
         return distribution
     if not name[:1].isdigit():
         known = ", ".join(system.name for system in dict.fromkeys(_distributions().values()))
-        raise UnknownSystemError(f"{name} is no Postfix release, and not one of the distributions {known}")
+        meant = suggestion(name, _distributions())
+        raise UnknownSystemError(f"{name} is neither a Postfix release nor a distribution{meant}; known are {known}")
     return System(name, _release(name))
 
 

@@ -9,16 +9,16 @@ PICTURES = ("svg", "mermaid", "dot", "html")
 _EXAMPLES = """\
 examples:
   tlsproxy-trace --client 203.0.113.7 --sender a@example.org --recipient info@example.com
-      what a stranger is answered, by which restriction, and where the mail goes
+      the replies to a stranger, the restriction that decides, and the route of the mail
   tlsproxy-trace --client 203.0.113.7 --sasl-user joe --tls --service submission/inet \\
       --sender joe@example.com --recipient a@example.org
-      what a user is answered who submits mail
+      the replies to a user who submits mail
   tlsproxy-trace ... --assume dnsbl:zen.spamhaus.org=listed --assume policy:unix:private/policy='DEFER wait'
-      what happens if the world outside says so
+      the replies with these answers from outside
   tlsproxy-trace --init > mail.toml; tlsproxy-trace --expect mail.toml
-      write down what has to happen, and check it from now on
+      write the expected results to a file, and check them
 
-exit status: 0 answered, or all as expected; 1 something is not as expected; 2 bad arguments, files or configuration
+exit status: 0 success; 1 an expectation does not hold; 2 invalid arguments, files or configuration
 """
 
 
@@ -26,14 +26,18 @@ def parser() -> Parser:
     """Return the parser of the command line."""
     parser = Parser(
         "tlsproxy-trace",
-        description="Ask a configuration of Postfix what it would do: hold an SMTP session, and follow the mail. "
-        "Nothing is sent, and no Postfix is needed.",
+        description="Show what a configuration of Postfix does with a message: the replies, the restriction that "
+        "decides, and the route of the mail. Nothing is sent, and no Postfix is needed.",
         epilog=_EXAMPLES,
     )
-    session = parser.add_argument_group("the session")
+    session = parser.add_argument_group("session")
     add = session.add_argument
     add("--client", metavar="ADDRESS", help="IP address of the client")
-    add("--client-name", metavar="NAME", help="its name, verified both ways; default: unknown, or looked up with --dns")
+    add(
+        "--client-name",
+        metavar="NAME",
+        help="name of the client, verified in both directions; default: unknown, or with --dns its name in DNS",
+    )
     add("--helo", metavar="NAME", help="name in HELO; default: the client's name or [ADDRESS]")
     add("--sasl-user", default="", metavar="USER", help="login name, if the client has logged in")
     add(
@@ -41,34 +45,39 @@ def parser() -> Parser:
         nargs="?",
         const="",
         metavar="FINGERPRINT",
-        help="the session is encrypted, perhaps with a client certificate of that fingerprint",
+        help="encrypted session, with a client certificate if there is a fingerprint",
     )
-    add("--tls-trusted", action="store_true", help="that certificate is signed by an authority of the server's")
+    add("--tls-trusted", action="store_true", help="the client certificate is from an authority that the server trusts")
     add("--sender", metavar="ADDRESS", help='envelope sender; "" is the null address')
     add("--recipient", action="append", default=[], metavar="ADDRESS", help="envelope recipient; can be repeated")
     add("--service", default="smtp/inet", metavar="NAME/TYPE", help="service in master.cf; default: smtp/inet")
-    configuration = parser.add_argument_group("the configuration")
+    configuration = parser.add_argument_group("configuration")
     add = configuration.add_argument
-    add("-c", dest="directory", metavar="DIR", help="its directory; default: /etc/postfix")
-    add("--postfix-version", default="", metavar="V", help="such as 3.10; default: the installed one, or 3.7")
-    world = parser.add_argument_group("what only the world knows")
+    add("-c", dest="directory", metavar="DIR", help="directory of main.cf and master.cf; default: /etc/postfix")
+    add(
+        "--postfix-version",
+        default="",
+        metavar="V",
+        help="Postfix release, such as 3.10; default: the installed one, or 3.7",
+    )
+    world = parser.add_argument_group("answers from outside the configuration")
     add = world.add_argument
-    add("--assume", action="append", default=[], metavar="NAME=VALUE", help="decide it; names are those in answers")
-    add("--dns", action="store_true", help="ask DNS (needs tlsproxy[dane])")
-    add("--ask", action="store_true", help="ask policy services")
+    add("--assume", action="append", default=[], metavar="NAME=VALUE", help="set an answer; the output has its NAME")
+    add("--dns", action="store_true", help="query DNS (needs tlsproxy[dane])")
+    add("--ask", action="store_true", help="query policy services")
     output = parser.add_argument_group("output")
     add = output.add_argument
     add("--json", action="store_true", help="print one JSON object")
-    add("--batch", action="store_true", help="read sessions as JSON objects from standard input, one a line")
+    add("--batch", action="store_true", help="read sessions from standard input, one JSON object per line")
     files = parser.add_argument_group("expectations")
     add = files.add_argument
     add("--expect", metavar="FILE", help="check the sessions and routes in a TOML file; - is standard input")
     add("--format", action="append", default=[], metavar="FORMAT[:FILE]", help=", ".join(FORMATS))
     add("--init", action="store_true", help="print a first file of expectations for the configuration")
-    graph = parser.add_argument_group("the whole configuration")
+    graph = parser.add_argument_group("mail flow")
     graph.add_argument(
         "--graph",
         choices=PICTURES,
-        help="print how mail flows: as a picture, or html, a page with findings and settings",
+        help="draw the mail flow of the configuration; html: a page with findings and settings",
     )
     return parser
