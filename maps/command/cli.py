@@ -22,7 +22,7 @@ from ..formats.indexed import reason, text
 from ..registry import BUILDABLE, open_table, prepare_to_build
 from ..table import Access, ConfigurationLookupError, Flags, Mode, Table, TableError, TemporaryLookupError
 from .diagnostics import Diagnostics
-from .usage import EVERYTHING_FROM_STDIN, OptionError, Usage, parse, usage_text
+from .usage import EVERYTHING_FROM_STDIN, OptionError, PostmapUsage, parse, usage_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ _PIECE = 1 << 18
 """Size of a piece of the source in bytes."""
 
 
-class Command:
+class PostmapCommand:
     """One run of the command."""
 
     def __init__(self, program: str, arguments: list[str]) -> None:
@@ -130,11 +130,11 @@ class Command:
 
     # Tables
 
-    def _access(self, usage: Usage, mode: Mode) -> Access:
+    def _access(self, usage: PostmapUsage, mode: Mode) -> Access:
         flags = usage.flags if mode in (Mode.BUILD, Mode.ADD) else usage.flags | Flags.LOCK
         return Access(mode, flags, config=self._config, warn=self.warn)
 
-    def _rights(self, usage: Usage, operand: str) -> AbstractContextManager[object]:
+    def _rights(self, usage: PostmapUsage, operand: str) -> AbstractContextManager[object]:
         """Switch root's rights to the owner of a table's directory during a change; not with -o."""
         from contextlib import nullcontext
 
@@ -150,7 +150,7 @@ class Command:
     def _full_name(self, operand: str) -> str:
         return operand if ":" in operand else f"{self._default_type}:{operand}"
 
-    def _open(self, usage: Usage, operand: str, mode: Mode = Mode.READ) -> WrappedTable:
+    def _open(self, usage: PostmapUsage, operand: str, mode: Mode = Mode.READ) -> WrappedTable:
         return open_table(self._full_name(operand), self._access(usage, mode))
 
     def _lookup(self, table: Table, key: bytes, files: bool, reason: str = "") -> bytes | None:
@@ -185,7 +185,7 @@ class Command:
 
     # -q KEY, -s
 
-    def _query(self, usage: Usage, key: bytes) -> int:
+    def _query(self, usage: PostmapUsage, key: bytes) -> int:
         for operand in usage.operands:
             with self._open(usage, operand) as table:
                 value = self._lookup(table, key, "F" in usage)
@@ -195,7 +195,7 @@ class Command:
                     return 0
         return 1
 
-    def _list(self, usage: Usage) -> int:
+    def _list(self, usage: PostmapUsage) -> int:
         if not usage.operands:
             return 1
         name = self._full_name(usage.operands[0])
@@ -223,7 +223,7 @@ class Command:
 
     # -q -
 
-    def _query_stdin(self, usage: Usage) -> int:
+    def _query_stdin(self, usage: PostmapUsage) -> int:
         queries = _Queries(self, usage)
         if usage.letters & {"b", "h"}:
             lines = (line for batch in _batches() for line in batch)
@@ -235,7 +235,7 @@ class Command:
         queries.close()
         return 0 if queries.found else 1
 
-    def _message_keys(self, usage: Usage) -> MessageKeys:
+    def _message_keys(self, usage: PostmapUsage) -> MessageKeys:
         from .message import Limits, MessageKeys
 
         config = self._config
@@ -248,7 +248,7 @@ class Command:
 
     # -d
 
-    def _delete(self, usage: Usage, key: bytes) -> int:
+    def _delete(self, usage: PostmapUsage, key: bytes) -> int:
         if usage.delete != EVERYTHING_FROM_STDIN:
             found = False
             for operand in usage.operands:
@@ -276,7 +276,7 @@ class Command:
 
     # Building, and -i
 
-    def _make(self, usage: Usage, operand: str) -> None:
+    def _make(self, usage: PostmapUsage, operand: str) -> None:
         from ..text.source import blocks, records
 
         if "F" in usage:
@@ -354,7 +354,7 @@ class Command:
 class _Queries:
     """Lookups for keys from standard input, in the first table that has them; tables are opened when needed."""
 
-    def __init__(self, command: Command, usage: Usage) -> None:
+    def __init__(self, command: PostmapCommand, usage: PostmapUsage) -> None:
         self.found = False
         self._command = command
         self._usage = usage
@@ -454,4 +454,4 @@ def _become(user: int, group: int) -> None:
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; return its exit status."""
     os.umask(0o022)
-    return Command(program(), sys.argv[1:] if arguments is None else arguments).run()
+    return PostmapCommand(program(), sys.argv[1:] if arguments is None else arguments).run()

@@ -23,7 +23,7 @@ _SETS = {
 EVERYTHING_FROM_STDIN = "-"
 
 
-class Usage:
+class PostmapUsage:
     """Command line. `letters`: the given options; `operands`: tables."""
 
     def __init__(self) -> None:
@@ -59,16 +59,16 @@ def usage_text(program: str) -> str:
     return _USAGE.format(program)
 
 
-def parse(arguments: list[str]) -> Usage:
+def parse(arguments: list[str]) -> PostmapUsage:
     """Read a command line; raise `OptionError`, or `TableError` for options that contradict each other."""
-    usage = Usage()
+    usage = PostmapUsage()
     usage.operands = list(arguments)
     for letter, value in options(usage.operands, _OPTIONS):
         _take(usage, letter, value)
     return usage
 
 
-def _take(usage: Usage, letter: str, value: str) -> None:
+def _take(usage: PostmapUsage, letter: str, value: str) -> None:
     busy = usage.query is not None or usage.delete is not None
     if letter in "dq" and (busy or "s" in usage):
         raise TableError("specify only one of -s -q or -d")
@@ -86,4 +86,4 @@ def _take(usage: Usage, letter: str, value: str) -> None:
     usage.letters.add(letter)
 
 
-__all__ = ["EVERYTHING_FROM_STDIN", "OptionError", "Usage", "parse", "usage_text"]
+__all__ = ["EVERYTHING_FROM_STDIN", "OptionError", "PostmapUsage", "parse", "usage_text"]

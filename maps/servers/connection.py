@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-class Connection:
+class LookupStream:
     """A stream to a server. What is asked and answered within `begin` and the next one shares one limit of time."""
 
     def __init__(self, server: str, seconds: float, warn: Callable[[str], None]) -> None:

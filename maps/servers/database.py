@@ -92,7 +92,7 @@ class Parameters:
         return None if setting is None else setting.value
 
 
-class Templates:
+class QueryTemplates:
     """The templates of one table, for what is asked (`query`) and what is made of an answer (`result`)."""
 
     def __init__(self, kind: str, name: str, query: str, result: str, access: Access) -> None:

@@ -1,6 +1,6 @@
 """Common parts of mysql and pgsql: a database on several servers, one of which is queried.
 
-How to talk to such a server is the driver's part: a function that connects, and a `Session`.
+How to talk to such a server is the driver's part: a function that connects, and a `SqlSession`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from postconf.syntax.lines import decode
 from ..folding import APPLICATION_ERROR
 from ..naming import split_list
 from ..table import Flags, Table, TemporaryLookupError
-from .database import Domains, Templates
+from .database import Domains, QueryTemplates
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ class ServerError(Exception):
     """A server can't be used now; the text is Postfix's warning."""
 
 
-class Session(ABC):
+class SqlSession(ABC):
     """A connection to one server."""
 
     @abstractmethod
@@ -58,7 +58,7 @@ class SqlServerTable(Table):
         *,
         parameters: Parameters,
         query: str,
-        connect: Callable[[str], Session],
+        connect: Callable[[str], SqlSession],
     ) -> None:
         """`connect` makes a session with one of the hosts, or raises `ServerError`."""
         super().__init__(kind, name, access.flags | Flags.FIXED)
@@ -67,7 +67,7 @@ class SqlServerTable(Table):
         result = parameters.text("result_format", "%s", needed=True)
         self._limit = parameters.number("expansion_limit", 0)
         self._retry_interval = parameters.number("retry_interval", 60, 1)
-        self._templates = Templates(kind, name, query, result, access)
+        self._templates = QueryTemplates(kind, name, query, result, access)
         self._domains = Domains(parameters, access)
         hosts = split_list(parameters.text("hosts")) or ["localhost"]
         if len(hosts) == 1:
@@ -75,7 +75,7 @@ class SqlServerTable(Table):
         random.shuffle(hosts)
         self._hosts = sorted(hosts, key=_rank)
         self._retry_at = [0.0] * len(hosts)
-        self._connected: tuple[int, Session] | None = None
+        self._connected: tuple[int, SqlSession] | None = None
 
     def lookup(self, key: bytes) -> bytes | None:
         if not self._domains.allow(key):
@@ -112,7 +112,7 @@ class SqlServerTable(Table):
             self._retry_at[number] = time.monotonic() + self._retry_interval
         raise TemporaryLookupError(APPLICATION_ERROR)
 
-    def _connect(self) -> tuple[int, Session] | None:
+    def _connect(self) -> tuple[int, SqlSession] | None:
         for number, host in enumerate(self._hosts):
             if time.monotonic() < self._retry_at[number]:
                 continue

@@ -20,7 +20,7 @@ class NetworkPatternError(ValueError):
     """A pattern that is no network; the message is Postfix's."""
 
 
-class Address(NamedTuple):
+class IpAddress(NamedTuple):
     """An IP address."""
 
     family: socket.AddressFamily
@@ -30,11 +30,11 @@ class Address(NamedTuple):
 class Network(NamedTuple):
     """The addresses in a network, or outside of it; those of the other family are neither."""
 
-    address: Address
+    address: IpAddress
     mask: int
     inside: bool
 
-    def holds(self, address: Address) -> bool:
+    def holds(self, address: IpAddress) -> bool:
         """Return True if the address is one of these."""
         return address.family == self.address.family and (
             (address.number & self.mask == self.address.number) is self.inside
@@ -92,11 +92,11 @@ def _family(text: str) -> socket.AddressFamily:
     return _IPV6 if ":" in text else _IPV4
 
 
-def parse_address(text: str) -> Address | None:
+def parse_address(text: str) -> IpAddress | None:
     """Parse an address as inet_pton(3) does; return None if it is invalid."""
     family = _IPV6 if ":" in text else _IPV4
     try:
-        return Address(family, int.from_bytes(_inet_pton(family, text), "big"))
+        return IpAddress(family, int.from_bytes(_inet_pton(family, text), "big"))
     except (OSError, UnicodeError):
         return None
 

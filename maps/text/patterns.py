@@ -14,9 +14,9 @@ from postconf.syntax.lines import decode
 
 from .. import file_values
 from ..table import Flags, Table
-from .rule_tables import Rule, Rules, Unkept, read_rules
+from .rule_tables import Rules, TableRule, Unkept, read_rules
 from .source import SPACE
-from .substitution import Replacement, SubstitutionError
+from .substitution import Substitution, SubstitutionError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -216,7 +216,7 @@ class _Reader:
                 return None
             return replacement.expand(groups)
 
-        rules.add(Rule(rule, self._plain(pattern) if pattern.positive else None, self._number))
+        rules.add(TableRule(rule, self._plain(pattern) if pattern.positive else None, self._number))
 
     def _begin(self, text: bytes, rules: Rules[bytes]) -> None:
         pattern, rest = self._pattern(text)
@@ -271,11 +271,11 @@ class _Reader:
             position += 1
         raise _SkipRuleError(f'no closing regexp delimiter "{decode(text[:1])}": {self._engine.unclosed}')
 
-    def _replacement(self, text: bytes) -> Replacement:
+    def _replacement(self, text: bytes) -> Substitution:
         if not text:
             self.warn("no replacement text: using empty string")
         try:
-            return Replacement(file_values.resolve(text, self._access), self._access.warn, self._warn_of_number)
+            return Substitution(file_values.resolve(text, self._access), self._access.warn, self._warn_of_number)
         except file_values.FileValueError as error:
             raise _SkipRuleError(f"{error}: skipping this rule") from error
         except SubstitutionError:

@@ -52,7 +52,7 @@ def _lines(file: TextFile, kind: str, name: str, access: Access, *, strict: bool
         raise TableError(f"{kind} map {name}: read error: {reason(file.error)}") from file.error
 
 
-class Rule(Generic[Key]):
+class TableRule(Generic[Key]):
     """A rule, which has a value for some keys, and what an outline may be made of."""
 
     __slots__ = ("line", "plain", "value")
@@ -87,10 +87,10 @@ class Rules(Generic[Key]):
     """Rules in their order; the first one that has a value for a key decides."""
 
     def __init__(self) -> None:
-        self.steps: list[If[Key] | Rule[Key]] = []
+        self.steps: list[If[Key] | TableRule[Key]] = []
         self._open: list[If[Key]] = []
 
-    def add(self, rule: Rule[Key]) -> None:
+    def add(self, rule: TableRule[Key]) -> None:
         """Add a rule."""
         self.steps.append(rule)
 
@@ -118,7 +118,7 @@ class Rules(Generic[Key]):
         found = self.find(key)
         return found and found[1]
 
-    def find(self, key: Key) -> tuple[Rule[Key], bytes] | None:
+    def find(self, key: Key) -> tuple[TableRule[Key], bytes] | None:
         """Return the rule that decides on a key, and its value."""
         steps = self.steps
         index, count = 0, len(steps)
@@ -138,7 +138,7 @@ class Rules(Generic[Key]):
 class Unkept(Rules[Key]):
     """Rules that are read to see what is wrong with them: only conditions that are open are kept."""
 
-    def add(self, rule: Rule[Key]) -> None:
+    def add(self, rule: TableRule[Key]) -> None:
         """Leave the rule."""
 
     def begin(

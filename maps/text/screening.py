@@ -12,13 +12,13 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from .outline import Outline, outline
-from .rule_tables import If, Rule
+from .rule_tables import If, TableRule
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .pcre2 import Screen
 
-    Step = If[bytes] | Rule[bytes]
+    Step = If[bytes] | TableRule[bytes]
 
 _FEWEST = 16
 """Steps of a table that is worth it."""

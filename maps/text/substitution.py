@@ -19,7 +19,7 @@ class SubstitutionError(ValueError):
     """A text that can't be used; why has been said."""
 
 
-class Replacement:
+class Substitution:
     """A parsed text: pieces of it, and the numbers of groups between them."""
 
     def __init__(self, text: bytes, warn: Callable[[str], None], warn_of_number: Callable[[str, str], None]) -> None:

@@ -17,7 +17,7 @@ from ..syntax.mastercf import Master, read_services
 from .extensions import check, report, service_named, take
 from .listing import Listing, selected
 from .options import OptionError
-from .usage import Usage, parse, usage_text
+from .usage import PostconfUsage, parse, usage_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ TABLE_TYPES = (
 """Table types with a driver in `maps`, a package that this one can't import."""
 
 
-class Command:
+class PostconfCommand:
     """One run of the command, with its output and diagnostics."""
 
     def __init__(self, program: str, arguments: list[str], host: Host | None = None) -> None:
@@ -176,10 +176,10 @@ class Command:
             except ValueError as error:
                 raise ConfigError(str(error)) from None
 
-    def _list(self, usage: Usage, config: Config) -> Listing:
+    def _list(self, usage: PostconfUsage, config: Config) -> Listing:
         return Listing(usage, config, self.print, self.warn, lambda: self._try(self.flush))
 
-    def _run_bounce(self, usage: Usage, version: str) -> None:
+    def _run_bounce(self, usage: PostconfUsage, version: str) -> None:
         """Execute bounce(8) for -b and -t, because it has the templates."""
         from ..startup_parameters import evaluate
 
@@ -209,7 +209,7 @@ class Command:
             return 1
         return 0
 
-    def _edit(self, usage: Usage, version: str) -> None:
+    def _edit(self, usage: PostconfUsage, version: str) -> None:
         from ..editing import editor
 
         if not usage.operands:
@@ -235,14 +235,14 @@ class Command:
             if name and name not in release.defaults and (near := nearest(name, release.defaults)):
                 self.warn(f'{name}: unknown parameter, which is set all the same; did you mean "{near}"?')
 
-    def _report(self, usage: Usage, options: dict[str, str], version: str) -> None:
+    def _report(self, usage: PostconfUsage, options: dict[str, str], version: str) -> None:
         config = self._load(usage, version, master_first=False)
         names = Names(config, self.warn)
         names.register_user_names()
         listed = selected(names, usage)
         self.output += report(options, usage, config, listed=listed, is_known=names.is_known, warn=self.warn)
 
-    def _load(self, usage: Usage, version: str, *, master_first: bool) -> Config:
+    def _load(self, usage: PostconfUsage, version: str, *, master_first: bool) -> Config:
         """Read the files in the order of the mode, which also decides on missing files."""
         directory = _directory(usage)
         path = DEFAULT_DIRECTORY if directory is None else directory
@@ -252,13 +252,13 @@ class Command:
             master = self._read_master(path, required=False)
         return self._config(path, version, main, master)
 
-    def _load_main(self, usage: Usage, version: str) -> Config:
+    def _load_main(self, usage: PostconfUsage, version: str) -> Config:
         """Read main.cf alone."""
         directory = _directory(usage)
         path = DEFAULT_DIRECTORY if directory is None else directory
         return self._config(path, version, self._read_main(path, usage), Master(f"{path}/master.cf", []))
 
-    def _read_main(self, directory: str, usage: Usage) -> dict[str, Setting]:
+    def _read_main(self, directory: str, usage: PostconfUsage) -> dict[str, Setting]:
         main: dict[str, Setting] = {}
         if _directory(usage) is not None:
             main["config_directory"] = Setting("config_directory", directory, None)
@@ -316,7 +316,7 @@ def _completed() -> list[Option]:
     return [*POSTFIX, *own]
 
 
-def _directory(usage: Usage) -> str | None:
+def _directory(usage: PostconfUsage) -> str | None:
     """Return the configuration directory of the command line."""
     return os.environ.get("MAIL_CONFIG") if usage.directory is None else usage.directory
 
@@ -335,5 +335,5 @@ def _release(version: str) -> Release:
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; return its exit status."""
     os.umask(0o022)
-    command = Command(sys.argv[0], sys.argv[1:] if arguments is None else arguments)
+    command = PostconfCommand(sys.argv[0], sys.argv[1:] if arguments is None else arguments)
     return command.end(command.run())

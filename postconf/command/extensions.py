@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ..config import Config, ServiceView
-    from .usage import Usage
+    from .usage import PostconfUsage
 
 FLAGS = tuple(option.names[0][2:] for option in OWN if not option.value)
 WITH_VALUE = tuple(option.names[0][2:] for option in OWN if option.value)
@@ -48,7 +48,7 @@ def take(arguments: list[str]) -> tuple[dict[str, str], list[str]]:
     return taken, rest
 
 
-def check(options: dict[str, str], usage: Usage) -> None:
+def check(options: dict[str, str], usage: PostconfUsage) -> None:
     """Raise `ConfigError` for options of postconf(1) that don't go with --json, --origin or --service."""
     if "origin" in options:
         option, excess = "--origin", "deXfFhHmtbx#MP"
@@ -65,7 +65,7 @@ def check(options: dict[str, str], usage: Usage) -> None:
 
 def report(
     options: dict[str, str],
-    usage: Usage,
+    usage: PostconfUsage,
     config: Config,
     *,
     listed: list[str],
@@ -98,7 +98,7 @@ def report(
     return [reports.text(reports.parameters(view, names, chains="origin" in options))]
 
 
-def _matching(usage: Usage, config: Config, warn: Callable[[str], None]) -> list[ServiceView]:
+def _matching(usage: PostconfUsage, config: Config, warn: Callable[[str], None]) -> list[ServiceView]:
     """Return the services that the operands select, in the order of master.cf."""
     patterns = {}
     for text in usage.operands or [ANY]:

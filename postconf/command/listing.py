@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from ..config import Config, View
     from ..syntax.mastercf import Service
-    from .usage import Usage
+    from .usage import PostconfUsage
 
 _WANTED = {"M": "service_name[/type]", "F": "service_name[/type[/field]]", "P": "service_name[/type[/parameter]]"}
 
@@ -30,7 +30,7 @@ class Listing:
 
     def __init__(
         self,
-        usage: Usage,
+        usage: PostconfUsage,
         config: Config,
         show: Callable[[str], None],
         warn: Callable[[str], None],
@@ -167,7 +167,7 @@ class Listing:
             raise ConfigError(str(error)) from None
 
 
-def selected(names: Names, usage: Usage) -> list[str]:
+def selected(names: Names, usage: PostconfUsage) -> list[str]:
     """Return the names of a full listing, in order."""
     config = names.config
     chosen: set[str] = set()

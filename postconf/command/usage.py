@@ -57,7 +57,7 @@ class _Dialect:
         return (", " if self.has_json else " ").join(f"-{flag}" for flag in flags)
 
 
-class Usage:
+class PostconfUsage:
     """Valid command line.
 
     `flags`: the given options (`PP` for a second -P); `operands`: the arguments after them.
@@ -80,10 +80,10 @@ def usage_text(program: str, release: Release) -> str:
     return _USAGE.format(program, "[-j (streaming JSON) ] " if _Dialect(release).has_json else "")
 
 
-def parse(arguments: list[str], release: Release) -> Usage:
+def parse(arguments: list[str], release: Release) -> PostconfUsage:
     """Read a command line; raise `OptionError`, or `ConfigError` for options that contradict each other."""
     dialect = _Dialect(release)
-    usage = Usage()
+    usage = PostconfUsage()
     usage.operands = list(arguments)
     for letter, value in options(usage.operands, dialect.options):
         _take(usage, letter, value)
@@ -93,7 +93,7 @@ def parse(arguments: list[str], release: Release) -> Usage:
     return usage
 
 
-def _take(usage: Usage, letter: str, value: str) -> None:
+def _take(usage: PostconfUsage, letter: str, value: str) -> None:
     if letter == "E":
         raise OptionError("")
     if letter == "c":
@@ -124,7 +124,7 @@ def _classes(text: str) -> frozenset[str]:
     return frozenset(chosen)
 
 
-def _check(usage: Usage, dialect: _Dialect) -> None:
+def _check(usage: PostconfUsage, dialect: _Dialect) -> None:
     flags = usage.flags
     if not flags & set(_MODES):
         flags.add("p")

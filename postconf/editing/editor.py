@@ -19,7 +19,7 @@ from ..htable_order import table_order
 from ..syntax.lines import BLANK, SPACE, encode
 from ..syntax.maincf import AssignmentError, split_assignment
 from .main import MainCf
-from .master import COMMENT_OUT, ENTRY, FIELD, PARAMETER, REMOVE, SET, MasterCf, Request
+from .master import COMMENT_OUT, ENTRY, FIELD, PARAMETER, REMOVE, SET, EditRequest, MasterCf
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -132,7 +132,7 @@ def _main_requests(action: str, arguments: list[str], release: Release, warn: Ca
     return {name: values[name] for name in in_order}
 
 
-def _master_request(action: str, what: str, argument: str) -> Request:
+def _master_request(action: str, what: str, argument: str) -> EditRequest:
     if "\n" in argument:
         raise ConfigError("-Me, -Fe, -Pe, -X, or -# accept no multi-line input")
     text = argument.lstrip(SPACE)
@@ -161,7 +161,7 @@ def _master_request(action: str, what: str, argument: str) -> Request:
             raise ConfigError("-Pe does not accept wild-card parameter name")
         if has_blank:
             raise ConfigError("-Pe does not accept whitespace in parameter value")
-    return Request(action, what, service, type, name=name, value=value, text=argument)
+    return EditRequest(action, what, service, type, name=name, value=value, text=argument)
 
 
 def _split(text: str, shown: str) -> tuple[str, str]:

@@ -19,7 +19,7 @@ _INDENT = 4
 _NEW_LINE = "\n" + " " * _INDENT
 
 
-class Option:
+class EntryOption:
     """Option of the command; `text` is the value of -o as written, `name` the parameter that it sets."""
 
     __slots__ = ("letters", "name", "text")
@@ -35,7 +35,7 @@ class Option:
         return _words(f"{self.text or self.letters} .")[-1] != "."
 
 
-class Entry:
+class EditableEntry:
     """Fields, options and further arguments."""
 
     def __init__(self, text: str) -> None:
@@ -57,7 +57,7 @@ class Entry:
         """Change each -o setting of this parameter, or add one after the other options."""
         found = [option for option in self.options if option.name == name]
         if not found:
-            found = [Option("-o")]
+            found = [EntryOption("-o")]
             # An unclosed brace includes all text after it.
             position = len(self.options) - (1 if self.options and self.options[-1].is_open else 0)
             self.options[position:position] = found
@@ -100,20 +100,20 @@ def _words(text: str) -> list[str]:
     return [word for word, _ in split_words(text.rstrip(BLANK))]
 
 
-def _options(words: list[str]) -> tuple[list[Option], list[str]]:
+def _options(words: list[str]) -> tuple[list[EntryOption], list[str]]:
     """Split words into options and further arguments."""
-    options: list[Option] = []
+    options: list[EntryOption] = []
     rest = list(words)
     while rest and rest[0].startswith("-") and rest[0] != "--":
         word = rest.pop(0)
         index = _index_of_o(word)
         if index is None:
-            options.append(Option(word))
+            options.append(EntryOption(word))
             continue
         if index > 1:
-            options.append(Option(word[:index]))
+            options.append(EntryOption(word[:index]))
         value = word[index + 1 :] or (rest.pop(0) if rest else None)
-        options.append(_setting(value) if value is not None else Option("-o"))
+        options.append(_setting(value) if value is not None else EntryOption("-o"))
     return options, rest
 
 
@@ -127,7 +127,7 @@ def _index_of_o(word: str) -> int | None:
     return None
 
 
-def _setting(value: str) -> Option:
+def _setting(value: str) -> EntryOption:
     inner, garbage = _inside_braces(value)
     text = value if inner is None else inner
     try:
@@ -136,7 +136,7 @@ def _setting(value: str) -> Option:
         name = ""
     else:
         text = text if inner is None else f"{name}={assigned}"
-    return Option("-o", value if garbage else _braced(text), name)
+    return EntryOption("-o", value if garbage else _braced(text), name)
 
 
 def _argument(word: str, *, is_first: bool) -> str:

@@ -13,7 +13,7 @@ from ..command.patterns import matches
 from ..errors import ConfigError, Place
 from ..syntax.lines import LogicalLine
 from ..syntax.mastercf import FIELDS, check_fields, normalise, parse_service, split_words
-from .entry import Entry
+from .entry import EditableEntry
 from .main import LineWriter, is_content, is_continuation, physical_lines
 
 TYPE_CHECKING = False
@@ -26,7 +26,7 @@ ENTRY, FIELD, PARAMETER = "entry", "field", "parameter"
 SET, REMOVE, COMMENT_OUT = "set", "remove", "comment out"
 
 
-class Request:
+class EditRequest:
     """Edit request: an action (SET, REMOVE, COMMENT_OUT) on a subject (ENTRY, FIELD, PARAMETER) of services.
 
     `service` and `type` may be `*`. `name` is the field or parameter, `value` its new value, or the text of the whole
@@ -62,35 +62,35 @@ class MasterCf:
 
     def set_entry(self, service: str, type: str, entry: str) -> None:
         """Replace a service by a new entry, or append the entry."""
-        self.change([Request(SET, ENTRY, service, type, value=entry)])
+        self.change([EditRequest(SET, ENTRY, service, type, value=entry)])
 
     def remove_entry(self, service: str, type: str) -> None:
         """Remove a service, but keep comments inside it."""
-        self.change([Request(REMOVE, ENTRY, service, type)])
+        self.change([EditRequest(REMOVE, ENTRY, service, type)])
 
     def comment_out_entry(self, service: str, type: str) -> None:
         """Put a `#` in front of each line of a service."""
-        self.change([Request(COMMENT_OUT, ENTRY, service, type)])
+        self.change([EditRequest(COMMENT_OUT, ENTRY, service, type)])
 
     def set_field(self, service: str, type: str, field: str, value: str) -> None:
         """Change one of the eight fields (`mastercf.FIELDS`); `command` is the whole command line."""
-        self.change([Request(SET, FIELD, service, type, name=field, value=value)])
+        self.change([EditRequest(SET, FIELD, service, type, name=field, value=value)])
 
     def set_parameter(self, service: str, type: str, name: str, value: str) -> None:
         """Change or add an -o setting."""
-        self.change([Request(SET, PARAMETER, service, type, name=name, value=value)])
+        self.change([EditRequest(SET, PARAMETER, service, type, name=name, value=value)])
 
     def remove_parameter(self, service: str, type: str, name: str) -> None:
         """Remove an -o setting."""
-        self.change([Request(REMOVE, PARAMETER, service, type, name=name)])
+        self.change([EditRequest(REMOVE, PARAMETER, service, type, name=name)])
 
-    def change(self, requests: list[Request]) -> None:
+    def change(self, requests: list[EditRequest]) -> None:
         """Apply all requests in one pass. Raise `ConfigError`; the text is unchanged then."""
         self.text = _Pass(self.text, self.path, self._warn, requests).run()
 
 
 class _Pass:
-    def __init__(self, text: str, path: str, warn: Callable[[str], None], requests: list[Request]) -> None:
+    def __init__(self, text: str, path: str, warn: Callable[[str], None], requests: list[EditRequest]) -> None:
         self.lines = physical_lines(text)
         self.path = path
         self.warn = warn
@@ -121,8 +121,8 @@ class _Pass:
     def _head(self, line: str) -> Callable[[str], str] | None:
         """Write the first line of an entry, or its replacement; return the function for the lines after it."""
         service, type = self._service_and_type(line)
-        entry: Entry | None = None
-        matched: list[Request] = []
+        entry: EditableEntry | None = None
+        matched: list[EditRequest] = []
         for request in self.requests:
             new = self._new_entry(request) if request.what == ENTRY and request.action == SET else None
             if not request.matches(service, type) and not (
@@ -164,7 +164,7 @@ class _Pass:
     def _place(self) -> Place:
         return Place(self.path, self.number + self.swallowed)
 
-    def _whole_entry(self, head: str) -> Entry:
+    def _whole_entry(self, head: str) -> EditableEntry:
         """Collect the lines of an entry, and write comments among them immediately."""
         text = head
         place = self._place()
@@ -177,16 +177,16 @@ class _Pass:
                 self.writer.write(line)
         with _blaming(place):
             parse_service(self._line(text.partition("\0")[0]), self.warn)  # Postfix ends the line at a NUL
-        return Entry(text)
+        return EditableEntry(text)
 
-    def _new_entry(self, request: Request) -> Entry:
+    def _new_entry(self, request: EditRequest) -> EditableEntry:
         if len(split_words(request.value)) < len(FIELDS):
             raise ConfigError(f'bad field count: "{request.text}"', None, f"an entry has: {' '.join(FIELDS)}")
         with _blaming(None):
             parse_service(self._line(request.value), self.warn)
-        return Entry(request.value)
+        return EditableEntry(request.value)
 
-    def _apply(self, request: Request, entry: Entry) -> None:
+    def _apply(self, request: EditRequest, entry: EditableEntry) -> None:
         if request.what == PARAMETER:
             if request.action == REMOVE:
                 entry.remove_parameter(request.name)

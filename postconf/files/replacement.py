@@ -25,7 +25,7 @@ SUFFIX = ".tmp"
 _BUFFER = 1 << 20
 
 
-class Replacement:
+class FileReplacement:
     """`path`.tmp, locked and empty; `commit` renames it to `path`, `abandon` removes it.
 
     A process that dies in between leaves `path` unchanged, and a .tmp file that the next writer reuses.
@@ -115,7 +115,7 @@ class LockedFile:
             self._rights.enter_context(as_owner_of(os.path.dirname(self.path)))  # noqa: PTH120
             self._target = os.path.realpath(self.path)
             self._rights.enter_context(as_owner_of(os.path.dirname(self._target)))  # noqa: PTH120
-            self._replacement = Replacement(self._target, stat.S_IRUSR | stat.S_IWUSR)
+            self._replacement = FileReplacement(self._target, stat.S_IRUSR | stat.S_IWUSR)
         except OSError as error:
             self._rights.close()
             raise ConfigError(f"open {self.path}{SUFFIX}: {error.strerror}") from None

@@ -13,6 +13,6 @@ from .client import TlsClient
 from .library import TlsGlobals
 from .loading import InvalidSettingsError, TlsSettings, load
 from .server import TlsServer
-from .service import Service
+from .service import ServiceSettings
 
-__all__ = ["InvalidSettingsError", "Service", "TlsClient", "TlsGlobals", "TlsServer", "TlsSettings", "load"]
+__all__ = ["InvalidSettingsError", "ServiceSettings", "TlsClient", "TlsGlobals", "TlsServer", "TlsSettings", "load"]

@@ -14,7 +14,7 @@ from ..values import InvalidValueError
 from .client import TlsClient
 from .library import TlsGlobals
 from .server import TlsServer
-from .service import Service
+from .service import ServiceSettings
 from .types import Settings
 
 Model = TypeVar("Model", bound=Settings)
@@ -41,7 +41,7 @@ class TlsSettings(NamedTuple):
     globals: TlsGlobals
     server: TlsServer
     client: TlsClient
-    service: Service
+    service: ServiceSettings
     view: View
 
     def origin(self, name: str) -> Origin:
@@ -57,7 +57,7 @@ def load(view: View) -> TlsSettings:
     problems = _Problems(view)
     for name in _behind(view.config.release):
         problems.check(name)
-    service = problems.load(Service)
+    service = problems.load(ServiceSettings)
     server = problems.load(TlsServer)
     client = problems.load(TlsClient)
     library = problems.load(TlsGlobals)
@@ -136,7 +136,7 @@ def _evaluation_order(release: Release) -> list[str]:
         return [name for kind in kinds for name in names if release.kinds.get(name, "str") == kind]
 
     levels = ["tlsproxy_tls_security_level", "tlsproxy_client_level", "tlsproxy_client_security_level"]
-    general = [name for name in Service.model_fields if name != "tlsproxy_watchdog_timeout"]
+    general = [name for name in ServiceSettings.model_fields if name != "tlsproxy_watchdog_timeout"]
     roles = [*_behind(release), *TlsServer.model_fields, *TlsClient.model_fields, "tlsproxy_watchdog_timeout"]
     tables = [name for name in roles if name not in levels]
     return [

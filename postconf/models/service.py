@@ -7,7 +7,7 @@ from pydantic import Field
 from .types import Integer, Seconds, Settings, Text
 
 
-class Service(Settings):
+class ServiceSettings(Settings):
     """tlsproxy(8), "RESOURCE CONTROLS" and "MISCELLANEOUS CONTROLS"."""
 
     config_directory: Text = Field(description="Directory of main.cf and master.cf.")

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from postconf import ConfigError
-from tlsproxy.mail.access.restrictions.lists import Classes, RestrictionList, Word
+from tlsproxy.mail.access.restrictions.lists import Classes, ListWord, RestrictionList
 from tlsproxy.mail.access.startup import has_relay_control
 from tlsproxy.mail.tables import TableLookupError
 from tlsproxy.mail.trace.cli import main
@@ -53,8 +53,8 @@ def test_classes_deeper_than_calls_are_walked_to_the_end(make_config) -> None:
     values[f"c{depth}"] = "reject"
     config = make_config(smtpd_restriction_classes=" ".join(values), **values)
     classes = Classes(config)
-    assert has_relay_control(RestrictionList("x", (Word("c0"),)), classes)
-    assert not has_relay_control(RestrictionList("x", (Word("permit"), Word("c0"))), classes)
+    assert has_relay_control(RestrictionList("x", (ListWord("c0"),)), classes)
+    assert not has_relay_control(RestrictionList("x", (ListWord("permit"), ListWord("c0"))), classes)
 
 
 def test_myorigin_at_a_fifo_or_device_is_an_error(make_view, fifo) -> None:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import maps
 from maps import Access, Flags, Table
-from maps.text.substitution import Replacement, SubstitutionError
+from maps.text.substitution import Substitution, SubstitutionError
 
 KINDS = ["regexp", "pcre"]
 
@@ -28,11 +28,11 @@ def open_rules(kind: str, directory: Path, rules: str, heard: list[str], flags: 
     return maps.open_table(f"{kind}:{directory}/rules", Access(flags=flags, warn=heard.append))
 
 
-def parse(text: bytes) -> Replacement:
+def parse(text: bytes) -> Substitution:
     def fail(*problem: str) -> None:
         raise AssertionError(problem)
 
-    return Replacement(text, fail, fail)
+    return Substitution(text, fail, fail)
 
 
 @given(st.binary(max_size=20), st.lists(st.binary(max_size=5), min_size=9, max_size=9))
@@ -58,7 +58,7 @@ def test_numbers_stand_for_groups(pieces: list[bytes | int], groups: list[bytes]
 def test_bad_replacement_is_always_explained(text: bytes) -> None:
     heard: list[object] = []
     try:
-        Replacement(text, heard.append, lambda *problem: heard.append(problem))
+        Substitution(text, heard.append, lambda *problem: heard.append(problem))
     except SubstitutionError:
         assert heard
     else:

@@ -16,7 +16,7 @@ from maps import Access, Table
 from maps.text import patterns as pattern_tables
 from maps.text import screening
 from maps.text.pcre2 import Screen
-from maps.text.rule_tables import Rule
+from maps.text.rule_tables import TableRule
 
 KINDS = ["regexp", "pcre"]
 
@@ -135,7 +135,7 @@ def test_screens_leave_rules_unasked(kind: str, directory: Path, screens: list[S
     with opened(kind, "".join(f"/^user{n}@/ {n}\n" for n in range(500)), directory, []) as table:
         for _ in range(pattern_tables.WARM):
             table.lookup(b"nobody")
-        rules = [step for step in table._table._rules.steps if isinstance(step, Rule)]  # type: ignore[attr-defined]
+        rules = [step for step in table._table._rules.steps if isinstance(step, TableRule)]  # type: ignore[attr-defined]
         for rule in rules:
             rule.value = lambda key, ask=rule.value: asked.append(key) or ask(key)  # type: ignore[func-returns-value]
         assert table.lookup(b"nobody") is None

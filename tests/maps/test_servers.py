@@ -18,7 +18,7 @@ from peers.real.postmap import Postmap
 
 from maps.drivers.servers import memcache, proxy, socketmap, tcp
 from maps.registry import TYPES, load_driver, open_table
-from maps.servers.database import Templates
+from maps.servers.database import QueryTemplates
 from maps.table import Access, Flags, Table, TableError, TemporaryLookupError
 from postconf.command.cli import TABLE_TYPES
 
@@ -333,7 +333,7 @@ def test_type_without_a_driver_gets_advice_of_proxymap(kind: str) -> None:
 
 def test_templates_skip_keys_and_values_without_enough_parts() -> None:
     said: list[str] = []
-    templates = Templates("sqlite", "x", "%u.%1", "%d", Access(warn=said.append))
+    templates = QueryTemplates("sqlite", "x", "%u.%1", "%d", Access(warn=said.append))
     assert templates.query(b"user@example.com", bytes.upper) == b"USER.COM"
     assert [templates.query(key, bytes) for key in (b"user", b"user@", b"@example.com", b"user@example.")] == [None] * 4
     assert templates.result(b"no-domain", b"user@example.com") is None

@@ -12,7 +12,7 @@ from peers.real.lookup_servers import needs_server, postgres
 
 from maps.drivers.servers import pgsql
 from maps.servers.database import Parameters
-from maps.servers.sql_servers import ServerError, Session, SqlServerTable
+from maps.servers.sql_servers import ServerError, SqlServerTable, SqlSession
 from maps.table import Access, OpenError, Table, TemporaryLookupError
 
 needs_postgres = [pytest.mark.postfix, needs_server("postgres", "pgsql")]
@@ -135,7 +135,7 @@ def test_server_needs_a_database(tmp_path: Path) -> None:
         pgsql.open_table(str(tmp_path / "p.cf"), Access())
 
 
-class FakeSession(Session):
+class FakeSession(SqlSession):
     def __init__(self, answers: list[str]) -> None:
         self.answers = answers
 
@@ -156,7 +156,7 @@ def fake_table(tmp_path: Path, hosts: str, sessions: dict[str, list[str]], asked
     (tmp_path / "x.cf").write_text(f"hosts = {hosts}\n")
     access = Access(warn=lambda _: None)
 
-    def connect(host: str) -> Session:
+    def connect(host: str) -> SqlSession:
         asked.append(host)
         if host not in sessions:
             raise ServerError("no")

@@ -30,7 +30,7 @@ def directory(tmp_path: Path) -> Path:
 
 
 def run(capfd: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
-    command = cli.Command("postconf", list(arguments))
+    command = cli.PostconfCommand("postconf", list(arguments))
     status = command.run()
     return status, "\n".join(command.output), capfd.readouterr().err
 
@@ -66,7 +66,7 @@ def test_service_has_its_own_values(directory: Path, capfd: pytest.CaptureFixtur
     report = json.loads(output)
     assert report["tlsproxy_tls_loglevel"]["value"] == "2"
     assert report["tlsproxy_tls_loglevel"]["line"] == 3
-    groups = (models.TlsGlobals, models.TlsServer, models.TlsClient, models.Service)
+    groups = (models.TlsGlobals, models.TlsServer, models.TlsClient, models.ServiceSettings)
     controls = {name for group in groups for name in group.model_fields}
     assert report.keys() >= controls & catalogue.release("3.7").defaults.keys()
     _, output, _ = run(capfd, "-c", str(directory), "--json", "-n", "--service=tlsproxy/unix")

@@ -47,7 +47,7 @@ def test_defaults_are_printed_as_the_release_prints_them(name: str, tmp_path: Pa
     services = TRANSPORTS + DEBIAN_12 * (name == "3.7.11-debian12")
     entries = [service.replace(" ", " unix - - n - - ") for service in services]
     (tmp_path / "master.cf").write_text("\n".join(entries))
-    command = cli.Command("postconf", ["-c", str(tmp_path), "--postfix-version", name, "-d"], FixedHost(HOST))
+    command = cli.PostconfCommand("postconf", ["-c", str(tmp_path), "--postfix-version", name, "-d"], FixedHost(HOST))
     assert command.run() == 0
     printed = "".join(f"{line}\n" for line in command.output)
     golden = (GOLDEN / f"{name}.txt").read_text()

@@ -21,7 +21,7 @@ MODES = {
 CASES = [(group, mode) for group, modes in MODES.items() for mode in modes.split()]
 
 
-class RecordedCommand(cli.Command):
+class RecordedCommand(cli.PostconfCommand):
     """The command, on the machine on which the answers were recorded."""
 
     def __init__(self, arguments: list[str]) -> None:

@@ -91,7 +91,7 @@ def directory(tmp_path: Path) -> Path:
 
 
 def ours(directory: Path, arguments: list[str], capfd: pytest.CaptureFixture[str]) -> tuple[int, str]:
-    command = cli.Command("postconf", ["-c", str(directory), "--postfix-version", "3.7.11", *arguments])
+    command = cli.PostconfCommand("postconf", ["-c", str(directory), "--postfix-version", "3.7.11", *arguments])
     return command.run(), capfd.readouterr().err
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from postconf.editing.entry import Entry
+from postconf.editing.entry import EditableEntry
 from postconf.editing.master import MasterCf
 from postconf.errors import ConfigError
 from postconf.syntax.mastercf import closing_brace
@@ -174,8 +174,8 @@ words = st.one_of(st.text("-ovn= \tab", max_size=8), st.text("-o{}= ab", max_siz
 @given(st.lists(words, max_size=5))
 def test_entry_written_back_is_read_as_the_same_entry(arguments: list[str]) -> None:
     assume(all(closing_brace(f"{{{argument}}}", 0) == len(argument) + 1 for argument in arguments))
-    once = Entry(" ".join(["smtp inet n - y - - smtpd", *arguments]))
-    again = Entry(once.text())
+    once = EditableEntry(" ".join(["smtp inet n - y - - smtpd", *arguments]))
+    again = EditableEntry(once.text())
     assert again.text() == once.text()
     assert [option.name for option in again.options] == [option.name for option in once.options]
 

@@ -9,7 +9,7 @@ import pytest
 
 import postconf
 from postconf import catalogue, models
-from postconf.models import InvalidSettingsError, Service, TlsClient, TlsGlobals, TlsServer, TlsSettings
+from postconf.models import InvalidSettingsError, ServiceSettings, TlsClient, TlsGlobals, TlsServer, TlsSettings
 from postconf.models.log_level import LogMask
 from postconf.values import Protocols, SecurityLevel
 
@@ -47,13 +47,19 @@ def test_every_release_has_all_settings(version: str, load: Load) -> None:
 
 
 def test_there_is_a_field_for_each_control_of_the_manual() -> None:
-    groups = {"global": TlsGlobals, "server": TlsServer, "client": TlsClient, "obsolete": TlsServer, "misc": Service}
+    groups = {
+        "global": TlsGlobals,
+        "server": TlsServer,
+        "client": TlsClient,
+        "obsolete": TlsServer,
+        "misc": ServiceSettings,
+    }
     release = catalogue.release("3.7")
     for name in release.defaults:
         role = release.parameter(name).role.partition(" ")[0]
         if role in groups:
             assert name in groups[role].model_fields
-    fields = [name for model in (TlsGlobals, TlsServer, TlsClient, Service) for name in model.model_fields]
+    fields = [name for model in (TlsGlobals, TlsServer, TlsClient, ServiceSettings) for name in model.model_fields]
     assert len(fields) == len(set(fields)) == 77 + len(UNDOCUMENTED)
     assert set(fields) >= UNDOCUMENTED
 

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from postconf.command.cli import Command
+from postconf.command.cli import PostconfCommand
 
 MAIN = ["smtpd_tls_protocols", "alias_maps", "foo", "bar", "smtpd_restriction_classes", "ldap:foo", "inline:{"]
 MASTER = ["smtp inet n - y - - smtpd", "tlsproxy unix - - y - 0 tlsproxy", "-o", "-v", "foo=", "{", "}", "--"]
@@ -59,7 +59,7 @@ def test_no_file_and_no_name_is_too_odd(
     with tempfile.TemporaryDirectory() as directory:
         for name, text in (("main.cf", main_cf), ("master.cf", master_cf)):
             Path(directory, name).write_bytes(text.encode("utf-8", "surrogateescape"))
-        command = Command("postconf", ["--postfix-version", version, "-c", directory, mode, "--", *names])
+        command = PostconfCommand("postconf", ["--postfix-version", version, "-c", directory, mode, "--", *names])
         said: list[bytes] = []
         command.diagnose = said.append  # type: ignore[method-assign]
         assert command.run() in (0, 1)
@@ -72,7 +72,7 @@ def test_no_command_line_is_too_odd(arguments: list[str]) -> None:
     with tempfile.TemporaryDirectory() as directory, no_bounce:
         for name in ("main.cf", "master.cf"):
             Path(directory, name).touch()
-        command = Command("postconf", ["-c", directory, *arguments])
+        command = PostconfCommand("postconf", ["-c", directory, *arguments])
         command.diagnose = lambda line: None  # type: ignore[method-assign]
         assert command.run() in (0, 1)
 
@@ -82,7 +82,7 @@ def test_braces_may_be_nested_in_any_depth(tmp_path: Path, opening: str) -> None
     depth = 1500
     (tmp_path / "main.cf").write_text(f"foo = 1\nalias_maps = {opening * depth}x{'}' * depth}{'}' * depth}\n")
     (tmp_path / "master.cf").write_text(f"smtp inet n - y - - smtpd -o {opening * depth}\n")
-    command = Command("postconf", ["-c", str(tmp_path), "-n"])
+    command = PostconfCommand("postconf", ["-c", str(tmp_path), "-n"])
     said: list[bytes] = []
     command.diagnose = said.append  # type: ignore[method-assign]
     assert command.run() in (0, 1)

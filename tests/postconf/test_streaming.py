@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from postconf.command.cli import Command
+from postconf.command.cli import PostconfCommand
 from postconf.command.streaming import object_line
 
 MASTER_CF = """\
@@ -22,7 +22,7 @@ class Run:
     """One run of the command: what it printed, what it said, its exit status."""
 
     def __init__(self, directory: Path, version: str, *arguments: str) -> None:
-        command = Command("postconf", [f"--postfix-version={version}", "-c", str(directory), *arguments])
+        command = PostconfCommand("postconf", [f"--postfix-version={version}", "-c", str(directory), *arguments])
         diagnostics: list[bytes] = []
         command.diagnose = diagnostics.append  # type: ignore[method-assign]
         self.status = command.run()

@@ -20,7 +20,7 @@ from postconf.syntax.mastercf import Master, Service
 from .defaults import LEVEL, cached_default, references_of_default
 from .facts.filesystem import FileSystem
 from .findings import Span
-from .text.sources import Assignment, Entry, MainFile, MasterFile, Source, Text
+from .text.sources import Assignment, MainFile, MasterEntry, MasterFile, Source, Text
 
 if TYPE_CHECKING:
     from postconf.syntax.expressions import Known
@@ -266,7 +266,7 @@ class Context:
     # Services
 
     @cached_property
-    def entries(self) -> list[Entry]:
+    def entries(self) -> list[MasterEntry]:
         """The services of master.cf, the last one of each name and type."""
         entries = [entry for entry in self.master.entries if entry.service] if self.master else []
         return list({entry.service.key: entry for entry in entries if entry.service}.values())
@@ -297,7 +297,7 @@ class Context:
         """Return the same; without a master.cf, main.cf's view."""
         return list(self.services(*programs)) if self.master else [self.config]
 
-    def service_view(self, entry: Entry) -> ServiceView:
+    def service_view(self, entry: MasterEntry) -> ServiceView:
         """Return the name space of an entry that is a service."""
         if entry.service is None:
             raise ValueError("this entry is no service")
@@ -319,7 +319,7 @@ class Context:
     def _service_names(self) -> frozenset[str]:
         return frozenset(entry.service.name for entry in self.entries if entry.service)
 
-    def entry(self, service: Service) -> Entry:
+    def entry(self, service: Service) -> MasterEntry:
         """Return the entry of a service."""
         return next(each for each in self.entries if each.service is service)
 

@@ -15,7 +15,7 @@ from postconf.syntax.lines import encode
 
 from ..hostnames import is_hostname
 from . import tokens
-from .tokens import Address, is_control, parse
+from .tokens import AddressTokens, is_control, parse
 
 NULL = "<>"
 _ATOM = r"[A-Za-z0-9_+=-]+"
@@ -27,7 +27,7 @@ _LONGEST_LITERAL = 45
 """Bytes in an address literal, without the brackets (INET6_ADDRSTRLEN)."""
 
 
-class Path(NamedTuple):
+class SmtpPath(NamedTuple):
     """The text between `<` and `>` in MAIL FROM or RCPT TO."""
 
     address: str
@@ -38,17 +38,17 @@ class Path(NamedTuple):
     """True if there is more than an address: comments, phrases, punctuation (strict_rfc821_envelopes)."""
 
 
-def parse_path(text: str) -> Path:
+def parse_path(text: str) -> SmtpPath:
     """Parse a path as smtpd(8) does: comments, blanks outside quotes and source routes are dropped."""
     if is_standard(text):
-        return Path(text, 1, False)
+        return SmtpPath(text, 1, False)
     if text.startswith("@"):
         _, colon, rest = text.partition(":")
         text = rest if colon else text
     nodes = parse(text)
-    addresses = [node for node in nodes if isinstance(node, Address)]
-    extras = [node for node in nodes if not isinstance(node, Address) and node.kind not in ("<", ">")]
-    return Path(tokens.internal(addresses[-1].tokens) if addresses else "", len(addresses), bool(extras))
+    addresses = [node for node in nodes if isinstance(node, AddressTokens)]
+    extras = [node for node in nodes if not isinstance(node, AddressTokens) and node.kind not in ("<", ">")]
+    return SmtpPath(tokens.internal(addresses[-1].tokens) if addresses else "", len(addresses), bool(extras))
 
 
 def is_standard(address: str) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from postconf import Place, View
 from postconf.origins import place_of
 
-from .matching import Match
+from .matching import PatternMatch
 from .tables import Found
 
 
@@ -15,7 +15,7 @@ class Decision:
     __slots__ = ("_source", "_view", "parameter", "subject", "value")
 
     def __init__(
-        self, subject: str, value: str, parameter: str, view: View, source: Found | Match | None = None
+        self, subject: str, value: str, parameter: str, view: View, source: Found | PatternMatch | None = None
     ) -> None:
         self.subject = subject
         """The subject of the decision: `class`, `transport`, `nexthop`, `recipient`, …"""

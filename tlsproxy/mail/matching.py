@@ -27,7 +27,7 @@ _NESTING = 20
 """Depth of files that name files; Postfix has no limit, and never ends with a file that names itself."""
 
 
-class Match(NamedTuple):
+class PatternMatch(NamedTuple):
     """The pattern that decided."""
 
     matched: bool
@@ -76,7 +76,7 @@ class MatchList:
     def __bool__(self) -> bool:
         return bool(self._patterns)
 
-    def match(self, *subjects: str) -> Match | None:
+    def match(self, *subjects: str) -> PatternMatch | None:
         """Return the pattern that decides, None without one; raise `TableLookupError`.
 
         There is one subject for each kind of test: a name, or a name and an address.
@@ -87,7 +87,7 @@ class MatchList:
                 key = test(self, subject, pattern)
                 if key is not None:
                     shown = pattern.text if pattern.positive else f"!{pattern.text}"
-                    return Match(pattern.positive, shown, key, pattern.place, self.parameter)
+                    return PatternMatch(pattern.positive, shown, key, pattern.place, self.parameter)
         return None
 
     def has(self, pattern: _Pattern, table: Table, key: str) -> bool:

@@ -31,13 +31,13 @@ class Token(NamedTuple):
     """True if no blank is written between it and its neighbour: it was cut out of a list of addresses."""
 
 
-class Address(NamedTuple):
+class AddressTokens(NamedTuple):
     """The tokens of one address in a list."""
 
     tokens: list[Token]
 
 
-Node: TypeAlias = Token | Address
+Node: TypeAlias = Token | AddressTokens
 
 
 def operator(character: str) -> Token:
@@ -86,7 +86,7 @@ def internal(nodes: Iterable[Node]) -> str:
     for node in nodes:
         if before is not None and _needs_blank(before, node):
             pieces.append(" ")
-        if isinstance(node, Address):
+        if isinstance(node, AddressTokens):
             pieces.append(internal(node.tokens))
         elif node.kind == LITERAL:
             pieces.append(f"[{node.text}]")
@@ -199,7 +199,7 @@ class _Parser:
     def _finish(self, *, missing_comma: bool = False) -> None:
         if self._current:
             tokens = [token._replace(tight=True) for token in reversed(self._current)]
-            self._done.append(Address(tokens))
+            self._done.append(AddressTokens(tokens))
             if missing_comma:
                 self._done.append(Token(","))
             self._current = []
@@ -244,7 +244,7 @@ def _needs_blank(left: Node, right: Node) -> bool:
 
 
 def _is_word(node: Node) -> bool:
-    return isinstance(node, Address) or node.kind in _NOT_OPERATORS
+    return isinstance(node, AddressTokens) or node.kind in _NOT_OPERATORS
 
 
 def _collect(text: str, position: int, closing: str | None) -> tuple[str, int]:

@@ -22,7 +22,7 @@ from postconf.values import InvalidValueError, boolean, integer, words
 from . import addresses
 from .addresses import Delimiters, literal_address
 from .lookup import AddressLookup
-from .matching import Match, MatchList, client_list, domain_list, matches_parents, string_list
+from .matching import MatchList, PatternMatch, client_list, domain_list, matches_parents, string_list
 from .tables import MAIL_FLAGS, MapList, Opener, Tables
 
 
@@ -125,7 +125,7 @@ class MailView:
         proxied = self._resolved("proxy_interfaces", families)
         return dict.fromkeys(proxied, "proxy_interfaces") | dict.fromkeys(own, "inet_interfaces")
 
-    def local(self, domain: str) -> Match | None:
+    def local(self, domain: str) -> PatternMatch | None:
         """Return the match that makes a domain local: in mydestination, or an address literal of an own interface.
 
         Raises `TableLookupError` (resolve_local(3)).
@@ -151,7 +151,7 @@ class MailView:
             raise ConfigError(f'myorigin: no host name in {path}: "{name}"', self.place("myorigin"), remedy)
         return name
 
-    def _own_literal(self, domain: str) -> Match | None:
+    def _own_literal(self, domain: str) -> PatternMatch | None:
         address = literal_address(domain)
         if address is None:
             return None
@@ -161,7 +161,7 @@ class MailView:
         except OSError:
             return None
         parameter = self.own_addresses.get((family, packed))
-        return Match(True, domain, address, self.place(parameter), parameter) if parameter else None
+        return PatternMatch(True, domain, address, self.place(parameter), parameter) if parameter else None
 
     def _is_local_for_lookups(self, domain: str) -> bool:
         return addresses.same(domain, self.text("myorigin")) or self.local(domain) is not None

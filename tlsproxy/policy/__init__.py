@@ -8,7 +8,7 @@ with Policies(postconf.load()) as policies:
 
 from .dane import DnsLookupError, Resolver, TlsaAnswer
 from .destination import Destination, DnsName
-from .entry import Entry, parse_entry
+from .entry import PolicyEntry, parse_entry
 from .errors import PolicyError, Where
 from .per_site import parse_site
 from .policies import Policies, Policy
@@ -18,9 +18,9 @@ __all__ = [
     "Destination",
     "DnsLookupError",
     "DnsName",
-    "Entry",
     "Policies",
     "Policy",
+    "PolicyEntry",
     "PolicyError",
     "PolicySettings",
     "Resolver",

@@ -37,7 +37,7 @@ _MATCH_SEPARATORS = {
 
 
 @dataclass(slots=True)
-class Entry:
+class PolicyEntry:
     """A policy as a table has it. None: the table says nothing, and main.cf decides."""
 
     level: SecurityLevel
@@ -62,7 +62,7 @@ class Entry:
     """Warnings of Postfix about an entry that it accepts."""
 
 
-def parse_entry(value: bytes | str, where: Where, release: Release) -> Entry:
+def parse_entry(value: bytes | str, where: Where, release: Release) -> PolicyEntry:
     """Parse the value of a key; `release` decides which attributes there are. Raises `PolicyError`."""
     text = decode(value) if isinstance(value, bytes) else value
     braces = release.since("3.10")
@@ -76,7 +76,7 @@ def parse_entry(value: bytes | str, where: Where, release: Release) -> Entry:
         level = None
     if level is None:
         raise where.error(f'invalid security level "{word}"', column)
-    entry = Entry(level)
+    entry = PolicyEntry(level)
     if level < SecurityLevel.MAY:
         for _, word in elements:
             entry.warnings.append(where.warning(f'ignoring attribute "{word}" with TLS disabled'))
@@ -125,7 +125,7 @@ def _name_and_value(element: str, *, braces: bool) -> tuple[str, str]:
     return name, value.strip(SPACE)
 
 
-def _add(entry: Entry, name: str, value: str, release: Release) -> None:
+def _add(entry: PolicyEntry, name: str, value: str, release: Release) -> None:
     known = name.lower() if name.isascii() else name
     handler = _ATTRIBUTES.get(known)
     if handler is None or not release.since(_SINCE.get(known, "3.4")):
@@ -133,10 +133,10 @@ def _add(entry: Entry, name: str, value: str, release: Release) -> None:
     handler(entry, name, value)
 
 
-def _once(check: Callable[[str, str], Any] = lambda _name, value: value) -> Callable[[Entry, str, str], None]:
+def _once(check: Callable[[str, str], Any] = lambda _name, value: value) -> Callable[[PolicyEntry, str, str], None]:
     """Return a handler for an attribute that may occur once; `check` converts its value, or raises."""
 
-    def add(entry: Entry, name: str, value: str) -> None:
+    def add(entry: PolicyEntry, name: str, value: str) -> None:
         if getattr(entry, name.lower()) is not None:
             raise _EntryError(f'attribute "{name}" is specified multiple times')
         setattr(entry, name.lower(), check(name, value))
@@ -144,24 +144,24 @@ def _once(check: Callable[[str, str], Any] = lambda _name, value: value) -> Call
     return add
 
 
-def _switch(entry: Entry, name: str, value: str) -> None:
+def _switch(entry: PolicyEntry, name: str, value: str) -> None:
     """Set an attribute that is `yes` or `no`; the last one counts."""
     if value.lower() not in ("yes", "no"):
         raise _EntryError(f'attribute "{name}" has bad value: "{value}"')
     setattr(entry, name.lower(), value.lower() == "yes")
 
 
-def _many(entry: Entry, name: str, value: str) -> None:
+def _many(entry: PolicyEntry, name: str, value: str) -> None:
     """Add to an attribute that may be repeated."""
     setattr(entry, name.lower(), (*getattr(entry, name.lower()), value))
 
 
-def _ciphers(entry: Entry, name: str, value: str) -> None:
+def _ciphers(entry: PolicyEntry, name: str, value: str) -> None:
     _not_empty(name, value)
     _once()(entry, name, value)
 
 
-def _match(entry: Entry, name: str, value: str) -> None:
+def _match(entry: PolicyEntry, name: str, value: str) -> None:
     _not_empty(name, value)
     separator = _MATCH_SEPARATORS.get(entry.level)
     if separator is None:
@@ -169,7 +169,7 @@ def _match(entry: Entry, name: str, value: str) -> None:
     entry.match = (entry.match or ()) + words(value, separator)
 
 
-def _tafile(entry: Entry, name: str, value: str) -> None:
+def _tafile(entry: PolicyEntry, name: str, value: str) -> None:
     if entry.level not in (SecurityLevel.VERIFY, SecurityLevel.SECURE):
         raise _invalid_here(entry, name)
     _not_empty(name, value)
@@ -208,11 +208,11 @@ def _not_empty(name: str, value: str) -> None:
         raise _EntryError(f'attribute "{name}" has empty value')
 
 
-def _invalid_here(entry: Entry, name: str) -> _EntryError:
+def _invalid_here(entry: PolicyEntry, name: str) -> _EntryError:
     return _EntryError(f'attribute "{name}" invalid at security level "{entry.level.word}"')
 
 
-def _check_reporting(entry: Entry, where: Where) -> None:
+def _check_reporting(entry: PolicyEntry, where: Where) -> None:
     """Check the attributes for TLS reports (RFC 8460), which only policies from outside have."""
     given = (entry.policy_ttl, entry.policy_domain, entry.policy_failure)
     if entry.policy_type is None and (entry.policy_string or entry.mx_host_pattern or given != (None, None, None)):
@@ -222,7 +222,7 @@ def _check_reporting(entry: Entry, where: Where) -> None:
         )
 
 
-_ATTRIBUTES: dict[str, Callable[[Entry, str, str], None]] = {
+_ATTRIBUTES: dict[str, Callable[[PolicyEntry, str, str], None]] = {
     "ciphers": _ciphers,
     "protocols": _once(),
     "servername": _once(_hostname),

@@ -22,7 +22,7 @@ from ..wire.dane import Dane, TlsaRecord
 from . import dane
 from .dane import DnsLookupError, Resolver
 from .destination import Destination, DnsName
-from .entry import Entry, parse_entry
+from .entry import PolicyEntry, parse_entry
 from .errors import PolicyError, Where
 from .per_site import merged, parse_site
 from .records import TrustAnchorsError, fingerprints, trust_anchors
@@ -141,16 +141,16 @@ class Policies:
 
     # What the tables say.
 
-    def _entry(self, destination: Destination) -> Entry:
+    def _entry(self, destination: Destination) -> PolicyEntry:
         """Return the entry of a table, or one that has only main.cf's level."""
         entry = None
         if self._maps is not None:
             entry = self._policy_entry(self._maps, destination.nexthop)
         elif self._per_site is not None and (level := self._site_level(self._per_site, destination)) is not None:
-            entry = Entry(level)
-        return entry or Entry(self.settings.level)
+            entry = PolicyEntry(level)
+        return entry or PolicyEntry(self.settings.level)
 
-    def _policy_entry(self, tables: TableList, nexthop: str) -> Entry | None:
+    def _policy_entry(self, tables: TableList, nexthop: str) -> PolicyEntry | None:
         """Look up a next hop; only for a bare domain also its parents, with a leading dot."""
         key: str | None = nexthop
         has_parents = self._is_domain(nexthop)
@@ -198,7 +198,7 @@ class Policies:
 
     # What main.cf adds.
 
-    def _with_fingerprints(self, policy: Policy, entry: Entry) -> Policy:
+    def _with_fingerprints(self, policy: Policy, entry: PolicyEntry) -> Policy:
         settings = self.settings
         records = entry.fingerprints
         if records is None:
@@ -214,7 +214,7 @@ class Policies:
         match = entry.match if entry.match and self._release.since("3.9") else ()
         return replace(policy, match=match, dane=Dane("", records))
 
-    def _with_names(self, policy: Policy, entry: Entry, anchors: tuple[TlsaRecord, ...]) -> Policy:
+    def _with_names(self, policy: Policy, entry: PolicyEntry, anchors: tuple[TlsaRecord, ...]) -> Policy:
         settings = self.settings
         default = settings.verify_cert_match if policy.level is SecurityLevel.VERIFY else settings.secure_cert_match
         match = words(default, LIST_SEPARATORS + ":") if entry.match is None else entry.match
@@ -293,7 +293,7 @@ class Policies:
         return replace(policy, level=SecurityLevel.MAY)
 
 
-def with_settings(policy: Policy, entry: Entry, settings: PolicySettings) -> Policy:
+def with_settings(policy: Policy, entry: PolicyEntry, settings: PolicySettings) -> Policy:
     """Return a policy with what an entry and main.cf say of protocols, ciphers and name; raise `PolicyError`."""
     mandatory = policy.level > SecurityLevel.MAY
     if entry.servername is None and settings.servername and not is_hostname(settings.servername):

@@ -35,7 +35,7 @@ from ..tls.openssl.binding import (
     log_errors,
 )
 from ..tls.report.summary import Agreement
-from ..tls.roles import Connection, Packets, RoleUnavailableError, SessionPlan, SessionRefusedError
+from ..tls.roles import Packets, RoleUnavailableError, SessionPlan, SessionRefusedError, TlsConnection
 from ..wire.attributes import ProtocolError
 from ..wire.messages import ANNOUNCEMENT, Flag, Generation, Request, status_reply
 from . import states
@@ -110,7 +110,7 @@ class Session:
         self._dump: PacketDump | None = None
         self._reader: RequestReader | None = RequestReader(owner.generation)
         self._request = _NO_REQUEST
-        self._connection: Connection | None = None
+        self._connection: TlsConnection | None = None
         self._relay: Relay | None = None
         self._handshake_queued = False
         self._state = states.REQUESTING
@@ -370,7 +370,7 @@ class Session:
         request = self._request
         self._log.info(f"TLS handshake failed for service={request.serverid} peer={request.remote_endpoint}")
 
-    def _handshake_done(self, connection: Connection) -> None:
+    def _handshake_done(self, connection: TlsConnection) -> None:
         agreed = connection.finish_handshake()
         if self._dump is not None:
             self._dump.enabled = self._plan.packets is Packets.ALL

@@ -26,7 +26,7 @@ class SessionRefusedError(TlsproxyError):
     """One session can't be started; the reason has been logged. Others are not affected."""
 
 
-class Connection(Protocol):
+class TlsConnection(Protocol):
     """One TLS connection on the remote peer's descriptor, and what its callbacks have seen."""
 
     ssl: Any
@@ -71,7 +71,7 @@ class SessionPlan(Protocol):
     def when_ready(self, go_on: Callable[[], None]) -> None:
         """Call `go_on` once nothing is waited for any more: now, or within seconds."""
 
-    def start(self, descriptor: int) -> Connection:
+    def start(self, descriptor: int) -> TlsConnection:
         """Make the TLS connection on the remote peer's descriptor; raise `SessionRefusedError`."""
 
 
@@ -91,7 +91,7 @@ class RefusedSessionPlan:
         """Go on at once."""
         go_on()
 
-    def start(self, descriptor: int) -> Connection:  # noqa: ARG002
+    def start(self, descriptor: int) -> TlsConnection:  # noqa: ARG002
         """Refuse."""
         if self._log is not None:
             self._log.warning(self._problem)

@@ -124,10 +124,10 @@ class CdbBuilder(Table):
         self._suffix = suffixes(access.flags, (b"",))[0]
         self._present: dict[bytes, bytes] = {}
         self._repeated: list[tuple[bytes, bytes]] = []
-        from postconf.files.replacement import Replacement
+        from postconf.files.replacement import FileReplacement
 
         try:
-            self._replacement = Replacement(source + SUFFIX)
+            self._replacement = FileReplacement(source + SUFFIX)
         except OSError as error:
             raise OpenError(f"open database {self._temporary}: {reason(error)}") from error
 

@@ -11,7 +11,7 @@ from postconf.syntax.lines import decode, encode
 
 from ...folding import APPLICATION_ERROR
 from ...formats.indexed import reason
-from ...servers.database import Domains, Parameters, Templates, sql_query
+from ...servers.database import Domains, Parameters, QueryTemplates, sql_query
 from ...table import Flags, Table, TableError, TemporaryLookupError, require_reading
 
 TYPE_CHECKING = False
@@ -38,7 +38,7 @@ class SqliteTable(Table):
         path = parameters.text("dbpath", needed=True)
         query, result = sql_query(parameters), parameters.text("result_format", "%s", needed=True)
         self._limit = parameters.number("expansion_limit", 0)
-        self._templates = Templates("sqlite", name, query, result, access)
+        self._templates = QueryTemplates("sqlite", name, query, result, access)
         self._domains = Domains(parameters, access)
         if access.for_daemon:
             _refuse_pipes(name, path)

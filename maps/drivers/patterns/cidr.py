@@ -6,8 +6,8 @@ from postconf.syntax.lines import decode
 
 from ... import file_values
 from ...table import Flags, Table
-from ...text.networks import Address, Network, NetworkPatternError, parse_address, parse_network
-from ...text.rule_tables import Rule, Rules, Unkept, read_rules
+from ...text.networks import IpAddress, Network, NetworkPatternError, parse_address, parse_network
+from ...text.rule_tables import Rules, TableRule, Unkept, read_rules
 from ...text.source import SPACE
 
 _DIGITS = b"0123456789"
@@ -35,7 +35,7 @@ class CidrTable(Table):
         super().__init__("cidr", name, access.flags | Flags.PATTERN)
         self._access = access
         self._kept = kept
-        self._rules: Rules[Address] = Rules() if kept else Unkept()
+        self._rules: Rules[IpAddress] = Rules() if kept else Unkept()
         self._block: _Block | None = None
         for number, line in read_rules("cidr", name, access, strict=True):
             try:
@@ -91,7 +91,7 @@ class CidrTable(Table):
                 self._rules.add(self._block)
             self._block.add(network, value, number)
         else:
-            self._rules.add(Rule(lambda address: value if network.holds(address) else None, line=number))
+            self._rules.add(TableRule(lambda address: value if network.holds(address) else None, line=number))
             self._block = None
 
 
@@ -99,7 +99,7 @@ class _SkipRuleError(ValueError):
     """Rule that is skipped, with the reason."""
 
 
-class _Block(Rule[Address]):
+class _Block(TableRule[IpAddress]):
     """Consecutive rules, indexed by mask: there are few lengths of masks, but many networks."""
 
     __slots__ = ("_networks",)
@@ -114,15 +114,15 @@ class _Block(Rule[Address]):
         networks = self._networks.setdefault((address.family, network.mask), {})
         networks.setdefault(address.number, (number, value))
 
-    def line_for(self, key: Address) -> int:
+    def line_for(self, key: IpAddress) -> int:
         found = self._first(key)
         return 0 if found is None else found[0]
 
-    def _value(self, address: Address) -> bytes | None:
+    def _value(self, address: IpAddress) -> bytes | None:
         found = self._first(address)
         return found and found[1]
 
-    def _first(self, address: Address) -> tuple[int, bytes] | None:
+    def _first(self, address: IpAddress) -> tuple[int, bytes] | None:
         """Return the line and the value of the first matching rule."""
         found = [
             networks[address.number & mask]

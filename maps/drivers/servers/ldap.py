@@ -14,7 +14,7 @@ from postconf.syntax.lines import decode
 
 from ...folding import APPLICATION_ERROR
 from ...naming import split_list
-from ...servers.database import Domains, Parameters, Templates
+from ...servers.database import Domains, Parameters, QueryTemplates
 from ...table import Flags, Table, TableError, TemporaryLookupError, require_reading
 
 TYPE_CHECKING = False
@@ -68,8 +68,8 @@ class LdapTable(Table):
         self._scope = self._choice(parameters.text("scope", "sub", needed=True))
         base, query = parameters.text("search_base"), parameters.text("query_filter", "(mailacceptinggeneralid=%s)")
         result = parameters.text("result_format") or parameters.text("result_filter", "%s", needed=True)
-        self._base = Templates("ldap", name, base, result, access)
-        self._templates = Templates("ldap", name, query, result, access)
+        self._base = QueryTemplates("ldap", name, base, result, access)
+        self._templates = QueryTemplates("ldap", name, query, result, access)
         if not self._templates.depends_on_key:
             self._warn(f"dict_ldap_open: {name}: Fixed query_filter {query} is probably useless")
         self._domains = Domains(parameters, access)

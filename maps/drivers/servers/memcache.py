@@ -13,7 +13,7 @@ from postconf.syntax.lines import decode
 from ... import registry
 from ...folding import APPLICATION_ERROR
 from ...servers.connection import not_found, split_address, words
-from ...servers.database import Domains, Parameters, Templates
+from ...servers.database import Domains, Parameters, QueryTemplates
 from ...table import Access, Flags, Mode, OpenError, Table, TableError, TemporaryLookupError
 
 TYPE_CHECKING = False
@@ -44,7 +44,7 @@ class MemcacheTable(Table):
         self._item_flags = parameters.number("flags", 0)
         self._longest = parameters.number("data_size_limit", 10240, 1)
         limit = parameters.number("timeout", 2) or None
-        self._templates = Templates("memcache", name, parameters.text("key_format", "%s"), "%s", access)
+        self._templates = QueryTemplates("memcache", name, parameters.text("key_format", "%s"), "%s", access)
         self._domains = Domains(parameters, access)
         server = parameters.text("memcache", "inet:localhost:11211")
         transport, _, address = server.partition(":")

@@ -9,7 +9,7 @@ import pymysql
 from postconf.syntax.lines import decode, encode
 
 from ...servers.database import Parameters, sql_query
-from ...servers.sql_servers import LIMIT, ServerError, Session, SqlServerTable
+from ...servers.sql_servers import LIMIT, ServerError, SqlServerTable, SqlSession
 from ...table import Table, require_reading
 
 TYPE_CHECKING = False
@@ -28,7 +28,7 @@ def open_table(name: str, access: Access) -> Table:
     options = _options(parameters)
     needs_result = parameters.flag("require_result_set", True)
 
-    def connect(host: str) -> Session:
+    def connect(host: str) -> SqlSession:
         try:
             connection = pymysql.connect(**_address(host), **options)
         except (pymysql.Error, OSError) as error:
@@ -39,7 +39,7 @@ def open_table(name: str, access: Access) -> Table:
     return SqlServerTable("mysql", name, access, parameters=parameters, query=query, connect=connect)
 
 
-class MysqlSession(Session):
+class MysqlSession(SqlSession):
     """Connection to a server for a table."""
 
     def __init__(self, table: str, connection: pymysql.Connection[Any], needs_result: bool) -> None:

@@ -14,7 +14,7 @@ from postconf.syntax.lines import decode
 
 from ...naming import split_list
 from ...servers.database import Parameters, sql_query
-from ...servers.sql_servers import LIMIT, ServerError, Session, SqlServerTable
+from ...servers.sql_servers import LIMIT, ServerError, SqlServerTable, SqlSession
 from ...table import OpenError, Table, require_reading
 
 TYPE_CHECKING = False
@@ -35,7 +35,7 @@ def open_table(name: str, access: Access) -> Table:
             if "://" not in host:
                 raise OpenError(f"pgsql:{name} host target '{_plain(host)}' requires dbname setting")
 
-    def connect(host: str) -> Session:
+    def connect(host: str) -> SqlSession:
         try:
             target = host if "://" in host else make_conninfo("", **_given(login | _address(host)))
             connection = psycopg.connect(target, connect_timeout=LIMIT, client_encoding=encoding)
@@ -47,7 +47,7 @@ def open_table(name: str, access: Access) -> Table:
     return SqlServerTable("pgsql", name, access, parameters=parameters, query=query, connect=connect)
 
 
-class PgsqlSession(Session):
+class PgsqlSession(SqlSession):
     """Connection to a server. libpq sends queries as bytes without conversion: the server decides about encodings."""
 
     def __init__(self, host: str, connection: psycopg.Connection) -> None:

@@ -13,7 +13,7 @@ from postconf.syntax.lines import decode, encode
 
 from ... import registry
 from ...folding import APPLICATION_ERROR
-from ...servers.connection import Connection, words
+from ...servers.connection import LookupStream, words
 from ...table import ConfigurationLookupError, Flags, Mode, Table, TableError, TemporaryLookupError
 
 TYPE_CHECKING = False
@@ -54,7 +54,7 @@ class ProxyTable(Table):
         self._service = kind if access.config is None else access.config[f"{kind}_service_name"]
         queue = "/var/spool/postfix" if access.config is None else access.config["queue_directory"]
         self._socket = self._find_socket(queue)
-        self._connection: Connection | None = None
+        self._connection: LookupStream | None = None
         requested = Flags(0)
         for flag in _OF_REQUEST:
             requested |= flag
@@ -141,7 +141,7 @@ class ProxyTable(Table):
 
     def _exchange(self, data: bytes, wanted: list[str]) -> tuple[int, list[bytes]]:
         if self._connection is None:
-            self._connection = Connection(f"unix:{self._socket}", PATIENCE, self._warn)
+            self._connection = LookupStream(f"unix:{self._socket}", PATIENCE, self._warn)
             if self._receive(["protocol"]) != [b"proxymap_protocol"]:
                 raise ValueError("another protocol")
         self._connection.begin()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from postconf.syntax.lines import decode, encode
 
 from ...folding import APPLICATION_ERROR
-from ...servers.connection import Connection, words
+from ...servers.connection import LookupStream, words
 from ...table import ConfigurationLookupError, Flags, OpenError, Table, TemporaryLookupError, require_reading
 
 TYPE_CHECKING = False
@@ -39,7 +39,7 @@ class SocketmapTable(Table):
         self._warn = access.warn
         self._server, _, map_name = name.rpartition(":")
         self._map = encode(map_name)
-        self._connection: Connection | None = None
+        self._connection: LookupStream | None = None
 
     def lookup(self, key: bytes) -> bytes | None:
         status, blank, payload = self._ask(self._map + b" " + key).partition(b" ")
@@ -74,7 +74,7 @@ class SocketmapTable(Table):
         """Raise ConnectionError and EOFError for a broken connection."""
         if self._connection is None:
             try:
-                self._connection = Connection(self._server, LIMIT, self._warn)
+                self._connection = LookupStream(self._server, LIMIT, self._warn)
             except OSError as error:
                 self._warn(f"connect to {self._server.partition(':')[2]}: {words(error)}")
                 raise self._failure(words(error), words(error)) from error
@@ -93,8 +93,8 @@ class SocketmapTable(Table):
         return TemporaryLookupError(reason)
 
 
-def _exchange(connection: Connection, request: bytes) -> bytes:
-    """Send a netstring and receive one; raises ValueError for other data, and the errors of `Connection`."""
+def _exchange(connection: LookupStream, request: bytes) -> bytes:
+    """Send a netstring and receive one; raises ValueError for other data, and the errors of `LookupStream`."""
     connection.begin()
     connection.send(b"%d:%b," % (len(request), request))
     length = connection.line(b":", _LENGTH_DIGITS)

@@ -8,7 +8,7 @@ from urllib.parse import unquote_to_bytes
 from postconf.syntax.lines import decode
 
 from ...folding import APPLICATION_ERROR
-from ...servers.connection import Connection, words
+from ...servers.connection import LookupStream, words
 from ...table import Flags, OpenError, Table, TemporaryLookupError, require_reading
 
 TYPE_CHECKING = False
@@ -39,7 +39,7 @@ class TcpTable(Table):
     def __init__(self, name: str, access: Access) -> None:
         super().__init__("tcp", name, access.flags | Flags.PATTERN)
         self._warn = access.warn
-        self._connection: Connection | None = None
+        self._connection: LookupStream | None = None
 
     def lookup(self, key: bytes) -> bytes | None:
         request = b"".join(b"%%%02X" % byte if byte in _QUOTED else bytes((byte,)) for byte in key)
@@ -59,7 +59,7 @@ class TcpTable(Table):
     def _ask(self, request: bytes) -> bytes | None:
         if self._connection is None:
             try:
-                self._connection = Connection(f"inet:{self.name}", LIMIT, self._warn)
+                self._connection = LookupStream(f"inet:{self.name}", LIMIT, self._warn)
             except OSError as error:
                 self._warn(f"connect to TCP map {self.name}: {words(error)}")
                 return None

@@ -14,7 +14,7 @@ import os
 import stat
 from pathlib import Path
 
-from postconf.files.replacement import Replacement
+from postconf.files.replacement import FileReplacement
 
 from ...table import Flags, Mode, OpenError, Table, TableError
 from ..damage import DamagedFileError
@@ -43,10 +43,10 @@ class Rewrite:
         self.entries: dict[bytes, bytes] = {}
         self._kind = kind
         self._path = path
-        self._replacement: Replacement | None = None
+        self._replacement: FileReplacement | None = None
         try:
             # A link is followed: the target is replaced.
-            self._replacement = Replacement(os.path.realpath(path))
+            self._replacement = FileReplacement(os.path.realpath(path))
         except OSError as error:
             if not Path(path).exists():
                 raise OpenError(f"open database {path}: {reason(error)}") from error

@@ -5,18 +5,18 @@ from __future__ import annotations
 import pytest
 
 from tlsproxy.mail.access.checks.access_tables import address_keys, domain_keys
-from tlsproxy.mail.access.smtp.facts import Client, Session
+from tlsproxy.mail.access.smtp.facts import SmtpClient, SmtpSession
 from tlsproxy.mail.access.smtp.session import converse
 from tlsproxy.mail.access.smtpd import open_service
 from tlsproxy.mail.access.world import NOWHERE
 
 MASTER = "smtp inet n - n - - smtpd\n"
-STRANGER = Client.named("203.0.113.7", "mx.partner.example")
+STRANGER = SmtpClient.named("203.0.113.7", "mx.partner.example")
 
 
 def held(make_config, client=STRANGER, recipients=("ann@mail.example.com",), **settings):
     smtpd = open_service(make_config(MASTER, local_recipient_maps="", **settings), "smtp/inet")
-    return converse(smtpd, Session(client, "mx.partner.example", "joe@else.example", recipients), NOWHERE)
+    return converse(smtpd, SmtpSession(client, "mx.partner.example", "joe@else.example", recipients), NOWHERE)
 
 
 def reply(conversation, command="RCPT"):
@@ -146,5 +146,7 @@ def test_certificate_keys_follow_the_search_order(make_config):
         argument = f"{{ {table}{order} }}" if order else table
         config = make_config(MASTER, smtpd_client_restrictions=f"check_ccert_access {argument}")
         smtpd = open_service(config, "smtp/inet")
-        session = Session(STRANGER, "x", "a@else.example", ("b@mail.example.com",), tls=Tls("AA", "BB", False, "joe"))
+        session = SmtpSession(
+            STRANGER, "x", "a@else.example", ("b@mail.example.com",), tls=Tls("AA", "BB", False, "joe")
+        )
         assert reply(converse(smtpd, session, NOWHERE)).endswith(f"Client certificate rejected: {text}")

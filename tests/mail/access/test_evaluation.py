@@ -9,20 +9,20 @@ from hypothesis import strategies as st
 
 import postconf
 from tlsproxy.mail.access.restrictions.table import RESTRICTIONS, STAGES
-from tlsproxy.mail.access.smtp.facts import Client, Session, Tls
+from tlsproxy.mail.access.smtp.facts import SmtpClient, SmtpSession, Tls
 from tlsproxy.mail.access.smtp.replies import fix_status, printable, rejection, split_status
 from tlsproxy.mail.access.smtp.session import converse
 from tlsproxy.mail.access.smtpd import open_service
 from tlsproxy.mail.access.world import AssumptionError, World, parse_assumption
 
 MASTER = "smtp inet n - n - - smtpd\n"
-CLIENT = Client.named("203.0.113.7", "mx.partner.example")
+CLIENT = SmtpClient.named("203.0.113.7", "mx.partner.example")
 OWN = "ann@mail.example.com"
 
 
 def rcpt(make_config, world=None, recipient=OWN, sender="joe@else.example", helo="mx.partner.example", **settings):
     smtpd = open_service(make_config(MASTER, local_recipient_maps="", **settings), "smtp/inet")
-    conversation = converse(smtpd, Session(CLIENT, helo, sender, (recipient,)), world or World())
+    conversation = converse(smtpd, SmtpSession(CLIENT, helo, sender, (recipient,)), world or World())
     return next(each for each in conversation.exchanges if each.command == "RCPT")
 
 
@@ -93,7 +93,7 @@ def test_table_without_name_needs_a_default_check(make_config):
     assert text(rcpt(make_config, smtpd_helo_restrictions="inline:{partner.example=REJECT}")).startswith("554 5.7.1")
     config = make_config(MASTER, smtpd_data_restrictions="inline:{x=OK}", local_recipient_maps="")
     smtpd = open_service(config, "smtp/inet")
-    last = converse(smtpd, Session(CLIENT, "x", "a@else.example", (OWN,)), World()).exchanges[-1]
+    last = converse(smtpd, SmtpSession(CLIENT, "x", "a@else.example", (OWN,)), World()).exchanges[-1]
     assert (last.command, last.reply.code) == ("DATA", 451)
 
 
@@ -178,7 +178,7 @@ def test_removed_restrictions_are_mistakes_in_later_releases(make_config, tmp_pa
     answers = {}
     for version in ("3.7.11", "3.9.14"):
         smtpd = open_service(postconf.load(tmp_path, version=version), "smtp/inet")
-        session = Session(CLIENT, "x", "a@else.example", ("b@else.example",))
+        session = SmtpSession(CLIENT, "x", "a@else.example", ("b@else.example",))
         answers[version] = converse(smtpd, session, World()).exchanges[-1].reply.code
     assert answers == {"3.7.11": 554, "3.9.14": 451}
 
@@ -228,7 +228,7 @@ def test_any_list_gets_an_answer_or_a_start_up_error(make_config, lists):
     except postconf.ConfigError:
         return
     tls = Tls("AA", "BB", False, "joe")
-    session = Session(CLIENT, "mx.partner.example", "a@else.example", (OWN, "b@far.example"), "joe", tls)
+    session = SmtpSession(CLIENT, "mx.partner.example", "a@else.example", (OWN, "b@far.example"), "joe", tls)
     conversation = converse(smtpd, session, World())
     assert [each.command for each in conversation.exchanges][:3] == ["CONNECT", "HELO", "MAIL"]
     assert all(each.reply.code == 0 or 200 <= each.reply.code <= 599 for each in conversation.exchanges)

@@ -6,7 +6,7 @@ import pytest
 
 import postconf
 from tlsproxy.mail.access.postscreen import Postscreen
-from tlsproxy.mail.access.smtp.facts import Client, Session, Tls
+from tlsproxy.mail.access.smtp.facts import SmtpClient, SmtpSession, Tls
 from tlsproxy.mail.access.smtp.session import converse
 from tlsproxy.mail.access.smtpd import ServiceError, open_service
 from tlsproxy.mail.access.world import NOWHERE, World, parse_assumption
@@ -21,7 +21,7 @@ smtps inet n - n - - smtpd -o smtpd_tls_wrappermode=yes
 smtpd pass - - n - - smtpd
 qmgr unix n - n 300 1 qmgr
 """
-CLIENT = Client.named("203.0.113.7", "mx.partner.example")
+CLIENT = SmtpClient.named("203.0.113.7", "mx.partner.example")
 OWN = "ann@mail.example.com"
 
 
@@ -38,7 +38,7 @@ def held(
     **settings,
 ):
     smtpd = open_service(make_config(MASTER, local_recipient_maps="", **settings), service)
-    return converse(smtpd, Session(client, helo, sender, recipients, user, tls), NOWHERE)
+    return converse(smtpd, SmtpSession(client, helo, sender, recipients, user, tls), NOWHERE)
 
 
 def replies(conversation):

@@ -19,7 +19,7 @@ from tlsproxy.mail.graph.dot import dot
 from tlsproxy.mail.graph.html import Remark, page
 from tlsproxy.mail.graph.layout import layout
 from tlsproxy.mail.graph.mermaid import mermaid
-from tlsproxy.mail.graph.model import Edge, Graph, Kind, Node
+from tlsproxy.mail.graph.model import Edge, Graph, Node, NodeKind
 from tlsproxy.mail.graph.svg import svg
 from tlsproxy.mail.trace.cli import main
 
@@ -137,7 +137,7 @@ def test_nodes_are_bounded(tmp_path: Path) -> None:
 
 
 def graphs() -> st.SearchStrategy[Graph]:
-    def make(kinds: list[Kind], pairs: list[tuple[int, int, bool]], texts: list[str]) -> Graph:
+    def make(kinds: list[NodeKind], pairs: list[tuple[int, int, bool]], texts: list[str]) -> Graph:
         graph = Graph()
         for number, kind in enumerate(kinds):
             lines = tuple(texts[: number % 4])
@@ -149,7 +149,7 @@ def graphs() -> st.SearchStrategy[Graph]:
     indexes = st.integers(0, 11)
     return st.builds(
         make,
-        st.lists(st.sampled_from(Kind), min_size=1, max_size=12),
+        st.lists(st.sampled_from(NodeKind), min_size=1, max_size=12),
         st.lists(st.tuples(indexes, indexes, st.booleans()), max_size=20),
         st.lists(st.text(max_size=60), min_size=1, max_size=4),
     )

@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from postconf import ConfigError
-from tlsproxy.mail.routing.resolver import AddressClass, Resolver
+from tlsproxy.mail.routing.resolver import AddressClass, AddressResolver
 from tlsproxy.mail.routing.transport import Hop
 
 MAIL = st.text(st.sampled_from('ab@.:,;<>()[]"\\ !%+-|\tä'), max_size=25)
@@ -22,7 +22,7 @@ SITE = {
 
 
 def resolve(view, address, sender=""):
-    answer = Resolver(view).resolve(sender, address)
+    answer = AddressResolver(view).resolve(sender, address)
     return answer.address_class, answer.transport, answer.nexthop
 
 
@@ -58,7 +58,7 @@ def test_domain_decides_class_and_hop(make_view, address, expected):
     ],
 )
 def test_local_routing_is_stripped(make_view, address, recipient, routed):
-    answer = Resolver(make_view(**SITE)).resolve("", address)
+    answer = AddressResolver(make_view(**SITE)).resolve("", address)
     assert (answer.recipient, answer.is_routed) == (recipient, routed)
 
 
@@ -66,7 +66,7 @@ def test_local_routing_is_stripped(make_view, address, recipient, routed):
     "address", ["u@a..b", "u@-bad.test", "u@1.2.3.4", "u@[bad]", "u@", "-u@else.test", "u@\udcff.org"]
 )
 def test_bad_address_has_no_class(make_view, address):
-    answer = Resolver(make_view(**SITE)).resolve("", address)
+    answer = AddressResolver(make_view(**SITE)).resolve("", address)
     assert (answer.address_class, answer.is_bad, answer.has_failed) == (None, True, False)
 
 
@@ -81,7 +81,7 @@ def test_bad_address_has_no_class(make_view, address):
     ],
 )
 def test_settings_let_odd_addresses_pass(make_view, setting, address, recipient):
-    assert Resolver(make_view(**SITE | setting)).resolve("", address).recipient == recipient
+    assert AddressResolver(make_view(**SITE | setting)).resolve("", address).recipient == recipient
 
 
 @pytest.mark.parametrize(
@@ -119,7 +119,7 @@ def test_relocated_reason_can_be_the_table_s_own(make_view, version, prefix, val
     view = make_view(
         version=version, **SITE, relocated_prefix_enable=prefix, relocated_maps=f"inline:{{{{a@else.test={value}}}}}"
     )
-    answer = Resolver(view).resolve("", "a@else.test")
+    answer = AddressResolver(view).resolve("", "a@else.test")
     assert (answer.transport, answer.nexthop, bool(answer.warnings)) == ("error", nexthop, warned)
 
 
@@ -153,13 +153,13 @@ def test_virtual_alias_domains_have_no_transport(make_view):
     ],
 )
 def test_failing_table_fails_the_answer(make_view, parameter):
-    answer = Resolver(make_view(**{**SITE, parameter: "fail:x"})).resolve("s@s.test", "a@else.test")
+    answer = AddressResolver(make_view(**{**SITE, parameter: "fail:x"})).resolve("s@s.test", "a@else.test")
     assert (answer.address_class, answer.has_failed) == (None, True)
     assert (answer.failure.parameter, answer.failure.table) == (parameter, "fail:x")
 
 
 def test_null_transport_fails_with_a_warning(make_view):
-    answer = Resolver(make_view(**SITE, default_transport=":x")).resolve("", "a@else.test")
+    answer = AddressResolver(make_view(**SITE, default_transport=":x")).resolve("", "a@else.test")
     assert answer.has_failed
     assert "parameter default_transport: null transport is not allowed" in answer.warnings[0]
 
@@ -167,7 +167,9 @@ def test_null_transport_fails_with_a_warning(make_view):
 def test_decisions_name_their_setting_or_table(make_view, tmp_path):
     path = tmp_path / "transport"
     path.write_text("# mail\nelse.test smtp:[t.test]\n")
-    answer = Resolver(make_view(**SITE, relayhost="x", transport_maps=f"texthash:{path}")).resolve("", "a@else.test")
+    answer = AddressResolver(make_view(**SITE, relayhost="x", transport_maps=f"texthash:{path}")).resolve(
+        "", "a@else.test"
+    )
     steps = [(each.subject, each.value, each.parameter, each.table, each.key) for each in answer.decisions]
     assert steps == [
         ("class", "default", "", "", ""),
@@ -182,23 +184,25 @@ def test_decisions_name_their_setting_or_table(make_view, tmp_path):
 
 
 def test_class_names_the_pattern(make_view):
-    step = Resolver(make_view(**SITE)).resolve("", "a@sub.relay.test").decisions[0]
+    step = AddressResolver(make_view(**SITE)).resolve("", "a@sub.relay.test").decisions[0]
     assert (step.value, step.parameter, step.table, step.key) == ("relay", "relay_domains", "relay.test", "relay.test")
 
 
 def test_literal_of_an_own_address_is_local(make_view):
     view = make_view(**SITE, proxy_interfaces="192.0.2.1")
-    steps = [Resolver(view).resolve("", f"a@[{each}]").decisions[0] for each in ("127.0.0.1", "192.0.2.1")]
+    steps = [AddressResolver(view).resolve("", f"a@[{each}]").decisions[0] for each in ("127.0.0.1", "192.0.2.1")]
     assert [(each.value, each.parameter, each.key) for each in steps] == [
         ("local", "inet_interfaces", "127.0.0.1"),
         ("local", "proxy_interfaces", "192.0.2.1"),
     ]
-    assert Resolver(view).resolve("", "a@[192.0.2.2]").address_class is AddressClass.DEFAULT
+    assert AddressResolver(view).resolve("", "a@[192.0.2.2]").address_class is AddressClass.DEFAULT
 
 
 def test_domain_in_two_classes_is_warned_of(make_view):
     view = make_view(**SITE | {"relay_domains": "example.com, box.test, alias.test"})
-    warnings = [Resolver(view).resolve("", f"a@{each}").warnings for each in ("example.com", "box.test", "alias.test")]
+    warnings = [
+        AddressResolver(view).resolve("", f"a@{each}").warnings for each in ("example.com", "box.test", "alias.test")
+    ]
     assert warnings == [
         (),
         ("do not list domain box.test in BOTH virtual_mailbox_domains and relay_domains",),
@@ -208,11 +212,11 @@ def test_domain_in_two_classes_is_warned_of(make_view):
 
 def test_bad_setting_is_an_error(make_view):
     with pytest.raises(ConfigError, match="bad boolean configuration: swap_bangpath = maybe"):
-        Resolver(make_view(**SITE, swap_bangpath="maybe"))
+        AddressResolver(make_view(**SITE, swap_bangpath="maybe"))
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(MAIL, MAIL)
 def test_any_address_gets_an_answer(make_view, sender, address):
-    answer = Resolver(make_view(**SITE, append_dot_mydomain="yes")).resolve(sender, address)
+    answer = AddressResolver(make_view(**SITE, append_dot_mydomain="yes")).resolve(sender, address)
     assert answer.is_bad or answer.address_class is not None

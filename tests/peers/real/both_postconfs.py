@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 from unittest import mock
 
-from postconf.command.cli import Command
+from postconf.command.cli import PostconfCommand
 from postconf.syntax.lines import decode, encode
 
 
@@ -43,7 +43,7 @@ def real(arguments: list[str], environment: Mapping[str, str]) -> tuple[Answer, 
 
 def ours(arguments: list[str], environment: Mapping[str, str], process_id: int) -> Answer:
     """Run our command, in this process, as if it had that id (which is the value of a parameter)."""
-    command = Command("postconf", [decode(os.fsencode(argument)) for argument in arguments])
+    command = PostconfCommand("postconf", [decode(os.fsencode(argument)) for argument in arguments])
     said: list[bytes] = []
     command.diagnose = said.append  # type: ignore[method-assign]
     with mock.patch.dict(os.environ, environment), mock.patch.object(os, "getpid", lambda: process_id):

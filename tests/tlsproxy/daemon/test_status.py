@@ -23,7 +23,7 @@ from peers.real.postfix import public_directory
 from peers.tools.children import PATIENCE, wait_until
 from peers.tools.users import unprivileged
 
-from tlsproxy.daemon.monitoring.asking import Answer, ask
+from tlsproxy.daemon.monitoring.asking import DaemonStatus, ask
 from tlsproxy.log import FatalError
 
 GOOD = {
@@ -138,7 +138,7 @@ def test_answer_never_reaches_the_terminal_as_it_is(tmp_path: Path, *, as_json: 
 }).map(lambda fields: json.dumps(GOOD | fields).encode()))  # fmt: skip
 def test_any_answer_is_shown_printable_or_refused(data: bytes) -> None:
     try:
-        answer = Answer(data.decode("utf-8", "replace"), Path("s"))
+        answer = DaemonStatus(data.decode("utf-8", "replace"), Path("s"))
     except FatalError as error:
         assert str(error).isprintable()
         return

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from postconf.catalogue import release
 from postconf.values import SecurityLevel
-from tlsproxy.policy import Entry, PolicyError, Where, parse_entry, parse_site
+from tlsproxy.policy import PolicyEntry, PolicyError, Where, parse_entry, parse_site
 from tlsproxy.policy.per_site import merged
 from tlsproxy.policy.records import TrustAnchorsError, fingerprints, trust_anchors
 from tlsproxy.wire.dane import TlsaRecord
@@ -46,7 +46,7 @@ def test_any_bytes_are_a_policy_or_an_error_with_its_place(value, version):
         assert error.warning.startswith('smtp_tls_policy_maps, next-hop destination "example.com": ')
         assert str(error).startswith('smtp_tls_policy_maps, key "example.com"')
     else:
-        assert isinstance(entry, Entry)
+        assert isinstance(entry, PolicyEntry)
         assert entry.level in SecurityLevel
         assert entry.match is None or entry.level in (
             SecurityLevel.FINGERPRINT,

@@ -22,7 +22,7 @@ def served_by(socket: str) -> Mapping[str, frozenset[str]]:
 
     `socket`: path of the socket for sessions, or of the control socket.
     """
-    from ...daemon.monitoring.asking import Answer, ask
+    from ...daemon.monitoring.asking import DaemonStatus, ask
     from ...daemon.monitoring.control import control_path
     from ...log import FatalError
 
@@ -31,7 +31,7 @@ def served_by(socket: str) -> Mapping[str, frozenset[str]]:
         control = path if path.suffix == ".control" else control_path(path)
         found: dict[str, frozenset[str]] = {}
         # Of any account: a false answer makes a false finding, and nothing else.
-        for each in Answer(ask(control, "/status", believed=None), control).certificates:
+        for each in DaemonStatus(ask(control, "/status", believed=None), control).certificates:
             if each.sha256:
                 found[each.file] = found.get(each.file, frozenset()) | {each.sha256}
     except FatalError as error:

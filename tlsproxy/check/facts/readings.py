@@ -17,7 +17,7 @@ from postconf.syntax.references import NAME
 
 from ..context import Context
 from ..findings import Severity, Span
-from ..text.sources import Assignment, Entry
+from ..text.sources import Assignment, MasterEntry
 from .programs import DAEMONS
 
 _MAX_DEPTH = 20
@@ -139,7 +139,7 @@ def comment_start(context: Context, assignment: Assignment) -> int:
     return next((at for at, char in enumerate(value) if char == "#" and (at == 0 or value[at - 1].isspace())), -1)
 
 
-def comment_words(entry: Entry) -> Iterator[int]:
+def comment_words(entry: MasterEntry) -> Iterator[int]:
     """Yield the positions of words behind a command that begin with `#`, where the program does not take them."""
     if entry.service is None or entry.service.command not in DAEMONS:
         return

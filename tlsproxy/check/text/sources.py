@@ -151,7 +151,7 @@ class MainFile(Source):
             self.effective[name] = assignment
 
 
-class Entry:
+class MasterEntry:
     """A logical line of master.cf: a service, or the error in it."""
 
     def __init__(self, source: Source, line: LogicalLine) -> None:
@@ -197,7 +197,7 @@ class MasterFile(Source):
 
     def __init__(self, path: str, text: str) -> None:
         super().__init__(path, text)
-        self.entries = [Entry(self, line) for line in self.logical]
+        self.entries = [MasterEntry(self, line) for line in self.logical]
 
     @property
     def services(self) -> list[Service]:

@@ -52,7 +52,7 @@ _VARIABLE = re.compile(r"[A-Z][A-Z0-9_]+")
 
 
 @dataclass
-class Templates:
+class Markup:
     """The markup of a configuration; false if it has none."""
 
     first: list[tuple[Span, str]] = field(default_factory=list)
@@ -68,13 +68,13 @@ class Templates:
         return finding.rule != UNRENDERED and finding.span.line in self.lines.get(finding.span.path, ())
 
 
-def templates(context: Context) -> Templates:
+def templates(context: Context) -> Markup:
     """Return the unrendered parts of a configuration."""
     return context.keep(_templates)
 
 
-def _templates(context: Context) -> Templates:
-    found = Templates()
+def _templates(context: Context) -> Markup:
+    found = Markup()
     for source in context.sources:
         markup = sorted({*_markup(source), *_variables(context, source)})
         if not markup:
@@ -122,7 +122,7 @@ def _variables(context: Context, source: Source) -> Iterator[tuple[int, int, int
                     yield span.line, span.column - 1, span.end_column - 1
 
 
-def _follow_references(context: Context, found: Templates) -> None:
+def _follow_references(context: Context, found: Markup) -> None:
     """Values that refer to others with markup mean nothing yet, either."""
     settings = context.everywhere
     while True:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 
-from .offers.offer import Certificate, Offer
+from .offers.offer import Offer, OfferedCertificate
 
 _WIDTH = 100
 _MEANING = {
@@ -93,7 +93,7 @@ def grouped(ciphers: Mapping[str, tuple[str, ...]]) -> list[tuple[list[str], tup
     return [(versions, names) for names, versions in reversed(found.items())]
 
 
-def certificate_text(each: Certificate) -> str:
+def certificate_text(each: OfferedCertificate) -> str:
     """Return a certificate in one line."""
     key = f"{each.algorithm} {each.bits}" + (f" ({each.curve})" if each.curve else "")
     if each.is_assumed:

@@ -11,7 +11,7 @@ from ..engine import Checked
 from ..findings import Finding, Span
 from ..rule import Rule
 from .command import offers
-from .offers.offer import Certificate, Offer
+from .offers.offer import Offer, OfferedCertificate
 from .openssl.ciphers import VERSIONS, Cipher, cipher
 from .openssl.library import Library
 from .profiles import Profile
@@ -200,7 +200,7 @@ class _Judge:
                         _CERTIFICATE, parameter, f"its certificate{name} {message}", self._certificate_help()
                     )
 
-    def _certificate_problems(self, each: Certificate) -> Iterator[str]:
+    def _certificate_problems(self, each: OfferedCertificate) -> Iterator[str]:
         profile = self.profile
         if profile.keys is not None and each.algorithm not in profile.keys:
             yield f"is {each.algorithm}"

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from datetime import datetime
 
-from .offers.offer import Certificate, Offer
+from .offers.offer import Offer, OfferedCertificate
 
 
 def render(format: str, library: str, offers: Sequence[Offer], *, colour: bool = False) -> str:
@@ -42,7 +42,7 @@ def _object(offer: Offer) -> dict[str, object]:
     }
 
 
-def _certificate(each: Certificate) -> dict[str, object]:
+def _certificate(each: OfferedCertificate) -> dict[str, object]:
     return {
         "server_name": each.server_name,
         "algorithm": each.algorithm,

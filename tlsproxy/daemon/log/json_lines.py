@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Protocol, TypeVar
 
 from ...session.session import Owner, Session
-from .lines import MAX_TEXT, Severity
+from .lines import MAX_TEXT, LogSeverity
 
 _EVENTS = (
     ("connect", re.compile("CONNECT (?:from|to) ")),
@@ -34,7 +34,7 @@ _EVENTS = (
 Method = TypeVar("Method", bound=Callable[..., Any])
 
 
-class Subject(Protocol):
+class LogSubject(Protocol):
     """Subject of a log line."""
 
     def fields(self, event: str) -> Mapping[str, object]:
@@ -47,10 +47,10 @@ class JsonForm:
     def __init__(self, tag: str) -> None:
         """`tag` is syslog_name/process_name."""
         self._tag = tag
-        self.subject: Subject | None = None
+        self.subject: LogSubject | None = None
         """Subject of the lines that are logged now."""
 
-    def line(self, severity: Severity, text: str) -> bytes:
+    def line(self, severity: LogSeverity, text: str) -> bytes:
         """Make a line; the time is RFC 3339's, in UTC."""
         now = time.time()
         whole = int(now)

@@ -28,7 +28,7 @@ _FIRST_PAUSE, _LAST_PAUSE = 0.002, 1.0
 _UNPRINTABLE = dict.fromkeys([*range(32), 127], "?")
 
 
-class Severity(IntEnum):
+class LogSeverity(IntEnum):
     """Postfix's severities with the priorities they have in syslog(3)."""
 
     FATAL = 2
@@ -39,13 +39,13 @@ class Severity(IntEnum):
     @property
     def label(self) -> str:
         """Prefix of the text of a line."""
-        return "" if self is Severity.INFO else f"{self.name.lower()}: "
+        return "" if self is LogSeverity.INFO else f"{self.name.lower()}: "
 
 
 class Form(Protocol):
     """The form of a line."""
 
-    def line(self, severity: Severity, text: str) -> bytes:
+    def line(self, severity: LogSeverity, text: str) -> bytes:
         """Make a line, without a newline."""
 
     def forked(self) -> None:
@@ -59,15 +59,15 @@ class _StampedForm(ABC):
         """`tag` is syslog_name/process_name."""
         self._tag = tag
         self._second = 0
-        self._prefixes: dict[Severity, str] = {}
+        self._prefixes: dict[LogSeverity, str] = {}
 
-    def line(self, severity: Severity, text: str) -> bytes:
+    def line(self, severity: LogSeverity, text: str) -> bytes:
         """Make a line, without a newline."""
         now = int(time.time())
         if now != self._second:
             self._second = now
             stamp = time.strftime("%b %d %H:%M:%S", time.localtime(now))
-            self._prefixes = {each: self._prefix(each, stamp, os.getpid()) + each.label for each in Severity}
+            self._prefixes = {each: self._prefix(each, stamp, os.getpid()) + each.label for each in LogSeverity}
         if not text.isprintable():
             text = text.translate(_UNPRINTABLE)
         return (self._prefixes[severity] + text[:MAX_TEXT]).encode("utf-8", "replace")
@@ -77,7 +77,7 @@ class _StampedForm(ABC):
         self._second = 0
 
     @abstractmethod
-    def _prefix(self, severity: Severity, stamp: str, pid: int) -> str:
+    def _prefix(self, severity: LogSeverity, stamp: str, pid: int) -> str:
         """Return the prefix of severity and text."""
 
 
@@ -89,7 +89,7 @@ class PostfixForm(_StampedForm):
         super().__init__(tag)
         self._host = hostname.partition(".")[0]
 
-    def _prefix(self, severity: Severity, stamp: str, pid: int) -> str:  # noqa: ARG002
+    def _prefix(self, severity: LogSeverity, stamp: str, pid: int) -> str:  # noqa: ARG002
         return f"{stamp} {self._host} {self._tag}[{pid}]: "
 
 
@@ -102,7 +102,7 @@ class SyslogForm(_StampedForm):
         # Python names all facilities but ftp, which syslog(3) has as 11.
         self._facility: int = getattr(syslog, f"LOG_{facility.upper()}", 11 << 3)
 
-    def _prefix(self, severity: Severity, stamp: str, pid: int) -> str:
+    def _prefix(self, severity: LogSeverity, stamp: str, pid: int) -> str:
         return f"<{self._facility | severity}>{stamp} {self._tag}[{pid}]: "
 
 
@@ -122,19 +122,19 @@ class PostfixLog:
 
     def info(self, text: str) -> None:
         """Log an ordinary event."""
-        self._add(Severity.INFO, text)
+        self._add(LogSeverity.INFO, text)
 
     def warning(self, text: str) -> None:
         """Log something suspicious that the program survives."""
-        self._add(Severity.WARNING, text)
+        self._add(LogSeverity.WARNING, text)
 
     def error(self, text: str) -> None:
         """Log a failure that ends one session or disables one role."""
-        self._add(Severity.ERROR, text)
+        self._add(LogSeverity.ERROR, text)
 
     def fatal(self, text: str) -> None:
         """Log the reason why the program ends, at once."""
-        self._add(Severity.FATAL, text)
+        self._add(LogSeverity.FATAL, text)
         self.flush()
 
     def change(self, form: Form, sink: Sink) -> None:
@@ -147,7 +147,7 @@ class PostfixLog:
         """Hand on what has been collected, as far as that goes without waiting."""
         if self._lost and len(self.waiting) < _MAX_LINES:
             lost, self._lost = self._lost, 0
-            self._add(Severity.WARNING, f"{lost} lines of this log were lost: it was not taken for too long")
+            self._add(LogSeverity.WARNING, f"{lost} lines of this log were lost: it was not taken for too long")
         if self.waiting:
             taken = self._sink(self.waiting)
             del self.waiting[:taken]
@@ -173,7 +173,7 @@ class PostfixLog:
         self._lost = 0
         self.form.forked()
 
-    def _add(self, severity: Severity, text: str) -> None:
+    def _add(self, severity: LogSeverity, text: str) -> None:
         if len(self.waiting) < _MAX_LINES:
             self.waiting.append(self.form.line(severity, text))
         else:

@@ -82,7 +82,7 @@ def _not_understood(path: Path, reason: str) -> FatalError:
     return FatalError(f"{path}: {reason}: the answer is not that of tlsproxy(8)")
 
 
-class Answer:
+class DaemonStatus:
     """The fields of /status, each of the type that it should have."""
 
     def __init__(self, text: str, path: Path) -> None:

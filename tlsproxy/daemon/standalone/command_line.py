@@ -25,7 +25,7 @@ role can't be served (--check).
 """
 
 
-class Address(NamedTuple):
+class HttpAddress(NamedTuple):
     """Address and port for HTTP."""
 
     host: str
@@ -140,7 +140,7 @@ def _release(text: str) -> str:
     return text
 
 
-def _address(text: str) -> Address:
+def _address(text: str) -> HttpAddress:
     host, colon, port = text.rpartition(":")
     if not (port.isascii() and port.isdigit()) or not 0 < int(port) < 1 << 16:
         raise argparse.ArgumentTypeError(f"{text}: the port is not a number from 1 to 65535")
@@ -152,4 +152,4 @@ def _address(text: str) -> Address:
         host = host[1:-1]
     elif ":" in host:
         raise argparse.ArgumentTypeError(f"{text}: an IPv6 address is written in brackets: [{host}]:{port}")
-    return Address(host or _LOOPBACK, int(port))
+    return HttpAddress(host or _LOOPBACK, int(port))

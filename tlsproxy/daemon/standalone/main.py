@@ -23,7 +23,7 @@ from ..configuration import read_config, read_settings
 from ..log import sinks
 from ..log.lines import Form, PostfixForm, PostfixLog, Sink
 from ..log.mail_log import PROGRAM, log_tag, mail_log
-from ..monitoring.asking import Answer, NoDaemonError, ask, own_accounts
+from ..monitoring.asking import DaemonStatus, NoDaemonError, ask, own_accounts
 from ..monitoring.control import Control, control_path
 from ..process.openssl_conf import load_openssl
 from ..process.privileges import account
@@ -113,7 +113,7 @@ def _show_status(options: argparse.Namespace) -> int:
             if idle.is_ours:
                 believed.add(account(view["mail_owner"]).pw_uid)
     try:
-        answer = Answer(ask(path, "/status", believed=believed), path)
+        answer = DaemonStatus(ask(path, "/status", believed=believed), path)
     except NoDaemonError:
         if idle is None or not (text := idle.describe(as_json=options.json)):
             raise

@@ -3,9 +3,9 @@
 Pure functions on a configuration, its lookup tables and facts about a session; nothing else is asked. What only the
 world outside knows is a `World`'s to answer, or makes an answer that depends.
 
-    smtpd = smtpd.open_service(postconf.load("/etc/postfix"), "smtp/inet")
-    session = facts.Session(facts.Client.named("192.0.2.1", "mail.example.org"), "mail.example.org", "a@example.org",
-                            ("b@example.com",))
-    session.converse(smtpd, session, world.NOWHERE)  # Conversation: each reply with its steps
-    relaying.stranger_may_relay(smtpd)  # RelayVerdict
+    service = smtpd.open_service(postconf.load("/etc/postfix"), "smtp/inet")
+    client = facts.SmtpClient.named("192.0.2.1", "mail.example.org")
+    asked = facts.SmtpSession(client, "mail.example.org", "a@example.org", ("b@example.com",))
+    session.converse(service, asked, world.NOWHERE)  # Conversation: each reply with its steps
+    relaying.stranger_may_relay(service)  # RelayVerdict
 """

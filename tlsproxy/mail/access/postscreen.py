@@ -14,15 +14,15 @@ from postconf.values import LIST_SEPARATORS
 from ..tables import TableLookupError
 from ..view import MailView
 from .checks.dnsbl import reversed_address
-from .restrictions.evaluation import Step
+from .restrictions.evaluation import RestrictionStep
 from .restrictions.lists import read_list
-from .world import LISTED_OR_NOT, Kind, Question
+from .world import LISTED_OR_NOT, Question, QuestionKind
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from postconf import View
 
-    from .smtp.facts import Client
+    from .smtp.facts import SmtpClient
     from .world import World
 
 _PARAMETER = "postscreen_access_list"
@@ -35,7 +35,7 @@ class Screening(NamedTuple):
     """
 
     outcome: str
-    steps: tuple[Step, ...]
+    steps: tuple[RestrictionStep, ...]
     reply: str = ""
     depends: tuple[str, ...] = ()
     """Names of the questions to the world whose answers would change the outcome."""
@@ -50,9 +50,9 @@ class Postscreen:
         self._words = read_list(view, _PARAMETER).words
         self._view = view
 
-    def screen(self, client: Client, world: World) -> Screening:
+    def screen(self, client: SmtpClient, world: World) -> Screening:
         """Return the verdict about a client; raise `UndecidedError` where DNS decides."""
-        steps: list[Step] = []
+        steps: list[RestrictionStep] = []
         verdict = self._access_list(client, steps)
         if verdict == "permit":
             return Screening("pass", tuple(steps))
@@ -65,7 +65,7 @@ class Postscreen:
                 return done
         return self._dns_lists(client, world, steps) or Screening("pass", tuple(steps))
 
-    def _access_list(self, client: Client, steps: list[Step]) -> str:
+    def _access_list(self, client: SmtpClient, steps: list[RestrictionStep]) -> str:
         for word in self._words:
             name, outcome, key, value, entry = word.text.lower(), "dunno", "", "", None
             try:
@@ -80,10 +80,12 @@ class Postscreen:
                 elif name in ("permit", "reject"):
                     outcome = name
             except TableLookupError as error:
-                steps.append(Step(_PARAMETER, word.text, "", word.place, "error", note=str(error)))
+                steps.append(RestrictionStep(_PARAMETER, word.text, "", word.place, "error", note=str(error)))
                 return "dunno"
             steps.append(
-                Step(_PARAMETER, word.text, "", word.place, outcome, 0, "", word.text if key else "", key, value, entry)
+                RestrictionStep(
+                    _PARAMETER, word.text, "", word.place, outcome, 0, "", word.text if key else "", key, value, entry
+                )
             )
             if outcome in ("permit", "reject"):
                 return outcome
@@ -91,7 +93,7 @@ class Postscreen:
                 return "dunno"
         return "dunno"
 
-    def _dns_lists(self, client: Client, world: World, steps: list[Step]) -> Screening | None:
+    def _dns_lists(self, client: SmtpClient, world: World, steps: list[RestrictionStep]) -> Screening | None:
         settings = self._settings
         action = settings.text("postscreen_dnsbl_action") or "ignore"
         sites = [word for word, _ in split_words(settings.text("postscreen_dnsbl_sites"), LIST_SEPARATORS)]
@@ -103,9 +105,9 @@ class Postscreen:
             zone, star, text = site.partition("*")
             weight = self._weight(site, text) if star else 1
             domain = zone.partition("=")[0]
-            question = Question(Kind.LIST, zone, f"{reversed_address(client.address)}.{domain}")
+            question = Question(QuestionKind.LIST, zone, f"{reversed_address(client.address)}.{domain}")
             listed = world.ask(question, LISTED_OR_NOT).word == "listed"
-            steps.append(Step("postscreen_dnsbl_sites", site, "", place, "reject" if listed else "dunno"))
+            steps.append(RestrictionStep("postscreen_dnsbl_sites", site, "", place, "reject" if listed else "dunno"))
             if listed:
                 score += weight
                 if not blamed or weight > worst:
@@ -123,7 +125,7 @@ class Postscreen:
             raise ConfigError(message, place, "write a number behind the *") from None
 
 
-def _outcome(action: str, text: str, steps: list[Step]) -> Screening | None:
+def _outcome(action: str, text: str, steps: list[RestrictionStep]) -> Screening | None:
     if action == "drop":
         return Screening("drop", tuple(steps), f"521 {text}")
     if action == "enforce":

@@ -10,8 +10,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from ..tables import TableLookupError
-from .restrictions.evaluation import Step
-from .smtp.facts import Client, Session, Tls
+from .restrictions.evaluation import RestrictionStep
+from .smtp.facts import SmtpClient, SmtpSession, Tls
 from .smtp.replies import Reply
 from .smtp.session import outcomes
 from .world import NOWHERE
@@ -29,9 +29,9 @@ SENDER = "someone@stranger.example"
 RECIPIENT = "someone@elsewhere.example"
 _MAX_EVALUATIONS = 48
 CLIENTS = (
-    Client.named("203.0.113.77", HELO_NAME),
-    Client.named("9.9.9.9", HELO_NAME),
-    Client.named("2620:fe::9", HELO_NAME),
+    SmtpClient.named("203.0.113.77", HELO_NAME),
+    SmtpClient.named("9.9.9.9", HELO_NAME),
+    SmtpClient.named("2620:fe::9", HELO_NAME),
 )
 """Addresses far from each other: tables may know one of them, and those of documentation are in lists of bogons."""
 
@@ -46,12 +46,12 @@ class RelayVerdict(NamedTuple):
 
     permits: bool
     depends: tuple[str, ...]
-    session: Session
-    steps: tuple[Step, ...]
+    session: SmtpSession
+    steps: tuple[RestrictionStep, ...]
     reply: Reply
 
     @property
-    def path(self) -> tuple[Step, ...]:
+    def path(self) -> tuple[RestrictionStep, ...]:
         """The restrictions that permitted, or the one that rejected, with the lists they are in."""
         wanted = ("permit",) if self.permits else ("reject", "defer", "error")
         return tuple(step for step in self.steps if step.outcome in wanted)
@@ -66,29 +66,29 @@ def stranger_may_relay(smtpd: Smtpd, world: World = NOWHERE, senders: Iterable[s
     return max(verdicts, key=lambda verdict: (verdict.permits, bool(verdict.depends)))
 
 
-def _sessions(smtpd: Smtpd, senders: Iterable[str]) -> Iterator[Session]:
+def _sessions(smtpd: Smtpd, senders: Iterable[str]) -> Iterator[SmtpSession]:
     """Yield what is tried: one client, and what else could be answered differently."""
     tls = Tls() if smtpd.requires_tls else None
     first, *others = CLIENTS
     asks_tables = smtpd.asks_tables
-    yield Session(first, HELO_NAME, SENDER, (RECIPIENT,), tls=tls)
+    yield SmtpSession(first, HELO_NAME, SENDER, (RECIPIENT,), tls=tls)
     for client in others:
         if asks_tables or _is_trusted(smtpd, client):
-            yield Session(client, HELO_NAME, SENDER, (RECIPIENT,), tls=tls)
+            yield SmtpSession(client, HELO_NAME, SENDER, (RECIPIENT,), tls=tls)
     if asks_tables:
-        yield Session(first, HELO_NAME, "", (RECIPIENT,), tls=tls)
+        yield SmtpSession(first, HELO_NAME, "", (RECIPIENT,), tls=tls)
     for sender in senders:
-        yield Session(first, HELO_NAME, sender, (RECIPIENT,), tls=tls)
+        yield SmtpSession(first, HELO_NAME, sender, (RECIPIENT,), tls=tls)
 
 
-def _is_trusted(smtpd: Smtpd, client: Client) -> bool:
+def _is_trusted(smtpd: Smtpd, client: SmtpClient) -> bool:
     try:
         return bool(smtpd.mynetworks.match(client.name, client.address))
     except TableLookupError:
         return True
 
 
-def _verdict(smtpd: Smtpd, session: Session, world: World) -> RelayVerdict:
+def _verdict(smtpd: Smtpd, session: SmtpSession, world: World) -> RelayVerdict:
     exploration = outcomes(smtpd, session, world, limit=_MAX_EVALUATIONS)
     quiet = exploration.branches[0].outcome
     permits = _relays(quiet)

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from ..routing.cleanup import Cleanup, Envelope
     from ..routing.resolver import Resolution
     from ..tables import Found, MapList, Opener
-    from .smtp.facts import Session
+    from .smtp.facts import SmtpSession
 
 _COMPATIBLE = "permit_mynetworks, permit_sasl_authenticated, permit_auth_destination"
 """The list in place of relay restrictions that are not set, below compatibility level 1: it only logs."""
@@ -189,7 +189,7 @@ class Smtpd:
 
     # Rules of the session.
 
-    def can_authenticate(self, session: Session) -> bool:
+    def can_authenticate(self, session: SmtpSession) -> bool:
         """Return True if AUTH is offered: with smtpd_tls_auth_only, or where TLS is required, only inside TLS."""
         if not self.settings.yes("smtpd_sasl_auth_enable"):
             return False

@@ -22,7 +22,7 @@ MAX_EVALUATIONS = 128
 """Evaluations of one session with different answers of the world; what is not reached then counts as dependent."""
 
 
-class Kind(enum.Enum):
+class QuestionKind(enum.Enum):
     """The kinds of questions. The value is the first half of a question's name."""
 
     LIST = "dnsbl"
@@ -41,7 +41,7 @@ class Question(NamedTuple):
     the address that is looked up in a list.
     """
 
-    kind: Kind
+    kind: QuestionKind
     subject: str
     detail: str = ""
 
@@ -69,24 +69,24 @@ class Answer(NamedTuple):
 
 _ACTIONS = ("REJECT", "OK", "DEFER_IF_PERMIT", "DEFER_IF_REJECT", "DISCARD", "521 5.7.1 Go away")
 """Actions that make a difference to replies: also to those to later commands, which the last two do."""
-ANSWERS: Mapping[Kind, tuple[Answer, ...]] = {
-    Kind.LIST: (Answer("unlisted"), Answer("listed"), Answer("failed")),
-    Kind.DOMAIN: (Answer("exists"), Answer("missing"), Answer("failed")),
-    Kind.SERVERS: (Answer("none"), *(Answer("result", action) for action in _ACTIONS)),
-    Kind.BACKUP: (Answer("no"), Answer("yes"), Answer("failed")),
-    Kind.POLICY: (Answer("action", "DUNNO"), *(Answer("action", action) for action in _ACTIONS)),
-    Kind.PROBE: (Answer("deliverable"), Answer("undeliverable"), Answer("unknown")),
-    Kind.FILTER: (Answer("action", "accept"), Answer("action", "reject")),
+ANSWERS: Mapping[QuestionKind, tuple[Answer, ...]] = {
+    QuestionKind.LIST: (Answer("unlisted"), Answer("listed"), Answer("failed")),
+    QuestionKind.DOMAIN: (Answer("exists"), Answer("missing"), Answer("failed")),
+    QuestionKind.SERVERS: (Answer("none"), *(Answer("result", action) for action in _ACTIONS)),
+    QuestionKind.BACKUP: (Answer("no"), Answer("yes"), Answer("failed")),
+    QuestionKind.POLICY: (Answer("action", "DUNNO"), *(Answer("action", action) for action in _ACTIONS)),
+    QuestionKind.PROBE: (Answer("deliverable"), Answer("undeliverable"), Answer("unknown")),
+    QuestionKind.FILTER: (Answer("action", "accept"), Answer("action", "reject")),
 }
 """Answers that are tried where none is known; the first is the quiet one, for which the result is shown."""
-LISTED_OR_NOT = ANSWERS[Kind.LIST][:2]
+LISTED_OR_NOT = ANSWERS[QuestionKind.LIST][:2]
 """The answers that matter to restrictions that reject: for them a list that fails does not list."""
 
 _WORDS = {
-    Kind.LIST: ("unlisted", "listed", "failed"),
-    Kind.DOMAIN: ("exists", "missing", "nullmx", "malformed", "failed"),
-    Kind.BACKUP: ("no", "yes", "failed"),
-    Kind.PROBE: ("deliverable", "undeliverable", "unknown", "failed"),
+    QuestionKind.LIST: ("unlisted", "listed", "failed"),
+    QuestionKind.DOMAIN: ("exists", "missing", "nullmx", "malformed", "failed"),
+    QuestionKind.BACKUP: ("no", "yes", "failed"),
+    QuestionKind.PROBE: ("deliverable", "undeliverable", "unknown", "failed"),
 }
 
 
@@ -226,9 +226,9 @@ def parse_assumption(text: str) -> tuple[str, Answer]:
     """Read `kind:subject=value`; return the question's name and the answer. Raises `AssumptionError`."""
     for name, value in _splits(text):
         kind, _, subject = name.partition(":")
-        found = next((each for each in Kind if each.value == kind.strip()), None)
+        found = next((each for each in QuestionKind if each.value == kind.strip()), None)
         if found is None:
-            kinds = ", ".join(f"{each.value}:" for each in Kind)
+            kinds = ", ".join(f"{each.value}:" for each in QuestionKind)
             raise AssumptionError(f"{text!r}: a name begins with one of {kinds}")
         if not subject.strip():
             raise AssumptionError(f"{text!r}: nothing behind {found.value}:")
@@ -239,21 +239,25 @@ def parse_assumption(text: str) -> tuple[str, Answer]:
 def _splits(text: str) -> Iterator[tuple[str, str]]:
     # A list may have a filter, as in dnsbl:list.example=127.0.0.2: the value is behind the last sign of its kind.
     kind = text.partition(":")[0]
-    name, equals, value = text.rpartition("=") if kind == Kind.LIST.value else text.partition("=")
+    name, equals, value = text.rpartition("=") if kind == QuestionKind.LIST.value else text.partition("=")
     if equals:
         yield name, value
 
 
-def _answer(kind: Kind, value: str, text: str) -> Answer:
-    if kind is Kind.POLICY and value:
+def _answer(kind: QuestionKind, value: str, text: str) -> Answer:
+    if kind is QuestionKind.POLICY and value:
         return Answer("failed") if value == "failed" else Answer("action", value)
-    if kind is Kind.FILTER and value in ("accept", "reject"):
+    if kind is QuestionKind.FILTER and value in ("accept", "reject"):
         return Answer("action", value)
-    if kind is Kind.SERVERS and value:
+    if kind is QuestionKind.SERVERS and value:
         return Answer("none") if value == "none" else Answer("found", value)
     word, _, data = value.partition(":")
     if word in _WORDS.get(kind, ()):
         return Answer(word, data.strip())
-    words = {Kind.POLICY: "an action, failed", Kind.FILTER: "accept, reject", Kind.SERVERS: "names, addresses, none"}
+    words = {
+        QuestionKind.POLICY: "an action, failed",
+        QuestionKind.FILTER: "accept, reject",
+        QuestionKind.SERVERS: "names, addresses, none",
+    }
     possible = words.get(kind) or ", ".join(_WORDS[kind])
     raise AssumptionError(f"{text!r}: a value of {kind.value}: is one of {possible}")

@@ -17,7 +17,7 @@ from postconf.values import words
 
 from ..routing.transport import Hop
 from .entries import listed_values
-from .model import Graph, Kind, Node
+from .model import Graph, Node, NodeKind
 from .stations import cleanup_lines, hop_station, listener_lines, mailbox_hop, screen_lines, setting
 
 _SEPARATORS = ", \t\r\n"
@@ -41,13 +41,15 @@ class _Builder:
         self._services = config.services()
         self._filtered: dict[tuple[str, str], list[str]] = {}
         """Content filters with the services whose mail they get."""
-        self._queue = self.graph.add(Node("queue", Kind.QUEUE, "queue", ("qmgr(8)",), self._place_of("qmgr", "unix")))
+        self._queue = self.graph.add(
+            Node("queue", NodeKind.QUEUE, "queue", ("qmgr(8)",), self._place_of("qmgr", "unix"))
+        )
         self._screens: list[tuple[str, str]] = []
         for view in self._services:
             self._accept(view)
         for screen, behind in self._screens:
             problem = f"master.cf has no service {behind}/pass"
-            listener = Node(f"service {behind}/pass", Kind.LISTENER, f"{behind}/pass", problem=problem)
+            listener = Node(f"service {behind}/pass", NodeKind.LISTENER, f"{behind}/pass", problem=problem)
             self.graph.connect(screen, self.graph.add(listener))
         for value, services in self._filtered.items():
             self._content_filter(value, services)
@@ -63,28 +65,28 @@ class _Builder:
         place = service.line.place(0)
         node = f"service {service.key}"
         if program == "postscreen" and service.type == "inet":
-            self.graph.add(Node(node, Kind.SCREEN, f"postscreen, {_port(service.name)}", screen_lines(view), place))
+            self.graph.add(Node(node, NodeKind.SCREEN, f"postscreen, {_port(service.name)}", screen_lines(view), place))
             self.graph.connect(self._source(service.name), node)
             self._screens.append((node, setting(view, "smtpd_service_name") or "smtpd"))
         elif program == "smtpd" and service.type in ("inet", "pass", "unix"):
             title = f"smtpd, {_port(service.name) if service.type == 'inet' else service.key}"
-            self.graph.add(Node(node, Kind.LISTENER, title, listener_lines(view), place))
+            self.graph.add(Node(node, NodeKind.LISTENER, title, listener_lines(view), place))
             if service.type == "inet":
                 self.graph.connect(self._source(service.name), node)
             self._into_queue(view, node, "smtpd_milters")
         elif program in ("pickup", "qmqpd"):
-            self.graph.add(Node(node, Kind.LISTENER, f"{program}, {service.key}", (), place))
+            self.graph.add(Node(node, NodeKind.LISTENER, f"{program}, {service.key}", (), place))
             source = self._program_source() if program == "pickup" else self._source(service.name)
             self.graph.connect(source, node)
             self._into_queue(view, node, "non_smtpd_milters")
 
     def _source(self, name: str) -> str:
         if name.startswith(_LOOPBACK):
-            return self.graph.add(Node("loopback", Kind.SOURCE, "programs on this machine", ("by SMTP",)))
-        return self.graph.add(Node("network", Kind.SOURCE, "the network", ("servers and mail programs",)))
+            return self.graph.add(Node("loopback", NodeKind.SOURCE, "programs on this machine", ("by SMTP",)))
+        return self.graph.add(Node("network", NodeKind.SOURCE, "the network", ("servers and mail programs",)))
 
     def _program_source(self) -> str:
-        return self.graph.add(Node("programs", Kind.SOURCE, "sendmail(1)", ("programs and cron jobs here",)))
+        return self.graph.add(Node("programs", NodeKind.SOURCE, "sendmail(1)", ("programs and cron jobs here",)))
 
     def _into_queue(self, view: ServiceView, node: str, milters: str) -> None:
         """Connect a service with the queue, through what filters its mail before."""
@@ -95,12 +97,12 @@ class _Builder:
             title = "mail filter" if len(found) == 1 else f"{len(found)} mail filters"
             failing = setting(view, "milter_default_action")
             lines = (*found, f"without it: {failing}")
-            milter = Node(f"milters {' '.join(found)}", Kind.FILTER, title, lines, place_of(view, milters))
+            milter = Node(f"milters {' '.join(found)}", NodeKind.FILTER, title, lines, place_of(view, milters))
             self.graph.connect(node, self.graph.add(milter))
             node = milter.id
         if proxy:
             filter_node = Node(
-                f"proxy {proxy}", Kind.FILTER, "SMTP proxy filter", (proxy,), place_of(view, "smtpd_proxy_filter")
+                f"proxy {proxy}", NodeKind.FILTER, "SMTP proxy filter", (proxy,), place_of(view, "smtpd_proxy_filter")
             )
             self.graph.connect(node, self.graph.add(filter_node))
             return  # the proxy brings the mail back, by itself
@@ -114,7 +116,9 @@ class _Builder:
     def _cleanup(self, name: str) -> str:
         view = self._view(name, "unix")
         problem = "" if self._has(name, "unix") else f"master.cf has no service {name}/unix"
-        node = Node(f"cleanup {name}", Kind.CLEANUP, name, cleanup_lines(view), self._place_of(name, "unix"), problem)
+        node = Node(
+            f"cleanup {name}", NodeKind.CLEANUP, name, cleanup_lines(view), self._place_of(name, "unix"), problem
+        )
         self.graph.connect(self.graph.add(node), self._queue)
         return node.id
 
@@ -126,7 +130,7 @@ class _Builder:
         whose = (
             "all mail" if len(services) == len(self._accepting()) else f"mail of {', '.join(dict.fromkeys(services))}"
         )
-        node = Node(f"filtered {text}", Kind.RECIPIENTS, whose, (f"content_filter = {text}",))
+        node = Node(f"filtered {text}", NodeKind.RECIPIENTS, whose, (f"content_filter = {text}",))
         self.graph.connect(self._queue, self.graph.add(node))
         self._deliver(node.id, Hop(transport, nexthop), "the recipient's domain")
 
@@ -149,7 +153,9 @@ class _Builder:
             for name in ("sender_dependent_relayhost_maps", "sender_dependent_default_transport_maps")
             if setting(view, name)
         )
-        node = Node("other domains", Kind.RECIPIENTS, "all other domains", lines, place_of(view, "default_transport"))
+        node = Node(
+            "other domains", NodeKind.RECIPIENTS, "all other domains", lines, place_of(view, "default_transport")
+        )
         self.graph.connect(self._queue, self.graph.add(node))
         self._deliver_to(node.id, setting(view, "default_transport"), onward)
 
@@ -158,7 +164,7 @@ class _Builder:
         found = words(setting(view, domains))
         if not found:
             return
-        node = Node(f"class {domains}", Kind.RECIPIENTS, title, _shown(found), place_of(view, domains))
+        node = Node(f"class {domains}", NodeKind.RECIPIENTS, title, _shown(found), place_of(view, domains))
         self.graph.connect(self._queue, self.graph.add(node))
         self._deliver_to(node.id, setting(view, transport), nexthop)
 
@@ -175,17 +181,19 @@ class _Builder:
                 keys.setdefault(value, []).append(key)
             counts = Counter({value: len(each) for value, each in keys.items()})
             for value, _ in counts.most_common(_DESTINATIONS):
-                node = Node(f"entries {name} {value}", Kind.RECIPIENTS, "transport_maps", _shown(keys[value]), place)
+                node = Node(
+                    f"entries {name} {value}", NodeKind.RECIPIENTS, "transport_maps", _shown(keys[value]), place
+                )
                 self.graph.connect(self._queue, self.graph.add(node))
                 self._deliver_to(node.id, value, "MX of the recipient's domain")
             if len(counts) > _DESTINATIONS:
                 more = f"{len(counts) - _DESTINATIONS} more destinations"
-                node = Node(f"more {name}", Kind.RECIPIENTS, "transport_maps", (name, more), place)
+                node = Node(f"more {name}", NodeKind.RECIPIENTS, "transport_maps", (name, more), place)
                 self.graph.connect(self._queue, self.graph.add(node))
 
         if unlisted:
             lines = (*_shown(unlisted), "(their answers can't be listed)")
-            node = Node("unlisted", Kind.RECIPIENTS, "found in transport_maps", lines, place)
+            node = Node("unlisted", NodeKind.RECIPIENTS, "found in transport_maps", lines, place)
             self.graph.connect(self._queue, self.graph.add(node))
 
     def _deliver_to(self, source: str, value: str, default: str) -> None:
@@ -197,13 +205,15 @@ class _Builder:
         name = hop.transport
         if not self._has(name, "unix"):
             problem = f"master.cf has no service {name}/unix: mail waits"
-            self.graph.connect(source, self.graph.add(Node(f"transport {name}", Kind.TRANSPORT, name, problem=problem)))
+            self.graph.connect(
+                source, self.graph.add(Node(f"transport {name}", NodeKind.TRANSPORT, name, problem=problem))
+            )
             return
         view = self._view(name, "unix")
         program = _program(view)
         node = Node(
             f"transport {name}",
-            Kind.TRANSPORT,
+            NodeKind.TRANSPORT,
             name,
             (f"{program}(8)",) if program else (),
             self._place_of(name, "unix"),

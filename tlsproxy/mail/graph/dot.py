@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from .model import Graph, Kind, Node
+from .model import Graph, Node, NodeKind
 
-_SHAPES = {Kind.SOURCE: "ellipse", Kind.QUEUE: "cylinder", Kind.RECIPIENTS: "note", Kind.HOP: "folder"}
+_SHAPES = {NodeKind.SOURCE: "ellipse", NodeKind.QUEUE: "cylinder", NodeKind.RECIPIENTS: "note", NodeKind.HOP: "folder"}
 
 
 def dot(graph: Graph) -> str:

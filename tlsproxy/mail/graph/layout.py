@@ -10,7 +10,7 @@ from collections import defaultdict
 from itertools import pairwise
 from typing import NamedTuple
 
-from .model import Graph, Kind, Node
+from .model import Graph, Node, NodeKind
 
 TITLE_WIDTH, LINE_WIDTH = 8.4, 6.9
 """Pixels that a character takes at most, on average."""
@@ -21,7 +21,7 @@ _ACROSS, _BETWEEN, _THROUGH = 62, 20, 14
 RETURN, _ASIDE = 14, 5
 """Distance from a box at which an edge that goes back turns down, in pixels."""
 _SWEEPS = 12
-_COLUMNS = list(Kind)
+_COLUMNS = list(NodeKind)
 
 
 class Box(NamedTuple):
@@ -51,7 +51,7 @@ class Layout(NamedTuple):
 
     boxes: tuple[Box, ...]
     lines: tuple[Line, ...]
-    headings: tuple[tuple[Kind, float], ...]
+    headings: tuple[tuple[NodeKind, float], ...]
     """The kinds of nodes with the left sides of their columns."""
     width: float
     height: float
@@ -135,8 +135,8 @@ class _Layout:
                     ranks[edge.target] = ranks[edge.source] + 1
         return ranks
 
-    def _headings(self, lefts: list[float]) -> tuple[tuple[Kind, float], ...]:
-        found: dict[Kind, float] = {}
+    def _headings(self, lefts: list[float]) -> tuple[tuple[NodeKind, float], ...]:
+        found: dict[NodeKind, float] = {}
         for node in self._graph.nodes.values():
             left = lefts[self._column_of[node.id]]
             found[node.kind] = min(found.get(node.kind, left), left)

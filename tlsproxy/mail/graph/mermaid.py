@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from .model import Graph, Kind, Node
+from .model import Graph, Node, NodeKind
 
 _BRACKETS = {
-    Kind.SOURCE: ("([", "])"),
-    Kind.QUEUE: ("[(", ")]"),
-    Kind.RECIPIENTS: (">", "]"),
-    Kind.HOP: ("[/", "/]"),
+    NodeKind.SOURCE: ("([", "])"),
+    NodeKind.QUEUE: ("[(", ")]"),
+    NodeKind.RECIPIENTS: (">", "]"),
+    NodeKind.HOP: ("[/", "/]"),
 }
 
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from postconf import Place
 
 
-class Kind(enum.Enum):
+class NodeKind(enum.Enum):
     """Kind of a node, and its column in a picture."""
 
     SOURCE = "source"
@@ -30,15 +30,15 @@ class Kind(enum.Enum):
 
 
 HEADINGS = {
-    Kind.SOURCE: "mail comes from",
-    Kind.SCREEN: "screened by",
-    Kind.LISTENER: "accepted by",
-    Kind.FILTER: "filtered by",
-    Kind.CLEANUP: "cleaned up by",
-    Kind.QUEUE: "queued",
-    Kind.RECIPIENTS: "recipients",
-    Kind.TRANSPORT: "delivered by",
-    Kind.HOP: "to",
+    NodeKind.SOURCE: "mail comes from",
+    NodeKind.SCREEN: "screened by",
+    NodeKind.LISTENER: "accepted by",
+    NodeKind.FILTER: "filtered by",
+    NodeKind.CLEANUP: "cleaned up by",
+    NodeKind.QUEUE: "queued",
+    NodeKind.RECIPIENTS: "recipients",
+    NodeKind.TRANSPORT: "delivered by",
+    NodeKind.HOP: "to",
 }
 
 
@@ -46,7 +46,7 @@ class Node(NamedTuple):
     """A station of mail."""
 
     id: str
-    kind: Kind
+    kind: NodeKind
     title: str
     lines: tuple[str, ...] = ()
     """Further lines of text."""

@@ -12,7 +12,7 @@ from postconf.syntax.expressions import ExpressionError
 from postconf.syntax.mastercf import split_words
 from postconf.values import words
 
-from .model import Kind, Node
+from .model import Node, NodeKind
 
 _SEPARATORS = ", \t\r\n"
 _LISTS = ("client", "helo", "sender", "relay", "recipient", "data", "end_of_data")
@@ -82,16 +82,16 @@ def hop_station(view: View, program: str, transport: str, nexthop: str) -> Node:
     place = view.service.line.place(0) if isinstance(view, ServiceView) else None
     identity = f"hop {transport} {nexthop}"
     if program in ("smtp", "lmtp"):
-        return Node(identity, Kind.HOP, nexthop, tuple(_client_lines(view, program)))
+        return Node(identity, NodeKind.HOP, nexthop, tuple(_client_lines(view, program)))
     if program == "virtual":
         base, tables = setting(view, "virtual_mailbox_base"), setting(view, "virtual_mailbox_maps")
-        return Node("virtual mailboxes", Kind.HOP, "mailboxes", tuple(filter(None, (base, tables))))
+        return Node("virtual mailboxes", NodeKind.HOP, "mailboxes", tuple(filter(None, (base, tables))))
     if program == "pipe" and isinstance(view, ServiceView):
-        return Node(f"command {transport}", Kind.HOP, "a command", (_command(view),), place)
+        return Node(f"command {transport}", NodeKind.HOP, "a command", (_command(view),), place)
     titles = {"error": "bounced", "retry": "deferred", "discard": "discarded"}
     if program in titles:
-        return Node(identity, Kind.HOP, titles[program], (nexthop,) if program != "discard" else ())
-    return Node(identity, Kind.HOP, nexthop)
+        return Node(identity, NodeKind.HOP, titles[program], (nexthop,) if program != "discard" else ())
+    return Node(identity, NodeKind.HOP, nexthop)
 
 
 def mailbox_hop(view: View) -> Node:
@@ -99,11 +99,11 @@ def mailbox_hop(view: View) -> Node:
     command = setting(view, "mailbox_command")
     place = place_of(view, "mailbox_command" if command else "home_mailbox")
     if command:
-        return Node("mailboxes", Kind.HOP, "a command for each user", (command,), place)
+        return Node("mailboxes", NodeKind.HOP, "a command for each user", (command,), place)
     home = setting(view, "home_mailbox")
     where = f"~/{home}" if home else f"{setting(view, 'mail_spool_directory')}/USER"
     aliases = setting(view, "alias_maps")
-    return Node("mailboxes", Kind.HOP, "mailboxes", (where, *([f"aliases: {aliases}"] if aliases else [])), place)
+    return Node("mailboxes", NodeKind.HOP, "mailboxes", (where, *([f"aliases: {aliases}"] if aliases else [])), place)
 
 
 def _restrictions(view: View) -> list[str]:

@@ -5,11 +5,11 @@ The names below are loaded at their first use, so that users of the resolver don
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from .cleanup import Envelope, Refusal
+    from .cleanup import Envelope, MessageRejection
     from .delivery import Agent, Delivery
     from .resolver import AddressClass, Resolution
     from .router import Route, Router
-    from .sessions import Credentials, Session
+    from .sessions import Credentials, DeliverySession
     from .transport import Hop
 
 _MODULES = {
@@ -19,24 +19,24 @@ _MODULES = {
     "Delivery": "delivery",
     "Envelope": "cleanup",
     "Hop": "transport",
-    "Refusal": "cleanup",
+    "MessageRejection": "cleanup",
     "Resolution": "resolver",
     "Route": "router",
     "Router": "router",
-    "Session": "sessions",
+    "DeliverySession": "sessions",
 }
 __all__ = [
     "AddressClass",
     "Agent",
     "Credentials",
     "Delivery",
+    "DeliverySession",
     "Envelope",
     "Hop",
-    "Refusal",
+    "MessageRejection",
     "Resolution",
     "Route",
     "Router",
-    "Session",
 ]
 
 

@@ -23,7 +23,7 @@ _PROPAGATING = ("canonical", "virtual", "alias", "forward", "include", "generic"
 _SENDER, _RECIPIENT = "envelope_sender", "envelope_recipient"
 
 
-class Refusal(NamedTuple):
+class MessageRejection(NamedTuple):
     """A message that cleanup(8) does not take, with the reply of smtpd(8) to the end of data."""
 
     code: int
@@ -39,7 +39,7 @@ class Envelope(NamedTuple):
     sender: str
     recipients: tuple[str, ...]
     """In the order of the queue file, internal form. An address is there twice for two original recipients."""
-    refusal: Refusal | None
+    refusal: MessageRejection | None
     """None if the message is taken; else there are no recipients."""
     decisions: tuple[Decision, ...]
     """The steps that made each address, in their order."""
@@ -142,7 +142,7 @@ class _Message:
         self._recipients: list[str] = []
         self._written: set[tuple[str, str, str]] = set()
         self._decisions: list[Decision] = []
-        self._refusal: Refusal | None = None
+        self._refusal: MessageRejection | None = None
 
     def envelope(self, sender: str, recipients: tuple[str, ...]) -> Envelope:
         sender = self._sender(sender)
@@ -230,9 +230,9 @@ class _Message:
         """Keep the worst refusal: too many aliases come before tables that fail (cleanup_strerror(3))."""
         if isinstance(error, ExpansionError):
             if self._refusal is None or not isinstance(self._refusal.error, ExpansionError):
-                self._refusal = Refusal(451, "4.6.0 Alias expansion error", error)
+                self._refusal = MessageRejection(451, "4.6.0 Alias expansion error", error)
         elif self._refusal is None:
-            self._refusal = Refusal(451, "4.3.0 Error: queue file write error", error)
+            self._refusal = MessageRejection(451, "4.3.0 Error: queue file write error", error)
 
     def _decide(self, subject: str, value: str, parameter: str, found: Found | None) -> None:
         self._decisions.append(Decision(subject, value, parameter, self._view.view, found))

@@ -12,11 +12,11 @@ from postconf import Config, Place
 from ..addresses import same, split
 from ..decisions import Decision
 from ..view import MailView
-from .resolver import AddressClass, Resolver
+from .resolver import AddressClass, AddressResolver
 from .transport import Hop
 
 if TYPE_CHECKING:
-    from .sessions import Client, Session
+    from .sessions import DeliveryClient, DeliverySession
 
 
 class Agent(NamedTuple):
@@ -36,20 +36,20 @@ class Delivery(NamedTuple):
     """None behind a content filter, where no address is resolved, and for an address that can't be."""
     hop: Hop
     agent: Agent
-    sessions: tuple[Session, ...]
+    sessions: tuple[DeliverySession, ...]
     decisions: tuple[Decision, ...]
 
 
 class Deliveries:
     """Decides by the settings of the queue manager's view."""
 
-    def __init__(self, config: Config, view: MailView, resolver: Resolver) -> None:
+    def __init__(self, config: Config, view: MailView, resolver: AddressResolver) -> None:
         """`view` is qmgr(8)'s, `resolver` that of its rewrite service. Raises `ConfigError` for a bad setting."""
         self.config = config
         self.view = view
         self.resolver = resolver
         self._deferred = view.words("defer_transports")
-        self._clients: dict[str, Client] = {}
+        self._clients: dict[str, DeliveryClient] = {}
 
     def deliver(self, sender: str, recipient: str, content_filter: str = "") -> Delivery:
         """Return the delivery of a final recipient; both addresses are in internal form, as in the queue file.
@@ -101,15 +101,15 @@ class Deliveries:
                 return Agent(transport, service.command, service.line.place(0))
         return Agent(transport, "", None)
 
-    def _sessions(self, agent: Agent, hop: Hop, sender: str) -> tuple[Session, ...]:
+    def _sessions(self, agent: Agent, hop: Hop, sender: str) -> tuple[DeliverySession, ...]:
         program = agent.program.rpartition("/")[2]
         if program not in ("smtp", "lmtp"):
             return ()
         if agent.name not in self._clients:
-            from .sessions import Client  # policies of TLS cost more than all else here
+            from .sessions import DeliveryClient  # policies of TLS cost more than all else here
 
             view = MailView(self.config.service(agent.name, "unix"), warn=self.view.warn)
-            self._clients[agent.name] = Client(view, program)
+            self._clients[agent.name] = DeliveryClient(view, program)
         client = self._clients[agent.name]
         return tuple(client.session(each, sender) for each in client.destinations(hop.nexthop))
 

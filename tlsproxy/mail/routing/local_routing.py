@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from .. import tokens
 from ..addresses import quoted
-from ..matching import Match
+from ..matching import PatternMatch
 from ..tokens import QUOTED, Token, append, find_last, operator, scan
 from ..view import MailView
 from .rewriting import Rewriter
@@ -21,7 +21,7 @@ class Stripped(NamedTuple):
     parts: list[Token]
     domain: list[Token] | None
     """The local domain that was stripped last, with its `@`; None if the address has a remote domain."""
-    match: Match | None
+    match: PatternMatch | None
     """The pattern that made it local."""
 
 
@@ -42,7 +42,7 @@ class LocalRouting:
         """Strip local domains off an address in internal form; raise `TableLookupError`, `EndlessRoutingError`."""
         parts = scan(quoted(address))
         saved: list[Token] | None = None
-        match: Match | None = None
+        match: PatternMatch | None = None
         for _ in range(len(address) + 101):
             self._strip_empty_domain(parts)
             at = find_last(parts, "@")

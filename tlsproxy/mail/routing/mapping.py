@@ -12,7 +12,7 @@ from postconf.syntax.lines import encode
 from .. import tokens
 from ..addresses import NULL, fold, quoted, unquoted
 from ..tables import Found, MapList, TableLookupError
-from ..tokens import Address, parse
+from ..tokens import AddressTokens, parse
 from ..view import MailView
 from .rewriting import Rewriter
 
@@ -59,7 +59,7 @@ class AddressMapper:
         results = [
             self._result(node, extension if propagate else "")
             for node in parse(_null_quoted(value))
-            if isinstance(node, Address)
+            if isinstance(node, AddressTokens)
         ]
         if not results:
             raise TableLookupError(found.parameter, found.table, found.key, f'non-address result "{value}"')
@@ -116,7 +116,7 @@ class AddressMapper:
                 complete.add(self._folded(before))
             note(before, each, found)
 
-    def _result(self, node: Address, extension: str) -> str:
+    def _result(self, node: AddressTokens, extension: str) -> str:
         address = unquoted(self._rewriter.external(tokens.external(node.tokens)))
         if not extension:
             return address

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from .. import tokens
 from ..addresses import ascii_lower, is_address, is_domain, literal_address
 from ..decisions import Decision
-from ..matching import Match
+from ..matching import PatternMatch
 from ..tables import NO_PARTS_FLAGS, Found, MapList, TableLookupError
 from ..tokens import append
 from ..view import MailView
@@ -78,7 +78,7 @@ class Resolution(NamedTuple):
         return self.address_class is None and not self.is_bad
 
 
-class Resolver:
+class AddressResolver:
     """Resolves addresses by the settings of a view. Answers are kept: under a view, tables do not change."""
 
     def __init__(self, view: MailView) -> None:
@@ -269,7 +269,7 @@ class _Answer:
         self.decisions: list[Decision] = []
         self.warnings: list[str] = []
 
-    def decide_class(self, address_class: AddressClass, match: Match | None) -> None:
+    def decide_class(self, address_class: AddressClass, match: PatternMatch | None) -> None:
         self.address_class = address_class
         self._decided("class", address_class.value, match.parameter if match else "", match)
 
@@ -295,7 +295,7 @@ class _Answer:
         decisions, warnings = tuple(self.decisions), tuple(self.warnings)
         return Resolution(None, failure=failure, decisions=decisions, warnings=warnings)
 
-    def _decided(self, subject: str, value: str, parameter: str, source: Found | Match | None) -> None:
+    def _decided(self, subject: str, value: str, parameter: str, source: Found | PatternMatch | None) -> None:
         self.decisions.append(Decision(subject, value, parameter, self._view.view, source))
 
 

@@ -22,7 +22,7 @@ from ..tables import Opener
 from ..view import MailView
 from .cleanup import Cleanup, Envelope
 from .delivery import Deliveries, Delivery
-from .resolver import Resolution, Resolver
+from .resolver import AddressResolver, Resolution
 
 
 class Route(NamedTuple):
@@ -61,7 +61,7 @@ class Router:
         self._warn = warn
         self._opener = opener
         self._views: dict[str, MailView] = {}
-        self._resolvers: dict[str, Resolver] = {}
+        self._resolvers: dict[str, AddressResolver] = {}
         self._cleanups: dict[str, Cleanup] = {}
         self._deliveries: Deliveries | None = None
 
@@ -90,10 +90,10 @@ class Router:
             self._deliveries.deliver(envelope.sender, each, route.content_filter) for each in envelope.recipients
         )
 
-    def resolver(self, service: str = "rewrite") -> Resolver:
+    def resolver(self, service: str = "rewrite") -> AddressResolver:
         """Return the resolver that a service of trivial-rewrite(8) is; main.cf's, if master.cf does not have it."""
         if service not in self._resolvers:
-            self._resolvers[service] = Resolver(self.view(f"{service}/unix", optional=True))
+            self._resolvers[service] = AddressResolver(self.view(f"{service}/unix", optional=True))
         return self._resolvers[service]
 
     def cleanup(self, service: str = "cleanup") -> Cleanup:

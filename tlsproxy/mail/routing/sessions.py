@@ -29,7 +29,7 @@ class Credentials(NamedTuple):
     place: Place | None
 
 
-class Session(NamedTuple):
+class DeliverySession(NamedTuple):
     """A session with one destination."""
 
     destination: str
@@ -44,7 +44,7 @@ class Session(NamedTuple):
     """Facts that only DNS has, and that decide on the level or the credentials."""
 
 
-class Client:
+class DeliveryClient:
     """A service of smtp(8) or lmtp(8), by its own view; tables are opened when they are first asked."""
 
     def __init__(self, view: MailView, program: str) -> None:
@@ -57,7 +57,7 @@ class Client:
         """Return the destinations that a next hop lists; the later ones are asked if the first one is out of reach."""
         return (nexthop,) if nexthop.startswith("unix:") else words(nexthop)
 
-    def session(self, nexthop: str, sender: str) -> Session:
+    def session(self, nexthop: str, sender: str) -> DeliverySession:
         """Return the session with a destination, for a message of this sender."""
         depends: list[str] = []
         level, credentials = "", None
@@ -66,8 +66,8 @@ class Client:
             level = self._level(destination, depends)
             credentials = self._credentials(destination, sender, depends)
         except (ValueError, ConfigError, PolicyError, TableError, TableLookupError) as error:
-            return Session(nexthop, level, str(error), None, tuple(depends))
-        return Session(nexthop, level, "", credentials, tuple(depends))
+            return DeliverySession(nexthop, level, str(error), None, tuple(depends))
+        return DeliverySession(nexthop, level, "", credentials, tuple(depends))
 
     def close(self) -> None:
         """Close the tables."""

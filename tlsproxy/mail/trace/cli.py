@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from postconf import Config
 
-    from ..access.smtp.facts import Session
+    from ..access.smtp.facts import SmtpSession
 
 FINE, DIFFERENT, BAD = range(3)
 
@@ -115,7 +115,7 @@ def _one(arguments: argparse.Namespace, tracer: Tracer) -> int:
     return FINE
 
 
-def _session(arguments: argparse.Namespace) -> Session:
+def _session(arguments: argparse.Namespace) -> SmtpSession:
     tls = None
     if arguments.tls is not None or arguments.tls_trusted:
         tls = Tls(arguments.tls or "", arguments.tls or "", arguments.tls_trusted)

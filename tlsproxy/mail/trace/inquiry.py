@@ -18,7 +18,7 @@ from postconf.syntax.lines import decode, encode
 from postconf.values import seconds
 
 from ..access.smtp.facts import UNKNOWN
-from ..access.world import Answer, Kind, Question
+from ..access.world import Answer, Question, QuestionKind
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class Inquiries:
 
     def ask(self, question: Question) -> Answer | None:
         """Return an answer, or None for a question that is not asked."""
-        if question.kind is Kind.POLICY:
+        if question.kind is QuestionKind.POLICY:
             if self._policies and self._smtpd is not None:
                 return ask_policy_service(self._smtpd, question)
             return None
@@ -75,10 +75,10 @@ class Dns:
         except dns.resolver.NoResolverConfiguration as error:
             raise ConfigError(f"--dns: {error}", None, "name a server in /etc/resolv.conf") from None
         self._resolver.lifetime = _DNS_SECONDS
-        self._asks: dict[Kind, Callable[[Question], Answer]] = {
-            Kind.LIST: self._list,
-            Kind.DOMAIN: self._domain,
-            Kind.SERVERS: self._servers,
+        self._asks: dict[QuestionKind, Callable[[Question], Answer]] = {
+            QuestionKind.LIST: self._list,
+            QuestionKind.DOMAIN: self._domain,
+            QuestionKind.SERVERS: self._servers,
         }
 
     def ask(self, question: Question) -> Answer | None:
@@ -87,7 +87,7 @@ class Dns:
         try:
             return ask(question) if ask else None
         except _NoAnswerError:
-            return Answer("failed" if question.kind is not Kind.SERVERS else "none")
+            return Answer("failed" if question.kind is not QuestionKind.SERVERS else "none")
 
     def names_of(self, address: str) -> str:
         """Return the name of a client, verified both ways, or `unknown`."""

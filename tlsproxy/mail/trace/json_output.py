@@ -4,7 +4,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ..access.restrictions.evaluation import Step
+    from ..access.restrictions.evaluation import RestrictionStep
     from ..access.smtp.session import Exchange
     from .tracing import Trace
 
@@ -37,7 +37,7 @@ def _reply(exchange: Exchange) -> JsonObject:
     }
 
 
-def _step(step: Step) -> JsonObject:
+def _step(step: RestrictionStep) -> JsonObject:
     restriction = f"{step.restriction} {step.argument}".rstrip()
     found: JsonObject = {"parameter": step.parameter, "restriction": restriction}
     if step.place is not None:

@@ -7,7 +7,7 @@ import json
 
 from postconf.syntax.lines import encode
 
-from ..access.smtp.facts import UNKNOWN, Client, Session, Tls
+from ..access.smtp.facts import UNKNOWN, SmtpClient, SmtpSession, Tls
 from ..addresses import is_domain
 
 TYPE_CHECKING = False
@@ -35,7 +35,7 @@ def make_session(
     helo: str | None = None,
     sasl_user: str = "",
     tls: Tls | None = None,
-) -> Session:
+) -> SmtpSession:
     """Return a session; raise `RequestError` for an address of no client, or for text that no command can have."""
     _check("client name", client_name)
     facts = make_client(client, client_name)
@@ -50,10 +50,10 @@ def make_session(
         _check(what, text)
     if len(recipients) > MAX_RECIPIENTS:
         raise RequestError(f"{len(recipients)} recipients; at most {MAX_RECIPIENTS} are traced")
-    return Session(facts, helo, sender, tuple(recipients), sasl_user, tls)
+    return SmtpSession(facts, helo, sender, tuple(recipients), sasl_user, tls)
 
 
-def make_client(address: str, name: str = "") -> Client:
+def make_client(address: str, name: str = "") -> SmtpClient:
     """Return a client by its address, in any notation, and its name; raise `RequestError`."""
     text = address[5:] if address[:5].lower() == "ipv6:" else address
     try:
@@ -64,10 +64,10 @@ def make_client(address: str, name: str = "") -> Client:
         parsed = parsed.ipv4_mapped or ipaddress.IPv6Address(parsed.packed)
     if name.lower() not in ("", UNKNOWN) and not is_domain(name, smtputf8=False):
         raise RequestError(f"client name {name!r} is no host name; a client without name is `unknown`")
-    return Client.named(str(parsed), name)
+    return SmtpClient.named(str(parsed), name)
 
 
-def read_session(line: str) -> Session:
+def read_session(line: str) -> SmtpSession:
     """Read a session from a JSON object; raise `RequestError`."""
     if len(line) > MAX_LENGTH:
         raise RequestError(f"more than {MAX_LENGTH} bytes")

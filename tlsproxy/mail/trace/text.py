@@ -8,7 +8,7 @@ if TYPE_CHECKING:
 
     from postconf import Place
 
-    from ..access.restrictions.evaluation import Step
+    from ..access.restrictions.evaluation import RestrictionStep
     from ..access.smtp.session import Exchange
     from ..decisions import Decision
     from ..routing.delivery import Delivery
@@ -70,7 +70,7 @@ def _exchange_lines(exchange: Exchange) -> Iterator[str]:
         yield from _step_lines(step)
 
 
-def _step_lines(step: Step) -> Iterator[str]:
+def _step_lines(step: RestrictionStep) -> Iterator[str]:
     indent = "  " * (step.depth + 2)
     name = _short(f"{step.restriction} {step.argument}".rstrip())
     yield f"{indent}{name}: {step.outcome}{_at(step.place)}"

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from ..access.postscreen import Postscreen, Screening
     from ..access.restrictions.evaluation import Action
-    from ..access.smtp.facts import Session
+    from ..access.smtp.facts import SmtpSession
     from ..access.world import World
     from ..routing import Route
     from ..routing.delivery import Delivery
@@ -31,7 +31,7 @@ class RouteTrace(NamedTuple):
 class Trace(NamedTuple):
     """All answers to one session. `screening` is what postscreen(8) does before, None if it is not in front."""
 
-    session: Session
+    session: SmtpSession
     conversation: Conversation
     routes: tuple[RouteTrace, ...]
     screening: Screening | None = None
@@ -72,7 +72,7 @@ class Tracer:
         if world.inquirer is not None:
             world.inquirer.serve(self.smtpd)
 
-    def trace(self, session: Session) -> Trace:
+    def trace(self, session: SmtpSession) -> Trace:
         """Hold a session, and find the routes of its recipients."""
         screening = self.screen(session, self.world)
         conversation = Conversation((), None, (), ())
@@ -92,7 +92,7 @@ class Tracer:
             return RouteTrace(route, ())
         return RouteTrace(route, self.router.deliveries(route))
 
-    def screen(self, session: Session, world: World) -> Screening | None:
+    def screen(self, session: SmtpSession, world: World) -> Screening | None:
         """Return what postscreen(8) does with a client; None without it. Lists of unknown content list nothing."""
         if self.postscreen is None:
             return None

@@ -17,14 +17,14 @@ from ...log import Log
 from ...wire.messages import ClientStart, PeerStatus, TlsContext
 from ..openssl import binding, callbacks, peers
 from ..openssl.callbacks import Hooks
-from ..openssl.peers import Certificate
+from ..openssl.peers import PeerCertificate
 from ..report import trace
 from ..report.certificate import describe, fill_in, log_fault
 from ..report.summary import Agreement, agreement, signature, summary
 from ..settings.release_behaviour import Behaviour
 from ..verification import dane
 from ..verification.chain_verifier import ChainVerifier, peer_status
-from ..verification.evidence import Match, Proof, Refusal
+from ..verification.evidence import Proof, Refusal, TlsaMatch
 from .contexts import ClientContexts
 from .policy import SessionPolicy
 from .sessions import CachedSession
@@ -126,7 +126,7 @@ class ClientConnection:
             return stored
         return self._verifier.answer.error
 
-    def _describe(self, certificate: Certificate, facts: TlsContext, *, reused: bool) -> None:
+    def _describe(self, certificate: PeerCertificate, facts: TlsContext, *, reused: bool) -> None:
         """Log the server's certificate, the record that has matched, or the error."""
         setting, log = self._setting, self._setting.log
         bare_keys = setting.library.tls_legacy_public_key_fingerprints and setting.behaviour.bare_key_fingerprints
@@ -163,7 +163,7 @@ class ClientConnection:
             failure = setting.start.forced_failure_type
             setting.log.info(answer.finding.describe(self._namaddr, peer="server", policy_failure=failure))
 
-    def _on_verify(self, ok: bool, error: int, depth: int, certificate: Certificate | None) -> int:
+    def _on_verify(self, ok: bool, error: int, depth: int, certificate: PeerCertificate | None) -> int:
         """Process OpenSSL's result of one verification step; return the error so far."""
         setting = self._setting
         error = self._verifier.step(ok, error, depth, certificate)
@@ -184,7 +184,7 @@ class ClientConnection:
             self._setting.cached.save(self.ssl)
 
 
-def _matched(match: Match, level: SecurityLevel) -> str:
+def _matched(match: TlsaMatch, level: SecurityLevel) -> str:
     """Say what has verified a chain, as tls_dane_log(3) does."""
     record, depth = match.record, match.depth
     if level >= SecurityLevel.VERIFY:

@@ -14,7 +14,7 @@ from OpenSSL._util import ffi, lib
 
 from ...errors import TlsproxyError
 from .binding import begin, require
-from .peers import UNSPECIFIED, Certificate, borrowed
+from .peers import UNSPECIFIED, PeerCertificate, borrowed
 
 require(
     *("SSL_CTX_set_msg_callback", "SSL_CTX_set_tlsext_servername_callback", "SSL_CTX_set_verify", "SSL_get_servername"),
@@ -23,7 +23,7 @@ require(
     *("X509_STORE_CTX_get_ex_data", "X509_STORE_CTX_set_error"),
 )
 
-Step = Callable[[bool, int, int, Certificate | None], int]
+Step = Callable[[bool, int, int, PeerCertificate | None], int]
 """Called with OpenSSL's result, error and depth, and the certificate; returns the error to keep (0: none)."""
 
 

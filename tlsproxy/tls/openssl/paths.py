@@ -1,7 +1,7 @@
 """Certification paths: from a peer's certificate, through those that it has sent, to one that is trusted already.
 
-A path that exists is a `Path`, which is never empty. Every failure is a `PathError`. Neither has a truth value, so that
-no `path or chain` makes a failure into a success: a caller has to take the result apart.
+A path that exists is a `VerifiedPath`, which is never empty. Every failure is a `PathFailure`. Neither has a truth
+value, so that no `path or chain` makes a failure into a success: a caller has to take the result apart.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from OpenSSL import crypto
 from OpenSSL._util import ffi, lib
 
 from .binding import clear_errors, require
-from .peers import OK, UNSPECIFIED, Certificate, borrowed
+from .peers import OK, UNSPECIFIED, PeerCertificate, borrowed
 
 require(
     *("X509_PURPOSE_SSL_SERVER", "X509_STORE_CTX_free", "X509_STORE_CTX_get1_chain", "X509_STORE_CTX_get_current_cert"),
@@ -35,12 +35,12 @@ class _Result:
             raise TypeError("a result of path building has no truth value: take it apart by its type")
 
 
-class Path(_Result):
+class VerifiedPath(_Result):
     """A verified path: the peer's certificate first, and at the end the one that was trusted already."""
 
     __slots__ = ("certificates",)
 
-    def __init__(self, certificates: tuple[Certificate, ...]) -> None:
+    def __init__(self, certificates: tuple[PeerCertificate, ...]) -> None:
         """Raise ValueError for an empty path."""
         if not certificates:
             raise ValueError("a path has at least one certificate")
@@ -52,12 +52,12 @@ class Path(_Result):
         return len(self.certificates) - 1
 
 
-class PathError(_Result):
+class PathFailure(_Result):
     """There is no path. `error` is OpenSSL's number, never 0; `depth` and `certificate` are the place it is about."""
 
     __slots__ = ("certificate", "depth", "error")
 
-    def __init__(self, error: int, depth: int, certificate: Certificate) -> None:
+    def __init__(self, error: int, depth: int, certificate: PeerCertificate) -> None:
         self.error = error if error != OK else UNSPECIFIED
         self.depth = depth
         self.certificate = certificate
@@ -68,7 +68,7 @@ class Reach:
 
     __slots__ = ("unverified",)
 
-    def __init__(self, unverified: tuple[Certificate, ...]) -> None:
+    def __init__(self, unverified: tuple[PeerCertificate, ...]) -> None:
         self.unverified = unverified
 
     @property
@@ -77,18 +77,18 @@ class Reach:
         return len(self.unverified) - 1
 
     @property
-    def top(self) -> Certificate:
+    def top(self) -> PeerCertificate:
         """The topmost certificate."""
         return self.unverified[-1]
 
 
-def reach(chain: Sequence[Certificate]) -> Reach:
+def reach(chain: Sequence[PeerCertificate]) -> Reach:
     """Build a path by names and key identifiers, as OpenSSL does before it verifies signatures."""
     with _Verification(chain, ()) as tried:
         return Reach(tried.certificates or (chain[0],))
 
 
-def signed_path(chain: Sequence[Certificate], anchors: Sequence[Certificate]) -> Path | PathError:
+def signed_path(chain: Sequence[PeerCertificate], anchors: Sequence[PeerCertificate]) -> VerifiedPath | PathFailure:
     """Build a path for a TLS server from the first certificate of `chain` to one of `anchors`, without regard to dates.
 
     OpenSSL checks signatures, purposes, constraints and unknown critical extensions. The first certificate may be an
@@ -96,14 +96,14 @@ def signed_path(chain: Sequence[Certificate], anchors: Sequence[Certificate]) ->
     """
     with _Verification(chain, anchors, _NO_CHECK_TIME) as tried:
         if tried.verified and tried.certificates:
-            return Path(tried.certificates)
+            return VerifiedPath(tried.certificates)
         return tried.error
 
 
 class _Verification:
     """One run of X509_verify_cert(3) beside any connection; a context manager, at whose end its memory is freed."""
 
-    def __init__(self, chain: Sequence[Certificate], anchors: Sequence[Certificate], flags: int = 0) -> None:
+    def __init__(self, chain: Sequence[PeerCertificate], anchors: Sequence[PeerCertificate], flags: int = 0) -> None:
         self._leaf = chain[0]
         store = crypto.X509Store()
         store.set_flags(_PARTIAL_CHAIN | flags)
@@ -127,21 +127,21 @@ class _Verification:
         clear_errors()
 
     @property
-    def certificates(self) -> tuple[Certificate, ...]:
+    def certificates(self) -> tuple[PeerCertificate, ...]:
         """Path that OpenSSL has built, verified or not; empty if it failed before."""
         stack = lib.X509_STORE_CTX_get1_chain(self._context)
         if stack == ffi.NULL:
             return ()
         members = [lib.sk_X509_value(stack, position) for position in range(lib.sk_X509_num(stack))]
-        found = tuple(Certificate(crypto.X509._from_raw_x509_ptr(each)) for each in members)
+        found = tuple(PeerCertificate(crypto.X509._from_raw_x509_ptr(each)) for each in members)
         lib.sk_X509_free(stack)
         return found
 
     @property
-    def error(self) -> PathError:
+    def error(self) -> PathFailure:
         """OpenSSL's error, and its place in the path; some errors do not concern a certificate."""
         error = lib.X509_STORE_CTX_get_error(self._context)
         blamed = borrowed(lib.X509_STORE_CTX_get_current_cert(self._context))
-        return PathError(
+        return PathFailure(
             error, lib.X509_STORE_CTX_get_error_depth(self._context), self._leaf if blamed is None else blamed
         )

@@ -32,14 +32,14 @@ _MAX_NAME = 256
 _ONELINE = 256
 
 
-class Certificate:
+class PeerCertificate:
     """A certificate of the peer, read by OpenSSL: cryptography's parser refuses some that are in use."""
 
     def __init__(self, x509: crypto.X509) -> None:
         self.x509 = x509
 
     @classmethod
-    def from_der(cls, data: bytes) -> Certificate | None:
+    def from_der(cls, data: bytes) -> PeerCertificate | None:
         """Parse a DER certificate; return None if it is malformed, or more than one."""
         try:
             only(data, SEQUENCE)
@@ -62,7 +62,7 @@ class Certificate:
         """True if subject and issuer have the same name."""
         return self.names_as_issuer(self)
 
-    def names_as_issuer(self, other: Certificate) -> bool:
+    def names_as_issuer(self, other: PeerCertificate) -> bool:
         """Return True if `other` has the name of the issuer, case and blanks aside (X509_NAME_cmp(3))."""
         issuer, subject = ("".join(each.split()).lower() for each in (self.issuer, other.subject))
         return issuer == subject
@@ -131,23 +131,23 @@ def _oneline(name: Any) -> str:
     return "".join(chr(c) if 32 <= c < 127 else "?" for c in ffi.string(text))
 
 
-def peer_certificate(ssl: Any) -> Certificate | None:
+def peer_certificate(ssl: Any) -> PeerCertificate | None:
     """Return the certificate that the peer has shown, now or in the session that is resumed."""
     x509 = lib.SSL_get_peer_certificate(ssl)
     if x509 == ffi.NULL:
         return None
-    certificate = Certificate(crypto.X509._from_raw_x509_ptr(x509))
+    certificate = PeerCertificate(crypto.X509._from_raw_x509_ptr(x509))
     if len(_known) >= _MOST_KNOWN:
         _known.clear()
     return _known.setdefault(certificate.der, certificate)
 
 
 _MOST_KNOWN = 200
-_known: dict[bytes, Certificate] = {}
+_known: dict[bytes, PeerCertificate] = {}
 """Parsed peer certificates, cached because sessions with the same server recur."""
 
 
-def peer_chain(ssl: Any) -> list[Certificate]:
+def peer_chain(ssl: Any) -> list[PeerCertificate]:
     """Return the certificates that a server has sent, its own first."""
     stack = lib.SSL_get_peer_cert_chain(ssl)
     chain = []
@@ -158,12 +158,12 @@ def peer_chain(ssl: Any) -> list[Certificate]:
     return chain
 
 
-def borrowed(x509: Any) -> Certificate | None:
+def borrowed(x509: Any) -> PeerCertificate | None:
     """Return a certificate that OpenSSL may free after the present call."""
     if x509 == ffi.NULL:
         return None
     lib.X509_up_ref(x509)
-    return Certificate(crypto.X509._from_raw_x509_ptr(x509))
+    return PeerCertificate(crypto.X509._from_raw_x509_ptr(x509))
 
 
 # Verification.

@@ -6,14 +6,14 @@ import traceback
 
 from ...log import Log
 from ...wire.messages import TlsContext
-from ..openssl.peers import Certificate
+from ..openssl.peers import PeerCertificate
 from ..settings.digests import Digest, fingerprint
 from ..verification.der import DerError
 
 _MAX_NAME = 256
 
 
-def fill_in(facts: TlsContext, certificate: Certificate, digest: Digest, log: Log, *, bare_keys: bool) -> None:
+def fill_in(facts: TlsContext, certificate: PeerCertificate, digest: Digest, log: Log, *, bare_keys: bool) -> None:
     """Fill in names and fingerprints; a common name that is not fit to be shown is logged, under `facts.namaddr`.
 
     `bare_keys`: fingerprints of keys are those of their bits alone (tls_legacy_public_key_fingerprints).

@@ -17,7 +17,7 @@ from ...log import Log
 from ...wire.messages import Flag, PeerStatus, Request, TlsContext
 from ..openssl import binding, callbacks, peers
 from ..openssl.callbacks import Hooks, NameRefusedError
-from ..openssl.peers import Certificate
+from ..openssl.peers import PeerCertificate
 from ..report import trace
 from ..report.certificate import describe, fill_in, log_fault
 from ..report.summary import Agreement, agreement, signature, summary
@@ -26,7 +26,7 @@ from ..settings.digests import Digest
 from ..settings.errors import SettingsError
 from ..settings.release_behaviour import Behaviour
 from ..verification.client_certificate import client_verdict
-from ..verification.evidence import Proof, Refusal, Step
+from ..verification.evidence import Proof, Refusal, VerifyStep
 from .client_hello import has_ticket
 from .contexts import ServerContext, ServerContexts
 from .signature_prediction import SignatureDigest
@@ -83,7 +83,7 @@ class ServerConnection:
         self._namaddr = namaddr.lower()
         self._sni = ""
         self._facts: TlsContext | None = None
-        self._steps: list[Step] = []
+        self._steps: list[VerifyStep] = []
         self._answer: Proof | Refusal | None = None
         self._ticketed = False
         self._digest = digest
@@ -159,7 +159,7 @@ class ServerConnection:
             self._complain(reused=reused)
         return facts.peer_status
 
-    def _describe(self, certificate: Certificate, facts: TlsContext) -> None:
+    def _describe(self, certificate: PeerCertificate, facts: TlsContext) -> None:
         """Describe the client's certificate, and whether it is trusted."""
         setting, log = self._setting, self._setting.log
         facts.peer_status = PeerStatus.PRESENT
@@ -202,9 +202,9 @@ class ServerConnection:
         expires = shown_expiry(self._setting.context.expires)
         self._setting.log.info(f"{self._namaddr}: {verb} session ticket, key expiration: {expires}")
 
-    def _on_verify(self, ok: bool, error: int, depth: int, certificate: Certificate | None) -> int:
+    def _on_verify(self, ok: bool, error: int, depth: int, certificate: PeerCertificate | None) -> int:
         """Process OpenSSL's result of one verification step; return the error so far."""
-        self._steps.append(Step(ok, error, depth, certificate))
+        self._steps.append(VerifyStep(ok, error, depth, certificate))
         trust_servers = self._setting.library.tls_trust_server_ccerts
         self._answer = client_verdict(self._steps, trust_servers=trust_servers)
         if self._setting.mask & LogMask.VERBOSE:

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from postconf.values import SecurityLevel
 
 from ...wire.messages import PeerStatus
-from ..openssl.peers import OK, Certificate
-from .evidence import Proof, Refusal, Step
+from ..openssl.peers import OK, PeerCertificate
+from .evidence import Proof, Refusal, VerifyStep
 from .policy import VerificationPolicy
 from .verify import Trust, verdict
 from .verify_error import HOSTNAME_MISMATCH, VerifyFailure
@@ -47,21 +47,21 @@ class ChainVerifier:
 
     __slots__ = ("_in_doubt", "_peer_chain", "_policy", "_steps", "answer")
 
-    def __init__(self, policy: VerificationPolicy, peer_chain: Callable[[], list[Certificate]]) -> None:
+    def __init__(self, policy: VerificationPolicy, peer_chain: Callable[[], list[PeerCertificate]]) -> None:
         """`peer_chain`: returns what the server has sent, its own certificate first."""
         self._policy = policy
         self._peer_chain = peer_chain
-        self._steps: list[Step] = []
+        self._steps: list[VerifyStep] = []
         self._in_doubt = False
         self.answer: Proof | Refusal = Refusal(VerifyFailure())
         """The verdict so far: nothing is proven before the first step."""
 
-    def step(self, ok: bool, error: int, depth: int, certificate: Certificate | None) -> int:
+    def step(self, ok: bool, error: int, depth: int, certificate: PeerCertificate | None) -> int:
         """Process OpenSSL's result of one step; return the error so far.
 
         Once a step has raised an exception, the verification has failed, whatever comes later.
         """
-        self._steps.append(Step(ok, error, depth, certificate))
+        self._steps.append(VerifyStep(ok, error, depth, certificate))
         if self._in_doubt:
             return self.answer.error
         decided = len(self._steps) > 1 and not self._policy.local

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..openssl.paths import PathError
-from ..openssl.peers import OK, UNSPECIFIED, Certificate
+from ..openssl.paths import PathFailure
+from ..openssl.peers import OK, UNSPECIFIED, PeerCertificate
 from .der import CLIENT_AUTH, SERVER_AUTH, DerError
-from .evidence import Proof, Refusal, Step, reported_path
+from .evidence import Proof, Refusal, VerifyStep, reported_path
 from .verify_error import INVALID_PURPOSE, VerifyFailure
 
 
-def client_verdict(steps: Sequence[Step], *, trust_servers: bool) -> Proof | Refusal:
+def client_verdict(steps: Sequence[VerifyStep], *, trust_servers: bool) -> Proof | Refusal:
     """Decide whether OpenSSL has verified a client's chain, by its reports so far.
 
     ================================================  =======================================
@@ -37,18 +37,18 @@ def client_verdict(steps: Sequence[Step], *, trust_servers: bool) -> Proof | Ref
     if finding.error != OK or not leaves:
         return Refusal(finding)
     path = reported_path(steps, leaves[0])
-    return Refusal(finding) if isinstance(path, PathError) else Proof(None, None)
+    return Refusal(finding) if isinstance(path, PathFailure) else Proof(None, None)
 
 
-def _is_for_servers(certificate: Certificate | None) -> bool:
+def _is_for_servers(certificate: PeerCertificate | None) -> bool:
     return SERVER_AUTH in _purposes(certificate)
 
 
-def _is_for_servers_only(certificate: Certificate) -> bool:
+def _is_for_servers_only(certificate: PeerCertificate) -> bool:
     return _is_for_servers(certificate) and CLIENT_AUTH not in _purposes(certificate)
 
 
-def _purposes(certificate: Certificate | None) -> frozenset[bytes]:
+def _purposes(certificate: PeerCertificate | None) -> frozenset[bytes]:
     """Return what a certificate may be used for; nothing if it can't be read."""
     if certificate is None:
         return frozenset()

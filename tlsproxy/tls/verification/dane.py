@@ -18,7 +18,7 @@ from postconf.values import LIST_SEPARATORS, words
 
 from ...log import Log
 from ...wire.dane import TlsaRecord
-from ..openssl.peers import Certificate
+from ..openssl.peers import PeerCertificate
 from ..settings.digests import Digest, digest_by_name
 from .der import DerError
 
@@ -103,7 +103,7 @@ def usable(record: TlsaRecord, digests: Digests) -> bool:
 
 def _parses(record: TlsaRecord) -> bool:
     if record.selector == CERTIFICATE:
-        return Certificate.from_der(record.data) is not None
+        return PeerCertificate.from_der(record.data) is not None
     return is_public_key(record.data)
 
 
@@ -116,7 +116,7 @@ def is_public_key(data: bytes) -> bool:
     return True
 
 
-def has_signed(public_key: bytes, certificate: Certificate) -> bool:
+def has_signed(public_key: bytes, certificate: PeerCertificate) -> bool:
     """Return True if the key of this SubjectPublicKeyInfo has signed a certificate."""
     try:
         key: Any = load_der_public_key(public_key)
@@ -158,7 +158,7 @@ def strongest(records: Iterable[TlsaRecord], digests: Digests) -> tuple[TlsaReco
     )
 
 
-def matches(record: TlsaRecord, certificate: Certificate, digests: Digests) -> bool:
+def matches(record: TlsaRecord, certificate: PeerCertificate, digests: Digests) -> bool:
     """Return True if a usable record matches a certificate, whatever its usage."""
     try:
         data = certificate.der if record.selector == CERTIFICATE else certificate.parts.public_key_info
@@ -170,7 +170,7 @@ def matches(record: TlsaRecord, certificate: Certificate, digests: Digests) -> b
 
 
 def first_match(
-    records: Iterable[TlsaRecord], certificate: Certificate, digests: Digests, *usages: int
+    records: Iterable[TlsaRecord], certificate: PeerCertificate, digests: Digests, *usages: int
 ) -> TlsaRecord | None:
     """Return the first record of these usages that matches a certificate."""
     return next((each for each in records if each.usage in usages and matches(each, certificate, digests)), None)

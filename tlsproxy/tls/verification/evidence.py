@@ -9,21 +9,21 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from ...wire.dane import TlsaRecord
-from ..openssl.paths import Path, PathError
-from ..openssl.peers import OK, UNSPECIFIED, Certificate
+from ..openssl.paths import PathFailure, VerifiedPath
+from ..openssl.peers import OK, UNSPECIFIED, PeerCertificate
 from .verify_error import VerifyFailure
 
 
-class Step(NamedTuple):
+class VerifyStep(NamedTuple):
     """One report of OpenSSL while it verifies a chain up to a local authority (X509_STORE_CTX_set_verify_cb(3))."""
 
     ok: bool
     error: int
     depth: int
-    certificate: Certificate | None
+    certificate: PeerCertificate | None
 
 
-class Match(NamedTuple):
+class TlsaMatch(NamedTuple):
     """The record that has verified a chain, and the depth of what it matched."""
 
     record: TlsaRecord
@@ -38,7 +38,7 @@ class Proof:
     __slots__ = ("match", "peer_name")
     error = OK
 
-    def __init__(self, match: Match | None, peer_name: str | None) -> None:
+    def __init__(self, match: TlsaMatch | None, peer_name: str | None) -> None:
         self.match = match
         self.peer_name = peer_name
 
@@ -60,10 +60,10 @@ class Refusal:
         return self.finding.error
 
 
-def reported_path(steps: Sequence[Step], leaf: Certificate) -> Path | PathError:
+def reported_path(steps: Sequence[VerifyStep], leaf: PeerCertificate) -> VerifiedPath | PathFailure:
     """Return the path that OpenSSL has gone down, to `leaf`; an error if it has not reported each step as good."""
     found = {step.depth: step.certificate for step in steps if step.ok and step.certificate is not None}
     certificates = tuple(found[depth] for depth in sorted(found))
     if not found or max(found) != len(found) - 1 or certificates[0].der != leaf.der:
-        return PathError(UNSPECIFIED, 0, leaf)
-    return Path(certificates)
+        return PathFailure(UNSPECIFIED, 0, leaf)
+    return VerifiedPath(certificates)

@@ -14,12 +14,12 @@ from functools import cached_property
 from typing import NamedTuple
 
 from ...wire.dane import TlsaRecord
-from ..openssl.paths import Path, PathError, Reach, reach
-from ..openssl.peers import OK, UNSPECIFIED, Certificate
+from ..openssl.paths import PathFailure, Reach, VerifiedPath, reach
+from ..openssl.peers import OK, UNSPECIFIED, PeerCertificate
 from . import dane
 from .dane import DANE_EE, DANE_TA, PKIX_EE, PKIX_TA
 from .der import DerError
-from .evidence import Match, Proof, Refusal, Step, reported_path
+from .evidence import Proof, Refusal, TlsaMatch, VerifyStep, reported_path
 from .names import matched_name, split_references
 from .paths import (
     CA_DIGEST_TOO_WEAK,
@@ -44,7 +44,7 @@ _AFTER_NAMES = frozenset({6, 7, 9, 10, 13, 14, 21})
 class Trust(NamedTuple):
     """OpenSSL's reports about local authorities so far, in order."""
 
-    steps: tuple[Step, ...]
+    steps: tuple[VerifyStep, ...]
     now: str
     """The time, in UTC, as YYYYMMDDhhmmssZ."""
 
@@ -55,7 +55,7 @@ class Undecided:
     __slots__ = ()
 
 
-def verdict(policy: VerificationPolicy, chain: Sequence[Certificate], trust: Trust) -> Proof | Refusal:
+def verdict(policy: VerificationPolicy, chain: Sequence[PeerCertificate], trust: Trust) -> Proof | Refusal:
     """Decide whether a server that has sent `chain` satisfies a policy. The first line that applies decides.
 
     =========================================  =========================================================================
@@ -87,7 +87,7 @@ Answer = Proof | Refusal | Undecided
 class _Case:
     """Verification of a chain against a policy, with its errors so far."""
 
-    def __init__(self, policy: VerificationPolicy, chain: Sequence[Certificate], trust: Trust) -> None:
+    def __init__(self, policy: VerificationPolicy, chain: Sequence[PeerCertificate], trust: Trust) -> None:
         self.policy = policy
         self.chain = chain
         self.trust = trust
@@ -96,7 +96,7 @@ class _Case:
         self._names_checked = False
 
     @property
-    def leaf(self) -> Certificate:
+    def leaf(self) -> PeerCertificate:
         return self.chain[0]
 
     @cached_property
@@ -105,16 +105,16 @@ class _Case:
         return reach(self._offered)
 
     @cached_property
-    def _offered(self) -> list[Certificate]:
+    def _offered(self) -> list[PeerCertificate]:
         given = [
-            Certificate.from_der(each.data)
+            PeerCertificate.from_der(each.data)
             for each in self.policy.records
             if (each.usage, each.selector, each.mtype) == (DANE_TA, dane.CERTIFICATE, dane.FULL)
         ]
         # OpenSSL prefers them to what the peer has sent.
         return [self.leaf, *(each for each in given if each is not None), *self.chain[1:]]
 
-    def passes_over_issuer(self, below: Sequence[Certificate]) -> bool:
+    def passes_over_issuer(self, below: Sequence[PeerCertificate]) -> bool:
         """Return True if there is an issuer of one of `below` that only an OpenSSL before 4 would go on with.
 
         It would look at the constraints of that issuer, and at nothing that lies behind it.
@@ -126,7 +126,7 @@ class _Case:
             for lower in below
         )
 
-    def first_match(self, certificate: Certificate, usage: int) -> TlsaRecord | None:
+    def first_match(self, certificate: PeerCertificate, usage: int) -> TlsaRecord | None:
         return dane.first_match(self.policy.records, certificate, self.policy.digests, usage)
 
     def check_names(self) -> None:
@@ -150,20 +150,20 @@ class _Case:
         if address and address not in parts.addresses:
             self.finding.note(ADDRESS_MISMATCH, 0, self.leaf)
 
-    def refuse(self, error: int, depth: int, certificate: Certificate | None, *, names: bool = False) -> Refusal:
+    def refuse(self, error: int, depth: int, certificate: PeerCertificate | None, *, names: bool = False) -> Refusal:
         """Refuse for one more error; `names`: that of a wrong name may be closer to the leaf."""
         self.finding.note(error, depth, certificate)
         if names:
             self.check_names()
         return Refusal(self.finding, self._peer_name)
 
-    def conclude(self, match: Match | None) -> Proof | Refusal:
+    def conclude(self, match: TlsaMatch | None) -> Proof | Refusal:
         """Answer when all that belongs to a proof was looked at."""
         if self.finding.error == OK:
             return Proof(match, self._peer_name)
         return Refusal(self.finding, self._peer_name)
 
-    def conclude_path(self, path: Path, match: Match, *, dates_from: int) -> Proof | Refusal:
+    def conclude_path(self, path: VerifiedPath, match: TlsaMatch, *, dates_from: int) -> Proof | Refusal:
         """Answer for a path that a record has verified; names and dates still count."""
         self.check_names()
         note_dates(self.finding, path.certificates, start=min(dates_from, path.depth), now=self.trust.now)
@@ -189,7 +189,7 @@ def _by_leaf(case: _Case) -> Answer:
         return case.refuse(DANE_NO_MATCH, 0, case.leaf) if only_leaves else Undecided()
     if policy.names_for_matched_leaf:
         case.check_names()
-    return case.conclude(Match(record, 0))
+    return case.conclude(TlsaMatch(record, 0))
 
 
 def _by_anchor(case: _Case) -> Answer:
@@ -203,11 +203,11 @@ def _by_anchor(case: _Case) -> Answer:
         if case.passes_over_issuer(case.reach.unverified[:depth]):
             return Undecided()
         path = build_path(case.reach.unverified[: depth + 1], [anchor])
-        if isinstance(path, PathError):
+        if isinstance(path, PathFailure):
             return case.refuse(path.error, path.depth, path.certificate, names=True)
         # An anchor in the middle of a hierarchy may have expired (OpenSSL's internal_verify).
         dates_from = path.depth if anchor.self_issued else path.depth - 1
-        return case.conclude_path(path, Match(record, path.depth), dates_from=dates_from)
+        return case.conclude_path(path, TlsaMatch(record, path.depth), dates_from=dates_from)
     return Undecided()
 
 
@@ -227,7 +227,7 @@ def _by_bare_key(case: _Case) -> Answer:
         if case.passes_over_issuer(reach.unverified):
             return Undecided()
         path = build_path(reach.unverified, [reach.top])
-        if isinstance(path, PathError):
+        if isinstance(path, PathFailure):
             return case.refuse(path.error, path.depth, path.certificate, names=True)
         if path.depth == 0 and not is_well_formed(case.leaf):
             return case.refuse(UNSPECIFIED, 0, case.leaf)
@@ -236,7 +236,7 @@ def _by_bare_key(case: _Case) -> Answer:
             return case.refuse(CA_KEY_TOO_SMALL, path.depth, reach.top, names=True)
         if not has_strong_signature(reach.top):
             return case.refuse(CA_DIGEST_TOO_WEAK, path.depth, reach.top, names=True)
-        return case.conclude_path(path, Match(record, path.depth, by_key=True), dates_from=path.depth)
+        return case.conclude_path(path, TlsaMatch(record, path.depth, by_key=True), dates_from=path.depth)
     return Undecided()
 
 
@@ -255,23 +255,23 @@ def _by_local_authority(case: _Case) -> Answer:
     if policy.records:
         match = _restriction(case, path)
         if match is None:
-            top = path.certificates if isinstance(path, Path) and _restricts_issuers(policy) else (case.leaf,)
+            top = path.certificates if isinstance(path, VerifiedPath) and _restricts_issuers(policy) else (case.leaf,)
             finding.note(DANE_NO_MATCH, len(top) - 1, top[-1])
-    if isinstance(path, PathError) and finding.error == OK:
+    if isinstance(path, PathFailure) and finding.error == OK:
         return case.refuse(path.error, path.depth, path.certificate)
     return case.conclude(match)
 
 
-def _restriction(case: _Case, path: Path | PathError) -> Match | None:
+def _restriction(case: _Case, path: VerifiedPath | PathFailure) -> TlsaMatch | None:
     """Return what a record of usage 1 or 0 has matched; None if none has."""
     record = case.first_match(case.leaf, PKIX_EE)
     if record is not None:
-        return Match(record, 0)
-    if isinstance(path, Path):
+        return TlsaMatch(record, 0)
+    if isinstance(path, VerifiedPath):
         for depth, each in enumerate(path.certificates):
             record = case.first_match(each, PKIX_TA) if depth else None
             if record is not None:
-                return Match(record, depth)
+                return TlsaMatch(record, depth)
     return None
 
 

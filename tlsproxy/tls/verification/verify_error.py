@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..openssl.peers import OK, Certificate, error_text
+from ..openssl.peers import OK, PeerCertificate, error_text
 from .der import DerError
 
 SELF_SIGNED_LEAF = 18
@@ -31,9 +31,9 @@ class VerifyFailure:
         self._mismatch_yields = mismatch_yields
         self.error = OK
         self.depth = -1
-        self.certificate: Certificate | None = None
+        self.certificate: PeerCertificate | None = None
 
-    def note(self, error: int, depth: int, certificate: Certificate | None = None) -> None:
+    def note(self, error: int, depth: int, certificate: PeerCertificate | None = None) -> None:
         """Remember an error if it is closer to the peer's own certificate than what is known."""
         replaceable = depth < self.depth
         if self._mismatch_yields:
@@ -67,7 +67,7 @@ class VerifyFailure:
         return f"{whose} {failed}: num={self.error}:{error_text(self.error)}"
 
 
-def note_dates(finding: VerifyFailure, path: Sequence[Certificate], *, start: int, now: str) -> None:
+def note_dates(finding: VerifyFailure, path: Sequence[PeerCertificate], *, start: int, now: str) -> None:
     """Note certificates of a path, from the one at `start` down, that are not valid at `now` (YYYYMMDDhhmmssZ).
 
     As for OpenSSL, the last second is over when it comes (X509_cmp_time(3)); a time that can't be read is never right.

@@ -16,7 +16,7 @@ import pytest
 from peers.tools.children import PATIENCE
 
 from tlsproxy.daemon.log.json_lines import JsonForm
-from tlsproxy.daemon.log.lines import PostfixForm, PostfixLog, Severity, SyslogForm
+from tlsproxy.daemon.log.lines import LogSeverity, PostfixForm, PostfixLog, SyslogForm
 from tlsproxy.daemon.log.sinks import Datagrams
 
 FORM = PostfixForm("postfix/tlsproxy", "mail.private.test")
@@ -143,13 +143,13 @@ def test_short_queue_is_drained_and_a_gone_receiver_left_alone() -> None:
 
 def test_forms() -> None:
     text = "a\nb\x7fcé"
-    postfix = FORM.line(Severity.WARNING, text).decode()
+    postfix = FORM.line(LogSeverity.WARNING, text).decode()
     assert re.fullmatch(r"\w{3} \d\d \d\d:\d\d:\d\d mail postfix/tlsproxy\[\d+\]: warning: a\?b\?cé", postfix)
-    syslog = SyslogForm("postfix/tlsproxy", "mail").line(Severity.INFO, text).decode()
+    syslog = SyslogForm("postfix/tlsproxy", "mail").line(LogSeverity.INFO, text).decode()
     assert re.fullmatch(r"<22>\w{3} \d\d \d\d:\d\d:\d\d postfix/tlsproxy\[\d+\]: a\?b\?cé", syslog)
-    fields = json.loads(JsonForm("postfix/tlsproxy").line(Severity.FATAL, text))
+    fields = json.loads(JsonForm("postfix/tlsproxy").line(LogSeverity.FATAL, text))
     assert (fields["severity"], fields["text"]) == ("fatal", text)
-    assert len(FORM.line(Severity.INFO, "x" * 5000)) < 2100
+    assert len(FORM.line(LogSeverity.INFO, "x" * 5000)) < 2100
 
 
 FULL = """

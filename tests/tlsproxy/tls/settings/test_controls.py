@@ -19,7 +19,7 @@ from peers.cases.server_cases import COMMON  # noqa: E402
 from peers.cases.server_differences import DIFFERENCES  # noqa: E402
 from peers.cases.server_oddities import CASES  # noqa: E402
 
-from postconf.models import Service, TlsClient, TlsGlobals, TlsServer  # noqa: E402
+from postconf.models import ServiceSettings, TlsClient, TlsGlobals, TlsServer  # noqa: E402
 
 DOCUMENT = ROOT / "docs" / "controls.md"
 COMPATIBILITY = ROOT / "docs" / "compatibility.md"
@@ -28,7 +28,7 @@ GROUPS = {
     "Both roles": TlsGlobals,
     "The server role": TlsServer,
     "The client role": TlsClient,
-    "The service": Service,
+    "The service": ServiceSettings,
 }
 
 _MATRIX = "test_client_matrix.py::test_every_verdict_and_every_line_is_that_of_the_c_program"

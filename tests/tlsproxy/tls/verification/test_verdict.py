@@ -17,10 +17,10 @@ from peers.tools.forging import CLIENT, Template, authority, basic, dns, key, pu
 from peers.tools.forging import names as names_of
 
 from postconf.values import SecurityLevel
-from tlsproxy.tls.openssl.peers import OK, UNSPECIFIED, Certificate
+from tlsproxy.tls.openssl.peers import OK, UNSPECIFIED, PeerCertificate
 from tlsproxy.tls.verification.chain_verifier import ChainVerifier, peer_status
 from tlsproxy.tls.verification.dane import Digests
-from tlsproxy.tls.verification.evidence import Match, Proof, Refusal, Step
+from tlsproxy.tls.verification.evidence import Proof, Refusal, TlsaMatch, VerifyStep
 from tlsproxy.tls.verification.policy import VerificationPolicy
 from tlsproxy.tls.verification.verify import Trust, verdict
 from tlsproxy.wire.dane import TlsaRecord
@@ -63,7 +63,7 @@ POLICIES = [
 ]
 
 
-def broken(*_: object) -> list[Certificate]:
+def broken(*_: object) -> list[PeerCertificate]:
     raise ValueError("unforeseen")
 
 
@@ -107,9 +107,9 @@ def test_unverified_chain_is_not_good() -> None:
     ],
 )
 def test_chain_good_for_openssl_must_have_the_name(policy: VerificationPolicy, good: bool) -> None:
-    leaf = Certificate.from_der(Identity(name("mx.test"), hosts=["mx.test"]).der)
+    leaf = PeerCertificate.from_der(Identity(name("mx.test"), hosts=["mx.test"]).der)
     assert leaf is not None
-    chain: Callable[[], list[Certificate]] = lambda: [leaf]  # noqa: E731
+    chain: Callable[[], list[PeerCertificate]] = lambda: [leaf]  # noqa: E731
     judge = ChainVerifier(policy, chain)
     assert (judge.step(True, OK, 0, leaf) == OK) is good
 
@@ -128,8 +128,8 @@ RECORD_LEVELS = (SecurityLevel.HALF_DANE, SecurityLevel.DANE, SecurityLevel.DANE
 HIGH_LEVELS = (*RECORD_LEVELS, SecurityLevel.VERIFY, SecurityLevel.SECURE)
 
 
-def taken(*templates: Template) -> list[Certificate]:
-    found = [Certificate.from_der(each.der) for each in templates]
+def taken(*templates: Template) -> list[PeerCertificate]:
+    found = [PeerCertificate.from_der(each.der) for each in templates]
     return [each for each in found if each is not None]
 
 
@@ -140,12 +140,12 @@ def record(usage: int, selector: int, mtype: int, target: Template) -> TlsaRecor
 
 def reports(*path: Template) -> Trust:
     """Return OpenSSL's reports on a path that it has verified, the leaf first."""
-    steps = [Step(True, OK, depth, each) for depth, each in enumerate(taken(*path))]
+    steps = [VerifyStep(True, OK, depth, each) for depth, each in enumerate(taken(*path))]
     return Trust(tuple(reversed(steps)), NOW)
 
 
 NOTHING = Trust((), NOW)
-UNTRUSTED = Trust((Step(False, 20, 1, taken(ISSUER)[0]), *reports(LEAF, ISSUER).steps), NOW)
+UNTRUSTED = Trust((VerifyStep(False, 20, 1, taken(ISSUER)[0]), *reports(LEAF, ISSUER).steps), NOW)
 
 
 def decide(
@@ -180,7 +180,7 @@ def test_leaf_that_a_record_names_is_proven(level: SecurityLevel, selector: int,
     wanted = record(3, selector, mtype, LEAF)
     names = None if level is SecurityLevel.FINGERPRINT else (HOST,)
     answer = proven(decide([record(3, 0, 0, ROOT), wanted], [LEAF], NOTHING, level=level, names=names))
-    assert answer.match == Match(wanted, 0, by_key=False)
+    assert answer.match == TlsaMatch(wanted, 0, by_key=False)
     assert answer.peer_name == (HOST if level >= SecurityLevel.VERIFY else None)
 
 
@@ -235,7 +235,7 @@ def test_path_to_an_anchor_is_proven(
     level: SecurityLevel, trust: Trust, wanted: TlsaRecord, chain: list[Template], depth: int
 ) -> None:
     answer = proven(decide([record(3, 0, 1, ELSEWHERE), wanted], chain, trust, level=level))
-    assert answer.match == Match(wanted, depth, by_key=False)
+    assert answer.match == TlsaMatch(wanted, depth, by_key=False)
     assert answer.peer_name == HOST
 
 
@@ -250,7 +250,7 @@ def test_path_to_an_anchor_is_proven(
 )
 def test_path_to_a_signature_of_a_bare_key_is_proven(wanted: TlsaRecord, chain: list[Template], depth: int) -> None:
     answer = proven(decide([record(2, 1, 0, ELSEWHERE), wanted], chain))
-    assert answer.match == Match(wanted, depth, by_key=True)
+    assert answer.match == TlsaMatch(wanted, depth, by_key=True)
 
 
 @pytest.mark.parametrize(
@@ -418,18 +418,18 @@ WHOLE = reports(LEAF, ISSUER, ROOT).steps
         (WHOLE[:1], (1, 0)),
         (WHOLE[:2], (1, 0)),
         ((WHOLE[0], WHOLE[2]), (1, 0)),
-        ((*WHOLE[:2], Step(True, OK, 0, None)), (1, 0)),
+        ((*WHOLE[:2], VerifyStep(True, OK, 0, None)), (1, 0)),
         ((*WHOLE[:2], *reports(ELSEWHERE).steps), (1, 0)),
-        ((Step(False, 20, 1, None), *WHOLE), (20, 1)),
-        ((Step(False, 20, 1, None), WHOLE[0]), (20, 1)),
-        ((Step(False, OK, 1, None), *WHOLE), (1, 1)),
-        ((Step(False, 4711, 2, None), *WHOLE), (4711, 2)),
-        ((*WHOLE, Step(False, 47, 0, None)), (47, 0)),
+        ((VerifyStep(False, 20, 1, None), *WHOLE), (20, 1)),
+        ((VerifyStep(False, 20, 1, None), WHOLE[0]), (20, 1)),
+        ((VerifyStep(False, OK, 1, None), *WHOLE), (1, 1)),
+        ((VerifyStep(False, 4711, 2, None), *WHOLE), (4711, 2)),
+        ((*WHOLE, VerifyStep(False, 47, 0, None)), (47, 0)),
     ],
 )
 @pytest.mark.parametrize("level", [SecurityLevel.ENCRYPT, SecurityLevel.VERIFY])
 def test_reports_that_are_no_whole_path_prove_nothing(
-    level: SecurityLevel, steps: tuple[Step, ...], why: tuple[int, int]
+    level: SecurityLevel, steps: tuple[VerifyStep, ...], why: tuple[int, int]
 ) -> None:
     names = (HOST,) if level >= SecurityLevel.VERIFY else None
     assert refused(decide([], [LEAF, ISSUER], Trust(steps, NOW), level=level, names=names)) == why
@@ -437,7 +437,7 @@ def test_reports_that_are_no_whole_path_prove_nothing(
 
 @pytest.mark.parametrize("error", [6, 7, 9, 10, 13, 14, 21])
 def test_wrong_name_comes_before_signatures_and_dates(error: int) -> None:
-    first = Trust((Step(False, error, 0, taken(LEAF)[0]), *WHOLE), NOW)
+    first = Trust((VerifyStep(False, error, 0, taken(LEAF)[0]), *WHOLE), NOW)
     answer = decide([], [LEAF, ISSUER], first, level=SecurityLevel.VERIFY, names=("other.test",))
     assert refused(answer) == (62, 0)
     yields = decide([], [LEAF, ISSUER], first, level=SecurityLevel.VERIFY, names=("other.test",), mismatch_yields=True)
@@ -446,7 +446,7 @@ def test_wrong_name_comes_before_signatures_and_dates(error: int) -> None:
 
 @pytest.mark.parametrize("error", [2, 18, 19, 20, 26, 66, 68])
 def test_wrong_name_comes_after_building_and_purposes(error: int) -> None:
-    first = Trust((Step(False, error, 0, taken(LEAF)[0]), *WHOLE), NOW)
+    first = Trust((VerifyStep(False, error, 0, taken(LEAF)[0]), *WHOLE), NOW)
     assert refused(decide([], [LEAF], first, level=SecurityLevel.VERIFY, names=("other.test",))) == (error, 0)
 
 
@@ -473,7 +473,7 @@ def test_record_restricts_a_path_to_a_local_authority(wanted: TlsaRecord, depth:
     local = reports(LEAF, ISSUER, ROOT)
     records = [record(0, 0, 1, ELSEWHERE), wanted]
     answer = proven(decide(records, [LEAF, ISSUER], local))
-    assert (answer.match, answer.peer_name) == (Match(wanted, depth, by_key=False), HOST)
+    assert (answer.match, answer.peer_name) == (TlsaMatch(wanted, depth, by_key=False), HOST)
     assert refused(decide(records, [LEAF, ISSUER], UNTRUSTED))[0] == 20
     assert refused(decide(records, [LEAF, ISSUER], NOTHING))[0] in (1, 65)
     assert refused(decide(records, [LEAF, ISSUER], local, names=("other.test",))) == (62, 0)
@@ -536,7 +536,7 @@ def test_chain_of_the_attacker_is_never_proven(
     forged = FLAWS[flaw](LEAF, random.Random(0)).but(key=key("attacker"), signer=key("attacker"), info=None)
     twin = ISSUER.but(key=key("attacker"), signer=key("attacker"))
     chain = [forged, twin, ISSUER] if attacked else [forged, ISSUER, ROOT]
-    steps = Trust((Step(False, 7, 0, None), *reports(*chain).steps), NOW)
+    steps = Trust((VerifyStep(False, 7, 0, None), *reports(*chain).steps), NOW)
     assert isinstance(decide([record(usage, selector, mtype, target)], chain, steps, level=level), Refusal)
 
 
@@ -552,7 +552,7 @@ def test_judge_answers_with_the_verdict_so_far() -> None:
 def test_judge_asks_once_where_local_authorities_have_no_say() -> None:
     asked = []
 
-    def chain() -> list[Certificate]:
+    def chain() -> list[PeerCertificate]:
         asked.append(1)
         return taken(LEAF, ISSUER)
 
@@ -580,7 +580,7 @@ def test_judge_knows_the_time() -> None:
 def test_judge_in_doubt_stays_so_when_things_get_better() -> None:
     answers = iter([ValueError("unforeseen"), *[taken(LEAF, ISSUER)] * 9])
 
-    def chain() -> list[Certificate]:
+    def chain() -> list[PeerCertificate]:
         answer = next(answers)
         if isinstance(answer, Exception):
             raise answer
@@ -596,7 +596,7 @@ def test_judge_in_doubt_stays_so_when_things_get_better() -> None:
 def test_exception_after_a_proof_takes_it_back() -> None:
     answers = iter([*[taken(LEAF, ISSUER)] * 3, None])
 
-    def chain() -> list[Certificate]:
+    def chain() -> list[PeerCertificate]:
         answer = next(answers)
         if answer is None:
             raise ValueError("unforeseen")

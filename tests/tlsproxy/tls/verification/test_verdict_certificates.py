@@ -25,11 +25,11 @@ from peers.tools.forging import (
     tlv,
 )
 
-from tlsproxy.tls.openssl.paths import Path, PathError, Reach, reach, signed_path
-from tlsproxy.tls.openssl.peers import OK, UNSPECIFIED, Certificate
+from tlsproxy.tls.openssl.paths import PathFailure, Reach, VerifiedPath, reach, signed_path
+from tlsproxy.tls.openssl.peers import OK, UNSPECIFIED, PeerCertificate
 from tlsproxy.tls.verification.client_certificate import client_verdict
 from tlsproxy.tls.verification.der import CLIENT_AUTH, SERVER_AUTH, DerError, elements, only, parts
-from tlsproxy.tls.verification.evidence import Proof, Refusal, Step, reported_path
+from tlsproxy.tls.verification.evidence import Proof, Refusal, VerifyStep, reported_path
 from tlsproxy.tls.verification.paths import (
     build_path,
     contradicts_itself,
@@ -46,8 +46,8 @@ LEAF = server("mx.test", ISSUER)
 NOW = "20260101000000Z"
 
 
-def certificate(template: Template) -> Certificate:
-    found = Certificate.from_der(template.der)
+def certificate(template: Template) -> PeerCertificate:
+    found = PeerCertificate.from_der(template.der)
     assert found is not None
     return found
 
@@ -302,13 +302,13 @@ def test_signature_of_a_certificate_is_checked_on_signed_bytes() -> None:
 # Paths.
 
 
-def taken(*templates: Template) -> list[Certificate]:
+def taken(*templates: Template) -> list[PeerCertificate]:
     return [certificate(each) for each in templates]
 
 
 def test_path_of_a_good_chain_is_found() -> None:
     path = build_path(taken(LEAF, ISSUER), taken(ROOT))
-    assert isinstance(path, Path)
+    assert isinstance(path, VerifiedPath)
     assert [each.der for each in path.certificates] == [LEAF.der, ISSUER.der, ROOT.der]
     assert path.depth == 2
 
@@ -333,15 +333,15 @@ def test_flaw_in_a_path_is_an_error_at_its_depth(
     chain: tuple[Template, ...], anchors: tuple[Template, ...], error: int, depth: int
 ) -> None:
     found = build_path(taken(*chain), taken(*anchors))
-    assert isinstance(found, PathError)
+    assert isinstance(found, PathFailure)
     assert (found.error, found.depth) == (error, depth)
     assert found.certificate.der == (*chain, *anchors)[depth].der
 
 
 def test_anchor_may_be_expired_and_signed_with_a_weak_digest() -> None:
     old = authority("Old", ROOT, days=(-30, -1), digest="sha1")
-    assert isinstance(build_path(taken(server("mx.test", old)), taken(old)), Path)
-    assert isinstance(build_path(taken(LEAF), taken(LEAF)), Path)
+    assert isinstance(build_path(taken(server("mx.test", old)), taken(old)), VerifiedPath)
+    assert isinstance(build_path(taken(LEAF), taken(LEAF)), VerifiedPath)
 
 
 def test_path_has_no_truth_value() -> None:
@@ -352,9 +352,9 @@ def test_path_has_no_truth_value() -> None:
 
 def test_empty_path_and_error_without_an_error_cannot_be_made() -> None:
     with pytest.raises(ValueError, match="at least one"):
-        Path(())
-    assert PathError(OK, 0, certificate(LEAF)).error == UNSPECIFIED
-    assert PathError(7, 0, certificate(LEAF)).error == 7
+        VerifiedPath(())
+    assert PathFailure(OK, 0, certificate(LEAF)).error == UNSPECIFIED
+    assert PathFailure(7, 0, certificate(LEAF)).error == 7
 
 
 def test_reach_goes_as_far_as_names_lead() -> None:
@@ -377,7 +377,7 @@ MALFORMED = [
 def test_malformed_extension_ends_a_path_or_is_found(template: Template) -> None:
     broken = certificate(template.extended(purposes=None) if template.extensions["odd"][0] == "2.5.29.37" else template)
     assert reach([broken, certificate(ISSUER)]).depth == 0
-    assert isinstance(signed_path([broken, certificate(ISSUER)], taken(ROOT)), PathError)
+    assert isinstance(signed_path([broken, certificate(ISSUER)], taken(ROOT)), PathFailure)
     assert not is_well_formed(broken)
 
 
@@ -475,7 +475,7 @@ def test_dates_are_those_of_openssl(validity: tuple[str, str], error: int) -> No
     assert finding.error == error
 
 
-def dated(begins: str, ends: str) -> Certificate:
+def dated(begins: str, ends: str) -> PeerCertificate:
     found = certificate(LEAF.but(serial=hash((begins, ends)) & 0xFFFF))
     found.parts = found.parts._replace(begins=begins, ends=ends)  # type: ignore[misc]
     return found
@@ -498,12 +498,12 @@ def test_dates_that_cannot_be_read_are_wrong() -> None:
 # Reports.
 
 
-def good(depth: int, template: Template) -> Step:
-    return Step(True, OK, depth, certificate(template))
+def good(depth: int, template: Template) -> VerifyStep:
+    return VerifyStep(True, OK, depth, certificate(template))
 
 
-def bad(error: int, depth: int, template: Template) -> Step:
-    return Step(False, error, depth, certificate(template))
+def bad(error: int, depth: int, template: Template) -> VerifyStep:
+    return VerifyStep(False, error, depth, certificate(template))
 
 
 WHOLE = [good(2, ROOT), good(1, ISSUER), good(0, LEAF)]
@@ -511,10 +511,10 @@ WHOLE = [good(2, ROOT), good(1, ISSUER), good(0, LEAF)]
 
 def test_path_is_reported_when_every_step_is() -> None:
     path = reported_path(WHOLE, certificate(LEAF))
-    assert isinstance(path, Path)
+    assert isinstance(path, VerifiedPath)
     assert [each.der for each in path.certificates] == [LEAF.der, ISSUER.der, ROOT.der]
     single = reported_path([good(0, ROOT)], certificate(ROOT))
-    assert isinstance(single, Path)
+    assert isinstance(single, VerifiedPath)
 
 
 @pytest.mark.parametrize(
@@ -526,13 +526,13 @@ def test_path_is_reported_when_every_step_is() -> None:
         [WHOLE[0], WHOLE[2]],
         [WHOLE[0], bad(7, 1, ISSUER), WHOLE[2]],
         [*WHOLE[:2], bad(7, 0, LEAF)],
-        [*WHOLE[:2], Step(True, OK, 0, None)],
+        [*WHOLE[:2], VerifyStep(True, OK, 0, None)],
         [*WHOLE[:2], good(0, server("mx.test", ISSUER, label="other"))],
     ],
 )
-def test_path_that_is_not_reported_whole_is_an_error(steps: list[Step]) -> None:
+def test_path_that_is_not_reported_whole_is_an_error(steps: list[VerifyStep]) -> None:
     found = reported_path(steps, certificate(LEAF))
-    assert isinstance(found, PathError)
+    assert isinstance(found, PathFailure)
     assert (found.error, found.depth, found.certificate.der) == (UNSPECIFIED, 0, LEAF.der)
 
 
@@ -566,7 +566,7 @@ ISSUER_FOR_SERVERS = ISSUER.extended(purposes=purposes(SERVER))
         ([bad(20, 1, ISSUER), *WHOLE[1:]], 20, 20),
         ([bad(OK, 1, ISSUER), *WHOLE[1:]], UNSPECIFIED, UNSPECIFIED),
         ([bad(20, 1, ISSUER), bad(21, 0, LEAF), *WHOLE[1:]], 21, 21),
-        ([Step(False, 9999, 0, None)], 9999, 9999),
+        ([VerifyStep(False, 9999, 0, None)], 9999, 9999),
         ([*WHOLE, bad(47, 0, LEAF)], 47, 47),
         ([bad(26, 0, FOR_SERVERS), *WHOLE[:2], good(0, FOR_SERVERS)], 26, OK),
         ([bad(26, 0, FOR_SERVERS), bad(20, 1, ISSUER), *WHOLE[:2], good(0, FOR_SERVERS)], 26, 20),
@@ -584,13 +584,13 @@ ISSUER_FOR_SERVERS = ISSUER.extended(purposes=purposes(SERVER))
             OK,
         ),
         ([bad(26, 1, ISSUER_FOR_SERVERS), good(1, ISSUER_FOR_SERVERS), good(0, FOR_CLIENTS)], 26, 26),
-        ([Step(False, 26, 0, None), *WHOLE], 26, 26),
-        ([Step(True, OK, 0, None), *WHOLE[1:]], OK, OK),
+        ([VerifyStep(False, 26, 0, None), *WHOLE], 26, 26),
+        ([VerifyStep(True, OK, 0, None), *WHOLE[1:]], OK, OK),
         ([bad(26, 1, ISSUER_FOR_SERVERS), good(1, ISSUER_FOR_SERVERS), good(0, FOR_ALL)], 26, 26),
-        ([bad(26, 0, FOR_SERVERS), Step(False, 26, 1, None), *WHOLE[1:2], good(0, FOR_SERVERS)], 26, 26),
+        ([bad(26, 0, FOR_SERVERS), VerifyStep(False, 26, 1, None), *WHOLE[1:2], good(0, FOR_SERVERS)], 26, 26),
     ],
 )
-def test_client_is_trusted_without_any_error_only(steps: list[Step], error: int, with_servers: int) -> None:
+def test_client_is_trusted_without_any_error_only(steps: list[VerifyStep], error: int, with_servers: int) -> None:
     assert client_verdict(steps, trust_servers=False).error == error
     assert client_verdict(steps, trust_servers=True).error == with_servers
 
@@ -609,14 +609,14 @@ def test_no_certificate_with_a_changed_bit_is_verified(data: st.DataObject) -> N
     position = data.draw(st.integers(0, 1))
     changed = bytearray(chain[position])
     changed[data.draw(st.integers(0, len(changed) - 1))] ^= 1 << data.draw(st.integers(0, 7))
-    parsed = [Certificate.from_der(bytes(changed) if here == position else each) for here, each in enumerate(chain)]
+    parsed = [PeerCertificate.from_der(bytes(changed) if here == position else each) for here, each in enumerate(chain)]
     leaf, issuer = parsed
     if leaf is None or issuer is None or [leaf.der, issuer.der] == chain:
         return
-    assert isinstance(build_path([leaf, issuer], taken(ROOT)), PathError)
+    assert isinstance(build_path([leaf, issuer], taken(ROOT)), PathFailure)
 
 
 @given(st.binary(max_size=200) | st.builds(bytes.__add__, st.binary(max_size=4), st.just(LEAF.der)))
 def test_bytes_are_no_certificate(data: bytes) -> None:
-    found = Certificate.from_der(data)
+    found = PeerCertificate.from_der(data)
     assert found is None or data == LEAF.der

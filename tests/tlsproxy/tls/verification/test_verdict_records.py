@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric import x25519
 from peers.daemon.roles import Lines
 from peers.tools.forging import Template, authority, key, oid, sequence, server
 
-from tlsproxy.tls.openssl.peers import Certificate
+from tlsproxy.tls.openssl.peers import PeerCertificate
 from tlsproxy.tls.verification import dane
 from tlsproxy.tls.verification.dane import Digests, read_digests
 from tlsproxy.wire.dane import TlsaRecord
@@ -21,8 +21,8 @@ ROOT = authority("Root")
 LEAF = server("mx.test", ROOT)
 
 
-def certificate(template: Template) -> Certificate:
-    found = Certificate.from_der(template.der)
+def certificate(template: Template) -> PeerCertificate:
+    found = PeerCertificate.from_der(template.der)
     assert found is not None
     return found
 

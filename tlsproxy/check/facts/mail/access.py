@@ -16,7 +16,7 @@ from postconf.syntax.expressions import ExpressionError
 from postconf.syntax.lines import decode
 
 from ....mail.access.relaying import RelayVerdict, stranger_may_relay
-from ....mail.access.restrictions.lists import Classes, Entry, RestrictionList, Word, entries, read_list
+from ....mail.access.restrictions.lists import Classes, ListElement, ListWord, RestrictionList, entries, read_list
 from ....mail.access.restrictions.table import RECIPIENT, RELAY, STAGES, Argument, Stage, Verdict
 from ....mail.access.smtpd import Smtpd
 from ....mail.access.startup import has_relay_control
@@ -54,17 +54,17 @@ class Lists:
     classes: Classes
     lists: dict[Stage, RestrictionList]
 
-    def entries(self, stage: Stage) -> list[Entry]:
+    def entries(self, stage: Stage) -> list[ListElement]:
         """Return the elements of a list."""
         return list(entries(self.lists[stage], self.classes, stage.default_check))
 
-    def of_classes(self) -> Iterator[tuple[RestrictionList, list[Entry]]]:
+    def of_classes(self) -> Iterator[tuple[RestrictionList, list[ListElement]]]:
         """Yield the lists of the classes that are set, with their elements."""
         for name in self.classes.names:
             if words := self.classes.get(name):
                 yield words, list(entries(words, self.classes))
 
-    def span(self, word: Word, parameter: str) -> Span:
+    def span(self, word: ListWord, parameter: str) -> Span:
         """Return where a word is written; the setting, or the service, if that is not known."""
         if word.place is None:
             return self.context.span(parameter, self.view)
@@ -173,7 +173,7 @@ def _permitted_senders(table: Table) -> Iterator[str]:
             yield f"someone@{name.lstrip('.')}"
 
 
-def has_argument(entry: Entry) -> bool:
+def has_argument(entry: ListElement) -> bool:
     """Return True if an element has the argument that it needs, as far as its form goes."""
     if entry.restriction is None or entry.restriction.argument is Argument.NONE:
         return True

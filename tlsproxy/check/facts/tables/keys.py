@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from .uses import Use, Used
+from .uses import Use, UsedTable
 
 _ODD = re.compile(rb"[@./*^$\[\\|:]|.*[@./*$|\\:]\Z|.*/|.*:\d+\Z")
 """Only keys that this matches can be among those: most are seen to be good without a closer look."""
@@ -21,7 +21,7 @@ _MAIL = ("check_sender_access", "check_recipient_access", "check_etrn_access")
 _CLIENTS = ("check_client_access", "check_reverse_client_hostname_access", "check_helo_access")
 
 
-class DeadKey(NamedTuple):
+class KeyProblem(NamedTuple):
     """The reason why a key is never found, and what to write instead."""
 
     message: str
@@ -38,7 +38,7 @@ def unusual_keys(use: Use, entries: list[tuple[bytes, bytes]]) -> list[int]:
     return [index for index, (key, _) in enumerate(entries) if odd(key)]
 
 
-def dead_key(used: Used, key: bytes, *, parents: bool) -> DeadKey | None:
+def dead_key(used: UsedTable, key: bytes, *, parents: bool) -> KeyProblem | None:
     """Return why a key of a table with fixed keys matches nothing.
 
     `parents`: domains match their subdomains (parent_domain_matches_subdomains has the table's name in it).
@@ -47,11 +47,13 @@ def dead_key(used: Used, key: bytes, *, parents: bool) -> DeadKey | None:
     if text.startswith('"'):
         return None
     if _PATTERN.match(text) and not text.startswith("["):
-        return DeadKey(f'"{text}" is a pattern, and a {used.named.kind}: table has fixed keys', "use regexp: or pcre:")
+        return KeyProblem(
+            f'"{text}" is a pattern, and a {used.named.kind}: table has fixed keys', "use regexp: or pcre:"
+        )
     if "*" in text and text != "*":
         plain = text.replace("*@", "@").replace("*.", ".")
         better = used.use is not Use.ACCESS and plain != text
-        return DeadKey(
+        return KeyProblem(
             f'"{text}" matches nothing: there are no wildcards', f"write {plain}" if better else "see the manual"
         )
     if used.use in (Use.TRANSPORT, Use.ACCESS):
@@ -59,54 +61,56 @@ def dead_key(used: Used, key: bytes, *, parents: bool) -> DeadKey | None:
     if used.use in _OF_ADDRESSES:
         return _of_addresses(text)
     if used.use in _OF_SENDERS and "@" not in text and _DOMAIN.match(text):
-        return DeadKey(f'"{text}" is no key for senders of a domain', f"write @{text}")
+        return KeyProblem(f'"{text}" is no key for senders of a domain', f"write @{text}")
     if used.use is Use.DOMAINS:
         return _of_list(used, text, parents=parents)
     if used.use in _OF_NAMES and "@" in text:
-        return DeadKey(f'"{text}" is an address: local(8) looks up names of users', f"write {text.partition('@')[0]}")
+        return KeyProblem(
+            f'"{text}" is an address: local(8) looks up names of users', f"write {text.partition('@')[0]}"
+        )
     if used.use is Use.POLICY and "@" in text:
-        return DeadKey(f'"{text}" is an address: policies are for next hops', f"write {text.rpartition('@')[2]}")
+        return KeyProblem(f'"{text}" is an address: policies are for next hops', f"write {text.rpartition('@')[2]}")
     return None
 
 
-def _of_domains(used: Used, text: str, *, parents: bool) -> DeadKey | None:
+def _of_domains(used: UsedTable, text: str, *, parents: bool) -> KeyProblem | None:
     if text.startswith("@"):
-        return DeadKey(f'"{text}" is never looked up here', f"write {text[1:]}")
+        return KeyProblem(f'"{text}" is never looked up here', f"write {text[1:]}")
     if text.startswith(".") and parents:
         parameter = "transport_maps" if used.use is Use.TRANSPORT else "smtpd_access_maps"
-        return DeadKey(
+        return KeyProblem(
             f'"{text}" is never looked up while {parameter} is in parent_domain_matches_subdomains',
             f"write {text[1:]}, which matches subdomains, too",
         )
     if used.use is Use.TRANSPORT:
         if text.endswith("@"):
-            return DeadKey(f'"{text}" is never looked up here', "write user@domain")
+            return KeyProblem(f'"{text}" is never looked up here', "write user@domain")
         return None
     if used.check in _CLIENTS:
         if _NETWORK.match(text):
-            return DeadKey(f'"{text}" is never looked up: only cidr: tables have networks', "use cidr:")
+            return KeyProblem(f'"{text}" is never looked up: only cidr: tables have networks', "use cidr:")
         if used.check == "check_client_access" and _WITH_PORT.match(text):
             plain = text.partition("]")[0].strip("[") if text.startswith("[") else text.partition(":")[0]
-            return DeadKey(f'"{text}" is never looked up: clients have no brackets and ports', f"write {plain}")
+            return KeyProblem(f'"{text}" is never looked up: clients have no brackets and ports', f"write {plain}")
         if _CUT_SHORT.match(text):
-            return DeadKey(f'"{text}" is never looked up', f"write {text[:-1]}")
+            return KeyProblem(f'"{text}" is never looked up', f"write {text[:-1]}")
         if "@" in text and used.check != "check_helo_access":
-            return DeadKey(f'"{text}" is a mail address, and clients are looked up here', "use check_sender_access")
+            return KeyProblem(f'"{text}" is a mail address, and clients are looked up here', "use check_sender_access")
     return None
 
 
-def _of_list(used: Used, text: str, *, parents: bool) -> DeadKey | None:
+def _of_list(used: UsedTable, text: str, *, parents: bool) -> KeyProblem | None:
     if "@" in text:
         domain = text.rpartition("@")[2]
-        return DeadKey(f'"{text}" is an address: domains are looked up here', f"write {domain}" if domain else "")
+        return KeyProblem(f'"{text}" is an address: domains are looked up here', f"write {domain}" if domain else "")
     if text.startswith(".") and (parents or used.named.assignment.name != "relay_domains"):
-        return DeadKey(f'"{text}" is never looked up here', f"write {text[1:]}")
+        return KeyProblem(f'"{text}" is never looked up here', f"write {text[1:]}")
     return None
 
 
-def _of_addresses(text: str) -> DeadKey | None:
+def _of_addresses(text: str) -> KeyProblem | None:
     if text.endswith("@"):
-        return DeadKey(f'"{text}" is never looked up here', f"write {text[:-1]}")
+        return KeyProblem(f'"{text}" is never looked up here', f"write {text[:-1]}")
     if text.startswith("."):
-        return DeadKey(f'"{text}" is never looked up here', "list the domains, as @domain")
+        return KeyProblem(f'"{text}" is never looked up here', "list the domains, as @domain")
     return None

@@ -8,8 +8,8 @@ from postconf.syntax.lines import decode
 
 from ...context import Context, words_of
 from .contents import PATTERNS, Content, chunks
-from .keys import DeadKey, dead_key, unusual_keys
-from .uses import Use, Used, used_tables
+from .keys import KeyProblem, dead_key, unusual_keys
+from .uses import Use, UsedTable, used_tables
 from .values import Fault, fault_of, transport_in, unusual
 
 _MOST_FAULTS = 20
@@ -26,9 +26,9 @@ _WITHOUT_KEYS = (*PATTERNS, "cidr", "static")
 class Survey:
     """The result for one table: the first faults of each sort, and how many more there are."""
 
-    used: Used
+    used: UsedTable
     values: list[tuple[Content, Fault]] = field(default_factory=list)
-    keys: list[tuple[Content, DeadKey]] = field(default_factory=list)
+    keys: list[tuple[Content, KeyProblem]] = field(default_factory=list)
     more_values: int = 0
     more_keys: int = 0
     transports: dict[str, Content] = field(default_factory=dict)
@@ -41,7 +41,7 @@ class Survey:
         else:
             self.more_values += 1
 
-    def add_key(self, entry: Content, dead: DeadKey) -> None:
+    def add_key(self, entry: Content, dead: KeyProblem) -> None:
         """Take a key that is never looked up."""
         if len(self.keys) < _MOST_FAULTS:
             self.keys.append((entry, dead))
@@ -64,7 +64,7 @@ def _surveys(context: Context) -> list[Survey]:
     return [_survey(context, used, classes, parents) for used in used_tables(context) if used.use is not Use.ALIASES]
 
 
-def _survey(context: Context, used: Used, classes: frozenset[str], parents: frozenset[str]) -> Survey:
+def _survey(context: Context, used: UsedTable, classes: frozenset[str], parents: frozenset[str]) -> Survey:
     found = Survey(used)
     known: set[bytes] = set()
     seen: set[bytes] = set()

@@ -74,7 +74,7 @@ _USES = {parameter: use for use, parameters in _OF_PARAMETERS.items() for parame
 _ACCESS_SUFFIX = "_access"
 
 
-class Used(NamedTuple):
+class UsedTable(NamedTuple):
     """A table and its use. `check` is the restriction that asks it, for an access table."""
 
     named: Named
@@ -82,17 +82,17 @@ class Used(NamedTuple):
     check: str = ""
 
 
-def used_tables(context: Context) -> list[Used]:
+def used_tables(context: Context) -> list[UsedTable]:
     """Return the tables whose use is known, each once for each use, in the order of their settings."""
     return context.keep(_listed)
 
 
-def _listed(context: Context) -> list[Used]:
+def _listed(context: Context) -> list[UsedTable]:
     found = {(each.named.kind, each.named.name, each.use, each.check): each for each in reversed(list(_found(context)))}
     return list(reversed(found.values()))
 
 
-def _found(context: Context) -> Iterator[Used]:
+def _found(context: Context) -> Iterator[UsedTable]:
     for read in readings(context):
         use = _USES.get(read.assignment.name)
         if use is None and read.kind.name != "restrictions":
@@ -104,6 +104,6 @@ def _found(context: Context) -> Iterator[Used]:
             elif word.role == "table":
                 for named in split_table(read.assignment, word.text):
                     if use is not None:
-                        yield Used(named, use)
+                        yield UsedTable(named, use)
                     elif check.startswith("check_") and check.endswith(_ACCESS_SUFFIX):
-                        yield Used(named, Use.ACCESS, check)
+                        yield UsedTable(named, Use.ACCESS, check)

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from ....tls.settings.parameters import CERTIFICATES, CHAIN_FILES
 from ...context import Context
-from .key_files import Used, used_files
+from .key_files import UsedFile, used_files
 
 BEGIN = b"-----BEGIN "
 _CERTIFICATE = b"-----BEGIN CERTIFICATE-----"
@@ -57,12 +57,12 @@ def holds_key(context: Context, path: str) -> bool:
     return b"PRIVATE KEY-----" in _read(context, path)
 
 
-def chains(context: Context) -> list[tuple[Used, list[x509.Certificate]]]:
+def chains(context: Context) -> list[tuple[UsedFile, list[x509.Certificate]]]:
     """Return the used files with certificates of our own, and what they hold."""
     return context.keep(_chains)
 
 
-def _chains(context: Context) -> list[tuple[Used, list[x509.Certificate]]]:
+def _chains(context: Context) -> list[tuple[UsedFile, list[x509.Certificate]]]:
     found = [
         (used, certificates(context, used.path))
         for used in used_files(context)
@@ -71,7 +71,7 @@ def _chains(context: Context) -> list[tuple[Used, list[x509.Certificate]]]:
     return [(used, chain) for used, chain in found if chain]
 
 
-def leaves(context: Context) -> Iterator[tuple[Used, x509.Certificate]]:
+def leaves(context: Context) -> Iterator[tuple[UsedFile, x509.Certificate]]:
     """Return the certificates of the servers themselves."""
     for used, chain in chains(context):
         if used.is_server:

@@ -24,7 +24,7 @@ _FILES = tuple(SERVER + end for end in FILES)
 
 
 @dataclass
-class Verdict:
+class LoaderVerdict:
     """Result of the loader for a service."""
 
     view: View
@@ -74,12 +74,12 @@ class AsProxy(View):
         return origin
 
 
-def verdicts(context: Context) -> list[Verdict]:
+def verdicts(context: Context) -> list[LoaderVerdict]:
     """Return the result of the loader for each service that offers TLS and whose files can be read."""
     return context.keep(_verdicts)
 
 
-def _verdicts(context: Context) -> list[Verdict]:
+def _verdicts(context: Context) -> list[LoaderVerdict]:
     server_files = [used for used in used_files(context) if used.is_server]
     if not server_files or any(missing(context, each.path) or is_hidden(context, each.path) for each in server_files):
         return []
@@ -96,13 +96,13 @@ def _verdicts(context: Context) -> list[Verdict]:
     return [each for each in judged if each is not None]
 
 
-def _judge(context: Context, view: View, loaded: dict[object, list[Identity]]) -> Verdict | None:
+def _judge(context: Context, view: View, loaded: dict[object, list[Identity]]) -> LoaderVerdict | None:
     """Load the settings of a service. `loaded`: identities by relevant settings, since most services have the same."""
     from ....tls.roles import RoleUnavailableError
     from ....tls.server.role import ServerRole
 
     fixed = {"tlsproxy_tls_security_level": server_level(context, view), **_SETTLED}
-    verdict = Verdict(view, context.files)
+    verdict = LoaderVerdict(view, context.files)
     try:
         settings = load(AsProxy(context, view, fixed))
         verdict.library = settings.globals
@@ -123,7 +123,7 @@ def _that_count(settings: TlsSettings) -> object:
     from ....tls.settings.server import server_settings
 
     try:
-        own = server_settings(settings, Verdict(settings.view, FileSystem(enabled=False)))
+        own = server_settings(settings, LoaderVerdict(settings.view, FileSystem(enabled=False)))
     except SettingsError:
         return None
     return settings.globals, own.init, own.start

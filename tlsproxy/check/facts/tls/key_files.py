@@ -22,7 +22,7 @@ ENFORCED = tuple(each.word for each in SecurityLevel if each >= SecurityLevel.EN
 
 
 @dataclass(frozen=True)
-class Used:
+class UsedFile:
     """One file that a service reads."""
 
     assignment: Assignment
@@ -67,13 +67,13 @@ def clients(context: Context) -> list[View]:
     return [view for view in context.views("smtp") if client_level(context, view) != "none"]
 
 
-def used_files(context: Context) -> list[Used]:
+def used_files(context: Context) -> list[UsedFile]:
     """All files that some service reads, each once."""
     return context.keep(_used_files)
 
 
-def _used_files(context: Context) -> list[Used]:
-    found: dict[tuple[int, str], Used] = {}
+def _used_files(context: Context) -> list[UsedFile]:
+    found: dict[tuple[int, str], UsedFile] = {}
     for prefix, views in (("smtpd_tls_", servers(context)), ("smtp_tls_", clients(context))):
         for view in _distinct(views):
             for used in _of(context, view, prefix):
@@ -85,7 +85,9 @@ def _used_files(context: Context) -> list[Used]:
                     suffix for suffix in sorted(_SUFFIXES, key=len, reverse=True) if each.name.endswith(suffix)
                 )
                 for path in _paths(suffix, context.expanded(each) or ""):
-                    found.setdefault((id(each), path), Used(each, suffix, path, each.name.startswith("tlsproxy_tls_")))
+                    found.setdefault(
+                        (id(each), path), UsedFile(each, suffix, path, each.name.startswith("tlsproxy_tls_"))
+                    )
     return list(found.values())
 
 
@@ -106,7 +108,7 @@ def _distinct(views: list[View]) -> list[View]:
     return list(found.values())
 
 
-def _of(context: Context, view: View, prefix: str) -> Iterator[Used]:
+def _of(context: Context, view: View, prefix: str) -> Iterator[UsedFile]:
     has_chains = bool(context.value(prefix + CHAIN_FILES, view))
     for suffix in _SUFFIXES:
         if has_chains and suffix in (*CERTIFICATES, *KEYS):
@@ -120,7 +122,7 @@ def _of(context: Context, view: View, prefix: str) -> Iterator[Used]:
         if suffix in KEYS and not context.value(prefix + _CERTIFICATE_OF[suffix], view):
             continue
         for path in _paths(suffix, value):
-            yield Used(assignment, suffix, path, prefix == "smtpd_tls_")
+            yield UsedFile(assignment, suffix, path, prefix == "smtpd_tls_")
 
 
 def _paths(suffix: str, value: str) -> list[str]:

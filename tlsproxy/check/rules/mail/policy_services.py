@@ -20,7 +20,7 @@ _CORE = ("cleanup", "qmgr", "pickup")
 _PRIVATE = "private/"
 
 
-class PolicyService(ListRule):
+class UnusablePolicyService(ListRule):
     """Policy service that smtpd(8) can't ask: a bad endpoint, an unknown option, or no service of its name.
 
     An endpoint is `inet:host:port` or `unix:path`. The socket `private/NAME` is that of the service NAME in master.cf,

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from postconf.spelling import did_you_mean, nearest
 from postconf.syntax.lines import decode
 
-from ....mail.access.restrictions.lists import Classes, Entry
+from ....mail.access.restrictions.lists import Classes, ListElement
 from ....mail.access.restrictions.table import (
     CLASSES,
     DATA,
@@ -41,7 +41,7 @@ _OF_OWNERS = (
 )
 
 
-def elements(lists: Lists) -> Iterator[tuple[str, Stage | None, list[Entry]]]:
+def elements(lists: Lists) -> Iterator[tuple[str, Stage | None, list[ListElement]]]:
     """Yield the parameter, the stage and the elements of each list; classes have no stage."""
     for stage in lists.lists:
         yield stage.parameter, stage, lists.entries(stage)
@@ -90,7 +90,7 @@ class UnknownRestriction(ListRule):
                 if each.restriction is None and not each.is_class and not each.implied:
                     yield self._finding(lists, parameter, each)
 
-    def _finding(self, lists: Lists, parameter: str, entry: Entry) -> Finding:
+    def _finding(self, lists: Lists, parameter: str, entry: ListElement) -> Finding:
         text = entry.name.text
         if text in lists.classes.undefined:
             message = f"the restriction class {text} has no value"
@@ -293,7 +293,7 @@ class LatePermit(ListRule):
     def judge(self, lists: Lists) -> Iterator[Finding]:
         """Yield what is found in the lists of one service."""
         for stage in (RELAY, RECIPIENT):
-            rejects: Entry | None = None
+            rejects: ListElement | None = None
             permitted = False
             for each in lists.entries(stage):
                 name = each.restriction.canonical if each.restriction else ""
@@ -355,7 +355,7 @@ class NoEffect(ListRule):
                         )
 
     @staticmethod
-    def _missing(lists: Lists, entry: Entry) -> str:
+    def _missing(lists: Lists, entry: ListElement) -> str:
         """Return the parameter without which a restriction has no effect, if no service has it."""
         context = lists.context
         needed = entry.restriction.requires if entry.restriction else ""

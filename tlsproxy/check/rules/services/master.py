@@ -11,7 +11,7 @@ from ...context import Context
 from ...facts.readings import comment_words
 from ...findings import Edit, Finding, Fix, Severity, Span
 from ...rule import Rule
-from ...text.sources import Entry
+from ...text.sources import MasterEntry
 
 _OWN_ARGUMENTS = ("pipe", "spawn")
 """Programs whose arguments are not only options."""
@@ -22,12 +22,12 @@ SUBMISSION = ("587", "submission")
 STARTTLS = ("25", "smtp", *SUBMISSION)
 
 
-def port(entry: Entry) -> str:
+def port(entry: MasterEntry) -> str:
     """Return the port of an inet service, as written."""
     return entry.service.name.rpartition(":")[2] if entry.service and entry.service.type == "inet" else ""
 
 
-def is_local(entry: Entry) -> bool:
+def is_local(entry: MasterEntry) -> bool:
     """Return True for an inet service on a loopback address."""
     return bool(entry.service) and entry.words[0][0].startswith(("127.", "localhost:", "[::1]", "::1:"))
 
@@ -97,7 +97,7 @@ class OptionSpaces(Rule):
                 continue
             yield from self._check(entry)
 
-    def _check(self, entry: Entry) -> Iterator[Finding]:
+    def _check(self, entry: MasterEntry) -> Iterator[Finding]:
         words = entry.words
         if entry.service and entry.service.command in _WITH_FLAGS:
             while len(words) > 1 and words[-1][0].lower().startswith("flags="):
@@ -136,7 +136,7 @@ class OptionSpaces(Rule):
             end += 1
         return end
 
-    def _finding(self, entry: Entry, start: int, end: int, message: str) -> Finding:
+    def _finding(self, entry: MasterEntry, start: int, end: int, message: str) -> Finding:
         span = entry.span(start)
         text = " ".join(word for word, _ in entry.words[start:end])
         last = entry.span(end - 1)
@@ -205,7 +205,7 @@ class DuplicateService(Rule):
 
     def check(self, context: Context) -> Iterator[Finding]:
         """Yield what is found."""
-        seen: dict[str, Entry] = {}
+        seen: dict[str, MasterEntry] = {}
         for entry in context.master.entries if context.master else []:
             if entry.service is None:
                 continue

@@ -12,7 +12,7 @@ from ...context import Context
 from ...facts.programs import PIPE_ATTRIBUTES, PIPE_FLAGS, PIPE_MACROS, SINGLE_RECIPIENT_FLAGS, SPAWN_ATTRIBUTES
 from ...findings import Finding, Fix, Severity
 from ...rule import Rule
-from ...text.sources import Entry
+from ...text.sources import MasterEntry
 from .programs import named_transports
 
 _COMMAND = 7
@@ -50,7 +50,7 @@ class PipeAttributes(Rule):
                 accounts = context.keep(_accounts) if is_used else frozenset()
                 yield from self._check(entry, entry.service.command, context.value("mail_owner"), accounts)
 
-    def _macros(self, entry: Entry, index: int) -> Iterator[Finding]:
+    def _macros(self, entry: MasterEntry, index: int) -> Iterator[Finding]:
         """Yield the unknown names in the command of pipe(8)."""
         for position, (word, _) in enumerate(entry.words[index:], index):
             for name in _MACRO.findall(word):
@@ -61,7 +61,7 @@ class PipeAttributes(Rule):
                         did_you_mean(name, sorted(PIPE_MACROS), 0.6) or "see pipe(8)",
                     )
 
-    def _check(self, entry: Entry, program: str, owner: str, accounts: frozenset[str]) -> Iterator[Finding]:
+    def _check(self, entry: MasterEntry, program: str, owner: str, accounts: frozenset[str]) -> Iterator[Finding]:
         known = PIPE_ATTRIBUTES if program == "pipe" else SPAWN_ATTRIBUTES
         seen: set[str] = set()
         for index, name, value in attributes(entry):
@@ -116,7 +116,7 @@ def _accounts(context: Context) -> frozenset[str]:
     return frozenset(line.partition(":")[0] for line in lines)
 
 
-def attributes(entry: Entry) -> Iterator[tuple[int, str, str]]:
+def attributes(entry: MasterEntry) -> Iterator[tuple[int, str, str]]:
     """Yield index, name and value of the attributes of pipe(8) or spawn(8), up to `argv=`; options are left out."""
     skip = False
     for index, (word, _) in enumerate(entry.words[8:], 8):

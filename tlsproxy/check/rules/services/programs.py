@@ -18,7 +18,7 @@ from ...facts.programs import (
 )
 from ...findings import Edit, Finding, Fix, Severity
 from ...rule import Rule
-from ...text.sources import Assignment, Entry
+from ...text.sources import Assignment, MasterEntry
 
 _COMMAND, _LIMIT, _CHROOT, _UNPRIVILEGED = 7, 6, 4, 3
 _NEEDED = (
@@ -219,7 +219,7 @@ class WrongProgram(Rule):
                 )
 
     @staticmethod
-    def _is_referred_to(context: Context, entry: Entry, assignment: Assignment) -> bool:
+    def _is_referred_to(context: Context, entry: MasterEntry, assignment: Assignment) -> bool:
         """Return True if another setting of the service has `$name`, or a default that its program reads."""
         if any(assignment.name in context.names_in(other) for other in entry.assignments()):
             return True
@@ -231,7 +231,7 @@ class WrongProgram(Rule):
         )
 
     @staticmethod
-    def _help(context: Context, entry: Entry, assignment: Assignment, readers: tuple[str, ...]) -> str:
+    def _help(context: Context, entry: MasterEntry, assignment: Assignment, readers: tuple[str, ...]) -> str:
         name, service = assignment.name, entry.service
         if service and set(readers) <= set(_QMGR):
             suffix = next((name[name.index(each) :] for each in _OF_DELIVERIES if each in name), "")

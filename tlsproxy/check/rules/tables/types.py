@@ -343,7 +343,7 @@ class DynamicMapsOwner(Rule):
             )
 
 
-class PolicyEntry(Rule):
+class InvalidPolicyEntry(Rule):
     """TLS policy entry that smtp(8) can't use: mail for that destination is deferred.
 
     The daemon's own parser decides.

@@ -17,7 +17,7 @@ from ...findings import Finding, Severity, Span
 from ...rule import Rule
 
 if TYPE_CHECKING:
-    from ...facts.tls.daemon_loader import Verdict
+    from ...facts.tls.daemon_loader import LoaderVerdict
 
 _NO_SIGNS = str.maketrans(':,"=', "    ")
 
@@ -216,7 +216,7 @@ class NothingLeft(Rule):
         return context.span(given[0] if given else "smtpd_tls_exclude_ciphers", view)
 
     @staticmethod
-    def _without_cipher(context: Context, verdict: Verdict) -> str:
+    def _without_cipher(context: Context, verdict: LoaderVerdict) -> str:
         """Return the kinds of our keys, if none of the ciphers is for one of them; else nothing."""
         from cryptography import x509
         from OpenSSL import SSL

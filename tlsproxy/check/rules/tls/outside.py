@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from ...context import Context
 from ...facts.tls.certificates import chains
-from ...facts.tls.key_files import Used
+from ...facts.tls.key_files import UsedFile
 from ...findings import Finding, Severity
 from ...rule import Rule
 
@@ -84,22 +84,22 @@ class TlsaMismatch(Rule):
                 )
 
     @staticmethod
-    def _is_for_mx(used: Used) -> bool:
+    def _is_for_mx(used: UsedFile) -> bool:
         """Return True if the file is for port 25, and not for a single service."""
         service = used.assignment.service
         return service is None or service.type != "inet" or service.name.rpartition(":")[2] in ("25", "smtp")
 
 
 def _fits(context: Context, records: Sequence[TlsaRecord], chain: Sequence[x509.Certificate]) -> bool:
-    from ....tls.openssl.peers import Certificate
+    from ....tls.openssl.peers import PeerCertificate
     from ....tls.verification.dane import DANE_EE, DANE_TA, first_match, read_digests, usable
-    from ...facts.tls.daemon_loader import Verdict
+    from ...facts.tls.daemon_loader import LoaderVerdict
 
     names = context.value("tls_dane_digests")
-    digests = read_digests(names, lambda data: sha256(data).digest(), Verdict(context.config, context.files))
+    digests = read_digests(names, lambda data: sha256(data).digest(), LoaderVerdict(context.config, context.files))
     usages = (DANE_EE, *(DANE_TA for _ in chain[1:]))
     usable_ones = [record for record in records if usable(record, digests)]
-    loaded = [Certificate.from_der(each.public_bytes(Encoding.DER)) for each in chain]
+    loaded = [PeerCertificate.from_der(each.public_bytes(Encoding.DER)) for each in chain]
     return any(
         certificate is not None and first_match(usable_ones, certificate, digests, usage)
         for certificate, usage in zip(loaded, usages, strict=True)

@@ -180,7 +180,7 @@ class AuthoritiesAreKey(Rule):
                             break
 
 
-class DhParameters(Rule):
+class UnusableDhParameters(Rule):
     """Diffie-Hellman file that is missing or has no parameters: Postfix uses the built-in ones."""
 
     id = "K020"

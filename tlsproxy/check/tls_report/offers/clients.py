@@ -12,7 +12,7 @@ from postconf.models import TlsSettings, load
 from postconf.values import SecurityLevel, cipher_exclusions, protocols
 
 from ....policy.destination import Destination
-from ....policy.entry import Entry, parse_entry
+from ....policy.entry import PolicyEntry, parse_entry
 from ....policy.errors import PolicyError, Where
 from ....policy.per_site import parse_site
 from ....policy.policies import Policy, with_settings
@@ -27,13 +27,13 @@ from ....tls.settings.parameters import CLIENT, FILES, CertificateFiles
 from ....tls.settings.release_behaviour import Behaviour
 from ...context import Context
 from ...facts.tables.named import Named, entries_of, named_tables
-from ...facts.tls.daemon_loader import Verdict
+from ...facts.tls.daemon_loader import LoaderVerdict
 from ...facts.tls.key_files import is_hidden
 from ..openssl.groups import chosen_groups
 from ..openssl.library import Library
 from ..openssl.negotiation import Side, enabled_versions, security_level
 from .identities import assumed, certificates, files_of
-from .offer import Certificate, Offer
+from .offer import Offer, OfferedCertificate
 from .origins import origins
 
 _MOST_ENTRIES = 1000
@@ -86,10 +86,10 @@ class _Client:
             yield Offer(self.name, "client", "none", self.view, problems=(str(error),))
             return
         if level is not None:
-            yield self._offer(settings, library, Entry(level), self.name)
+            yield self._offer(settings, library, PolicyEntry(level), self.name)
             return
         if settings.level:
-            yield self._offer(settings, library, Entry(settings.level), self.name)
+            yield self._offer(settings, library, PolicyEntry(settings.level), self.name)
         for key, entry, place in self._entries(settings):
             if entry.level:
                 offer = self._offer(settings, library, entry, f"{self.name} {key}")
@@ -99,7 +99,7 @@ class _Client:
     def _table_parameter(self, settings: PolicySettings) -> str:
         return settings.parameter("policy_maps" if settings.policy_maps else "per_site")
 
-    def _entries(self, settings: PolicySettings) -> Iterator[tuple[str, Entry, str]]:
+    def _entries(self, settings: PolicySettings) -> Iterator[tuple[str, PolicyEntry, str]]:
         """Yield the entries of readable tables, each with its place; bad ones have rules of their own."""
         parameter = self._table_parameter(settings)
         wanted = self.context.setting(parameter, self.view)
@@ -115,7 +115,7 @@ class _Client:
                     if settings.policy_maps:
                         entry = parse_entry(value, Where(parameter, name), self.context.release)
                     else:
-                        entry = Entry(parse_site(value, Where(parameter, name)))
+                        entry = PolicyEntry(parse_site(value, Where(parameter, name)))
                 except PolicyError:
                     continue
                 yield name, entry, self._place(table, line)
@@ -126,7 +126,7 @@ class _Client:
         span = table.span()
         return f"{span.path}:{span.line}"
 
-    def _offer(self, settings: PolicySettings, tls: TlsSettings, entry: Entry, name: str) -> Offer:
+    def _offer(self, settings: PolicySettings, tls: TlsSettings, entry: PolicyEntry, name: str) -> Offer:
         mandatory = "mandatory_" if entry.level > SecurityLevel.MAY else ""
         offer = Offer(name, "client", entry.level.word, self.view)
         offer.parameters = {
@@ -140,7 +140,7 @@ class _Client:
             "cache": settings.parameter("session_cache_database"),
             **({"exclude also": settings.parameter("mandatory_exclude_ciphers")} if mandatory else {}),
         }
-        log = Verdict(self.view, self.context.files)
+        log = LoaderVerdict(self.view, self.context.files)
         try:
             policy = with_settings(Policy(entry.level, Destination.parse("example.com")), entry, settings)
             self._negotiate(offer, policy, tls, log)
@@ -151,7 +151,7 @@ class _Client:
         offer.origins = origins(self.view, (*offer.parameters.values(), *files))
         return offer
 
-    def _negotiate(self, offer: Offer, policy: Policy, tls: TlsSettings, log: Verdict) -> None:
+    def _negotiate(self, offer: Offer, policy: Policy, tls: TlsSettings, log: LoaderVerdict) -> None:
         library = tls.globals
         allowed = protocols(policy.protocols)
         if allowed is None:
@@ -180,7 +180,9 @@ class _Client:
         has_cache = bool(self.context.value(f"{self.prefix}session_cache_database", self.view))
         offer.resumption = ("cache",) if has_cache and offer.protocols else ()
 
-    def _certificates(self, tls: TlsSettings, behaviour: Behaviour, log: Verdict) -> tuple[Certificate, ...]:
+    def _certificates(
+        self, tls: TlsSettings, behaviour: Behaviour, log: LoaderVerdict
+    ) -> tuple[OfferedCertificate, ...]:
         init = client_init(self.view, self.files_prefix)
         if not self.context.files.enabled or any(is_hidden(self.context, file) for file in files_of(init)):
             return assumed(CertificateFiles.of(init))

@@ -17,7 +17,7 @@ from ....tls.settings.parameters import CHAIN_FILES, KEY_PAIRS, CertificateFiles
 from ....tls.verification.der import SEQUENCE, elements, only
 from ...facts.tls.certificates import is_self_signed, names_of
 from ..openssl.negotiation import finite_strength
-from .offer import Certificate
+from .offer import OfferedCertificate
 
 _CURVES = {"secp256r1": "prime256v1"}
 _DIGEST_STRENGTH = {"md5": 39, "sha1": 63}
@@ -36,26 +36,26 @@ _CURVE_SIGNERS = {
 }
 
 
-def certificates(identities: Iterable[Identity], server_name: str = "") -> tuple[Certificate, ...]:
+def certificates(identities: Iterable[Identity], server_name: str = "") -> tuple[OfferedCertificate, ...]:
     """Return the certificates of identities that have been read; what can't be parsed is left out."""
     found = (_certificate(each, server_name) for each in identities)
     return tuple(each for each in found if each)
 
 
-def assumed(files: CertificateFiles) -> tuple[Certificate, ...]:
+def assumed(files: CertificateFiles) -> tuple[OfferedCertificate, ...]:
     """Return the certificates that files are likely to have, where they can't be read."""
     kinds = [pair.kind for pair in files.pairs] or (["RSA"] if files.text else [])
     return tuple(_ASSUMED[kind] for kind in kinds)
 
 
 _ASSUMED = {
-    "RSA": Certificate("RSA", 2048, strength=112, signature="sha256", is_assumed=True),
-    "ECDSA": Certificate("ECDSA", 256, "prime256v1", strength=128, signature="sha256", is_assumed=True),
-    "DSA": Certificate("DSA", 2048, strength=112, signature="sha256", is_assumed=True),
+    "RSA": OfferedCertificate("RSA", 2048, strength=112, signature="sha256", is_assumed=True),
+    "ECDSA": OfferedCertificate("ECDSA", 256, "prime256v1", strength=128, signature="sha256", is_assumed=True),
+    "DSA": OfferedCertificate("DSA", 2048, strength=112, signature="sha256", is_assumed=True),
 }
 
 
-def signatures(found: Iterable[Certificate]) -> tuple[str, ...]:
+def signatures(found: Iterable[OfferedCertificate]) -> tuple[str, ...]:
     """Return the schemes with which keys sign, by their names in RFC 8446."""
     names: dict[str, None] = {}
     for each in found:
@@ -64,7 +64,7 @@ def signatures(found: Iterable[Certificate]) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _certificate(identity: Identity, server_name: str) -> Certificate | None:
+def _certificate(identity: Identity, server_name: str) -> OfferedCertificate | None:
     chain = []
     for each in identity.chain:
         try:
@@ -75,7 +75,7 @@ def _certificate(identity: Identity, server_name: str) -> Certificate | None:
             return None
     leaf = chain[0]
     algorithm, bits, curve, _ = _key(leaf)
-    return Certificate(
+    return OfferedCertificate(
         algorithm,
         bits,
         curve,

@@ -10,7 +10,7 @@ from postconf import View
 
 
 @dataclass(frozen=True)
-class Certificate:
+class OfferedCertificate:
     """A certificate that is sent, with what of its chain counts."""
 
     algorithm: str
@@ -47,7 +47,7 @@ class Offer:
     """By version, in order of preference."""
     groups: tuple[str, ...] = ()
     """The groups of TLS 1.3, or those of ECDHE where there is no TLS 1.3."""
-    certificates: tuple[Certificate, ...] = ()
+    certificates: tuple[OfferedCertificate, ...] = ()
     client_certificate: str = "none"
     """none, ask or require."""
     resumption: tuple[str, ...] = ()

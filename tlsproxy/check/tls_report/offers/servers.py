@@ -25,14 +25,14 @@ from ....tls.settings.server import ServerContextSettings, server_settings
 from ....wire.messages import ServerInit, ServerSettings
 from ...context import Context
 from ...facts.tables.named import named_tables, open_table
-from ...facts.tls.daemon_loader import AsProxy, Verdict
+from ...facts.tls.daemon_loader import AsProxy, LoaderVerdict
 from ...facts.tls.key_files import is_hidden, server_level
 from ..openssl.ciphers import Cipher, cipher
 from ..openssl.groups import chosen_groups
 from ..openssl.library import Library
 from ..openssl.negotiation import Side, enabled_versions, security_level
 from .identities import assumed, certificates, dh_size, files_of, signatures
-from .offer import Certificate, Offer
+from .offer import Offer, OfferedCertificate
 from .origins import origins
 
 _SMTPD = "smtpd_tls_"
@@ -89,7 +89,7 @@ class _Server:
         self.library = library
         self.proxy = proxy
         self.prefix = _SMTPD if isinstance(proxy, AsProxy) else SERVER
-        self.log = Verdict(proxy, context.files)
+        self.log = LoaderVerdict(proxy, context.files)
         self.result = Offer(service_name(view), "server", level, view)
 
     def offer(self) -> Offer:
@@ -174,11 +174,11 @@ class _Server:
 
     def _files(
         self, settings: TlsSettings, init: ServerInit, behaviour: Behaviour
-    ) -> tuple[tuple[Certificate, ...], int | None, tuple[str, ...]]:
+    ) -> tuple[tuple[OfferedCertificate, ...], int | None, tuple[str, ...]]:
         """Return certificates, size of DH parameters, and ways of resumption; raise `SettingsError`."""
         context = self.context
         files = files_of(init)
-        supposed: tuple[Certificate, ...] = ()
+        supposed: tuple[OfferedCertificate, ...] = ()
         if not context.files.enabled or any(is_hidden(context, file) for file in files):
             supposed = assumed(CertificateFiles.of(init))
             init = _without(init, (*FILES, "dh1024_param_file"))
@@ -207,9 +207,9 @@ class _Server:
         except OSError:
             return automatic
 
-    def _named(self) -> tuple[Certificate, ...]:
+    def _named(self) -> tuple[OfferedCertificate, ...]:
         """Return the certificates by server name, of tables that can be listed."""
-        found: list[Certificate] = []
+        found: list[OfferedCertificate] = []
         wanted = self.context.setting("tls_server_sni_maps", self.result.view)
         for table in named_tables(self.context):
             if table.assignment != wanted:
@@ -227,7 +227,7 @@ class _Server:
                 opened.close()
         return tuple(found)
 
-    def _chain(self, name: str, value: bytes) -> Sequence[Certificate]:
+    def _chain(self, name: str, value: bytes) -> Sequence[OfferedCertificate]:
         from maps.file_values import FileValueError, decode
 
         try:
@@ -254,7 +254,7 @@ def _lacks(chain_files: str) -> str:
     return ""
 
 
-def _automatic_dh(suite: Cipher, found: Sequence[Certificate]) -> int:
+def _automatic_dh(suite: Cipher, found: Sequence[OfferedCertificate]) -> int:
     """Return the bits that OpenSSL chooses for a suite: as strong as the key or, without one, as the cipher."""
     if suite.is_anonymous:
         return 3072 if suite.bits >= 256 else 1024

@@ -13,7 +13,7 @@ from functools import partial
 from postconf.values import PROTOCOLS, Protocols
 
 from ....tls.settings.options import NO_PROTOCOL
-from ..offers.offer import Certificate
+from ..offers.offer import OfferedCertificate
 from .ciphers import VERSIONS, Cipher, cipher, first_version
 from .groups import Group
 
@@ -43,7 +43,7 @@ class Side:
     groups: Sequence[Group]
     version: tuple[int, int]
     """The OpenSSL."""
-    certificates: Sequence[Certificate] = ()
+    certificates: Sequence[OfferedCertificate] = ()
     dh_bits: int | None = None
     """Of a file; 0 if refused, None if OpenSSL chooses what is strong enough."""
 
@@ -97,7 +97,7 @@ class Side:
             return ()
         return tuple(each.name for each in map(cipher, self.names) if each and each.is_tls13 and self._is_strong(each))
 
-    def _fits_tls13(self, certificate: Certificate) -> bool:
+    def _fits_tls13(self, certificate: OfferedCertificate) -> bool:
         if certificate.algorithm == "ECDSA":
             later = _LATER_CURVES if self.version >= _LATER_CURVES_SINCE else frozenset()
             return certificate.curve in _TLS13_CURVES | later
@@ -124,7 +124,7 @@ class Side:
         )
 
     @property
-    def _strong(self) -> list[Certificate]:
+    def _strong(self) -> list[OfferedCertificate]:
         return [each for each in self.certificates if each.strength >= self._least_bits]
 
     def _kinds(self, version: str) -> frozenset[str]:

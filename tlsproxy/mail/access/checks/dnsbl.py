@@ -12,7 +12,7 @@ from ..restrictions.evaluation import Evaluation, Frame, Result, handles
 from ..smtp.attributes import expand_reply
 from ..smtp.facts import UNKNOWN
 from ..smtp.replies import RECIPIENT_CLASS, SENDER_CLASS, fix_status, split_status
-from ..world import LISTED_OR_NOT, Answer, Kind, Question
+from ..world import LISTED_OR_NOT, Answer, Question, QuestionKind
 from .access_tables import CLIENT_CLASS, HELO_CLASS, REVERSE_CLIENT_CLASS
 from .recipient import is_authorized
 
@@ -107,7 +107,9 @@ def _permit(evaluation: Evaluation, what: str, answer: Answer) -> Result:
 
 
 def _address(evaluation: Evaluation, zone: str, address: str, choices: tuple[Answer, ...] = ()) -> Answer:
-    return evaluation.ask(Question(Kind.LIST, zone, f"{reversed_address(address)}.{zone.partition('=')[0]}"), choices)
+    return evaluation.ask(
+        Question(QuestionKind.LIST, zone, f"{reversed_address(address)}.{zone.partition('=')[0]}"), choices
+    )
 
 
 def reversed_address(address: str) -> str:
@@ -127,7 +129,7 @@ def _domain(evaluation: Evaluation, zone: str, what: str, choices: tuple[Answer,
     domain = addresses.to_ascii(domain)
     if not addresses.is_domain(domain, smtputf8=False):
         return _UNLISTED
-    return evaluation.ask(Question(Kind.LIST, zone, f"{domain}.{zone.partition('=')[0]}"), choices)
+    return evaluation.ask(Question(QuestionKind.LIST, zone, f"{domain}.{zone.partition('=')[0]}"), choices)
 
 
 def _reject(evaluation: Evaluation, zone: str, what: str, subject: str, answer: Answer) -> Result:

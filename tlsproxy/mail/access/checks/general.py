@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..restrictions.evaluation import Evaluation, Frame, Result, handles
-from ..world import Kind, Question
+from ..world import Question, QuestionKind
 from .access_tables import Item, apply
 
 _DEFAULT_ACTION = "451 4.3.5 Server configuration problem"
@@ -83,7 +83,7 @@ def check_policy_service(evaluation: Evaluation, argument: str, frame: Frame) ->
     """Ask a policy service; its answer is that of an access table (SMTPD_POLICY_README)."""
     service = evaluation.smtpd.policy_service(argument)
     request = evaluation.policy_request(service.context)
-    answer = evaluation.ask(Question(Kind.POLICY, service.endpoint, request))
+    answer = evaluation.ask(Question(QuestionKind.POLICY, service.endpoint, request))
     item = Item(frame.name, frame.subject)
     evaluation.entry = (service.endpoint, "policy query", answer.data, lambda: None)
     if answer.word != "failed":

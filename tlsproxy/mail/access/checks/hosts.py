@@ -11,7 +11,7 @@ from ... import addresses
 from ..restrictions.evaluation import HANDLERS, Evaluation, Frame, Result, handles
 from ..smtp.facts import UNKNOWN
 from ..smtp.replies import RECIPIENT_CLASS, SENDER_CLASS
-from ..world import Answer, Kind, Question
+from ..world import Answer, Question, QuestionKind
 from .access_tables import (
     CLIENT_CLASS,
     HELO_CLASS,
@@ -43,7 +43,7 @@ def reject_unknown_helo_hostname(evaluation: Evaluation, _argument: str, _frame:
         return Result.DUNNO
     if name.startswith("["):
         return reject_invalid_address(evaluation, name)
-    answer = evaluation.ask(Question(Kind.DOMAIN, name, "A, AAAA, MX")).word
+    answer = evaluation.ask(Question(QuestionKind.DOMAIN, name, "A, AAAA, MX")).word
     if answer in ("exists", "nullmx"):
         return Result.DUNNO
     text = f"<{name}>: {HELO_CLASS} rejected: {_problem(answer, 'Host not found')}"
@@ -81,7 +81,7 @@ def _reject_unknown_domain(evaluation: Evaluation, address: str, subject: str) -
     if not at or resolved.address_class in FINAL or (domain.startswith("[") and domain.endswith("]")):
         return Result.DUNNO
     domain = addresses.to_ascii(domain)
-    answer = evaluation.ask(Question(Kind.DOMAIN, domain, "MX, A, AAAA")).word
+    answer = evaluation.ask(Question(QuestionKind.DOMAIN, domain, "MX, A, AAAA")).word
     if answer == "exists":
         return Result.DUNNO
     if answer == "nullmx":
@@ -111,7 +111,7 @@ def reject_unverified_recipient(evaluation: Evaluation, _argument: str, _frame: 
 def _reject_unverified(evaluation: Evaluation, address: str | None, subject: str, status: str, which: str) -> Result:
     if not address:
         return Result.DUNNO
-    answer = evaluation.ask(Question(Kind.PROBE, address))
+    answer = evaluation.ask(Question(QuestionKind.PROBE, address))
     settings = evaluation.settings
     at_once = evaluation.smtpd.defers_at_once(f"unverified_{which}_tempfail_action")
     start = f"<{address}>: {subject} rejected: "
@@ -144,7 +144,7 @@ def permit_mx_backup(evaluation: Evaluation, _argument: str, _frame: Frame) -> R
     domain = resolved.recipient.rpartition("@")[2]
     if domain.startswith("[") and domain.endswith("]"):
         return Result.DUNNO
-    answer = evaluation.ask(Question(Kind.BACKUP, addresses.to_ascii(domain))).word
+    answer = evaluation.ask(Question(QuestionKind.BACKUP, addresses.to_ascii(domain))).word
     if answer == "failed":
         problem = "Unable to look up mail exchanger information: Host not found, try again"
         text = f"<{recipient}>: {RECIPIENT_CLASS} rejected: {problem}"
@@ -205,7 +205,7 @@ def _look_up_servers(evaluation: Evaluation, table: str, of: tuple[str, str], it
         address = addresses.mailhost_address(domain[1:-1]) if domain.endswith("]") and kind != "ns" else None
         return Result.DUNNO if address is None else look_up(evaluation, table, address_keys(address), item, frame)[0]
     answer = evaluation.ask(
-        Question(Kind.SERVERS, f"{kind}/{addresses.to_ascii(domain)}", table), _possible(evaluation, table)
+        Question(QuestionKind.SERVERS, f"{kind}/{addresses.to_ascii(domain)}", table), _possible(evaluation, table)
     )
     if answer.word == "result":
         return apply(evaluation, table, answer.data, item, frame)

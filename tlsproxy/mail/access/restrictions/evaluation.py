@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 
     from ...routing.resolver import Resolution
     from ...tables import TableLookupError
-    from ..smtp.facts import Client, Session
+    from ..smtp.facts import SmtpClient, SmtpSession
     from ..smtpd import Smtpd
     from ..world import Answer, Question, World
-    from .lists import RestrictionList, Word
+    from .lists import ListWord, RestrictionList
 
 MAX_DEPTH = 100
 """Lists in lists; beyond that the result of a table is not evaluated."""
@@ -53,7 +53,7 @@ class Frame(NamedTuple):
     default_check: str = ""
 
 
-class Step(NamedTuple):
+class RestrictionStep(NamedTuple):
     """One restriction that was evaluated.
 
     `outcome` is `permit`, `reject`, `defer`, `warn` (a rejection behind warn_if_reject), `dunno`, `defer_if_permit`,
@@ -107,11 +107,11 @@ class Evaluation:
 
     MAX_DEPTH = MAX_DEPTH
 
-    def __init__(self, smtpd: Smtpd, session: Session, world: World) -> None:
+    def __init__(self, smtpd: Smtpd, session: SmtpSession, world: World) -> None:
         self.smtpd = smtpd
         self.settings = smtpd.settings
         self.session = session
-        self.client: Client = session.client
+        self.client: SmtpClient = session.client
         self.world = world
         self.sasl_user = session.sasl_user if smtpd.can_authenticate(session) else ""
         self.helo: str | None = None
@@ -131,7 +131,7 @@ class Evaluation:
         self.sender_checked = False
         self.recipient_checked = False
         self.actions: list[Action] = []
-        self.steps: list[Step] = []
+        self.steps: list[RestrictionStep] = []
         self.parameter = ""
         self._count = 0
         self.note = ""
@@ -260,7 +260,7 @@ class Evaluation:
         except RejectionError:
             return Result.REJECT
 
-    def run(self, words: Sequence[Word], frame: Frame) -> Result:
+    def run(self, words: Sequence[ListWord], frame: Frame) -> Result:
         """Evaluate a list; raise `RejectionError` for an error in it."""
         saved = self.depth
         self.depth += 1
@@ -286,7 +286,7 @@ class Evaluation:
             self.warn_only = 0
         return result
 
-    def _evaluate(self, name: str, word: Word, remaining: Iterator[Word], frame: Frame) -> Result:
+    def _evaluate(self, name: str, word: ListWord, remaining: Iterator[ListWord], frame: Frame) -> Result:
         waits = (self.defer_if_permit, self.defer_if_reject)
         index = len(self.steps)
         self._count += 1
@@ -295,7 +295,7 @@ class Evaluation:
             raise HangupError
         self.reply, self.note, self.entry = "", "", None
         argument = ""
-        nested: list[Step] = []
+        nested: list[RestrictionStep] = []
         result = Result.REJECT
         outcome = "error"
         try:
@@ -323,7 +323,7 @@ class Evaluation:
             self._record(name, word, argument, outcome, nested)
         return result
 
-    def _argument(self, name: str, remaining: Iterator[Word]) -> str:
+    def _argument(self, name: str, remaining: Iterator[ListWord]) -> str:
         kind = restrictions.RESTRICTIONS[name].argument
         if kind is Argument.NONE:
             return ""
@@ -350,7 +350,7 @@ class Evaluation:
             return "defer_if_reject"
         return "warn" if self.reply and not has_members else "dunno"
 
-    def _record(self, name: str, word: Word, argument: str, outcome: str, nested: list[Step]) -> None:
+    def _record(self, name: str, word: ListWord, argument: str, outcome: str, nested: list[RestrictionStep]) -> None:
         table = key = value = ""
         entry_place = None
         if self.entry is not None:
@@ -358,7 +358,7 @@ class Evaluation:
             entry_place = place() if self.smtpd.traces else None
         shown = name if argument else word.text
         reply = self.reply if outcome in ("reject", "defer", "warn", "error") else ""
-        step = Step(
+        step = RestrictionStep(
             self.parameter,
             shown,
             argument,
@@ -383,7 +383,9 @@ class Evaluation:
         where = self.settings.place(parameter) if self.smtpd.traces else None
         entry_place = place() if self.smtpd.traces else None
         self.steps.append(
-            Step(parameter, parameter, "", where, outcome, 0, self.reply, table, key, value, entry_place, self.note)
+            RestrictionStep(
+                parameter, parameter, "", where, outcome, 0, self.reply, table, key, value, entry_place, self.note
+            )
         )
         self.note, self.entry = "", None
 

@@ -26,7 +26,7 @@ _MAX_DEPTH = 20
 """References that are followed for the place of a word."""
 
 
-class Word(NamedTuple):
+class ListWord(NamedTuple):
     """One word of a list, expanded, and where it is written; None for a built-in default or an override."""
 
     text: str
@@ -37,10 +37,10 @@ class RestrictionList(NamedTuple):
     """The words of one list. `name` is the parameter, the class, or the table and key that it comes from."""
 
     name: str
-    words: tuple[Word, ...]
+    words: tuple[ListWord, ...]
 
 
-class Entry(NamedTuple):
+class ListElement(NamedTuple):
     """One element of a list: a name, the words that belong to it, and what the name means.
 
     `restriction` is None for a class (`is_class`) and for an unknown name. A table without a name in front of it has
@@ -48,12 +48,12 @@ class Entry(NamedTuple):
     `warn_if_reject` in front.
     """
 
-    name: Word
-    argument: Word | None
+    name: ListWord
+    argument: ListWord | None
     restriction: Restriction | None
     is_class: bool = False
     implied: bool = False
-    warn_only: Word | None = None
+    warn_only: ListWord | None = None
 
 
 def read_list(view: View, parameter: str) -> RestrictionList:
@@ -63,10 +63,10 @@ def read_list(view: View, parameter: str) -> RestrictionList:
 
 def list_from_text(name: str, text: str, place: Place | None = None) -> RestrictionList:
     """Read a list that is not the value of a parameter, such as the result of an access table."""
-    return RestrictionList(name, tuple(Word(word, place) for word, _ in split_words(text, LIST_SEPARATORS)))
+    return RestrictionList(name, tuple(ListWord(word, place) for word, _ in split_words(text, LIST_SEPARATORS)))
 
 
-def _read_words(view: View, parameter: str) -> tuple[Word, ...]:
+def _read_words(view: View, parameter: str) -> tuple[ListWord, ...]:
     value = view[parameter]
     texts = [word for word, _ in split_words(value, LIST_SEPARATORS)]
     placed = list(_placed_words(view, parameter, _MAX_DEPTH)) if texts else []
@@ -74,15 +74,15 @@ def _read_words(view: View, parameter: str) -> tuple[Word, ...]:
         return tuple(placed)
     # A word that is put together from several parameters, or a condition around half a word.
     place = view.origin(parameter).place
-    return tuple(Word(text, place) for text in texts)
+    return tuple(ListWord(text, place) for text in texts)
 
 
-def _placed_words(view: View, parameter: str, depth: int) -> Iterator[Word]:
+def _placed_words(view: View, parameter: str, depth: int) -> Iterator[ListWord]:
     setting = _setting(view, parameter)
     for raw, offset in split_words(view.raw(parameter), LIST_SEPARATORS):
         place = setting.place_at(offset) if setting else None
         if "$" not in raw:
-            yield Word(raw, place)
+            yield ListWord(raw, place)
             continue
         referred = _reference(raw)
         if referred and referred in view and depth:
@@ -90,7 +90,7 @@ def _placed_words(view: View, parameter: str, depth: int) -> Iterator[Word]:
             continue
         text = view.config.expand(raw, view.lookup, _ignore)
         for word, _ in split_words(text, LIST_SEPARATORS):
-            yield Word(word, place)
+            yield ListWord(word, place)
 
 
 def _setting(view: View, parameter: str) -> Setting | None:
@@ -134,7 +134,7 @@ class Classes:
         return self._lists.get(name)
 
 
-def entries(words: RestrictionList, classes: Classes, default_check: str = "") -> Iterator[Entry]:
+def entries(words: RestrictionList, classes: Classes, default_check: str = "") -> Iterator[ListElement]:
     """Yield the elements of a list as smtpd(8) would meet them if nothing decided.
 
     `default_check` is that of the stage. A missing argument is None.
@@ -146,24 +146,26 @@ def entries(words: RestrictionList, classes: Classes, default_check: str = "") -
         if word.text.lower() == "warn_if_reject":
             warn_only = word
             if not remaining:
-                yield Entry(word, None, restrictions.RESTRICTIONS["warn_if_reject"])
+                yield ListElement(word, None, restrictions.RESTRICTIONS["warn_if_reject"])
             continue
         yield _entry(word, remaining, classes, default_check, warn_only)
         warn_only = None
 
 
-def _entry(word: Word, remaining: list[Word], classes: Classes, default_check: str, warn_only: Word | None) -> Entry:
+def _entry(
+    word: ListWord, remaining: list[ListWord], classes: Classes, default_check: str, warn_only: ListWord | None
+) -> ListElement:
     if ":" in word.text:
         implied = restrictions.find(default_check) if default_check else None
-        return Entry(word, word, implied, implied=True, warn_only=warn_only)
+        return ListElement(word, word, implied, implied=True, warn_only=warn_only)
     restriction = restrictions.find(word.text)
     if word.text in restrictions.CLASSES or restriction is None:
         known = word.text in classes
-        return Entry(word, None, restriction if known else None, is_class=known, warn_only=warn_only)
+        return ListElement(word, None, restriction if known else None, is_class=known, warn_only=warn_only)
     argument = None
     if restriction.argument is not Argument.NONE and remaining:
         argument = remaining.pop()
-    return Entry(word, argument, restriction, warn_only=warn_only)
+    return ListElement(word, argument, restriction, warn_only=warn_only)
 
 
 def _ignore(_warning: str) -> None:

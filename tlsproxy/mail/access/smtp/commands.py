@@ -11,23 +11,23 @@ _PLAIN = re.compile(r"""[^\s<>"\\]*""")
 _ENDS = {"<": ">", '"': '"'}
 
 
-class Token(NamedTuple):
+class CommandToken(NamedTuple):
     """One word of a command; `is_whole` is False if a quote or bracket in it has no end."""
 
     text: str
     is_whole: bool = True
 
 
-def path_and_options(path: str) -> list[Token]:
+def path_and_options(path: str) -> list[CommandToken]:
     """Split `<path>` of MAIL or RCPT, and what may be behind it, into words; the first one is the path."""
     if _PLAIN.fullmatch(path):
-        return [Token(f"<{path}>")]
+        return [CommandToken(f"<{path}>")]
     return tokens(f"MAIL FROM:<{path}>")[2:]
 
 
-def tokens(line: str) -> list[Token]:
+def tokens(line: str) -> list[CommandToken]:
     """Split a command line into its words; a colon ends `FROM:` and `TO:`."""
-    found: list[Token] = []
+    found: list[CommandToken] = []
     position = 0
     while True:
         token, position = _next(line, position)
@@ -36,7 +36,7 @@ def tokens(line: str) -> list[Token]:
         found.append(token)
 
 
-def _next(line: str, position: int) -> tuple[Token | None, int]:
+def _next(line: str, position: int) -> tuple[CommandToken | None, int]:
     text: list[str] = []
     is_whole = True
     while position < len(line):
@@ -61,7 +61,7 @@ def _next(line: str, position: int) -> tuple[Token | None, int]:
             if character == "\\" and position < len(line):
                 text.append(line[position])
                 position += 1
-    return (Token("".join(text), is_whole), position) if text else (None, position)
+    return (CommandToken("".join(text), is_whole), position) if text else (None, position)
 
 
 def _quoted(line: str, position: int, wanted: str) -> tuple[int, bool]:

@@ -19,7 +19,7 @@ class NameStatus(enum.Enum):
     """A temporary error of the name server."""
 
 
-class Client(NamedTuple):
+class SmtpClient(NamedTuple):
     """An SMTP client.
 
     `name` is verified: the name of the address, which has that address. `reverse_name` is the name of the address, no
@@ -36,7 +36,7 @@ class Client(NamedTuple):
     port: str = UNKNOWN
 
     @classmethod
-    def named(cls, address: str, name: str) -> Client:
+    def named(cls, address: str, name: str) -> SmtpClient:
         """Return a client whose name is verified both ways, or that has none if `name` is `unknown` or empty."""
         if name.lower() in ("", UNKNOWN):
             return cls(address)
@@ -60,14 +60,14 @@ class Tls(NamedTuple):
         return bool(self.certificate_fingerprint)
 
 
-class Session(NamedTuple):
+class SmtpSession(NamedTuple):
     """One client and its side of a session. Addresses are what is between `<` and `>`, verbatim.
 
     `sasl_user` is the login name, empty without AUTH. `helo` is None if the client does not say HELO; `esmtp` is True
     for EHLO. `pipelines` is True if the client sends commands without waiting where it must not.
     """
 
-    client: Client
+    client: SmtpClient
     helo: str | None = None
     sender: str = ""
     recipients: tuple[str, ...] = ()

@@ -1,7 +1,7 @@
 """One SMTP session: greeting, HELO, MAIL, RCPT, DATA and the end of the data, answered as smtpd(8) does.
 
-`Smtpd` says what the service is, `Session` what the client says. The result has each reply with the steps that led to
-it. `run` raises `UndecidedError` where the world outside decides; `converse` finds what depends on it.
+`Smtpd` says what the service is, `SmtpSession` what the client says. The result has each reply with the steps that led
+to it. `run` raises `UndecidedError` where the world outside decides; `converse` finds what depends on it.
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ from typing import NamedTuple
 
 from ...addresses import parse_path, split, unquoted
 from ...tables import TableLookupError
-from ..restrictions.evaluation import Action, Evaluation, HangupError, Step
+from ..restrictions.evaluation import Action, Evaluation, HangupError, RestrictionStep
 from ..restrictions.stages import Stages
-from ..world import MAX_EVALUATIONS, Kind, Question, UndecidedError, explore
+from ..world import MAX_EVALUATIONS, Question, QuestionKind, UndecidedError, explore
 from .attributes import expand_reply
-from .commands import Token, path_and_options, tokens
+from .commands import CommandToken, path_and_options, tokens
 from .replies import Reply, parse, printable, soften, with_footer
 
 TYPE_CHECKING = False
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from ..smtpd import Smtpd
     from ..world import Exploration, World
-    from .facts import Session
+    from .facts import SmtpSession
 
 _NEUTERED = str.maketrans(dict.fromkeys(' <>()\\";@', "?"))
 _BODIES = ("body=8bitmime", "body=7bit")
@@ -40,11 +40,11 @@ class Exchange(NamedTuple):
     command: str
     argument: str
     reply: Reply
-    steps: tuple[Step, ...] = ()
+    steps: tuple[RestrictionStep, ...] = ()
     depends: tuple[str, ...] = ()
 
     @property
-    def decided_by(self) -> Step | None:
+    def decided_by(self) -> RestrictionStep | None:
         """The restriction that rejected, or that permitted relaying; None for what no restriction decided."""
         if not self.reply.is_good:
             bad = [step for step in self.steps if step.outcome in ("reject", "defer", "error")]
@@ -63,7 +63,7 @@ class Conversation(NamedTuple):
     actions: tuple[Action, ...]
 
 
-def converse(smtpd: Smtpd, session: Session, world: World) -> Conversation:
+def converse(smtpd: Smtpd, session: SmtpSession, world: World) -> Conversation:
     """Hold a session; what the world decides is marked in the replies that depend on it."""
     exploration = outcomes(smtpd, session, world)
     first, *others = exploration.branches
@@ -81,13 +81,13 @@ def converse(smtpd: Smtpd, session: Session, world: World) -> Conversation:
 
 
 def outcomes(
-    smtpd: Smtpd, session: Session, world: World, *, limit: int = MAX_EVALUATIONS
+    smtpd: Smtpd, session: SmtpSession, world: World, *, limit: int = MAX_EVALUATIONS
 ) -> Exploration[Conversation]:
     """Hold a session once for all that the world may answer, at most `limit` times."""
     return explore(lambda each: run(smtpd, session, each), world, limit)
 
 
-def run(smtpd: Smtpd, session: Session, world: World) -> Conversation:
+def run(smtpd: Smtpd, session: SmtpSession, world: World) -> Conversation:
     """Hold a session once; raise `UndecidedError` for what the world does not know."""
     conversation = _Conversation(smtpd, session, world)
     try:
@@ -108,7 +108,7 @@ class _EndOfSessionError(Exception):
 class _Conversation:
     """A session that is being held."""
 
-    def __init__(self, smtpd: Smtpd, session: Session, world: World) -> None:
+    def __init__(self, smtpd: Smtpd, session: SmtpSession, world: World) -> None:
         self.smtpd = smtpd
         self.settings = smtpd.settings
         self.session = session
@@ -294,7 +294,7 @@ class _Conversation:
             evaluation.recipient = address
         return "250 2.1.5 Ok"
 
-    def _address(self, token: Token, *, allows_null: bool) -> str | None:
+    def _address(self, token: CommandToken, *, allows_null: bool) -> str | None:
         """Return the address in a path, in internal form; None if smtpd(8) does not take it."""
         evaluation, strict = self.evaluation, self.settings.yes("strict_rfc821_envelopes")
         text = token.text
@@ -325,7 +325,7 @@ class _Conversation:
         if refusal is not None:
             return f"{refusal.code} {refusal.text}"
         for filter_ in self.smtpd.filters_before_queue(self.session.client.address):
-            if evaluation.ask(Question(Kind.FILTER, filter_)).data != "accept":
+            if evaluation.ask(Question(QuestionKind.FILTER, filter_)).data != "accept":
                 return f"550 5.7.1 Command rejected by {filter_}"
         return "250 2.0.0 Ok: queued as ID"
 

@@ -27,7 +27,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from ...access.smtp.facts import Session
+    from ...access.smtp.facts import SmtpSession
 
 OUTCOMES = ("accept", "reject", "defer", "refuse", "depends")
 """Outcomes of a session: all recipients accepted; 5xx, 4xx, one of both; or an answer that only the world
@@ -56,7 +56,7 @@ class ExpectedSession(NamedTuple):
     name: str
     line: int
     service: str
-    session: Session
+    session: SmtpSession
     expect: str
     reply: str
     by: str

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from .files import Expectations, ExpectedRoute, ExpectedSession
 
 
-class Verdict(NamedTuple):
+class JudgedExpectation(NamedTuple):
     """One expectation that was judged.
 
     `difference` is what happens in its place, empty if it holds. `questions` are those to the world that decide
@@ -48,15 +48,15 @@ class Judge:
         self._router = Router(config)
         self._tracers: dict[str, Tracer] = {}
 
-    def judge(self, expectations: Expectations) -> Iterator[Verdict]:
+    def judge(self, expectations: Expectations) -> Iterator[JudgedExpectation]:
         """Yield a verdict for each expectation; raise what `Tracer` raises."""
         for session in expectations.sessions:
-            yield Verdict(session.name, session.line, *self._session(session))
+            yield JudgedExpectation(session.name, session.line, *self._session(session))
         if not expectations.routes:
             return
         service = expectations.sessions[0].service if expectations.sessions else _any_service(self._config)
         for route in expectations.routes:
-            yield Verdict(route.name, route.line, self._route(self._tracer(service), route))
+            yield JudgedExpectation(route.name, route.line, self._route(self._tracer(service), route))
 
     def _tracer(self, service: str) -> Tracer:
         if service not in self._tracers:

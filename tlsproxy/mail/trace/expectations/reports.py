@@ -10,22 +10,22 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from .judging import Verdict
+    from .judging import JudgedExpectation
 
 
-def render(format_: str, verdicts: Sequence[Verdict], path: str) -> str:
+def render(format_: str, verdicts: Sequence[JudgedExpectation], path: str) -> str:
     """Return a report in one of `arguments.FORMATS`; `path` is the file of the expectations."""
     return {"text": _text, "junit": _junit, "github": _github}[format_](verdicts, path)
 
 
-def _text(verdicts: Sequence[Verdict], path: str) -> str:
+def _text(verdicts: Sequence[JudgedExpectation], path: str) -> str:
     failed = [each for each in verdicts if not each.holds]
     lines = [f"{path}:{each.line}: {each.name}: {each.difference}" for each in failed]
     lines.append(f"{path}: {len(verdicts) - len(failed)} of {len(verdicts)} expectations hold")
     return "".join(f"{printable(line)}\n" for line in lines)
 
 
-def _junit(verdicts: Sequence[Verdict], path: str) -> str:
+def _junit(verdicts: Sequence[JudgedExpectation], path: str) -> str:
     failures = sum(not each.holds for each in verdicts)
     cases = []
     for each in verdicts:
@@ -42,7 +42,7 @@ def _junit(verdicts: Sequence[Verdict], path: str) -> str:
     )
 
 
-def _github(verdicts: Sequence[Verdict], path: str) -> str:
+def _github(verdicts: Sequence[JudgedExpectation], path: str) -> str:
     lines = []
     for each in verdicts:
         if not each.holds:
