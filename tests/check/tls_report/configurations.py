@@ -14,6 +14,7 @@ _ODD_CURVES = (
     "X25519MLKEM768",
     "P-521",
     "brainpoolP512r1",
+    "SecP256r1MLKEM768",
 )
 _PROTOCOLS = (
     *("", ">=TLSv1", ">=TLSv1.1", ">=TLSv1.2", ">=TLSv1.3", "<=TLSv1.2", "!TLSv1.2", "TLSv1.2", "TLSv1.3", "TLSv1"),
@@ -91,6 +92,10 @@ def configuration(seed: int) -> dict[str, str]:
         chance.shuffle(curves)
         if curves:  # 3.7 does not start with an empty list
             settings["tls_eecdh_auto_curves"] = chance.choice((" ", ", ", ",")).join(curves)
+    maybe(0.2, "tls_server_sni_maps", "texthash:{pki}/names")
+    maybe(0.2, "smtpd_tls_session_cache_database", "internal:sessions")
+    maybe(0.1, "compatibility_level", chance.choice(("0", "2", "3.6")))
+    maybe(0.1, "tls_disable_workarounds", chance.choice(("LEGACY_SERVER_CONNECT", "0x00000004")))
     maybe(0.15, "tls_ssl_options", chance.choice(("NO_TICKET", "PRIORITIZE_CHACHA", "0x20000000", "NO_RENEGOTIATION")))
     return settings
 

@@ -54,6 +54,9 @@ def make_certificates(directory: Path) -> Certificates:
             "-",
         ),
     )
+    other = Identity(name("other.test"), made.issuer, kind="ec256", hosts=["other.test"])
+    made.write("other.pem", other.key_pem + other.chain_pem)
+    made.write("names", f"other.test {directory}/other.pem\n.sub.test {directory}/rsa3072.pem\n".encode())
     for bits in (512, 1024):
         made.write(f"dh{bits}.pem", _openssl("dhparam", str(bits)))
     return made

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tlsproxy.check.tls_report.profiles import profile_names
+from tlsproxy.check.tls_report.guidelines.profiles import profile_names
 
 ROOT = Path(__file__).parents[3]
 PAGE = (ROOT / "docs/tls-report.md").read_text()
@@ -31,4 +31,4 @@ def test_page_has_three_examples() -> None:
 
 
 def test_page_names_all_profiles() -> None:
-    assert re.findall(r"^\| `([a-z0-9-]+)` \| ", PAGE, re.MULTILINE)[-len(profile_names()) :] == profile_names()
+    assert re.findall(r"^\| `([a-z0-9.-]+)` \| ", PAGE, re.MULTILINE)[-len(profile_names()) :] == profile_names()

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import json
-import re
+import random
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from check.tls_report.configurations import configuration
+from check.tls_report.side_by_side import make_certificates
 from peers.tools.certificates import Identity, name
 
+from postconf.catalogue import release
 from tlsproxy.check.command.cli import main
-from tlsproxy.check.tls_report.compliance import exclusions
+from tlsproxy.check.context import Context, Options
+from tlsproxy.check.facts.filesystem import FileSystem
+from tlsproxy.check.fixes import apply, usable
+from tlsproxy.check.text.sources import MainFile, MasterFile
+from tlsproxy.check.tls_report.guidelines.compliance import comply
+from tlsproxy.check.tls_report.guidelines.exclusions import exclusions
+from tlsproxy.check.tls_report.guidelines.profiles import profile, profile_names
 from tlsproxy.check.tls_report.openssl.ciphers import cipher
-from tlsproxy.check.tls_report.profiles import profile, profile_names
-
-_CHANGE = re.compile(r"(?:set|and|or) (\w+) = (.*?)(?=, (?:and|or) \w+ |$)")
-_OUT_OF_REACH = "Postfix has no parameter"
+from tlsproxy.check.tls_report.openssl.library import Bundled
 
 
 @pytest.fixture
@@ -31,17 +38,75 @@ def violations(directory: Path, profile_name: str, capsys: pytest.CaptureFixture
     return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
 
 
+@pytest.fixture(scope="module")
+def pki(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_certificates(tmp_path_factory.mktemp("pki")).directory
+
+
+def contexts(pki: Path, seed: int, version: str) -> tuple[str, str, Callable[[str, str], Context]]:
+    """Return main.cf and master.cf of two services, and a function that makes a context of such texts."""
+    chance = random.Random(seed)
+    first, second = configuration(seed), sorted(configuration(seed + 10_000).items())
+    overrides = chance.sample(second, min(3, len(second)))
+    main_cf = "".join(f"{each} = {value}\n" for each, value in first.items())
+    master_cf = "smtp inet n - n - - smtpd\nsubmission inet n - n - - smtpd\n"
+    master_cf += "".join(f"  -o {{ {each} = {value} }}\n" for each, value in overrides)
+
+    def make(main_cf: str, master_cf: str) -> Context:
+        options = Options(directory="/etc/postfix")
+        main, master = MainFile("main.cf", main_cf), MasterFile("master.cf", master_cf)
+        return Context(main, master, release(version), FileSystem(), options)
+
+    return main_cf.replace("{pki}", str(pki)), master_cf.replace("{pki}", str(pki)), make
+
+
 @pytest.mark.parametrize("profile_name", profile_names())
-def test_changes_satisfy_the_profile(profile_name: str, directory: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Each change is made, until no change is left; a key fits every profile but one."""
-    key = "rsa3072" if profile_name == "mozilla-old" else "ec256"
-    settings = {"smtpd_tls_security_level": "may", "smtpd_tls_chain_files": f"{directory}/{key}.pem"}
-    for _ in range(3):
-        (directory / "main.cf").write_text("".join(f"{each} = {value}\n" for each, value in settings.items()))
-        found = [each for each in violations(directory, profile_name, capsys) if _OUT_OF_REACH not in each["help"]]
-        for each in found:
-            settings.update(_CHANGE.findall(each["help"])[:1])
-    assert not found
+def test_fixes_end_violations_that_settings_can_end(profile_name: str, pki: Path) -> None:
+    """Of generated configurations, for old and new releases: nothing is left that a setting could end."""
+    for seed in range(8):
+        main_cf, master_cf, make = contexts(pki, seed, "3.5" if seed % 4 == 3 else "3.10")
+        context = make(main_cf, master_cf)
+        found = comply(context, Bundled(), profile(profile_name)).findings
+        edits = usable(found, unsafe=True)
+        assert context.master
+        changed = make(apply(context.main, edits), apply(context.master, edits))
+        left = comply(changed, Bundled(), profile(profile_name)).findings
+        assert not [each for each in left if each.fix]
+        assert not {each.message for each in left} & {each.message for each in found if each.fix}
+
+
+def test_fix_makes_one_value_of_several_services(directory: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (directory / "main.cf").write_text(
+        f"smtpd_tls_security_level = may\nsmtpd_tls_chain_files = {directory}/rsa3072.pem\n"
+        "tls_preempt_cipherlist = yes\nsmtpd_tls_protocols = >=TLSv1\n"
+    )
+    (directory / "master.cf").write_text(
+        "smtp inet n - n - - smtpd\n2525 inet n - n - - smtpd\n  -o smtpd_tls_protocols=!SSLv3\n"
+        "  -o smtpd_tls_ciphers=low\n"
+    )
+    arguments = ["-c", str(directory), "--profile", "ncsc-nl-sufficient", "--postfix-version", "3.7"]
+    assert main([*arguments, "--fix"]) == 0
+    assert main(arguments) == 0
+    capsys.readouterr()
+    assert "smtpd_tls_protocols = >=TLSv1.2\n" in (directory / "main.cf").read_text()
+    assert "-o smtpd_tls_protocols=>=TLSv1.2\n" in (directory / "master.cf").read_text()
+
+
+def test_fix_of_35_has_a_list_that_35_reads(directory: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (directory / "main.cf").write_text(
+        f"smtpd_tls_security_level = may\nsmtpd_tls_chain_files = {directory}/ec256.pem\n"
+    )
+    assert main(["-c", str(directory), "--profile", "rfc9325", "--postfix-version", "3.5"]) == 1
+    assert "set smtpd_tls_protocols = !SSLv2, !SSLv3, !TLSv1, !TLSv1.1" in capsys.readouterr().out
+
+
+def test_change_that_would_end_all_tls_is_not_proposed(directory: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (directory / "main.cf").write_text(
+        f"smtpd_tls_security_level = may\nsmtpd_tls_chain_files = {directory}/ec256.pem\n"
+        "tls_medium_cipherlist = ECDHE-ECDSA-AES128-SHA\nsmtpd_tls_protocols = TLSv1.2\n"
+    )
+    found = {each["rule"]: each for each in violations(directory, "mozilla-intermediate", capsys)}
+    assert found["G002"]["help"].startswith("no cipher would be left for TLSv1.2")
 
 
 def test_violation_is_where_the_setting_is(directory: Path, capsys: pytest.CaptureFixture[str]) -> None:

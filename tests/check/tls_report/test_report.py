@@ -99,6 +99,24 @@ def test_without_files_the_usual_keys_are_assumed(directory: Path, capsys: pytes
     assert server["certificates"][0]["not_after"] is None
 
 
+def test_files_of_an_image_are_below_its_root(directory: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Certificates, those of names and of the client roles among them."""
+    image = directory / "image"
+    (image / "etc").mkdir(parents=True)
+    for each in ("chain.pem", "other.pem", "names", "policy", "main.cf", "master.cf"):
+        file = directory / each
+        file.rename(image / "etc" / each)
+        text = (image / "etc" / each).read_text()
+        (image / "etc" / each).write_text(text.replace(str(directory), "/etc"))
+    with (image / "etc/main.cf").open("a") as main_cf:
+        main_cf.write("smtp_tls_chain_files = /etc/chain.pem\n")
+    found = report(image / "etc", capsys, "--root", str(image))
+    names = {name: [each["names"][0] for each in service["certificates"]] for name, service in found.items()}
+    both = ["mail.example.com", "other.example"]
+    assert names["smtps/inet server"] == names["smtp/inet server"] == names["tlsproxy/unix server"] == both
+    assert names["smtp/unix client"] == names["tlsproxy/unix client"] == ["mail.example.com"]
+
+
 def test_program_other_than_openssl_is_a_usage_error(directory: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for program, problem in (("/nonexistent", "No such file"), ("/bin/echo", "is not openssl")):
         assert main(["-c", str(directory), "--tls-report", "--openssl", program]) == 2

@@ -114,7 +114,7 @@ def both(
     sockets = root / "ours"
     sockets.mkdir()
     log_file = root / "ours.log"
-    with _ours(postfix.conf, sockets, log_file), postfix:
+    with ours(postfix.conf, sockets, log_file), postfix:
         yield (
             Side("tlsproxy(8)", postfix.queue / "private", Log(postfix.log_file, POSTFIX_LINE)),
             Side("ours", sockets, Log(log_file, _OUR_LINE)),
@@ -127,7 +127,7 @@ def _overrides(settings: Mapping[str, str]) -> str:
 
 
 @contextmanager
-def _ours(config_directory: Path, sockets: Path, log_file: Path) -> Iterator[None]:
+def ours(config_directory: Path, sockets: Path, log_file: Path) -> Iterator[None]:
     with tempfile.NamedTemporaryFile("w", suffix=".cnf") as configuration:
         # One ticket for each handshake, as the daemon has it.
         configuration.write("openssl_conf=a\n[a]\nssl_conf=b\n[b]\nsystem_default=c\n[c]\nNumTickets=1\n")

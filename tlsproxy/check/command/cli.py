@@ -25,7 +25,7 @@ from ..findings import Severity
 from ..rule import Rule, all_rules
 from ..text.sources import MainFile, MasterFile
 from ..tls_report.command import Compliance, Offering, TlsReport
-from ..tls_report.profiles import profile_names
+from ..tls_report.guidelines.profiles import profile_names
 from ..upgrade.command import Upgrade, UpgradeError
 from ..upgrade.systems import system_names
 from .inputs import DEFAULT_DIRECTORY, Input, InputError, read_inputs

@@ -45,7 +45,7 @@ class Compliance:
 
     def __init__(self, name: str, program: str) -> None:
         """`name` is the profile's, `program` as above. Raise `UnknownProfileError` or `LibraryError`."""
-        from .profiles import profile
+        from .guidelines.profiles import profile
 
         self._profile = profile(name)
         self._library = choose_library(program)
@@ -53,13 +53,13 @@ class Compliance:
     @property
     def rules(self) -> list[Rule]:
         """Context of the findings."""
-        from .compliance import RULES
+        from .guidelines.rules import RULES
 
         return list(RULES)
 
     def check(self, context: Context) -> Checked:
         """Return the violations of one configuration."""
-        from .compliance import comply
+        from .guidelines.compliance import comply
 
         return comply(context, self._library, self._profile)
 

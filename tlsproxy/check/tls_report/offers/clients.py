@@ -32,7 +32,7 @@ from ...facts.tls.key_files import is_hidden
 from ..openssl.groups import chosen_groups
 from ..openssl.library import Library
 from ..openssl.negotiation import Side, enabled_versions, security_level
-from .identities import assumed, certificates, files_of
+from .identities import assumed, below_root, certificates, files_of
 from .offer import Offer, OfferedCertificate
 from .origins import origins
 
@@ -183,8 +183,9 @@ class _Client:
     def _certificates(
         self, tls: TlsSettings, behaviour: Behaviour, log: LoaderVerdict
     ) -> tuple[OfferedCertificate, ...]:
-        init = client_init(self.view, self.files_prefix)
-        if not self.context.files.enabled or any(is_hidden(self.context, file) for file in files_of(init)):
+        files = self.context.files
+        init = below_root(client_init(self.view, self.files_prefix), files)
+        if not files.enabled or any(is_hidden(self.context, files.inside(file)) for file in files_of(init)):
             return assumed(CertificateFiles.of(init))
         contexts = ClientContexts(tls.globals, ClientContextSettings.of(init, traces=False), behaviour, log)
         return certificates(contexts.identities)

@@ -6,15 +6,20 @@ import base64
 import re
 import warnings
 from collections.abc import Iterable
+from typing import Any, TypeVar
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, rsa
 from cryptography.x509.oid import SignatureAlgorithmOID
 
+from postconf.values import words
+
 from ....tls.identities import Identity
-from ....tls.settings.parameters import CHAIN_FILES, KEY_PAIRS, CertificateFiles
+from ....tls.settings.parameters import CHAIN_FILES, DH_FILES, FILES, KEY_PAIRS, CertificateFiles
 from ....tls.verification.der import SEQUENCE, elements, only
+from ....wire.messages import ClientInit, ServerInit
+from ...facts.filesystem import FileSystem
 from ...facts.tls.certificates import is_self_signed, names_of
 from ..openssl.negotiation import finite_strength
 from .offer import OfferedCertificate
@@ -132,6 +137,25 @@ def files_of(init: object) -> list[str]:
     """Return the files with keys and certificates that an INIT names."""
     names = [CHAIN_FILES, *(name for pair in KEY_PAIRS for name in pair[1:])]
     return [file for name in names for file in getattr(init, name).replace(",", " ").split()]
+
+
+Init = TypeVar("Init", ServerInit, ClientInit)
+
+
+def below_root(init: Init, files: FileSystem) -> Init:
+    """Return an INIT with the files that it names as they are called on this machine, below the root of an image."""
+    if not files.is_image:
+        return init
+    named = {each: getattr(init, each, "") for each in (*FILES, *DH_FILES)}
+    moved: dict[str, Any] = {
+        name: " ".join(_below_root(word, files) for word in words(text)) for name, text in named.items() if text
+    }
+    return init._replace(**moved)
+
+
+def _below_root(word: str, files: FileSystem) -> str:
+    is_moved = word.startswith(f"{files.root}/") or not word.startswith("/")
+    return word if is_moved else files.locate(word)
 
 
 _PARAMETERS = re.compile(rb"-----BEGIN (?:X9\.42 )?DH PARAMETERS-----(.*?)-----END", re.DOTALL)

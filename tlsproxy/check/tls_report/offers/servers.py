@@ -6,12 +6,13 @@ smtpd(8) is the C program: where it behaves unlike our daemon, so does the offer
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from maps.table import Flags, TableError
 from postconf import ConfigError, ServiceView, View
 from postconf.files.regular import read_regular
 from postconf.models import TlsSettings, load
-from postconf.values import SecurityLevel, cipher_exclusions
+from postconf.values import SecurityLevel, cipher_exclusions, words
 
 from ....tls.identities import chains, pem_objects
 from ....tls.server.contexts import ServerContexts
@@ -31,7 +32,7 @@ from ..openssl.ciphers import Cipher, cipher
 from ..openssl.groups import chosen_groups
 from ..openssl.library import Library
 from ..openssl.negotiation import Side, enabled_versions, security_level
-from .identities import assumed, certificates, dh_size, files_of, signatures
+from .identities import assumed, below_root, certificates, dh_size, files_of, signatures
 from .offer import Offer, OfferedCertificate
 from .origins import origins
 
@@ -164,22 +165,38 @@ class _Server:
         )
         offer.ciphers, offer.groups = side.agreed(server=True)
         offer.protocols = tuple(offer.ciphers)
-        offer.certificates = found + self._named()
-        offer.signatures = signatures(found)
+        offer.certificates = self._met(side, found)
+        offer.signatures = signatures(each for each in offer.certificates if not each.server_name)
         offer.prefers = bool(library.tls_preempt_cipherlist)
         suites = {each for names in offer.ciphers.values() for each in map(cipher, names) if each}
         finite = [each for each in suites if each.exchange == "DHE"]
         offer.dh_bits = dh_bits or min((_automatic_dh(each, found) for each in finite), default=0) if finite else 0
         offer.resumption = tickets if offer.protocols else ()
 
+    def _met(self, side: Side, found: tuple[OfferedCertificate, ...]) -> tuple[OfferedCertificate, ...]:
+        """Return the certificates that a client can meet: those of names come with ciphers of their own."""
+        ciphers = self.result.ciphers
+        met = tuple(each for each in found if side.is_met(each, ciphers))
+        if ciphers:
+            unused = [each.algorithm for each in found if each not in met]
+            self.log.lines += [f"no cipher is left for the {each} certificate: it is not used" for each in unused]
+        named: dict[str, list[OfferedCertificate]] = {}
+        for each in self._named():
+            named.setdefault(each.server_name, []).append(each)
+        for own in named.values():
+            other = replace(side, certificates=own)
+            agreed, _ = other.agreed(server=True)
+            met += tuple(each for each in own if other.is_met(each, agreed))
+        return met
+
     def _files(
         self, settings: TlsSettings, init: ServerInit, behaviour: Behaviour
     ) -> tuple[tuple[OfferedCertificate, ...], int | None, tuple[str, ...]]:
         """Return certificates, size of DH parameters, and ways of resumption; raise `SettingsError`."""
         context = self.context
-        files = files_of(init)
+        init = below_root(init, context.files)
         supposed: tuple[OfferedCertificate, ...] = ()
-        if not context.files.enabled or any(is_hidden(context, file) for file in files):
+        if not context.files.enabled or any(is_hidden(context, context.files.inside(file)) for file in files_of(init)):
             supposed = assumed(CertificateFiles.of(init))
             init = _without(init, (*FILES, "dh1024_param_file"))
         elif self.prefix == _SMTPD and _lacks(init.chain_files):
@@ -203,7 +220,7 @@ class _Server:
         if not file or file == "auto":
             return automatic
         try:
-            return dh_size(read_regular(self.context.files.locate(file))) or automatic
+            return dh_size(read_regular(file)) or automatic
         except OSError:
             return automatic
 
@@ -214,7 +231,9 @@ class _Server:
         for table in named_tables(self.context):
             if table.assignment != wanted:
                 continue
-            flags = Flags.LOCK | Flags.FOLD_FIX | Flags.SRC_RHS_IS_FILE
+            # The files that a table of an image names are below its root.
+            is_image = self.context.files.is_image
+            flags = Flags.LOCK | Flags.FOLD_FIX | (Flags(0) if is_image else Flags.SRC_RHS_IS_FILE)
             opened = open_table(self.context, table, [], flags)
             if opened is None:
                 continue
@@ -230,9 +249,14 @@ class _Server:
     def _chain(self, name: str, value: bytes) -> Sequence[OfferedCertificate]:
         from maps.file_values import FileValueError, decode
 
+        files = self.context.files
         try:
-            return certificates(chains(pem_objects(decode(value), name), name, self.log), name)
-        except (FileValueError, IdentityError) as error:
+            if files.is_image and value.startswith(b"/"):
+                pem = b"\n".join(files.read(each) for each in words(value.decode("utf-8", "surrogateescape")))
+            else:
+                pem = decode(value)
+            return certificates(chains(pem_objects(pem, name), name, self.log), name)
+        except (FileValueError, IdentityError, OSError) as error:
             self.log.warning(f"SNI data for {name}: {error}")
             return ()
 

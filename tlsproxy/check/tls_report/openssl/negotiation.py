@@ -6,7 +6,7 @@ A version that is enabled and has no usable cipher or group is not offered.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -129,15 +129,21 @@ class Side:
 
     def _kinds(self, version: str) -> frozenset[str]:
         """Return what the certificates can prove."""
-        kinds = set()
-        for each in self._strong:
-            if each.algorithm == "RSA":
-                kinds |= {"RSA", "key transport"}
-            elif each.algorithm == "RSA-PSS" and version == "TLSv1.2":
-                kinds.add("RSA")
-            elif each.algorithm in ("ECDSA", "DSA") or (each.algorithm.startswith("Ed") and version == "TLSv1.2"):
-                kinds.add("ECDSA" if each.algorithm.startswith("E") else "DSA")
-        return frozenset(kinds)
+        return frozenset(kind for each in self._strong for kind in _kinds(each, version))
+
+    def is_met(self, certificate: OfferedCertificate, ciphers: Mapping[str, Sequence[str]]) -> bool:
+        """Return True if a handshake with these ciphers can end with this certificate."""
+        if certificate.strength < self._least_bits:
+            return False
+        for version, names in ciphers.items():
+            if version == "TLSv1.3":
+                if self._fits_tls13(certificate):
+                    return True
+                continue
+            kinds = _kinds(certificate, version)
+            if any(_proof(each) in kinds for each in map(cipher, names) if each):
+                return True
+        return False
 
     def _has_dh(self, each: Cipher) -> bool:
         if each.exchange != "DHE" or self.dh_bits is None:
@@ -155,6 +161,18 @@ class Side:
         if self.security >= 3 and not each.has_forward_secrecy:
             return False
         return self.security < 4 or not each.name.endswith("-SHA")
+
+
+def _kinds(certificate: OfferedCertificate, version: str) -> frozenset[str]:
+    """Return what a certificate can prove up to TLS 1.2."""
+    algorithm = certificate.algorithm
+    if algorithm == "RSA":
+        return frozenset({"RSA", "key transport"})
+    if algorithm == "RSA-PSS" and version == "TLSv1.2":
+        return frozenset({"RSA"})
+    if algorithm == "ECDSA" or (algorithm.startswith("Ed") and version == "TLSv1.2"):
+        return frozenset({"ECDSA"})
+    return frozenset({"DSA"} if algorithm == "DSA" else ())
 
 
 def _any_cipher(name: str) -> Cipher:

@@ -13,7 +13,7 @@ from typing import Any
 
 from postconf.spelling import suggestion
 
-from ...errors import TlsproxyError
+from ....errors import TlsproxyError
 
 _DATA = Path(__file__).with_name("profiles.toml")
 
@@ -50,8 +50,8 @@ def profile(name: str) -> Profile:
     if name not in data:
         raise UnknownProfileError(f"unknown profile {name}{suggestion(name, data)}; known are {', '.join(data)}")
     fields = dict(data[name])
-    like = fields.pop("like", "")
-    fields = {**(data[like] if like else {}), **fields}
+    while like := fields.pop("like", ""):
+        fields = {**data[like], **fields}
     made: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in fields.items()}
     if "ciphers" in made:
         made["ciphers"] = re.compile("|".join(f"(?:{each})" for each in made["ciphers"]))
