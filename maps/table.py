@@ -83,7 +83,7 @@ def log_warning(text: str) -> None:
 class Access:
     """Access to a table: mode, flags, configuration, and receivers of warnings and errors."""
 
-    __slots__ = ("_utf8", "config", "error", "flags", "mode", "values_are_files", "warn")
+    __slots__ = ("_utf8", "config", "error", "flags", "mode", "observe", "values_are_files", "warn")
 
     def __init__(
         self,
@@ -93,8 +93,12 @@ class Access:
         config: View | None = None,
         warn: Callable[[str], None] = log_warning,
         error: Callable[[str], None] | None = None,
+        observe: Callable[[Sequence[tuple[bytes, bytes]], Sequence[int]], None] | None = None,
     ) -> None:
         """Without a `config` the parameters that a driver asks for (lmdb_map_size) have their built-in values.
+
+        `observe` receives what is read of a text table, in parts: keys and values, and the numbers of their lines. A
+        rule of regexp, pcre or cidr is a line without a value.
 
         `error` is for daemons: it hears why a table can't be opened, and then each lookup fails (`OpenError`).
         """
@@ -104,6 +108,7 @@ class Access:
         self.config = config
         self.warn = warn
         self.error = error
+        self.observe = observe
         self._utf8: bool | None = None
 
     @property

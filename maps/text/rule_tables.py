@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 from typing import Generic, TypeVar
 
 from postconf.syntax.lines import encode
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     """A pattern and its syntax."""
 
 Key = TypeVar("Key")
+_PART = 5000
+"""Lines that an observer gets at once."""
 INLINE = "unknown_stream"
 """Postfix's name for inline rules, in place of a file name."""
 
@@ -47,9 +50,18 @@ def read_rules(kind: str, name: str, access: Access, *, strict: bool = False) ->
 
 
 def _lines(file: TextFile, kind: str, name: str, access: Access, *, strict: bool) -> Iterator[tuple[int, bytes]]:
-    yield from file_lines(file.pieces(), name, access.warn)
+    lines = file_lines(file.pieces(), name, access.warn)
+    yield from lines if access.observe is None else _observed(lines, access.observe)
     if strict and file.error:
         raise TableError(f"{kind} map {name}: read error: {reason(file.error)}") from file.error
+
+
+def _observed(
+    lines: Iterator[tuple[int, bytes]], observe: Callable[[list[tuple[bytes, bytes]], Sequence[int]], None]
+) -> Iterator[tuple[int, bytes]]:
+    while part := list(islice(lines, _PART)):
+        observe([(line, b"") for _, line in part], [number for number, _ in part])
+        yield from part
 
 
 class TableRule(Generic[Key]):

@@ -13,6 +13,7 @@ from postconf.catalogue import ADHOC, COMPUTED, RAW, Release
 from postconf.syntax.expressions import ExpressionError, OperandError, expand, visit_names
 
 LEVEL = "compatibility_level"
+_OF_SERVICES = ("process_name", "service_name")
 _LONGEST_LEVEL = 20
 
 
@@ -43,7 +44,7 @@ def references_of_default(name: str, release: Release) -> frozenset[str] | None:
     waiting = [name]
     while waiting:
         each = waiting.pop()
-        if release.kinds.get(each) in (None, COMPUTED, ADHOC, RAW):
+        if each in _OF_SERVICES or release.kinds.get(each) in (None, COMPUTED, ADHOC, RAW):
             return None
         names: list[str] = []
         visit_names(release.defaults[each], names.append, _ignore, calls=release.since("3.11"))

@@ -72,8 +72,10 @@ def _load(name: str, table: MemoryTable | _Seen, access: Access) -> int:
     ignoring = " -- ignoring this line"
     for block in blocks(file.pieces(), name, access.warn, utf8=access.utf8, ignoring=ignoring):
         if not isinstance(block, Plain):
-            _add(name, table, block, access)
+            _add(name, table, _observed(block, access), access)
             continue
+        if access.observe:
+            access.observe(block.entries, block.numbers)
         entries = block.entries
         if access.flags & Flags.FOLD_FIX:
             entries = [(key.lower(), value) for key, value in entries]
@@ -83,6 +85,14 @@ def _load(name: str, table: MemoryTable | _Seen, access: Access) -> int:
     if file.error:
         raise TableError(f"read {name}: {reason(file.error)}") from file.error
     return int(file.status.st_mtime)
+
+
+def _observed(records: Iterable[Record], access: Access) -> Iterable[Record]:
+    if access.observe is None:
+        return records
+    records = list(records)
+    access.observe([(each.key, each.value) for each in records], [each.line for each in records])
+    return records
 
 
 def _add(name: str, table: MemoryTable | _Seen, records: Iterable[Record], access: Access) -> None:

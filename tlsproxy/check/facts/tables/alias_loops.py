@@ -10,6 +10,7 @@ from ...context import Context
 from .aliases import aliases
 from .contents import Content, contents
 from .named import FILES, Named
+from .surveys import number_of_entries
 
 _MOST = 100_000
 """Aliases of one table that are followed; larger ones come from programs."""
@@ -19,6 +20,8 @@ _ALIASES = ("alias_maps", "alias_database")
 
 def loops(context: Context, named: Named) -> Iterator[tuple[Content, list[str]]]:
     """Yield the first alias of each loop, and the names on the way."""
+    if number_of_entries(context, named) > _MOST:
+        return
     entries: dict[str, Content] = {}
     is_source = named.kind in FILES and named.assignment.name in _ALIASES
     for entry in aliases(context, named) if is_source else contents(context, named):

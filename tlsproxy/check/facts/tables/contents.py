@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 import stat
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
+from itertools import islice
 from typing import NamedTuple
 
 from maps.naming import BracesError, braced_list, in_braces
@@ -25,7 +27,10 @@ PATTERNS = ("regexp", "pcre")
 _FROM_SOURCES = (*FILES, "texthash")
 _WITH_RULES = (*PATTERNS, "cidr")
 _INLINE_ENTRY = re.compile(r'\s*((?:[^\s="\\]|\\.|"(?:[^"\\]|\\.)*")*)\s*=\s*(.*?)\s*\Z', re.DOTALL)
+_BEFORE_CONDITIONS = (b"i", b"I", b"e", b"E", b" ", b"\t")
 _CONDITION = re.compile(rb"(?i)\s*(?:if|endif)\b")
+_PART = 5000
+"""Entries of a chunk."""
 _LONGEST_INLINE = 50_000
 """Characters of a table in its own name that are looked at."""
 
@@ -58,8 +63,9 @@ def chunks(context: Context, named: Named) -> Iterator[tuple[list[tuple[bytes, b
     if named.kind in _FROM_SOURCES:
         yield from _blocks(context, named.name)
         return
-    entries = list(contents(context, named))
-    yield [(each.key, each.value) for each in entries], [each.line for each in entries]
+    entries = contents(context, named)
+    while part := list(islice(entries, _PART)):
+        yield [(each.key, each.value) for each in part], [each.line for each in part]
 
 
 def span_of(context: Context, named: Named, entry: Content) -> Span:
@@ -106,16 +112,20 @@ def _rules(context: Context, named: Named) -> Iterator[Content]:
         name = context.files.locate(name)
     elif len(name) > _LONGEST_INLINE:
         return
-    is_pattern = named.kind in PATTERNS
     try:
         for number, line in read_rules(named.kind, name, _quiet()):
-            if _CONDITION.match(line):
-                continue
-            key, value = _split_pattern(line) if is_pattern else _split_blank(line)
+            key, value = split_rule(named.kind, line)
             if value:
                 yield Content(key, value, number if name_is_file(named) else 0)
     except (OSError, TableError):
         return
+
+
+def split_rule(kind: str, line: bytes) -> tuple[bytes, bytes]:
+    """Return the pattern or network of a rule, and its value; that of a condition is empty."""
+    if line[:1] in _BEFORE_CONDITIONS and _CONDITION.match(line):
+        return line, b""
+    return _split_pattern(line) if kind in PATTERNS else _split_blank(line)
 
 
 def _split_pattern(line: bytes) -> tuple[bytes, bytes]:
@@ -123,14 +133,20 @@ def _split_pattern(line: bytes) -> tuple[bytes, bytes]:
     text = line.strip()
     negated = len(text) - len(text.lstrip(b"!"))
     delimiter = text[negated : negated + 1]
-    end = negated + 1
-    while end < len(text) and text[end : end + 1] != delimiter:
-        end += 2 if text[end : end + 1] == b"\\" else 1
+    inside = _inside(delimiter).match(text, negated + 1)
+    end = inside.end() if inside else len(text)
     key = text[: end + 1]
     rest = text[end + 1 :].split(None, 1)
     if not rest or text[end + 1 : end + 2].isspace():
         return key, text[end + 1 :].strip()
     return key, rest[1] if len(rest) > 1 else b""
+
+
+@lru_cache(maxsize=256)
+def _inside(delimiter: bytes) -> re.Pattern[bytes]:
+    """Return what matches up to the delimiter, or a backslash at the end of the line."""
+    end = re.escape(delimiter or b"/")
+    return re.compile(rb"[^\\]*" if delimiter == b"\\" else rb"(?s:[^\\%b]+|\\.)*" % end)
 
 
 def _split_blank(line: bytes) -> tuple[bytes, bytes]:

@@ -9,6 +9,7 @@ from postconf.syntax.lines import decode
 from ...context import Context, words_of
 from .contents import Content, contents, is_readable
 from .named import Named
+from .surveys import number_of_entries
 from .uses import Use, used_tables
 
 _WITH_KEYS = ("inline", "texthash", "hash", "btree", "lmdb", "cdb", "dbm", "sdbm")
@@ -23,7 +24,7 @@ def dead_ends(context: Context, domains: frozenset[str]) -> Iterator[tuple[Named
     `domains`: those of virtual_alias_domains in lower case. Domains that a table marks are added.
     """
     tables = [each.named for each in used_tables(context) if each.use is Use.VIRTUAL]
-    if any(not _is_known(context, each) for each in tables):
+    if any(not _is_known(context, each) or number_of_entries(context, each) > _MOST for each in tables):
         return
     entries: dict[str, tuple[Named, Content]] = {}
     for named in tables:

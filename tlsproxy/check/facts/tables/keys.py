@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from .uses import Use, UsedTable
@@ -28,7 +29,7 @@ class KeyProblem(NamedTuple):
     suggestion: str
 
 
-def unusual_keys(use: Use, entries: list[tuple[bytes, bytes]]) -> list[int]:
+def unusual_keys(use: Use, entries: Sequence[tuple[bytes, bytes]]) -> list[int]:
     """Return the positions of the keys that need a closer look."""
     if use in _OF_SENDERS:
         return list(range(len(entries)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -26,6 +26,8 @@ _SHOWN = 50
 """Maximum number of warnings that are shown for a table."""
 _LINE = re.compile(r"(?:\A| map )/?[^\n]*, line (?P<line>\d+): (?P<problem>.*)", re.DOTALL)
 _Result = TypeVar("_Result")
+Observer = Callable[[Sequence[tuple[bytes, bytes]], Sequence[int]], None]
+"""Receives entries of a table and the numbers of their lines (`maps.Access.observe`)."""
 
 
 @dataclass(frozen=True)
@@ -90,13 +92,20 @@ class Faults:
             self.more += 1
 
 
-def examine(context: Context, named: Named) -> Faults:
+def examine(context: Context, named: Named, observe: Observer | None = None) -> Faults:
     """Return what a daemon would warn of when it opens a table; text tables are read once and not kept."""
     from maps.registry import examine_table
 
     faults = Faults()
-    _use(context, named, faults.add, Flags.LOCK, examine_table)
+    _use(context, named, Access(flags=Flags.LOCK, warn=faults.add, observe=observe), examine_table)
     return faults
+
+
+def as_text(named: Named) -> Named:
+    """Return the source of a table that postmap(1) makes, which reads as a texthash table does; others as they are."""
+    if named.kind not in FILES:
+        return named
+    return Named(named.assignment, named.text, "texthash", named.name)
 
 
 def open_table(context: Context, named: Named, warnings: list[str], flags: Flags = Flags.LOCK) -> WrappedTable | None:
@@ -106,12 +115,10 @@ def open_table(context: Context, named: Named, warnings: list[str], flags: Flags
     """
     from maps.registry import open_table as open_named
 
-    return _use(context, named, warnings.append, flags, open_named)
+    return _use(context, named, Access(flags=flags, warn=warnings.append), open_named)
 
 
-def _use(
-    context: Context, named: Named, warn: Callable[[str], None], flags: Flags, action: Callable[[str, Access], _Result]
-) -> _Result | None:
+def _use(context: Context, named: Named, access: Access, action: Callable[[str, Access], _Result]) -> _Result | None:
     """Open a table, and return the result of `action`; None for a type that can't be opened here."""
     from maps.registry import TYPES as DRIVERS
 
@@ -125,10 +132,10 @@ def _use(
     elif named.kind in (*_IN_FILES, *FILES) and not name.startswith("{"):
         return None
     try:
-        return action(f"{named.kind}:{name}", Access(flags=flags, warn=warn))
+        return action(f"{named.kind}:{name}", access)
     except TableError as error:
         if "unsupported dictionary type" not in str(error) and "Permission denied" not in str(error):
-            warn(str(error).replace(name, named.name))
+            access.warn(str(error).replace(name, named.name))
     except OSError:
         pass
     return None

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from postconf.syntax.lines import decode
 
 from ...context import Context, words_of
-from .contents import PATTERNS, Content, chunks
+from .contents import PATTERNS, Content, chunks, is_readable, split_rule
 from .keys import KeyProblem, dead_key, unusual_keys
+from .named import Faults, Named, as_text, examine
 from .uses import Use, UsedTable, used_tables
-from .values import Fault, fault_of, transport_in, unusual
+from .values import Fault, fault_of, names_transports, transport_in, unusual
 
 _MOST_FAULTS = 20
 """Entries of one table that are reported."""
@@ -19,6 +21,8 @@ _MOST_KEPT = 10_000
 _WITH_FILTERS = (Use.ACCESS, Use.CHECKS)
 _MOST_BAD = 500
 """Different values of one table that are found to be bad; no more are judged then, since suggestions take time."""
+_WITH_RULES = (*PATTERNS, "cidr")
+_EXAMINED = (*_WITH_RULES, "texthash")
 _WITHOUT_KEYS = (*PATTERNS, "cidr", "static")
 
 
@@ -51,52 +55,121 @@ class Survey:
 
 def surveys(context: Context) -> list[Survey]:
     """Return a survey of each table; aliases(5), whose sources have a syntax of their own, are not among them."""
-    return context.keep(_surveys)
+    return context.keep(_surveys).all
 
 
-def _surveys(context: Context) -> list[Survey]:
+def faults_of(context: Context, named: Named) -> Faults:
+    """Return the warnings of opening a table; its text is read once for them and for its survey."""
+    known = context.keep(_surveys).faults
+    key = named.kind, named.name
+    if key not in known:
+        known[key] = examine(context, named)
+    return known[key]
+
+
+def number_of_entries(context: Context, named: Named) -> int:
+    """Return the number of entries of a table that has a survey; else 0."""
+    return context.keep(_surveys).sizes.get((named.kind, named.name), 0)
+
+
+@dataclass
+class _Surveys:
+    all: list[Survey] = field(default_factory=list)
+    faults: dict[tuple[str, str], Faults] = field(default_factory=dict)
+    """By type and name, where the survey has found them, too."""
+    sizes: dict[tuple[str, str], int] = field(default_factory=dict)
+
+
+def _surveys(context: Context) -> _Surveys:
     classes = frozenset(
         word.lower()
         for each in context.named("smtpd_restriction_classes")
         for word in words_of(context.expanded(each) or "")
     )
     parents = frozenset(words_of(context.value("parent_domain_matches_subdomains")))
-    return [_survey(context, used, classes, parents) for used in used_tables(context) if used.use is not Use.ALIASES]
+    found = _Surveys()
+    for used in used_tables(context):
+        if used.use is not Use.ALIASES:
+            surveyor = _Surveyor(used, classes, parents)
+            _read(context, surveyor, found)
+            found.all.append(surveyor.found)
+            found.sizes[used.named.kind, used.named.name] = surveyor.count
+    return found
 
 
-def _survey(context: Context, used: UsedTable, classes: frozenset[str], parents: frozenset[str]) -> Survey:
-    found = Survey(used)
-    known: set[bytes] = set()
-    seen: set[bytes] = set()
-    bad = 0
-    has_keys = used.named.kind not in _WITHOUT_KEYS
-    with_parents = ("smtpd_access_maps" if used.use is Use.ACCESS else used.named.assignment.name) in parents
-    for entries, numbers in chunks(context, used.named):
-        new = {value for _, value in entries} - known
+def _read(context: Context, surveyor: _Surveyor, found: _Surveys) -> None:
+    """Read a table, and find out what opening it warns of in the same pass, if that is not known."""
+    named = surveyor.found.used.named
+    source = as_text(named)
+    key = source.kind, source.name
+    if source.kind in _EXAMINED and key not in found.faults and is_readable(context, named.name):
+        found.faults[key] = examine(context, source, surveyor.observe)
+        if surveyor.has_observed:
+            return
+    for entries, numbers in chunks(context, named):
+        surveyor.take(entries, numbers)
+
+
+class _Surveyor:
+    """A survey that is going on."""
+
+    def __init__(self, used: UsedTable, classes: frozenset[str], parents: frozenset[str]) -> None:
+        """`classes`: names of restriction classes. `parents`: parent_domain_matches_subdomains."""
+        self.found = Survey(used)
+        self.count = 0
+        self.has_observed = False
+        self._classes = classes
+        self._known: set[bytes] = set()
+        self._seen: set[bytes] = set()
+        self._bad = 0
+        self._has_transports = names_transports(used.use)
+        self._has_keys = used.named.kind not in _WITHOUT_KEYS
+        name = "smtpd_access_maps" if used.use is Use.ACCESS else used.named.assignment.name
+        self._with_parents = name in parents
+
+    def observe(self, entries: Sequence[tuple[bytes, bytes]], numbers: Sequence[int]) -> None:
+        """Take entries, or rules that are still to be split."""
+        self.has_observed = True
+        kind = self.found.used.named.kind
+        if kind in _WITH_RULES:
+            rules = [(split_rule(kind, line), number) for (line, _), number in zip(entries, numbers, strict=True)]
+            self.take([rule for rule, _ in rules if rule[1]], [number for rule, number in rules if rule[1]])
+        else:
+            self.take(entries, numbers)
+
+    def take(self, entries: Sequence[tuple[bytes, bytes]], numbers: Sequence[int]) -> None:
+        """Judge entries; `numbers` are their lines."""
+        found, used = self.found, self.found.used
+        self.count += len(entries)
+        new = {value for _, value in entries} - self._known
         faults: dict[bytes, Fault] = {}
         odd = unusual(used.use, new)
         for value in odd:
-            fault = fault_of(used.use, decode(value), classes) if bad < _MOST_BAD else None
+            fault = fault_of(used.use, decode(value), self._classes) if self._bad < _MOST_BAD else None
             if fault is not None:
                 faults[value] = fault
-                bad += 1
-        prefixes = {value.partition(b":")[0] for value in new}
-        candidates = odd if used.use in _WITH_FILTERS else new if not prefixes <= seen else ()
-        seen |= prefixes if len(seen) < _MOST_KEPT else set()
-        names = {name: value for value in candidates if value not in faults and (name := transport_in(used.use, value))}
-        fresh = {value: name for name, value in names.items() if name not in found.transports}
-        known |= new - faults.keys()
-        if len(known) >= _MOST_KEPT:
-            known.clear()
+                self._bad += 1
+        fresh = self._transports(odd, new, faults) if self._has_transports else {}
+        self._known |= new - faults.keys()
+        if len(self._known) >= _MOST_KEPT:
+            self._known.clear()
         if faults or fresh:
             for (key, value), number in zip(entries, numbers, strict=True):
                 if value in faults:
                     found.add_value(Content(key, value, number), faults[value])
                 elif value in fresh and len(found.transports) < _MOST_KEPT:
                     found.transports.setdefault(fresh[value], Content(key, value, number))
-        if has_keys:
+        if self._has_keys:
             for index in unusual_keys(used.use, entries):
-                dead = dead_key(used, entries[index][0], parents=with_parents)
+                dead = dead_key(used, entries[index][0], parents=self._with_parents)
                 if dead is not None:
                     found.add_key(Content(*entries[index], numbers[index]), dead)
-    return found
+
+    def _transports(self, odd: list[bytes], new: set[bytes], faults: dict[bytes, Fault]) -> dict[bytes, str]:
+        """Return the transports in new values that no earlier value names."""
+        use = self.found.used.use
+        prefixes = {value.partition(b":")[0] for value in new}
+        candidates = odd if use in _WITH_FILTERS else new if not prefixes <= self._seen else ()
+        self._seen |= prefixes if len(self._seen) < _MOST_KEPT else set()
+        names = {name: value for value in candidates if value not in faults and (name := transport_in(use, value))}
+        return {value: name for name, value in names.items() if name not in self.found.transports}

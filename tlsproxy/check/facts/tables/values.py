@@ -291,6 +291,9 @@ _PLAIN_HOP = rb"[\w-]+:(?:(?:\[(?:[a-z0-9]+[.-])*[a-z]+\]|(?:[a-z0-9]+[.-])*[a-z
 _PLAIN = {
     Use.ACCESS: re.compile(rb"(?:OK|DUNNO|RELAY|REJECT|DISCARD|HOLD|WARN|INFO)(?:[ \t]+[A-Za-z].*)?", re.DOTALL),
     **dict.fromkeys(_TRANSPORTS, re.compile(_PLAIN_HOP)),
+    Use.CANONICAL: re.compile(rb"[^@,]*(?:@[^@,]*)?"),
+    Use.VIRTUAL: re.compile(rb"[^@]*(?:@[^@]*)?"),
+    Use.NUMBERS: re.compile(rb"[0-9]+"),
 }
 """Values that are seen to be good without a closer look."""
 _LONGEST_PLAIN = 60
@@ -305,6 +308,11 @@ def unusual(use: Use, values: Iterable[bytes]) -> list[bytes]:
         return list(values)
     is_plain = plain.fullmatch
     return [value for value in values if len(value) > _LONGEST_PLAIN or not is_plain(value)]
+
+
+def names_transports(use: Use) -> bool:
+    """Return True if values can name transports."""
+    return use in (Use.ACCESS, Use.CHECKS) or use in _TRANSPORTS
 
 
 def transport_in(use: Use, value: bytes) -> str:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from postconf.files.regular import LIMIT
 from postconf.syntax.lines import decode
 
 from ...context import Context
 from ...facts.tables.aliases import alias_faults
 from ...facts.tables.contents import span_of
-from ...facts.tables.named import FILES, Named, named_tables
-from ...facts.tables.surveys import surveys
+from ...facts.tables.named import FILES, Named, as_text, named_tables, place_of_warning
+from ...facts.tables.surveys import faults_of, surveys
 from ...facts.tables.uses import Use, used_tables
 from ...findings import Finding, Severity, Span
 from ...rule import Rule
@@ -264,8 +263,6 @@ class BadSource(Rule):
 
     def check(self, context: Context) -> Iterator[Finding]:
         """Yield what is found."""
-        from ...facts.tables.named import examine, place_of_warning
-
         reported: set[str] = set()
         for named in named_tables(context):
             is_alias = named.assignment.name in ("alias_maps", "alias_database")
@@ -274,18 +271,9 @@ class BadSource(Rule):
             if named.assignment.name == "tls_server_sni_maps":
                 continue  # T004
             reported.add(named.name)
-            if self._is_large(context, named.name):
-                continue  # a program writes it, and its values and keys are read already
-            faults = examine(context, Named(named.assignment, named.text, "texthash", named.name))
+            faults = faults_of(context, as_text(named))
             for warning in faults.first:
                 span, problem = place_of_warning(context, named, warning)
                 yield self.finding(span, problem, "correct it", related=[(named.span(), "the table is used here")])
             if faults.more:
                 yield self.finding(named.span(), f"{faults.more} more faults are in {named.name}", "correct them, too")
-
-    @staticmethod
-    def _is_large(context: Context, path: str) -> bool:
-        try:
-            return context.files.stat(path).st_size > LIMIT
-        except (OSError, ValueError):
-            return False

@@ -21,12 +21,12 @@ from ...facts.tables.named import (
     FILES,
     Named,
     entries_of,
-    examine,
     named_tables,
     open_table,
     place_of_warning,
     source_of,
 )
+from ...facts.tables.surveys import faults_of
 from ...findings import Edit, Finding, Fix, Severity, Span
 from ...rule import Rule
 
@@ -307,7 +307,7 @@ class BrokenTable(Rule):
             if table.name.startswith("/") and context.files.enabled and not context.files.exists(table.name):
                 yield self.finding(table.span(), f"there is no {table.name}: lookups fail", "correct the name")
                 continue
-            faults = examine(context, table)
+            faults = faults_of(context, table)
             for warning in faults.first:
                 span, problem = place_of_warning(context, table, warning)
                 yield self.finding(span, problem, "correct it", related=[(table.span(), "the table is used here")])
