@@ -6,6 +6,7 @@ answer in milliseconds import this package.
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from .errors import MapsError
     from .lists import TableList, open_list
     from .registry import open_table
     from .table import (
@@ -23,6 +24,7 @@ __all__ = [
     "Access",
     "ConfigurationLookupError",
     "Flags",
+    "MapsError",
     "Mode",
     "OpenError",
     "Table",
@@ -33,7 +35,12 @@ __all__ = [
     "open_table",
 ]
 
-_MODULES = dict.fromkeys(__all__, "table") | {"TableList": "lists", "open_list": "lists", "open_table": "registry"}
+_MODULES = dict.fromkeys(__all__, "table") | {
+    "MapsError": "errors",
+    "TableList": "lists",
+    "open_list": "lists",
+    "open_table": "registry",
+}
 
 
 def __getattr__(name: str) -> object:

@@ -10,6 +10,7 @@ from base64 import b64decode, b64encode
 
 from postconf.syntax.lines import decode as as_text
 
+from .errors import MapsError
 from .formats.indexed import reason, text
 from .text.reading import TextFile
 
@@ -22,7 +23,7 @@ _DIGIT = rb"[A-Za-z0-9+/]"
 _BASE64 = re.compile(rb"((?:%b{4})*)(?:(%b{2,3})=.*)?" % (_DIGIT, _DIGIT), re.DOTALL)
 
 
-class FileValueError(ValueError):
+class FileValueError(MapsError, ValueError):
     """Unreadable files, or a value that is not their content, with Postfix's message."""
 
 

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from postconf.syntax.lines import SPACE
 
+from .errors import MapsError
 from .table import TableError
 
 SEPARATORS = ", \t\r\n"
 """Separators of list elements (CHARS_COMMA_SP)."""
 
 
-class BracesError(ValueError):
+class BracesError(MapsError, ValueError):
     """Malformed `{...}`, with Postfix's message."""
 
 

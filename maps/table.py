@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from enum import Enum, IntFlag
 
+from .errors import MapsError
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
     from postconf import View
 
 
-class TableError(Exception):
+class TableError(MapsError):
     """A table can't be used; the text is Postfix's own and complete: what postmap(1) logs as fatal."""
 
     table: Table | None = None

@@ -8,15 +8,27 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .config import Config, Origin, ServiceView, View, load
     from .editing.editor import edit_main, edit_master
-    from .errors import ConfigError, Place
+    from .errors import ConfigError, Place, PostconfError
 
-__all__ = ["Config", "ConfigError", "Origin", "Place", "ServiceView", "View", "edit_main", "edit_master", "load"]
+__all__ = [
+    "Config",
+    "ConfigError",
+    "Origin",
+    "Place",
+    "PostconfError",
+    "ServiceView",
+    "View",
+    "edit_main",
+    "edit_master",
+    "load",
+]
 
 _MODULES = {
     "Config": "config",
     "ConfigError": "errors",
     "Origin": "config",
     "Place": "errors",
+    "PostconfError": "errors",
     "ServiceView": "config",
     "View": "config",
     "edit_main": "editing.editor",

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from itertools import compress
 
+from .errors import PostconfError
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,7 +24,7 @@ ADHOC = "adhoc"  # process_name, process_id, service_name: set by the running pr
 RAW = "raw"  # never expanded
 
 
-class UnknownReleaseError(ValueError):
+class UnknownReleaseError(PostconfError, ValueError):
     """Postfix version whose branch is not in the catalogue."""
 
 

@@ -1,4 +1,4 @@
-"""Places in configuration files, and configuration errors."""
+"""Places in configuration files, and the errors of this package."""
 
 from __future__ import annotations
 
@@ -26,7 +26,11 @@ class Place:
         return hash(str(self))
 
 
-class ConfigError(Exception):
+class PostconfError(Exception):
+    """Base of all errors that this package raises for its callers."""
+
+
+class ConfigError(PostconfError):
     """Configuration that Postfix refuses.
 
     `message` is Postfix's own (postconf(1) prints it after `fatal: `), `place` is the place of the error, if known, and

@@ -13,6 +13,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from .catalogue import Parameter
+from .errors import PostconfError
 
 SPACE = " \t\n\v\f\r"
 LIST_SEPARATORS = ", \t\r\n"
@@ -27,7 +28,7 @@ SYSLOG_FACILITIES = (
 )
 
 
-class InvalidValueError(ValueError):
+class InvalidValueError(PostconfError, ValueError):
     """Value that is a fatal error in Postfix's daemons, with their message."""
 
     def __init__(self, message: str, remedy: str) -> None:

@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 import ast
+import importlib
+import pkgutil
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 
 import pytest
+
+import maps
+import postconf
+import tlsproxy
+from maps import MapsError
+from postconf import PostconfError
+from tlsproxy import TlsproxyError
 
 ROOT = Path(__file__).resolve().parents[1]
 BINDING = "tlsproxy/tls/openssl"
@@ -55,6 +65,16 @@ def test_parsers_and_the_codec_do_no_io(path: Path) -> None:
     called = {node.func.id for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)}
     assert not called & IO_CALLS
     assert not {name.partition(".")[0] for name in imported(tree)} & IO_MODULES
+
+
+@pytest.mark.parametrize("package, base", [(postconf, PostconfError), (maps, MapsError), (tlsproxy, TlsproxyError)])
+def test_public_errors_of_a_floor_have_its_base(package: ModuleType, base: type[Exception]) -> None:
+    names = [each.name for each in pkgutil.walk_packages(package.__path__, f"{package.__name__}.")]
+    found = {each for name in names for each in vars(importlib.import_module(name)).values() if isinstance(each, type)}
+    errors = {each for each in found if issubclass(each, BaseException) and each.__module__ in names}
+    assert base in errors
+    assert {each for each in errors if not each.__name__.startswith("_") and not issubclass(each, base)} == set()
+    assert {each for each in errors if not each.__name__.endswith("Error")} == set()
 
 
 def test_public_class_names_are_used_once() -> None:

@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 import tomllib
 
+from .errors import TlsproxyError
+
 MAX_LENGTH = 4 << 20
 """Characters of a text."""
 MAX_PARTS = 16
@@ -30,7 +32,7 @@ A string without an end goes on to that of its line or of the text: tomllib refu
 """
 
 
-class TomlError(ValueError):
+class TomlError(TlsproxyError, ValueError):
     """A text that is not TOML, or that exceeds a limit; the message says which, and where if that is known."""
 
 

@@ -1,5 +1,5 @@
-"""The base of what this package raises for its callers."""
+"""Base of the errors of this package."""
 
 
 class TlsproxyError(Exception):
-    """Something that tlsproxy can't do; the text is a sentence for people."""
+    """Base of all errors that this package raises for its callers; the text is a sentence for people."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from ..errors import MapsError
 
-class DamagedFileError(Exception):
+
+class DamagedFileError(MapsError):
     """A file that contradicts itself, or holds what Postfix never writes; the text may be the library's."""

@@ -11,6 +11,7 @@ from abc import ABC, abstractmethod
 
 from postconf.syntax.lines import decode
 
+from ..errors import MapsError
 from ..folding import APPLICATION_ERROR
 from ..naming import split_list
 from ..table import Flags, Table, TemporaryLookupError
@@ -27,7 +28,7 @@ LIMIT = 30
 """Seconds that a server may take to accept a connection, and for an answer (mysql: for each part of it)."""
 
 
-class ServerError(Exception):
+class ServerError(MapsError):
     """A server can't be used now; the text is Postfix's warning."""
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import socket
 from typing import NamedTuple
 
+from ..errors import MapsError
+
 _IPV4, _IPV6 = socket.AF_INET, socket.AF_INET6
 _MASKS = {
     family: [(1 << bits) - (1 << (bits - ones)) for ones in range(bits + 1)]
@@ -16,7 +18,7 @@ _LENGTHS = {str(length): length for length in range(129)}
 _LONG_MAX = 2**63 - 1
 
 
-class NetworkPatternError(ValueError):
+class NetworkPatternError(MapsError, ValueError):
     """A pattern that is no network; the message is Postfix's."""
 
 

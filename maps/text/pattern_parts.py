@@ -5,12 +5,14 @@ from __future__ import annotations
 from functools import cache, lru_cache
 from typing import NamedTuple
 
+from ..errors import MapsError
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-class NotPlainError(Exception):
+class NotPlainError(MapsError):
     """There is something in the pattern that is not outlined."""
 
 

@@ -13,6 +13,7 @@ from typing import NamedTuple, Protocol
 from postconf.syntax.lines import decode
 
 from .. import file_values
+from ..errors import MapsError
 from ..table import Flags, Table
 from .rule_tables import Rules, TableRule, Unkept, read_rules
 from .source import SPACE
@@ -29,11 +30,11 @@ WARM = 8
 """Number of lookups after which screens are made; a single lookup ends before they pay."""
 
 
-class PatternError(ValueError):
+class PatternError(MapsError, ValueError):
     """A pattern that does not compile; the message is the library's."""
 
 
-class MatchError(Exception):
+class MatchError(MapsError):
     """The library has given up on a key; the message is its own."""
 
 

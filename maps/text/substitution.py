@@ -6,6 +6,8 @@ import re
 
 from postconf.syntax.lines import decode
 
+from ..errors import MapsError
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -15,7 +17,7 @@ _BRACKETS = {ord("("): ord(")"), ord("{"): ord("}")}
 _LONG_MAX = 2**63 - 1
 
 
-class SubstitutionError(ValueError):
+class SubstitutionError(MapsError, ValueError):
     """A text that can't be used; why has been said."""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..errors import PostconfError
 from ..syntax.lines import decode, encode
 
 TYPE_CHECKING = False
@@ -9,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-class OptionError(Exception):
+class OptionError(PostconfError):
     """Invalid option, with the message of getopt(3); the usage text follows."""
 
 

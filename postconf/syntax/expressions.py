@@ -14,7 +14,7 @@ and then copied, and the output of an expansion is limited.
 
 from __future__ import annotations
 
-from ..errors import ConfigError
+from ..errors import ConfigError, PostconfError
 from .lines import BLANK
 from .mastercf import closing_brace
 from .references import NAME, Reference, parse_reference
@@ -38,7 +38,7 @@ _MAX_MAJOR = 8796093022207
 _MAX_MINOR = 1023
 
 
-class ExpressionError(ValueError):
+class ExpressionError(PostconfError, ValueError):
     """Value that can't be expanded; `warn` has received the reasons."""
 
 

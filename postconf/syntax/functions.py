@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from ..errors import PostconfError
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-class FunctionArgumentError(ValueError):
+class FunctionArgumentError(PostconfError, ValueError):
     """Text that a function can't convert, with Postfix's first warning."""
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..errors import ConfigError, Place
+from ..errors import ConfigError, Place, PostconfError
 from .lines import SPACE, LogicalLine, logical_lines
 
 TYPE_CHECKING = False
@@ -37,7 +37,7 @@ class Setting:
         return self._source
 
 
-class AssignmentError(ValueError):
+class AssignmentError(PostconfError, ValueError):
     """Text that is not an assignment, with the message of split_nameval(3). `offset` is the place of the error."""
 
     def __init__(self, message: str, offset: int) -> None:

@@ -19,6 +19,7 @@ from postconf import ConfigError, Place, View
 from postconf.origins import place_of
 from postconf.syntax.lines import decode, encode
 
+from ..errors import TlsproxyError
 from .places import Places
 
 MAIL_FLAGS = Flags.LOCK | Flags.FOLD_FIX | Flags.UTF8_REQUEST | Flags.NO_PROXY
@@ -33,7 +34,7 @@ _PROXY = "proxy:"
 Opener = Callable[[str, Access], Table]
 
 
-class TableLookupError(Exception):
+class TableLookupError(TlsproxyError):
     """A table can't answer; mail is not lost, but deferred."""
 
     def __init__(self, parameter: str, table: str, key: str, reason: str) -> None:

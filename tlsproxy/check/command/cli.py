@@ -26,10 +26,10 @@ from ..rule import Rule, all_rules
 from ..text.sources import MainFile, MasterFile
 from ..tls_report.command import Compliance, Offering, TlsReport
 from ..tls_report.guidelines.profiles import profile_names
-from ..upgrade.command import Upgrade, UpgradeError
+from ..upgrade.command import Upgrade
 from ..upgrade.systems import system_names
 from .inputs import DEFAULT_DIRECTORY, Input, InputError, read_inputs
-from .project import Project, ProjectError, find_project
+from .project import Project, find_project
 
 FINE, FOUND, USAGE, FAILED = range(4)
 _LEVELS = {each.word: each for each in Severity}
@@ -60,7 +60,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         project = find_project(Path.cwd())
         return _Run(arguments, project).run()
-    except (ProjectError, UpgradeError, TlsproxyError, UnknownReleaseError, _UsageError) as error:
+    except (TlsproxyError, UnknownReleaseError, _UsageError) as error:
         _complain(str(error))
         return USAGE
     except BrokenPipeError:

@@ -11,6 +11,7 @@ from postconf.files.regular import open_regular
 from postconf.syntax.lines import SPACE, decode
 from postconf.syntax.mastercf import TYPES
 
+from ...errors import TlsproxyError
 from ..text.sources import MOST_CHARACTERS, MainFile, MasterFile
 
 DEFAULT_DIRECTORY = "/etc/postfix"
@@ -18,7 +19,7 @@ _LEAST_FIELDS = 8
 _MOST_BYTES = 4 * MOST_CHARACTERS + 1
 
 
-class InputError(Exception):
+class InputError(TlsproxyError):
     """Something that was named can't be read; the text says what and why."""
 
 

@@ -16,9 +16,10 @@ from pathlib import Path
 from postconf.files.regular import read_regular
 
 from ... import bounded_toml
+from ...errors import TlsproxyError
 
 
-class ProjectError(Exception):
+class ProjectError(TlsproxyError):
     """A file with settings that mean nothing; the text says which."""
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from postconf.catalogue import Release
 
+from ...errors import TlsproxyError
 from ..engine import Checked
 from .systems import System, UnknownSystemError, of_release, parse_system
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from ..text.sources import MainFile, MasterFile
 
 
-class UpgradeError(Exception):
+class UpgradeError(TlsproxyError):
     """Releases that can't be compared; the text says why."""
 
 

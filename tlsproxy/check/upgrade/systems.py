@@ -10,11 +10,13 @@ from pathlib import Path
 from postconf.catalogue import Release, UnknownReleaseError, release, releases, upstream_releases
 from postconf.spelling import suggestion
 
+from ...errors import TlsproxyError
+
 _DATA = Path(__file__).with_name("distributions.toml")
 BERKELEY_DB = frozenset(["hash", "btree"])
 
 
-class UnknownSystemError(Exception):
+class UnknownSystemError(TlsproxyError):
     """A name that is neither a Postfix release nor a known distribution; the text says what there is."""
 
 

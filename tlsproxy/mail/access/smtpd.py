@@ -16,6 +16,7 @@ from postconf.syntax.expressions import compatibility_level
 from postconf.syntax.mastercf import split_words
 from postconf.values import LIST_SEPARATORS
 
+from ...errors import TlsproxyError
 from ..addresses import Delimiters, fold, same
 from ..lookup import Order
 from ..routing import Router
@@ -46,7 +47,7 @@ _CACHE_SIZE = 1000
 _ENFORCING = ("encrypt", "verify", "secure", "fingerprint")
 
 
-class ServiceError(ValueError):
+class ServiceError(TlsproxyError, ValueError):
     """A service that is not in master.cf, or one of another program."""
 
 

@@ -10,6 +10,8 @@ from __future__ import annotations
 import enum
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
+from ...errors import TlsproxyError
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -90,7 +92,7 @@ _WORDS = {
 }
 
 
-class UndecidedError(Exception):
+class UndecidedError(TlsproxyError):
     """A question that has no answer yet.
 
     `choices` are the answers that make a difference, `progress` is how far the evaluation had come, as it counts that.
@@ -103,7 +105,7 @@ class UndecidedError(Exception):
         self.progress = 0
 
 
-class AssumptionError(ValueError):
+class AssumptionError(TlsproxyError, ValueError):
     """An assumption with an unknown name or value."""
 
 

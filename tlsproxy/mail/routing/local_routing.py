@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from ...errors import TlsproxyError
 from .. import tokens
 from ..addresses import quoted
 from ..matching import PatternMatch
@@ -25,7 +26,7 @@ class Stripped(NamedTuple):
     """The pattern that made it local."""
 
 
-class EndlessRoutingError(ValueError):
+class EndlessRoutingError(TlsproxyError, ValueError):
     """An address that never comes to an end; mail to it is deferred."""
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from postconf.syntax.lines import encode
 
+from ...errors import TlsproxyError
 from .. import tokens
 from ..addresses import NULL, fold, quoted, unquoted
 from ..tables import Found, MapList, TableLookupError
@@ -23,7 +24,7 @@ Note = Callable[[str, str, Found], None]
 """Receives each step: the address before, after, and the entry."""
 
 
-class ExpansionError(Exception):
+class ExpansionError(TlsproxyError):
     """Aliases that grow beyond a limit; the message with them is deferred."""
 
     def __init__(self, parameter: str, address: str, problem: str) -> None:

@@ -13,6 +13,7 @@ from postconf.config import DEFAULT_DIRECTORY
 from postconf.machine.installed import installed_release
 from postconf.syntax.lines import decode
 
+from ...errors import TlsproxyError
 from ..access.smtp.facts import Tls
 from ..access.smtpd import ServiceError
 from ..access.world import Answer, AssumptionError, World, parse_assumption
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 FINE, DIFFERENT, BAD = range(3)
 
 
-class UsageError(ValueError):
+class UsageError(TlsproxyError, ValueError):
     """Arguments that don't fit each other."""
 
 

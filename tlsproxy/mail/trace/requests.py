@@ -7,6 +7,7 @@ import json
 
 from postconf.syntax.lines import encode
 
+from ...errors import TlsproxyError
 from ..access.smtp.facts import UNKNOWN, SmtpClient, SmtpSession, Tls
 from ..addresses import is_domain
 
@@ -22,7 +23,7 @@ _MAX_LENGTH = 2000
 _FIELDS = ("client", "client_name", "helo", "sasl_user", "sender", "recipients", "tls")
 
 
-class RequestError(ValueError):
+class RequestError(TlsproxyError, ValueError):
     """A session that can't be traced; the message says which part of it is wrong."""
 
 

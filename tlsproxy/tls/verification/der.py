@@ -11,6 +11,8 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from ...errors import TlsproxyError
+
 SEQUENCE, _BIT_STRING, _OCTET_STRING, _OID = 0x30, 0x03, 0x04, 0x06
 _UTC_TIME, _GENERALIZED_TIME = 0x17, 0x18
 _VERSION, _EXTENSIONS = 0xA0, 0xA3
@@ -21,7 +23,7 @@ SERVER_AUTH = bytes.fromhex("2b06010505070301")
 CLIENT_AUTH = bytes.fromhex("2b06010505070302")
 
 
-class DerError(ValueError):
+class DerError(TlsproxyError, ValueError):
     """Bytes that are no DER, or not of the expected structure."""
 
 

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from maps import ConfigurationLookupError
 
+from ....errors import TlsproxyError
 from ..smtp.replies import rejection, soften
 from . import table as restrictions
 from .table import Argument
@@ -83,11 +84,11 @@ class Action(NamedTuple):
     text: str
 
 
-class RejectionError(Exception):
+class RejectionError(TlsproxyError):
     """An error that ends the evaluation of all lists; the reply is in the evaluation."""
 
 
-class HangupError(Exception):
+class HangupError(TlsproxyError):
     """The end of a session without a reply: the HANGUP action, or a crash."""
 
 
