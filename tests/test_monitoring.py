@@ -15,6 +15,12 @@ from tlsproxy.daemon.monitoring.asking import ask
 
 SAMPLES = Path(__file__).resolve().parent.parent / "samples"
 RULES = SAMPLES / "monitoring" / "alerts.yml"
+UNITS = (
+    "systemd/tlsproxy.service",
+    "systemd/tlsproxy.socket",
+    "monitoring/tlsproxy-metrics.service",
+    "monitoring/tlsproxy-metrics.timer",
+)
 
 
 def test_every_metric_of_the_alerts_is_reported(tmp_path: Path) -> None:
@@ -59,7 +65,7 @@ def test_textfile_has_the_metrics_or_says_that_nothing_runs(tmp_path: Path) -> N
 
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="needs systemd-analyze")
-@pytest.mark.parametrize("name", ["systemd/tlsproxy.service", "monitoring/tlsproxy-metrics.timer"])
+@pytest.mark.parametrize("name", UNITS)
 def test_unit_is_taken_by_this_systemd_without_a_complaint(tmp_path: Path, name: str) -> None:
     """Also by 252, which has no Type=notify-reload. Commands that are not here count as there."""
     for each in (*(SAMPLES / "systemd").iterdir(), *(SAMPLES / "monitoring").glob("*.*")):

@@ -59,10 +59,10 @@ def check(settings: TlsSettings, say: Callable[[str], None]) -> int:
     if all(state == OFF for state in found.values()):
         raise FatalError(nothing_to_serve(settings))
     if not startable or not any(roles):
-        say("the configuration can't be served: a start would fail; correct what is named above")
+        say("the configuration can't be served: a start would fail; correct the settings named above")
         return BAD
     if {FAILED, LIMITED} & set(found.values()):
-        say("the configuration is served in part only; correct what is named above")
+        say("only one of the configured roles can be served; correct the settings named above")
         return LESS
     say("the configuration can be served")
     return GOOD

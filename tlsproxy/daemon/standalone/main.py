@@ -186,7 +186,7 @@ def _supervise(
     if server_role is None and client_role is None:
         if set(states(settings, (None, None)).values()) == {OFF}:
             raise FatalError(nothing_to_serve(settings))
-        raise FatalError("nothing to serve: no role can be served as it is configured; correct what is named above")
+        raise FatalError("nothing to serve: no configured role can be served; correct the settings named above")
     chroot = settings.view["queue_directory"] if options.chroot else None
     path = options.socket or socket_path(settings.view)
     activated = listener is not None

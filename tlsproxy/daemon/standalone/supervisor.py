@@ -220,7 +220,7 @@ class Supervisor:
         except Exception:  # a defect is no reason to end what works
             self._log_traceback()
         if config is None:
-            self._log.warning("reload failed: keeping the previous configuration; correct what the lines above name")
+            self._log.warning("reload failed: keeping the previous configuration; correct the settings named above")
             self._came_to(FAILED, f"reload failed at {_stamp()}, see the log")
         else:
             self._worker_config = config
