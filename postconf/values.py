@@ -146,6 +146,18 @@ def security_level(text: str, allowed: tuple[str, ...]) -> SecurityLevel | None:
     return _LEVELS[_lower(text)]
 
 
+def resulting_level(level: SecurityLevel | None, *, use: bool, enforce: bool, peername: bool = False) -> SecurityLevel:
+    """Return the level that is set, or else the level of the obsolete *_use_tls and *_enforce_tls.
+
+    `peername`: value of smtp_tls_enforce_peername, with which *_enforce_tls also verifies the server's name.
+    """
+    if level is not None:
+        return level
+    if enforce:
+        return SecurityLevel.VERIFY if peername else SecurityLevel.ENCRYPT
+    return SecurityLevel.MAY if use else SecurityLevel.NONE
+
+
 class CipherGrade(enum.StrEnum):
     """Cipher grade: the name of a cipher list, tls_GRADE_cipherlist."""
 

@@ -6,7 +6,15 @@ from dataclasses import dataclass
 
 from postconf import ConfigError, View
 from postconf.origins import place_of
-from postconf.values import CLIENT_LEVELS, InvalidValueError, SecurityLevel, boolean, security_level, words
+from postconf.values import (
+    CLIENT_LEVELS,
+    InvalidValueError,
+    SecurityLevel,
+    boolean,
+    resulting_level,
+    security_level,
+    words,
+)
 
 _INSECURE_MX_LEVELS = ("may", "encrypt", "dane")
 _DNS_SUPPORT = ("disabled", "enabled", "dnssec")
@@ -109,12 +117,12 @@ class _Reader:
             level = security_level(self.view[name], CLIENT_LEVELS)
         except InvalidValueError as error:
             raise ConfigError(error.message, place_of(self.view, name), error.remedy) from None
-        if level is not None:
-            return level
-        if self._switch(f"{self.prefix}_enforce_tls"):
-            enforced = self._switch(f"{self.prefix}_tls_enforce_peername")
-            return SecurityLevel.VERIFY if enforced else SecurityLevel.ENCRYPT
-        return SecurityLevel.MAY if self._switch(f"{self.prefix}_use_tls") else SecurityLevel.NONE
+        return resulting_level(
+            level,
+            use=self._switch(f"{self.prefix}_use_tls"),
+            enforce=self._switch(f"{self.prefix}_enforce_tls"),
+            peername=self._switch(f"{self.prefix}_tls_enforce_peername"),
+        )
 
     def _insecure_mx_level(self) -> SecurityLevel:
         name = "smtp_tls_dane_insecure_mx_policy"  # there are no mail exchangers for LMTP

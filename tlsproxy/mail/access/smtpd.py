@@ -14,7 +14,14 @@ from postconf import ServiceView
 from postconf.machine.host import own_addresses
 from postconf.syntax.expressions import compatibility_level
 from postconf.syntax.mastercf import split_words
-from postconf.values import LIST_SEPARATORS
+from postconf.values import (
+    LIST_SEPARATORS,
+    SERVER_LEVELS,
+    InvalidValueError,
+    SecurityLevel,
+    resulting_level,
+    security_level,
+)
 
 from ...errors import TlsproxyError
 from ..addresses import Delimiters, fold, same
@@ -44,7 +51,6 @@ if TYPE_CHECKING:
 _COMPATIBLE = "permit_mynetworks, permit_sasl_authenticated, permit_auth_destination"
 """The list in place of relay restrictions that are not set, below compatibility level 1: it only logs."""
 _CACHE_SIZE = 1000
-_ENFORCING = ("encrypt", "verify", "secure", "fingerprint")
 
 
 class ServiceError(TlsproxyError, ValueError):
@@ -202,8 +208,12 @@ class Smtpd:
         settings = self.settings
         if settings.yes("smtpd_tls_wrappermode"):
             return True
-        level = settings.text("smtpd_tls_security_level").lower()
-        return level in _ENFORCING if level else settings.yes("smtpd_enforce_tls")
+        try:
+            level = security_level(settings.text("smtpd_tls_security_level"), SERVER_LEVELS)
+        except InvalidValueError:
+            return False
+        enforce = settings.yes("smtpd_enforce_tls")
+        return resulting_level(level, use=False, enforce=enforce) >= SecurityLevel.ENCRYPT
 
     def probe_address(self, address: str) -> str | None:
         """Return the address of probes in its own spelling, if this is it (address_verify_sender)."""

@@ -10,7 +10,7 @@ from postconf.config import ServiceView
 from postconf.origins import place_of
 from postconf.syntax.expressions import ExpressionError
 from postconf.syntax.mastercf import split_words
-from postconf.values import words
+from postconf.values import CLIENT_LEVELS, InvalidValueError, resulting_level, security_level, words
 
 from .model import Node, NodeKind
 
@@ -115,20 +115,25 @@ def _restrictions(view: View) -> list[str]:
 def _server_tls(view: View) -> str:
     if setting(view, "smtpd_tls_wrappermode") == "yes":
         return "TLS from the start"
-    level = setting(view, "smtpd_tls_security_level")
-    if not level:
-        level = "encrypt" if setting(view, "smtpd_enforce_tls") == "yes" else ""
-        level = level or ("may" if setting(view, "smtpd_use_tls") == "yes" else "none")
+    level = _level(view, "smtpd")
     return {"none": "no TLS", "may": "TLS offered (may)", "encrypt": "TLS required (encrypt)"}.get(
         level, f"TLS: {level}"
     )
 
 
+def _level(view: View, side: str) -> str:
+    """Return the TLS level of a side by its name; an invalid level as it is written."""
+    text = setting(view, f"{side}_tls_security_level")
+    try:
+        level = security_level(text, CLIENT_LEVELS)
+    except InvalidValueError:
+        return text
+    use, enforce = (setting(view, f"{side}_{verb}_tls") == "yes" for verb in ("use", "enforce"))
+    return resulting_level(level, use=use, enforce=enforce).word
+
+
 def _client_lines(view: View, program: str) -> Iterator[str]:
-    level = setting(view, f"{program}_tls_security_level")
-    if not level:
-        level = "encrypt" if setting(view, f"{program}_enforce_tls") == "yes" else ""
-        level = level or ("may" if setting(view, f"{program}_use_tls") == "yes" else "none")
+    level = _level(view, program)
     yield {"none": "no TLS", "may": "TLS if offered (may)"}.get(level, f"TLS: {level}")
     policies = setting(view, f"{program}_tls_policy_maps")
     if policies:

@@ -1,33 +1,26 @@
-"""The security level of a role: whether TLS is offered, and whether it is required, for daemon, policies and linter."""
+"""Security level of each role of the daemon: whether TLS is offered, and whether it is required."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from postconf.values import SecurityLevel
+from postconf.values import SecurityLevel, resulting_level
 
 if TYPE_CHECKING:  # the linter starts without pydantic
     from postconf.models import TlsClient, TlsServer
 
 
-def decide(level: SecurityLevel | None, *, use: bool, enforce: bool) -> SecurityLevel:
-    """Return the level that is set, or else the one that the obsolete *_use_tls and *_enforce_tls stand for."""
-    if level is not None:
-        return level
-    if enforce:
-        return SecurityLevel.ENCRYPT
-    return SecurityLevel.MAY if use else SecurityLevel.NONE
-
-
 def server_level(server: TlsServer) -> SecurityLevel:
     """Return the level of the server role: none, may or encrypt, since a server takes any higher one for encrypt."""
-    level = decide(server.tlsproxy_tls_security_level, use=server.tlsproxy_use_tls, enforce=server.tlsproxy_enforce_tls)
+    level = resulting_level(
+        server.tlsproxy_tls_security_level, use=server.tlsproxy_use_tls, enforce=server.tlsproxy_enforce_tls
+    )
     return min(level, SecurityLevel.ENCRYPT)
 
 
 def client_is_configured(client: TlsClient) -> bool:
     """Return True if the configuration has a use for the client role, as tlsproxy(8) sees it."""
-    level = decide(
+    level = resulting_level(
         client.tlsproxy_client_security_level,
         use=client.tlsproxy_client_use_tls,
         enforce=client.tlsproxy_client_enforce_tls,

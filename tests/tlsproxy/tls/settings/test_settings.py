@@ -14,11 +14,11 @@ import tlsproxy
 from postconf import catalogue
 from postconf.models import TlsSettings, load
 from postconf.models.log_level import LogMask, log_level
-from postconf.values import Protocols, SecurityLevel
+from postconf.values import Protocols, SecurityLevel, resulting_level
 from tlsproxy.tls.bounded_cache import BoundedCache
 from tlsproxy.tls.settings.client import ClientContextSettings, client_init
 from tlsproxy.tls.settings.errors import SettingsError
-from tlsproxy.tls.settings.levels import decide, server_level
+from tlsproxy.tls.settings.levels import server_level
 from tlsproxy.tls.settings.parameters import CLIENT, DH_FILES, FILES, KEY_PAIRS, SERVER, KeyPair
 from tlsproxy.tls.settings.server import ServerContextSettings, ServerVariant, server_settings
 from tlsproxy.wire.messages import ClientInit, ServerInit
@@ -116,7 +116,7 @@ def test_server_settings_without_tls_name_the_level(load_settings: Load) -> None
 def test_level_is_decided_by_the_newer_parameter(
     level: SecurityLevel | None, use: bool, enforce: bool, expected: str
 ) -> None:
-    assert decide(level, use=use, enforce=enforce).word == expected
+    assert resulting_level(level, use=use, enforce=enforce).word == expected
 
 
 def test_server_takes_a_level_of_clients_for_encrypt(load_settings: Load) -> None:

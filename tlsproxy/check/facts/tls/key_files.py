@@ -8,9 +8,8 @@ from dataclasses import dataclass
 
 from postconf import ServiceView, View
 from postconf.files.regular import open_regular
-from postconf.values import CLIENT_LEVELS, InvalidValueError, SecurityLevel, security_level
+from postconf.values import CLIENT_LEVELS, InvalidValueError, SecurityLevel, resulting_level, security_level
 
-from ....tls.settings.levels import decide
 from ....tls.settings.parameters import CERTIFICATES, CHAIN_FILES, KEY_PAIRS, KEYS
 from ...context import Context
 from ...text.sources import Assignment
@@ -36,25 +35,31 @@ def server_level(context: Context, view: View) -> str:
     """Return the level of an smtpd(8) service, also where older parameters say it: none, may, encrypt, or no level."""
     if context.is_yes("smtpd_tls_wrappermode", view):
         return SecurityLevel.ENCRYPT.word
-    level = _level(context, view, "smtpd_")
+    level = _level(context, view, "smtpd")
     return min(level, SecurityLevel.ENCRYPT).word if isinstance(level, SecurityLevel) else level
 
 
 def client_level(context: Context, view: View) -> str:
     """Return the level of an smtp(8) service, also where older parameters say it."""
-    level = _level(context, view, "smtp_")
+    return level_of(context, view, "smtp")
+
+
+def level_of(context: Context, view: View, side: str) -> str:
+    """Return the level of a side, such as lmtp or postscreen; an invalid level as it is written."""
+    level = _level(context, view, side)
     return level.word if isinstance(level, SecurityLevel) else level
 
 
-def _level(context: Context, view: View, prefix: str) -> SecurityLevel | str:
+def _level(context: Context, view: View, side: str) -> SecurityLevel | str:
     """Return the level of a service; an invalid level, which another rule reports, is returned as text."""
-    text = context.value(f"{prefix}tls_security_level", view)
+    text = context.value(f"{side}_tls_security_level", view)
     try:
         level = security_level(text, CLIENT_LEVELS)
     except InvalidValueError:
         return text.lower()
-    use, enforce = (context.is_yes(f"{prefix}{verb}_tls", view) for verb in ("use", "enforce"))
-    return decide(level, use=use, enforce=enforce)
+    use, enforce = (context.is_yes(f"{side}_{verb}_tls", view) for verb in ("use", "enforce"))
+    peername = side in ("smtp", "lmtp") and context.is_yes(f"{side}_tls_enforce_peername", view)
+    return resulting_level(level, use=use, enforce=enforce, peername=peername)
 
 
 def servers(context: Context) -> list[View]:

@@ -11,7 +11,7 @@ from ...context import Context, words_of
 from ...facts.mail.nexthops import Nexthop, named_nexthops
 from ...facts.tables.contents import contents, span_of
 from ...facts.tables.uses import Use, used_tables
-from ...facts.tls.key_files import client_level
+from ...facts.tls.key_files import level_of
 from ...findings import Finding, Severity, Span
 from ...rule import Rule
 from ..services.programs import named_transports
@@ -90,7 +90,7 @@ class PasswordInClear(Rule):
                 continue
             if side == "lmtp" and isinstance(view, ServiceView) and view.service.name not in named_transports(context):
                 continue
-            level = client_level(context, view) if side == "smtp" else self._level_of_lmtp(context, view)
+            level = level_of(context, view, side)
             if level in _ENCRYPTED or context.is_yes(f"{side}_tls_wrappermode", view) or self._is_local(context, view):
                 continue
             if "noplaintext" in words_of(context.value(f"{side}_sasl_security_options", view)):
@@ -112,15 +112,6 @@ class PasswordInClear(Rule):
                 severity=Severity.ERROR if without and side == "smtp" else Severity.WARNING,
                 related=[(given.span(), "the level")] if given else (),
             )
-
-    @staticmethod
-    def _level_of_lmtp(context: Context, view: View) -> str:
-        level = context.value("lmtp_tls_security_level", view).lower()
-        if level:
-            return level
-        if context.is_yes("lmtp_enforce_tls", view):
-            return "encrypt"
-        return "may" if context.is_yes("lmtp_use_tls", view) else "none"
 
     @staticmethod
     def _is_local(context: Context, view: View) -> bool:

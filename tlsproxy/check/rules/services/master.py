@@ -9,6 +9,7 @@ from postconf.syntax.mastercf import TYPES
 
 from ...context import Context
 from ...facts.readings import comment_words
+from ...facts.tls.key_files import server_level
 from ...findings import Edit, Finding, Fix, Severity, Span
 from ...rule import Rule
 from ...text.sources import MasterEntry
@@ -318,10 +319,7 @@ class SubmissionPlaintext(Rule):
                 continue  # a main.cf that is not there may have it
             is_safe = (
                 context.is_yes("smtpd_tls_auth_only", view)
-                or context.is_yes("smtpd_tls_wrappermode", view)
-                or context.is_yes("smtpd_enforce_tls", view)
-                or context.value("smtpd_tls_security_level", view).lower()
-                in ("encrypt", "fingerprint", "verify", "secure")
+                or server_level(context, view) == "encrypt"
                 or "noplaintext" in context.value("smtpd_sasl_security_options", view)
             )
             if context.is_yes("smtpd_sasl_auth_enable", view) and not is_safe:

@@ -8,7 +8,7 @@ from postconf import ServiceView, View
 
 from ....tls.settings.parameters import FILES
 from ...context import Context
-from ...facts.tls.key_files import client_level, server_level
+from ...facts.tls.key_files import client_level, level_of, server_level
 from ...findings import Edit, Finding, Fix, Severity
 from ...rule import Rule
 from ...text.sources import Assignment
@@ -38,12 +38,7 @@ def screens_with_tls(context: Context) -> list[ServiceView]:
 
 def screen_level(context: Context, view: View) -> str:
     """Return the level of a postscreen(8) service."""
-    level = context.value("postscreen_tls_security_level", view).lower()
-    if level:
-        return level
-    if context.is_yes("postscreen_enforce_tls", view):
-        return "encrypt"
-    return "may" if context.is_yes("postscreen_use_tls", view) else "none"
+    return level_of(context, view, "postscreen")
 
 
 def missing_service(context: Context, line: str) -> Fix | None:
@@ -176,12 +171,8 @@ class RoleOff(Rule):
     def check(self, context: Context) -> Iterator[Finding]:
         """Yield what is found."""
         for proxy in context.services("tlsproxy"):
-            server = context.value("tlsproxy_tls_security_level", proxy).lower()
             client = context.value("tlsproxy_client_security_level", proxy).lower()
-            server_on = server not in ("", "none") or (
-                not server
-                and (context.is_yes("tlsproxy_use_tls", proxy) or context.is_yes("tlsproxy_enforce_tls", proxy))
-            )
+            server_on = level_of(context, proxy, "tlsproxy") != "none"
             for view in [] if server_on else screens_with_tls(context):
                 yield self.finding(
                     context.span("postscreen_tls_security_level", view),

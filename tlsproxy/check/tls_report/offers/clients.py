@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from postconf import ConfigError, ServiceView, View
 from postconf.models import TlsSettings, load
-from postconf.values import SecurityLevel, cipher_exclusions, protocols
+from postconf.values import SecurityLevel, cipher_exclusions, protocols, resulting_level
 
 from ....policy.destination import Destination
 from ....policy.entry import PolicyEntry, parse_entry
@@ -21,7 +21,7 @@ from ....tls.client.contexts import ClientContexts
 from ....tls.settings.ciphers import cipher_list, list_parameter
 from ....tls.settings.client import DANE_LEVELS, ClientContextSettings, client_init
 from ....tls.settings.errors import SettingsError
-from ....tls.settings.levels import client_is_configured, decide
+from ....tls.settings.levels import client_is_configured
 from ....tls.settings.options import context_options, protocol_options
 from ....tls.settings.parameters import CLIENT, FILES, CertificateFiles
 from ....tls.settings.release_behaviour import Behaviour
@@ -56,7 +56,7 @@ def _proxy_offers(context: Context, library: Library, view: ServiceView) -> Iter
     except ConfigError:
         return
     if client_is_configured(client):
-        level = decide(
+        level = resulting_level(
             client.tlsproxy_client_security_level,
             use=client.tlsproxy_client_use_tls,
             enforce=client.tlsproxy_client_enforce_tls,

@@ -27,7 +27,7 @@ from ....wire.messages import ServerInit, ServerSettings
 from ...context import Context
 from ...facts.tables.named import named_tables, open_table
 from ...facts.tls.daemon_loader import AsProxy, LoaderVerdict
-from ...facts.tls.key_files import is_hidden, server_level
+from ...facts.tls.key_files import is_hidden, level_of, server_level
 from ..openssl.ciphers import Cipher, cipher
 from ..openssl.groups import chosen_groups
 from ..openssl.library import Library
@@ -73,12 +73,8 @@ def _program(view: View) -> str:
 
 
 def _postscreen_level(context: Context, view: View) -> str:
-    level = context.value("postscreen_tls_security_level", view).lower()
-    if level:
-        return level if level in ("none", "may") else "encrypt"
-    if context.is_yes("postscreen_enforce_tls", view):
-        return "encrypt"
-    return "may" if context.is_yes("postscreen_use_tls", view) else "none"
+    level = level_of(context, view, "postscreen")
+    return level if level in ("none", "may") else "encrypt"
 
 
 class _Server:
