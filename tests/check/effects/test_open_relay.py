@@ -43,6 +43,106 @@ _NETWORKS = (
     "!203.0.113.0/24, 0.0.0.0/0",
 )
 
+_RELAY, _RECIPIENT = "smtpd_relay_restrictions", "smtpd_recipient_restrictions"
+_UNUSUAL: list[dict[str, str]] = [
+    {_RELAY: "", _RECIPIENT: "permit_mynetworks, reject_unauth_destination"},
+    {_RELAY: "defer_unauth_destination"},
+    {_RELAY: "permit_mx_backup, reject_unauth_destination"},
+    {_RELAY: "", _RECIPIENT: "permit_mx_backup, reject_unauth_destination", "permit_mx_backup_networks": "0.0.0.0/0"},
+    {_RELAY: "check_client_access static:w, reject", "smtpd_restriction_classes": "w", "w": "permit"},
+    {
+        _RELAY: "check_client_access static:w, reject_unauth_destination",
+        "smtpd_restriction_classes": "w v",
+        "w": "v",
+        "v": "check_helo_access static:OK",
+    },
+    {_RELAY: "check_sender_access static:permit_mynetworks, reject_unauth_destination"},
+    {_RELAY: "check_recipient_access inline:{elsewhere.example=OK}, reject_unauth_destination"},
+    {_RELAY: "check_recipient_access inline:{{elsewhere.example=permit_mynetworks, permit}}, reject"},
+    {_RELAY: "permit_tls_clientcerts, reject", "relay_clientcerts": "static:x", "smtpd_tls_ask_ccert": "yes"},
+    {_RELAY: "permit_tls_all_clientcerts, reject", "smtpd_tls_ask_ccert": "yes"},
+    {_RELAY: "check_client_access static:OK, reject"},
+    {_RELAY: "check_client_access cidr:{{0.0.0.0/0 OK}}, reject"},
+    {_RELAY: "check_client_access cidr:{{!203.0.113.0/24 OK}}, reject"},
+    {_RELAY: "check_client_access inline:{{203.0.113.77=OK}}, reject"},
+    {_RELAY: "check_client_access inline:{203=OK}, reject"},
+    {_RELAY: "check_client_access inline:{9.9=relay}, reject"},
+    {_RELAY: "check_sender_access inline:{partner.example=OK}, reject_unauth_destination"},
+    {_RELAY: "check_sender_access inline:{partner.example=123}, reject_unauth_destination"},
+    {_RELAY: "check_sender_access inline:{{<>=OK}}, reject_unauth_destination"},
+    {_RELAY: "check_sender_access inline:{{someone@=OK}}, reject_unauth_destination"},
+    {_RELAY: "check_sender_access regexp:{{/@partner.example$$/ OK}}, reject_unauth_destination"},
+    {_RELAY: "check_helo_access regexp:{{/./ OK}}, reject"},
+    {_RELAY: "check_helo_access inline:{example=OK}, reject"},
+    {_RELAY: "reject_unauth_destination", "smtpd_end_of_data_restrictions": "permit"},
+    {_RELAY: "permit_mynetworks, reject", "mynetworks": "inline:{203.0.113.77=x}"},
+    {_RELAY: "permit_mynetworks, reject", "mynetworks": "static:x"},
+    {_RELAY: "permit_mynetworks, reject", "mynetworks": "regexp:{{/./ x}}"},
+    {_RELAY: "permit_mynetworks, reject", "mynetworks": "!9.9.9.9, 0.0.0.0/0"},
+    {_RELAY: "permit_mynetworks, reject", "mynetworks": "192.0.0.0/3"},
+    {_RELAY: "permit_mynetworks, reject", "mynetworks": ".stranger.example"},
+    {_RELAY: "permit_inet_interfaces, reject"},
+    {_RELAY: "permit_auth_destination, reject"},
+    {_RELAY: "permit_auth_destination, permit, reject", _RECIPIENT: "reject"},
+    {_RELAY: "reject_unauth_destination, permit", _RECIPIENT: "permit"},
+    {_RELAY: "permit", _RECIPIENT: "reject_unauth_destination"},
+    {_RELAY: "permit", _RECIPIENT: "permit_mynetworks, check_sender_access static:OK, reject_unauth_destination"},
+    {_RELAY: "check_sender_access static:OK, reject_unauth_destination", _RECIPIENT: "reject_unauth_destination"},
+    {_RELAY: "check_sender_access static:DEFER_IF_PERMIT, reject_unauth_destination"},
+    {_RELAY: "warn_if_reject reject_unauth_destination, defer_if_permit"},
+    {
+        _RELAY: "warn_if_reject reject_unauth_destination, permit_mynetworks, reject_non_fqdn_sender",
+        _RECIPIENT: "defer_if_permit",
+    },
+    {_RELAY: "reject_non_fqdn_recipient, warn_if_reject reject", _RECIPIENT: "defer_if_permit"},
+    {_RELAY: "check_recipient_access static:HOLD, reject_unauth_destination"},
+    {_RELAY: "check_recipient_access static:FILTER:x, reject_unauth_destination"},
+    {_RELAY: "check_recipient_access inline:{{elsewhere.example=REDIRECT a@b.test}}, reject_unauth_destination"},
+    {
+        _RELAY: "check_client_access static:OK, reject_unauth_destination",
+        "smtpd_client_restrictions": "reject_unknown_client_hostname",
+    },
+    {
+        _RELAY: "check_client_access static:OK, reject_unauth_destination",
+        "smtpd_helo_restrictions": "check_helo_access static:REJECT",
+    },
+    {
+        _RELAY: "check_client_access static:OK, reject_unauth_destination",
+        "smtpd_sender_restrictions": "check_sender_access inline:{stranger.example=REJECT}",
+    },
+    {_RELAY: "check_client_access static:OK, reject_unauth_destination", "smtpd_data_restrictions": "reject"},
+    {_RELAY: "check_client_access static:OK, reject_unauth_destination", "smtpd_end_of_data_restrictions": "reject"},
+    {
+        _RELAY: "check_client_access static:OK, reject_unauth_destination",
+        _RECIPIENT: "check_recipient_access static:REJECT",
+    },
+    {
+        _RELAY: "check_client_access static:OK, reject_unauth_destination",
+        "smtpd_relay_before_recipient_restrictions": "no",
+        _RECIPIENT: "permit_mynetworks,reject",
+    },
+    {_RELAY: "check_reverse_client_hostname_access static:OK, reject"},
+    {_RELAY: "check_sender_access static:OK reject_unauth_destination", "smtpd_delay_reject": "no"},
+    {_RELAY: "PERMIT_MYNETWORKS, Check_Client_Access static:ok, REJECT"},
+    {_RELAY: "static:OK, reject"},
+    {_RELAY: "check_sender_access static:401, reject_unauth_destination"},
+    {_RELAY: "check_sender_access static:200, reject_unauth_destination"},
+    {_RELAY: "check_ccert_access static:OK, reject", "smtpd_tls_ask_ccert": "yes"},
+    {_RELAY: "check_sasl_access static:OK, reject"},
+    {_RELAY: "check_etrn_access static:OK, reject"},
+    {_RELAY: "check_recipient_access pcre:{{/^someone@/ OK}}, reject"},
+    {_RELAY: "check_recipient_access cidr:{{0.0.0.0/0 OK}}, reject"},
+    {_RELAY: "check_client_access unionmap:{{static:OK,inline:{{a=b}}}}, reject"},
+    {_RELAY: "check_client_access pipemap:{{static:a,inline:{{a=OK}}}}, reject"},
+    {_RELAY: "check_client_access randmap:{OK}, reject"},
+    {_RELAY: "check_relay_domains"},
+    {_RELAY: "reject_unlisted_recipient, check_client_access static:OK, reject"},
+    {_RELAY: "reject_unauth_pipelining, reject_plaintext_session, check_client_access static:OK, reject"},
+    {_RELAY: "defer_if_reject, check_client_access static:OK, reject"},
+    {_RELAY: "sleep 0, check_client_access static:OK, reject"},
+]
+"""Sets that the generator does not make."""
+
 
 def _settings(chance: random.Random) -> dict[str, str]:
     def some(most: int) -> list[str]:
@@ -67,7 +167,7 @@ def _settings(chance: random.Random) -> dict[str, str]:
 def _relays(port: int) -> bool:
     """Return whether the real smtpd(8) relays for one of the strangers."""
     clients = [client for client in CLIENTS if ":" not in client.address]  # the instance has no IPv6
-    records = [(client, SENDER) for client in clients] + [(clients[0], "")]
+    records = [(client, SENDER) for client in clients] + [(clients[0], ""), (clients[0], "someone@partner.example")]
     for client, sender in records:
         record = {"client": client.address, "client_name": HELO_NAME, "helo": HELO_NAME, "sasl_user": ""}
         replies = XclientSession(port, NEIGHBOUR).hold(record | {"sender": sender, "recipients": [RECIPIENT]})
@@ -80,8 +180,33 @@ def _relays(port: int) -> bool:
 @pytest.mark.parametrize("seed", range(5))
 def test_open_relay_verdicts_are_those_of_postfix(seed: int) -> None:
     chance = random.Random(seed)
-    sets = [_settings(chance) for _ in range(_SETS)]
-    ports = free_ports(_SETS)
+    _compare([_settings(chance) for _ in range(_SETS)])
+
+
+@pytest.mark.postfix
+def test_open_relay_verdicts_of_unusual_sets_are_the_same() -> None:
+    _compare(_UNUSUAL)
+
+
+@pytest.mark.postfix
+@pytest.mark.parametrize(
+    "relay_domains",
+    ["static:x", "regexp:{{/./ x}}", "!x.test, static:y", "/nonexistent", "r.test", "inline:{r.test=x}"],
+)
+def test_relay_domains_that_have_all_make_an_open_relay(relay_domains: str) -> None:
+    with public_directory() as root:
+        main = {"smtpd_authorized_xclient_hosts": "127.0.0.0/8", "relay_domains": relay_domains}
+        main |= {_RELAY: "permit_mynetworks, reject_unauth_destination"}
+        postfix = PrivatePostfix(root / "postfix", main)
+        text = (postfix.conf / "main.cf").read_text()
+        found = check(MainFile("main.cf", text), None, _RULES, release("3.7"), FileSystem()).findings
+        with postfix:
+            assert bool(found) == _relays(postfix.ports["submission"])
+
+
+def _compare(sets: list[dict[str, str]]) -> None:
+    """Compare the verdict on each set with the replies of a service that has it."""
+    ports = free_ports(len(sets))
     with public_directory() as root:
         main = {
             "smtpd_authorized_xclient_hosts": "127.0.0.0/8",

@@ -5,7 +5,8 @@ Tables are looked at where `FileSystem` allows it; others count as empty, and so
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
@@ -24,6 +25,8 @@ from ....mail.routing import Router
 from ....mail.tables import TableLookupError
 from ...context import Context
 from ...findings import Span
+from ..tables.contents import PATTERNS, contents
+from ..tables.uses import used_tables
 
 _IN_FILES = ("btree", "cdb", "cidr", "hash", "lmdb", "pcre", "regexp", "texthash")
 _INLINE = ("inline", "static", "randmap", "pipemap", "unionmap", "fail", "environ")
@@ -32,6 +35,8 @@ _MOST_CHARACTERS = 100_000
 """The longest list that is read, as in `readings`."""
 _MOST_ENTRIES = 1000
 _MOST_SENDERS = 5
+_SIMPLE = re.compile(rb"/\^?((?:[\w@.+-]|\\[@.+-])+)\$?/i?")
+"""A pattern that is a text with anchors."""
 _OF_OWN_CLIENTS = frozenset(
     (
         "permit_mynetworks",
@@ -146,29 +151,44 @@ def relay_verdict(lists: Lists) -> RelayVerdict | None:
 
 
 def _forged_senders(lists: Lists, opened: Callable[[str, Access], Table]) -> list[str]:
-    """Return addresses that tables of senders permit, in the lists that decide about relaying."""
+    """Return addresses that tables of senders permit, in the lists that decide about relaying, and in classes."""
     found: list[str] = []
-    for stage in (RELAY, RECIPIENT):
-        for each in lists.entries(stage):
-            if each.restriction and each.restriction.name == "check_sender_access" and each.argument:
-                try:
-                    table = opened(each.argument.text, Access())
-                    found += islice(_permitted_senders(table), _MOST_SENDERS)
-                    table.close()
-                except (TableError, OSError):
-                    continue
+    asking = [*(lists.entries(stage) for stage in (RELAY, RECIPIENT)), *(each for _, each in lists.of_classes())]
+    names = {
+        each.argument.text: None
+        for one in asking
+        for each in one
+        if each.restriction and each.restriction.name == "check_sender_access" and each.argument
+    }
+    for name in names:
+        try:
+            table = opened(name, Access())
+            found += islice(_permitted_senders(table.entries()), _MOST_SENDERS)
+            table.close()
+        except (TableError, OSError):
+            continue
+    for used in used_tables(lists.context):
+        if used.named.text in names and used.named.kind in PATTERNS:
+            rules = ((_plain(each.key), each.value) for each in contents(lists.context, used.named))
+            found += islice(_permitted_senders(rules), _MOST_SENDERS)
     return found[:_MOST_SENDERS]
 
 
-def _permitted_senders(table: Table) -> Iterator[str]:
+def _plain(pattern: bytes) -> bytes:
+    """Return the text that a simple pattern matches; empty if it has more than anchors and escaped dots."""
+    parts = _SIMPLE.fullmatch(pattern)
+    return parts[1].replace(b"\\", b"") if parts else b""
+
+
+def _permitted_senders(entries: Iterable[tuple[bytes, bytes]]) -> Iterator[str]:
     """Yield an address for each key of a table, up to a bound, whose value permits."""
-    for key, value in islice(table.entries(), _MOST_ENTRIES):
+    for key, value in islice(entries, _MOST_ENTRIES):
         name, word = decode(key), decode(value).split(" ")[0].lower()
-        if not (word in ("ok", "permit") or word.isdigit()):
+        if not (word in ("ok", "permit", "relay") or word.isdigit()):
             continue
         local, at, domain = name.rpartition("@")
         if at:
-            yield f"{local}@{domain or 'stranger.example'}"
+            yield f"{local or 'someone'}@{domain or 'stranger.example'}"
         elif "." in name:
             yield f"someone@{name.lstrip('.')}"
 
