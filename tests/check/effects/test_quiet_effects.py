@@ -1,0 +1,113 @@
+"""Mistakes that show in postconf(1), postmap(1) and master(8), or in nothing but a result."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+from pathlib import Path
+
+import pytest
+from check.effects.test_server_effects import rules_of, talk
+from peers.real.postfix import MASTER_CF, PrivatePostfix
+
+pytestmark = [pytest.mark.postfix, pytest.mark.xdist_group("check-effects")]
+
+
+def _shown(directory: Path, main_cf: str, *arguments: str) -> str:
+    """Return what a command prints about a configuration."""
+    (directory / "main.cf").write_text(f"compatibility_level = 3.6\n{main_cf}")
+    (directory / "master.cf").touch()
+    os.utime(directory / "main.cf", (1, 1))
+    command = [arguments[0], "-c", str(directory), *arguments[1:]]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
+    return done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    "rule, main_cf, arguments, shown",
+    [
+        ("N004", "office_relay = x\n", ["-n"], "unused parameter: office_relay=x"),
+        ("N005", "smtp_tlsrpt_enable = yes\n", ["-n"], "unused parameter: smtp_tlsrpt_enable"),
+        ("N006", "tls_dane_digest_agility = on\n", ["-n"], "unused parameter: tls_dane_digest_agility"),
+        ("N008", "SMTPD_tls_security_level = may\n", ["-n"], "unused parameter: SMTPD_tls"),
+        ("T012", "x = 1\n", ["regexp"], ""),
+    ],
+)
+def test_command_shows_what_the_rule_reports(
+    rule: str, main_cf: str, arguments: list[str], shown: str, tmp_path: Path
+) -> None:
+    if rule == "T012":
+        (tmp_path / "a.pcre").write_text("/^\\d+$/ x\n")
+        answers = [
+            _shown(tmp_path, main_cf, "postmap", "-q", "12", f"{kind}:{tmp_path}/a.pcre") for kind in ("regexp", "pcre")
+        ]
+        assert answers == ["", "x\n"]
+        assert rule in rules_of(f"header_checks = regexp:{tmp_path}/a.pcre\n")
+        return
+    assert shown in _shown(tmp_path, main_cf, "postconf", *arguments)
+    assert rule in rules_of(main_cf)
+
+
+def test_text_appended_to_an_open_line_joins_it(tmp_path: Path) -> None:
+    assert "a.testmyorigin = b" in _shown(tmp_path, "relayhost = a.testmyorigin = b\n", "postconf", "-h", "relayhost")
+    assert "S009" in rules_of("relayhost = a.test")
+
+
+def test_lines_without_a_value_are_left_out(tmp_path: Path) -> None:
+    (tmp_path / "transport").write_text("a.test\nb.test smtp:\nb.test relay:\n")
+    shown = _shown(tmp_path, "", "postmap", f"hash:{tmp_path}/transport")
+    assert "expected format: key whitespace value" in shown
+    assert "duplicate entry" in shown
+    assert "T014" in rules_of(f"transport_maps = hash:{tmp_path}/transport\n", tmp_path)
+
+
+def test_passwords_are_for_all_to_read_until_postmap_copies_the_mode(tmp_path: Path) -> None:
+    table = tmp_path / "passwords"
+    table.write_text("a.test u:p\n")
+    modes = {}
+    for mode in (0o644, 0o600):
+        table.chmod(mode)
+        _shown(tmp_path, "", "postmap", f"hash:{table}")
+        modes[mode] = (tmp_path / "passwords.db").stat().st_mode & 0o777
+        assert ("T013" in rules_of(f"smtp_sasl_password_maps = hash:{table}\n", tmp_path)) is (mode == 0o644)
+        (tmp_path / "passwords.db").unlink()
+    assert modes == {0o644: 0o644, 0o600: 0o600}
+
+
+def test_table_type_without_its_plug_in_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "dynamicmaps.cf").write_text("pcre postfix-pcre.so dict_pcre_open\n")
+    (tmp_path / "makedefs.out").write_text("# CCARGS=-DHAS_MYSQL\n# dynamicmaps=yes\n")
+    main_cf = f"meta_directory = {tmp_path}\ntransport_maps = mysql:/etc/postfix/transport.cf\n"
+    assert "unsupported dictionary type: mysql" in _shown(tmp_path, main_cf, "postmap", "-q", "x", "mysql:/x")
+    assert "T002" in rules_of(main_cf, tmp_path)
+
+
+def test_instances_can_not_share_a_queue(public_path: Path) -> None:
+    with PrivatePostfix(public_path / "postfix") as instance:
+        other = public_path / "other"
+        other.mkdir()
+        for each in ("main.cf", "master.cf"):
+            (other / each).write_text((instance.conf / each).read_text())
+        master = [public_path / "postfix/libexec/master", "-c", other, "-w"]
+        assert subprocess.run(master, cwd=instance.queue, timeout=60, check=False).returncode != 0
+    main_cf = "data_directory = /var/lib/other\n"
+    (other / "main.cf").write_text(main_cf)
+    assert "Q004" in rules_of(f"multi_instance_directories = {other}\n", public_path)
+
+
+def test_log_file_stays_empty_without_postlog(public_path: Path) -> None:
+    entries = "".join(each for each in MASTER_CF.splitlines(keepends=True) if not each.startswith("postlog"))
+    with PrivatePostfix(public_path / "postfix", {}, entries) as instance:
+        talk(instance.ports["submission"])
+        assert "postfix/smtpd" not in instance.log()
+    assert "X008" in rules_of("maillog_file = /var/log/postfix\n--- master.cf\nsmtp inet n - n - - smtpd\n")
+
+
+def test_session_cache_outside_of_the_data_directory_is_warned_of(public_path: Path) -> None:
+    cache = f"btree:{public_path}/scache"
+    instance = PrivatePostfix(public_path / "postfix", {"smtp_tls_session_cache_database": cache})
+    with instance, socket.socket(socket.AF_UNIX) as connection:
+        connection.connect(str(instance.queue / "private/tlsmgr"))
+        instance.wait_for_log("non-postfix directory")
+    assert "X007" in rules_of(f"smtp_tls_session_cache_database = {cache}\n")
