@@ -19,6 +19,7 @@ _BRIDGE = ipaddress.IPv4Network("172.17.0.0/16")
 """The default network of Docker's bridge: forwarded connections can come from its gateway."""
 _SHARED = ipaddress.IPv4Network("100.64.0.0/10")
 """Addresses between a provider and its customers (RFC 6598)."""
+_LISTS = ("smtpd_relay_restrictions", "smtpd_recipient_restrictions")
 _LEAST_BITS = {4: 16, 6: 32}
 """The shortest prefix of public addresses that one site is likely to own."""
 
@@ -43,7 +44,7 @@ class NoRelayControl(Rule):
         """Yield what is found."""
         reported: set[Span] = set()
         for lists in smtpd_lists(context):
-            if lists.has_relay_control or not (context.has_main or _sets_lists(lists)):
+            if lists.has_relay_control or not (context.has_main or _sets_lists(lists)) or _is_cut(lists):
                 continue
             span = self._span(context, lists)
             if span not in reported:
@@ -58,11 +59,11 @@ class NoRelayControl(Rule):
 
     @staticmethod
     def _span(context: Context, lists: Lists) -> Span:
-        for name in ("smtpd_relay_restrictions", "smtpd_recipient_restrictions"):
+        for name in _LISTS:
             setting = context.setting(name, lists.view)
             if setting and (setting.value or setting.service):
                 return setting.span()
-        for name in ("smtpd_relay_restrictions", "smtpd_recipient_restrictions", "compatibility_level"):
+        for name in (*_LISTS, "compatibility_level"):
             if setting := context.setting(name, lists.view):
                 return setting.span()
         return (
@@ -73,8 +74,15 @@ class NoRelayControl(Rule):
 
 
 def _sets_lists(lists: Lists) -> bool:
-    names = ("smtpd_relay_restrictions", "smtpd_recipient_restrictions")
-    return any((setting := lists.context.setting(name, lists.view)) and setting.service for name in names)
+    """Return True if the service has a list that a main.cf that is not there can't change."""
+    found = [each for name in _LISTS if (each := lists.context.setting(name, lists.view)) and each.service]
+    return bool(found) and not any(lists.context.undefined(each) for each in found)
+
+
+def _is_cut(lists: Lists) -> bool:
+    """Return True if a blank ends a list of the service too early, which another rule reports."""
+    found = [lists.context.setting(name, lists.view) for name in _LISTS]
+    return any(each and each.service and each.value.endswith(",") for each in found)
 
 
 class OpenRelay(Rule):

@@ -227,7 +227,11 @@ class UnusedUserParameter(Rule):
                 meant = context.similar_parameter(each.name)
                 if meant.partition("_")[0] == each.name.partition("_")[0]:
                     help = f'did you mean "{meant}"?'
-            yield self.finding(each.name_span(), message, help)
+            severity = None
+            if context.master is None and not service:
+                severity = Severity.INFO  # master.cf may refer to it
+                message = f"nothing in main.cf refers to {each.name}"
+            yield self.finding(each.name_span(), message, help, severity=severity)
 
 
 class NotInThisVersion(Rule):

@@ -214,8 +214,11 @@ class LevelNoneWithCertificate(Rule):
             level = context.setting("smtpd_tls_security_level")
             yield self.finding(
                 each.name_span(),
-                "there is a certificate, and no service offers TLS",
+                "there is a certificate, and no service offers TLS"
+                if context.master
+                else "there is a certificate, and main.cf offers no TLS; services of master.cf may",
                 "set smtpd_tls_security_level = may",
+                severity=None if context.master else Severity.INFO,
                 related=[(level.span(), "this turns it off")] if level else (),
                 fix=None
                 if level
