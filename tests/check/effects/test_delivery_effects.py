@@ -1,4 +1,4 @@
-"""What smtp(8), pipe(8), virtual(8), local(8) and cleanup(8) do with mistakes, each a transport of one instance."""
+"""Effects of mistakes on smtp(8), pipe(8), virtual(8), local(8) and cleanup(8): each a transport of one instance."""
 
 from __future__ import annotations
 

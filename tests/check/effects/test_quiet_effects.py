@@ -34,7 +34,7 @@ def _shown(directory: Path, main_cf: str, *arguments: str) -> str:
         ("T012", "x = 1\n", ["regexp"], ""),
     ],
 )
-def test_command_shows_what_the_rule_reports(
+def test_command_shows_the_mistake_of_its_rule(
     rule: str, main_cf: str, arguments: list[str], shown: str, tmp_path: Path
 ) -> None:
     if rule == "T012":
@@ -62,7 +62,7 @@ def test_lines_without_a_value_are_left_out(tmp_path: Path) -> None:
     assert "T014" in rules_of(f"transport_maps = hash:{tmp_path}/transport\n", tmp_path)
 
 
-def test_passwords_are_for_all_to_read_until_postmap_copies_the_mode(tmp_path: Path) -> None:
+def test_postmap_copies_the_mode_of_the_passwords(tmp_path: Path) -> None:
     table = tmp_path / "passwords"
     table.write_text("a.test u:p\n")
     modes = {}
@@ -104,7 +104,7 @@ def test_log_file_stays_empty_without_postlog(public_path: Path) -> None:
     assert "X008" in rules_of("maillog_file = /var/log/postfix\n--- master.cf\nsmtp inet n - n - - smtpd\n")
 
 
-def test_session_cache_outside_of_the_data_directory_is_warned_of(public_path: Path) -> None:
+def test_session_cache_outside_of_data_directory_is_warned_of(public_path: Path) -> None:
     cache = f"btree:{public_path}/scache"
     instance = PrivatePostfix(public_path / "postfix", {"smtp_tls_session_cache_database": cache})
     with instance, socket.socket(socket.AF_UNIX) as connection:

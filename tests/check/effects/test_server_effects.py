@@ -1,4 +1,4 @@
-"""What smtpd(8) and master(8) do with mistakes: one instance has a service for each, and a client talks to it."""
+"""Effects of mistakes on smtpd(8) and master(8): one instance has a service for each, and a client talks to it."""
 
 from __future__ import annotations
 
