@@ -1,4 +1,4 @@
-"""Lists of tables, as parameters name them, and how they are searched (maps(3))."""
+"""Lists of tables, as in parameters, and their lookups (maps(3))."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
 
 class TableList:
-    """Tables that are asked one after the other, until one has an answer or fails."""
+    """Tables that are searched in order, until one has the key or fails."""
 
     def __init__(self, title: str, tables: Sequence[Table], access: Access) -> None:
-        """`title` is what warnings call the list: the name of the parameter."""
+        """`title`: name of the list in warnings, that is the parameter."""
         self.title = title
         self.tables = tables
         self._access = access
@@ -31,15 +31,15 @@ class TableList:
     def find(self, key: bytes, kind: Flags | None = None) -> bytes | None:
         """Return the first value that a table has for `key`, or None.
 
-        With a `kind`, `Flags.FIXED` or `Flags.PATTERN`, only tables of that kind are searched: a caller with parts of a
-        key does not ask patterns. An empty key is never there. Raises `TemporaryLookupError` or
-        `ConfigurationLookupError`, and later tables are not asked then.
+        With a `kind`, `Flags.FIXED` or `Flags.PATTERN`, only tables of that kind are searched: patterns are not
+        searched for parts of keys. An empty key is absent. Raise `TemporaryLookupError` or `ConfigurationLookupError`;
+        later tables are not searched then.
         """
         found = self.search(key, kind)
         return found and found[1]
 
     def find_file(self, key: bytes, kind: Flags | None = None) -> bytes | None:
-        """Like `find`, for tables that were opened with `Flags.SRC_RHS_IS_FILE`: return the content of the files."""
+        """Return the content of the files, for tables that were opened with `Flags.SRC_RHS_IS_FILE`."""
         found = self.search(key, kind)
         if found is None:
             return None
@@ -56,7 +56,7 @@ class TableList:
             table.close()
 
     def search(self, key: bytes, kind: Flags | None = None) -> tuple[Table, bytes] | None:
-        """Like `find`, but return the table with the value. What is raised has the `table` that failed."""
+        """Return the value and its table, as `find`; errors have the `table` that failed."""
         if not key:
             return None
         for table in self.tables:
@@ -93,7 +93,7 @@ def _blamed(error: TableError, table: Table) -> TableError:
 
 
 def open_list(title: str, text: str, access: Access) -> TableList:
-    """Open all tables of the list `text`, the value of parameter `title`; raises what `open_table` does."""
+    """Open all tables of the list `text`, the value of parameter `title`; raise the errors of `open_table`."""
     with ExitStack() as opened:
         tables = [opened.enter_context(open_table(name, access)) for name in split_list(text)]
         opened.pop_all()

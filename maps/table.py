@@ -1,9 +1,9 @@
 """Lookup tables: the interface for users of a table, and for drivers of a type.
 
 A user needs `Table.lookup` and the exceptions. A driver is a module with one function
-`open_table(name: str, access: Access) -> Table`, where `name` is what follows `type:`; it subclasses `Table` and
-overrides what its type can do. Drivers neither fold keys nor check UTF-8: the wrapper that the registry puts around
-them does (dict_utf8(3)), and hands them keys and values without NUL bytes.
+`open_table(name: str, access: Access) -> Table`, where `name` follows `type:`; it subclasses `Table` and
+overrides the operations of its type. Drivers neither fold keys nor check UTF-8: the registry's wrapper does
+(dict_utf8(3)), and passes keys and values without NUL bytes.
 """
 
 from __future__ import annotations
@@ -22,22 +22,22 @@ if TYPE_CHECKING:
 
 
 class TableError(MapsError):
-    """A table can't be used; the text is Postfix's own and complete: what postmap(1) logs as fatal."""
+    """A table can't be used; the text is the whole fatal message of postmap(1)."""
 
     table: Table | None = None
-    """The table, where a list of tables was asked."""
+    """The table that failed, in a list of tables."""
 
 
 class OpenError(TableError):
-    """A table can't be opened. Commands stop; a daemon goes on, and each lookup in the table fails."""
+    """A table can't be opened. Commands exit; a daemon continues, and each lookup in the table fails."""
 
 
 class TemporaryLookupError(TableError):
-    """The table can't answer now, asking again later may help (DICT_ERR_RETRY); the text is the reason."""
+    """Temporary failure: a later lookup may succeed (DICT_ERR_RETRY); the text is the reason."""
 
 
 class ConfigurationLookupError(TableError):
-    """The answer can't be used as it is configured (DICT_ERR_CONFIG); the reason was given as a warning."""
+    """The value is unusable (DICT_ERR_CONFIG); a warning has had the reason."""
 
 
 class Flags(IntFlag):
@@ -97,12 +97,13 @@ class Access:
         error: Callable[[str], None] | None = None,
         observe: Callable[[Sequence[tuple[bytes, bytes]], Sequence[int]], None] | None = None,
     ) -> None:
-        """Without a `config` the parameters that a driver asks for (lmdb_map_size) have their built-in values.
+        """Without a `config`, parameters of drivers (lmdb_map_size) have their built-in values.
 
-        `observe` receives what is read of a text table, in parts: keys and values, and the numbers of their lines. A
+        `observe`: receiver of the content of a text table, in parts: keys and values, and the numbers of their lines. A
         rule of regexp, pcre or cidr is a line without a value.
 
-        `error` is for daemons: it hears why a table can't be opened, and then each lookup fails (`OpenError`).
+        `error`: for daemons, receiver of the reason if a table can't be opened; then each lookup fails. Otherwise
+        `OpenError` is raised.
         """
         self.mode = mode
         self.flags = flags
@@ -115,7 +116,7 @@ class Access:
 
     @property
     def for_daemon(self) -> bool:
-        """True if the user has other work to do: no file that names a FIFO or a device may keep it waiting."""
+        """True for a program with other work: FIFOs and devices, which could block it, are refused."""
         return self.error is not None
 
     @property
@@ -129,9 +130,9 @@ class Access:
 
 
 class Table:
-    """An open lookup table. Keys and values are bytes, without a trailing NUL and whatever the file holds.
+    """Open lookup table. Keys and values are bytes, without the trailing NUL that a file may have.
 
-    As a context manager it is closed at the end, or abandoned when the block fails.
+    As a context manager, it is closed at the end of the block, or abandoned if the block fails.
     """
 
     members_fold = False
@@ -146,23 +147,23 @@ class Table:
     def lookup(self, key: bytes) -> bytes | None:  # noqa: ARG002
         """Return the value of `key`, or None when it is absent.
 
-        Raises `TemporaryLookupError`, `ConfigurationLookupError`, or another `TableError` where Postfix would stop.
+        Raise `TemporaryLookupError`, `ConfigurationLookupError`, or another `TableError` if Postfix would exit.
         """
         raise self._unsupported("lookup")
 
     def lookup_many(self, keys: Sequence[bytes]) -> list[bytes | None]:
-        """Return the values of `keys`, as `lookup` would one after the other.
+        """Return the values of `keys`, as with successive calls of `lookup`.
 
-        Indexed files are read in their own order then: the more keys at once, the less time for each.
+        Indexed files are read in page order: the more keys, the less time for each.
         """
         return [self.lookup(key) for key in keys]
 
     def update(self, key: bytes, value: bytes) -> bool:  # noqa: ARG002
-        """Store an entry; False when the key was there and stays as it was (said as the DUP_ flags want it)."""
+        """Store an entry; return False if an existing entry is kept, with a warning according to the DUP_ flags."""
         raise self._unsupported("update")
 
     def update_many(self, entries: Sequence[tuple[bytes, bytes]]) -> None:
-        """Store entries, as `update` would one after the other; files are made faster this way."""
+        """Store entries as with successive calls of `update`, but faster."""
         for key, value in entries:
             self.update(key, value)
 
@@ -183,10 +184,10 @@ class Table:
         return False
 
     def close(self) -> None:
-        """Finish what was begun, and give back files, locks and connections."""
+        """Complete pending changes, and release files, locks and connections."""
 
     def abandon(self) -> None:
-        """Like `close`, but leave out changes that are not in the table yet, if the type can."""
+        """Close without the pending changes, if the type supports that."""
         self.close()
 
     def _unsupported(self, operation: str) -> TableError:
@@ -205,6 +206,6 @@ class Table:
 
 
 def require_reading(kind: str, name: str, access: Access) -> None:
-    """Refuse what wants to write to a table of a type that is only read."""
+    """Raise `OpenError` unless a table of a read-only type is opened for reading."""
     if access.mode is not Mode.READ:
         raise OpenError(f"{kind}:{name} map requires O_RDONLY access mode")

@@ -39,15 +39,15 @@ class Destination:
     nexthop: str
     """As in transport(5): `example.com`, `[mail.example.com]:587`, or the path of a UNIX socket."""
     domain: str
-    """The next hop without brackets and port: what `match=nexthop` means."""
+    """The next hop without brackets and port, as for `match=nexthop`."""
     host: DnsName
     """The server: the next hop's mail exchanger, or itself."""
     port: int = SMTP_PORT
     """0 for a UNIX socket."""
     mx: DnsName | None = None
-    """The name whose mail exchangers were looked up; None if none were."""
+    """The name whose mail exchangers were looked up, or None."""
     address: str = ""
-    """The IP address of the server, where it has been looked up."""
+    """The IP address of the server, if it was looked up."""
 
     @classmethod
     def parse(cls, nexthop: str, *, default_port: int = SMTP_PORT) -> Destination:

@@ -41,7 +41,7 @@ class Policy:
     level: SecurityLevel
     destination: Destination
     match: tuple[str, ...] = ()
-    """Names that the certificate must have one of; or, at that level and since Postfix 3.9, its fingerprints."""
+    """Names, one of which the certificate must have; since Postfix 3.9, fingerprints at that level."""
     dane: Dane | None = None
     """TLSA records, fingerprints, or trust anchors in the same form."""
     protocols: str = ""
@@ -53,7 +53,7 @@ class Policy:
     mx_patterns: tuple[str, ...] = ()
     """An MTA-STS policy's patterns of mail exchangers, if they are to be enforced."""
     forced_failure_type: str = ""
-    """Why verification fails whatever the certificate: the reason of an outside policy that can't be had."""
+    """Forced failure of verification: the reason why an outside policy is not available."""
 
     def authorizes_mx(self, name: str) -> bool:
         """Return True if the policy allows this mail exchanger (RFC 8461, section 4.1)."""
@@ -77,8 +77,8 @@ class Policies:
     ) -> None:
         """Read settings and open tables: of `postconf.load()` or one of its services.
 
-        `prefix` is `smtp` or `lmtp`. Without a `resolver` there are no levels `dane` and `dane-only`. `warn` hears
-        Postfix's warnings, by default the logger `tlsproxy.policy`. `flags` say how tables are opened. Raises
+        `prefix`: `smtp` or `lmtp`. `resolver`: required for the levels `dane` and `dane-only`. `warn`: receiver of
+        Postfix's warnings, by default the logger `tlsproxy.policy`. `flags`: those of the tables. Raise
         `postconf.ConfigError`, `maps.TableError`.
         """
         self.settings = settings = PolicySettings.load(view, prefix)
@@ -108,7 +108,7 @@ class Policies:
             raise
 
     def configured_level(self, destination: Destination) -> SecurityLevel:
-        """Return the level that tables and settings ask for, before DNS decides on `dane`; raise `PolicyError`."""
+        """Return the level of tables and settings, before DNS decides on `dane`; raise `PolicyError`."""
         return self._entry(destination).level
 
     def close(self) -> None:
@@ -246,7 +246,7 @@ class Policies:
     # What DNS says.
 
     def _with_dane(self, policy: Policy) -> Policy:
-        """Turn level `dane` or `dane-only` into one that can be had."""
+        """Replace level `dane` or `dane-only` if it is not available."""
         destination, settings = policy.destination, self.settings
         shown = f"{destination.nexthop}: {policy.level.word} configured"
         if not destination.port:
@@ -286,7 +286,7 @@ class Policies:
             raise PolicyError(problem, key=destination.nexthop, reason=problem) from None
 
     def _misconfigured(self, policy: Policy, problem: str) -> Policy:
-        """`dane` is opportunistic even where we are to blame; `dane-only` is not."""
+        """Handle a local obstacle: `dane` is opportunistic even then, `dane-only` is not."""
         if policy.level is not SecurityLevel.DANE:
             raise PolicyError(problem, key=policy.destination.nexthop, warning=problem)
         self._warn(problem)
@@ -294,7 +294,7 @@ class Policies:
 
 
 def with_settings(policy: Policy, entry: PolicyEntry, settings: PolicySettings) -> Policy:
-    """Return a policy with what an entry and main.cf say of protocols, ciphers and name; raise `PolicyError`."""
+    """Return a policy with protocols, ciphers and name from an entry and main.cf; raise `PolicyError`."""
     mandatory = policy.level > SecurityLevel.MAY
     if entry.servername is None and settings.servername and not is_hostname(settings.servername):
         name = settings.parameter("servername")
@@ -324,7 +324,7 @@ def _without_dane(policy: Policy, problem: str, level: SecurityLevel = SecurityL
 
 
 def _dane_names(records: Dane, mx: DnsName | None) -> tuple[str, ...]:
-    """Return the names that a certificate from a trust anchor must have one of (RFC 7672, section 3.2.2)."""
+    """Return the names, one of which a certificate from a trust anchor must have (RFC 7672, section 3.2.2)."""
     if mx is None:
         return (records.domain,)
     return (records.domain, mx.name) if mx.target == mx.name else (records.domain, mx.target, mx.name)

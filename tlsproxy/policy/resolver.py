@@ -27,7 +27,7 @@ _FAMILIES = {"all": ("A", "AAAA"), "ipv4": ("A",), "ipv6": ("AAAA",)}
 
 
 class DnsResolver:
-    """Asks validating name servers. Each method blocks, at most for `timeout` seconds a name."""
+    """Queries validating name servers. Each method blocks, at most `timeout` seconds per name."""
 
     def __init__(
         self,
@@ -37,7 +37,7 @@ class DnsResolver:
         timeout: float = 30,
         families: str = "all",
     ) -> None:
-        """Ask these addresses, or else those of /etc/resolv.conf; `families` is `all`, `ipv4` or `ipv6`."""
+        """Query these addresses, by default those of /etc/resolv.conf; `families`: `all`, `ipv4` or `ipv6`."""
         self._resolver = dns.resolver.Resolver(configure=not nameservers)
         if nameservers:
             self._resolver.nameservers = list(nameservers)
@@ -56,7 +56,7 @@ class DnsResolver:
         return TlsaAnswer(name, _text(answer.canonical_name), _is_secure(answer), data)
 
     def alias_is_secure(self, name: str) -> bool:
-        """Look up the CNAME record of a name; is it secured by DNSSEC? Raises `DnsLookupError`."""
+        """Return True if DNSSEC secures the CNAME record of a name. Raise `DnsLookupError`."""
         answer = self._ask(name, "CNAME")
         if answer is None:
             raise DnsLookupError("no longer a CNAME")

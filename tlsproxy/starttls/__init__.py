@@ -1,6 +1,6 @@
-"""STARTTLS for Python programs with a protocol of their own: hand a socket to the running proxy, get plaintext back.
+"""STARTTLS for Python programs with their own protocol: hand a socket to the running proxy, and get plaintext back.
 
-The public names are those of `api`; `request` makes what is sent to the proxy.
+The public names are those of `api`; `request` makes the requests to the proxy.
 """
 
 from .api import (

@@ -1,4 +1,4 @@
-"""STARTTLS for Python programs with a protocol of their own: hand a socket to the running proxy, get plaintext back.
+"""STARTTLS for Python programs with their own protocol: hand a socket to the running proxy, and get plaintext back.
 
 ```python
 tls = await starttls(sock, role="client", policy=policy)
@@ -6,12 +6,11 @@ tls.writer.write(b"EHLO …")  # asyncio streams
 print(tls.context.cipher_name, tls.context.peer_CN)
 ```
 
-The program speaks its protocol up to the point where TLS begins, and never sees a key, a certificate or a TLS library:
-the proxy has the connection from then on, and the program has a UNIX socket with what is inside. As a client, it says
-by a `Policy` which servers will do, and gets no stream to another. As a server, the proxy's configuration decides.
+The program speaks its protocol until TLS begins, and needs no key, certificate or TLS library: then the proxy has the
+connection, and the program a UNIX socket with the plaintext. A client defines the acceptable servers by a `Policy`, and
+gets no stream to another one. For a server, the proxy's configuration decides.
 
-A socket that was handed over is closed here, and so is one whose TLS failed: it is unknown what its peer takes the next
-byte for.
+A socket that was handed over is closed here, also after a failed handshake, because the state of its peer is unknown.
 """
 
 from __future__ import annotations
@@ -48,19 +47,19 @@ _CLOSED = "the proxy has closed the connection"
 
 
 class StarttlsError(TlsproxyError):
-    """There is no TLS session, and the socket is closed. The text says why."""
+    """TLS has failed, and the socket is closed. The text has the reason."""
 
 
 class ProxyUnavailableError(StarttlsError):
-    """The proxy can't be reached, or does not have this role; its log says more."""
+    """The proxy can't be reached, or does not have this role; its log has the reason."""
 
 
 class HandshakeFailedError(StarttlsError):
-    """The peer and the proxy did not agree on TLS; the proxy's log says why."""
+    """The TLS handshake failed; the proxy's log has the reason."""
 
 
 class PeerNotVerifiedError(StarttlsError):
-    """There was TLS, but not with a server that the policy admits. `context` describes the session."""
+    """The server does not match the policy. `context`: the TLS context of the session."""
 
     def __init__(self, context: TlsContext) -> None:
         super().__init__("Server certificate not verified")
@@ -73,7 +72,7 @@ class PlaintextAheadError(StarttlsError):
 
 @dataclass(frozen=True, slots=True)
 class TlsStreams:
-    """A session's plaintext as asyncio streams, and what is known of its TLS."""
+    """A session's plaintext as asyncio streams, and its TLS context."""
 
     reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
@@ -82,7 +81,7 @@ class TlsStreams:
 
 @dataclass(frozen=True, slots=True)
 class TlsSocket:
-    """A session's plaintext as a blocking socket, and what is known of its TLS."""
+    """A session's plaintext as a blocking socket, and its TLS context."""
 
     socket: socket.socket
     context: TlsContext
@@ -99,13 +98,13 @@ async def starttls(
     remote: str = "",
     ehlo: str = "",
 ) -> TlsStreams:
-    """Start TLS on a connected socket, from now until it ends; `detach` makes one of asyncio streams.
+    """Start TLS on a connected socket; `detach` returns the socket of asyncio streams.
 
-    `policy` is for the role `client`, and required there. Without a `proxy` it is that of /etc/postfix. `timeout` is
-    for all of this, `idle_timeout` is how long the session may be silent; both in seconds. `remote` names the peer in
-    logs, by default as `[address]:port`; `ehlo` is how a server has called itself.
+    `policy`: required for the role `client`, and only for it. `proxy`: by default that of /etc/postfix. `timeout`:
+    limit of the handshake in seconds; `idle_timeout`: limit of silence in the session. `remote`: name of the peer in
+    logs, by default `[address]:port`. `ehlo`: name of the server in its reply to EHLO.
 
-    Raises `StarttlsError`, TimeoutError, and ValueError for a request that makes no sense.
+    Raise `StarttlsError`, TimeoutError, and ValueError for contradictory parameters.
     """
     with sock:
         request = prepare(
@@ -138,7 +137,7 @@ def starttls_blocking(
     remote: str = "",
     ehlo: str = "",
 ) -> TlsSocket:
-    """Start TLS as `starttls` does, for a program without asyncio; the socket that it returns has no time limit."""
+    """Start TLS as `starttls` does, for a program without asyncio; the returned socket has no time limit."""
     with sock:
         request = prepare(
             sock,
@@ -161,10 +160,10 @@ def starttls_blocking(
 
 
 async def detach(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> socket.socket:
-    """Take the socket out of asyncio streams, which are of no use afterwards.
+    """Take the socket out of asyncio streams, which can't be used afterwards.
 
-    A server does this *before* it lets its peer go on, and says that with `loop.sock_sendall`: the answer would
-    otherwise be read into the streams. Raises `PlaintextAheadError` if the peer has sent something that was not read.
+    A server does this *before* it agrees to STARTTLS, and sends its reply with `loop.sock_sendall`; otherwise the
+    streams would read the peer's next bytes. Raise `PlaintextAheadError` for data that the peer sent too early.
     """
     transport = writer.transport
     transport.set_write_buffer_limits(0)
@@ -186,9 +185,9 @@ _Conversation = Generator[bytes | None, None, TlsContext]
 
 
 def _conversation(request: Prepared, reader: AttributeReader) -> _Conversation:
-    """Yield what to do next: bytes to send, `_HAND_OVER` to pass the descriptor, or None to read up to a NUL byte.
+    """Yield the next step: bytes to send, `_HAND_OVER` to pass the descriptor, or None to read up to a NUL byte.
 
-    What fails in doing that is thrown in here, since only here is known what it means.
+    The caller throws its errors in here, where their meaning is known.
     """
     try:
         if request.announced:
@@ -306,7 +305,7 @@ def _left(deadline: float) -> float:
 
 
 def _until_nul(local: socket.socket) -> bytes:
-    """Read up to a NUL byte, or what there is: what follows the last list belongs to the session."""
+    """Read up to a NUL byte, or all available bytes; bytes after the last list belong to the session."""
     ahead = local.recv(_PEEK, socket.MSG_PEEK)
     if not ahead:
         raise EOFError(_CLOSED)

@@ -47,7 +47,7 @@ class TlsConnection(Protocol):
         """Log what OpenSSL's error queue holds after a failed handshake, and empty it."""
 
     def close(self) -> None:
-        """Give up what is kept beside the connection, at the end of the session."""
+        """Release the data of the connection, at the end of the session."""
 
 
 class Packets(Enum):

@@ -27,7 +27,7 @@ _OTHERS = {
 
 
 def ignore_others() -> None:
-    """Ignore what means nothing here, and keep a SIGHUP until there is something that it can act on."""
+    """Ignore signals without meaning, and keep a SIGHUP until the daemon can reload."""
     for number in _OTHERS:
         signal.signal(number, signal.SIG_IGN)
     with suppress(OSError):  # SIGSTKFLT is known to Linux only by its number

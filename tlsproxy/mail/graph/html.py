@@ -1,6 +1,6 @@
 """A page about a configuration: the picture of its mail flow, findings, TLS, and settings with where they are from.
 
-One file without scripts, that loads nothing: it can be mailed, and kept beside the configuration. Passwords that are in
+One file without scripts that loads nothing: it can be mailed, and stored with the configuration. Passwords that are in
 the configuration are not shown.
 """
 

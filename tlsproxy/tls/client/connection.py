@@ -114,7 +114,7 @@ class ClientConnection:
             self._setting.cached.discard()
 
     def close(self) -> None:
-        """Forget what is kept beside the connection."""
+        """Release the data of the connection."""
         callbacks.unhook(self.ssl)
 
     def _error(self, *, reused: bool) -> int:

@@ -144,7 +144,7 @@ class ServerConnection:
         binding.log_errors(self._setting.log)
 
     def close(self) -> None:
-        """Forget what is kept beside the connection."""
+        """Release the data of the connection."""
         if self._digest.is_watched or self._setting.names is not None:
             callbacks.unhook(self.ssl)
 

@@ -93,7 +93,7 @@ class Faults:
 
 
 def examine(context: Context, named: Named, observe: Observer | None = None) -> Faults:
-    """Return what a daemon would warn of when it opens a table; text tables are read once and not kept."""
+    """Return the warnings of a daemon that opens a table; text tables are read once and not kept."""
     from maps.registry import examine_table
 
     faults = Faults()

@@ -21,7 +21,7 @@ _PRIVATE = "private/"
 
 
 class UnusablePolicyService(ListRule):
-    """Policy service that smtpd(8) can't ask: a bad endpoint, an unknown option, or no service of its name.
+    """Policy service that smtpd(8) can't query: a bad endpoint, an unknown option, or no service of its name.
 
     An endpoint is `inet:host:port` or `unix:path`. The socket `private/NAME` is that of the service NAME in master.cf,
     if no other program makes it.

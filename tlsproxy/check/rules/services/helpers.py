@@ -16,7 +16,7 @@ _CORE = ("cleanup", "qmgr", "pickup")
 
 
 class HelperMissing(Rule):
-    """A service that others ask, and that master.cf does not have.
+    """Missing service that other programs connect to.
 
     proxymap(8) opens the tables that begin with `proxy:`, which is what local_recipient_maps has by default; verify(8)
     probes addresses; anvil(8) counts clients. A fragment of master.cf is not reported.

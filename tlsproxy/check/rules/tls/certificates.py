@@ -300,7 +300,7 @@ class NameNotInCertificate(Rule):
             used, leaf = found[0]
             yield self.finding(
                 used.assignment.word(used.path),
-                f"this certificate is for {', '.join(names_of(leaf)) or 'nobody'}, and this host is {name}",
+                f"this certificate is for {', '.join(names_of(leaf)) or 'no host'}, and this host is {name}",
                 f"get one for {name}, or for the name in your MX record",
                 related=[(host.span(), "the name of this host")],
             )

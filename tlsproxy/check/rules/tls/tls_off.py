@@ -104,7 +104,7 @@ class LoginNeverOffered(Rule):
 
 
 class VerifiedByDefault(Rule):
-    """Every server on the Internet has to have a certificate that can be verified: most mail is deferred.
+    """Verification required from every server on the Internet: most mail is deferred.
 
     The levels secure, verify and fingerprint are for destinations that are known, in smtp_tls_policy_maps.
     """
