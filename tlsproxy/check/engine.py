@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
@@ -11,10 +12,13 @@ from .context import Context, Options
 from .facts.filesystem import FileSystem
 from .findings import Finding, Severity
 from .rule import Rule
+from .text.foreign import FOREIGN, foreign
 from .text.pragmas import Pragma, read_pragmas
 from .text.sources import TOO_LARGE, MainFile, MasterFile, Source, Text
 from .text.templates import templates
 
+_MOST_OF_A_RULE = 100
+"""Findings of one rule in one file that are reported one by one."""
 UNUSED_IGNORE = "A001"
 
 
@@ -47,14 +51,42 @@ def check(
     judges = [rule for rule in rules if (files.enabled or not rule.needs_files) and (rule.in_templates or not markup)]
     if any(source.is_too_long for source in context.sources):
         judges = [rule for rule in judges if rule.id == TOO_LARGE]
+    recogniser = [rule for rule in judges if rule.id == FOREIGN]
+    is_foreign = bool(recogniser and foreign(context))
     findings: list[Finding] = []
-    for rule in judges:
+    for rule in recogniser if is_foreign else judges:
         findings += rule.check(context)
-    if markup:
+    if markup and not is_foreign:
         findings = [each for each in findings if not markup.hides(each)]
     if pragmas:
         findings = _with_pragmas(findings, context.sources, judges)
-    return Checked(context.texts, sorted(set(findings), key=lambda finding: finding.order))
+    findings = sorted(set(findings), key=lambda finding: finding.order)
+    return Checked(context.texts, _bounded(findings, {rule.id for rule in judges if rule.optional}))
+
+
+def _bounded(findings: list[Finding], unbounded: set[str]) -> list[Finding]:
+    """Return the first findings of each rule in each file, and how many more there are.
+
+    Those with fixes stay, and those of the rules in `unbounded`, which were asked for.
+    """
+    if len(findings) <= _MOST_OF_A_RULE:
+        return findings
+    kept: list[Finding] = []
+    counts: Counter[tuple[str, str]] = Counter()
+    first: dict[tuple[str, str], tuple[int, Finding]] = {}
+    for finding in findings:
+        key = finding.rule, finding.span.path
+        if finding.fix is None and finding.suppressed is None and finding.rule not in unbounded:
+            counts[key] += 1
+            if counts[key] > _MOST_OF_A_RULE:
+                first.setdefault(key, (len(kept), finding))
+                continue
+        kept.append(finding)
+    for key, (position, finding) in sorted(first.items(), key=lambda item: -item[1][0]):
+        more = counts[key] - _MOST_OF_A_RULE
+        message = f"{more} more findings of {finding.rule} from here on, the first one: {finding.message}"
+        kept.insert(position, replace(finding, message=message))
+    return kept
 
 
 def _with_pragmas(findings: list[Finding], sources: list[Source], rules: list[Rule]) -> list[Finding]:
