@@ -60,14 +60,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         project = find_project(Path.cwd())
         return _Run(arguments, project).run()
+    except (InputError, ConfigError) as error:
+        _complain(str(error))
+        return FAILED
     except (TlsproxyError, UnknownReleaseError, _UsageError) as error:
         _complain(str(error))
         return USAGE
     except BrokenPipeError:
         raise
-    except (InputError, ConfigError) as error:
-        _complain(str(error))
-        return FAILED
     except OSError as error:
         print(f"tlsproxy-check: {error.filename or 'write error'}: {error.strerror}", file=sys.stderr)
         return FAILED
