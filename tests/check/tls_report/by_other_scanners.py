@@ -13,6 +13,7 @@ from typing import Any
 from check.tls_report.scanned_peers import Target
 
 from tlsproxy.check.tls_report.offers.offer import Offer
+from tlsproxy.check.tls_report.openssl.ciphers import cipher
 
 _RUN_SSLYZE = Path(__file__).with_name("run_sslyze.py")
 _TESTSSL_VERSIONS = {"TLS1": "TLSv1", "TLS1_1": "TLSv1.1", "TLS1_2": "TLSv1.2", "TLS1_3": "TLSv1.3"}
@@ -68,18 +69,68 @@ def read_testssl(entries: Sequence[dict[str, str]]) -> dict[str, Any]:
     return seen
 
 
-_LACKS_SSLYZE = re.compile(r"ARIA.*|.*-CCM8?|ADH-CAMELLIA.*-SHA256")
+_WITHOUT_NAME = re.compile(r"ADH-CAMELLIA(128|256)-SHA256")
 """Suites for which sslyze has no name."""
+_ITS_CURVES = frozenset({"prime256v1", "secp384r1", "secp521r1"})
+"""Curves that all clients of sslyze offer: OpenSSL 1.0.2 has no X25519 and X448, 1.1.1 not the others."""
+_ITS_GROUPS = _ITS_CURVES | {"X25519", "X448"}
+"""The groups of TLS 1.3 that it offers."""
 
 
 def as_sslyze(offer: Offer, seen: dict[str, Any]) -> tuple[dict[str, Any], str]:
-    """Return the differences of an offer from sslyze's view, and the explanation if there is one."""
-    return _compared(offer, seen), ""
+    """Return the differences of an offer from sslyze's view, and the explanation where it can't see more."""
+    differs = _compared(offer, seen)
+    if differs and _groups_differ(offer, seen):
+        differs["groups"] = list(offer.groups), seen["groups"]
+    reasons: set[str] = set()
+    for what, (said, met) in differs.items():
+        if what == "protocols":
+            hidden = [each for each in said if each not in met]
+            reasons |= {_hidden_version(offer, each) for each in hidden} | ({""} if set(met) - set(said) else set())
+        elif what != "groups":
+            reasons |= {_hidden_suite(offer, each) for each in said} | ({""} if met else set())
+    return differs, "" if "" in reasons else ", ".join(sorted(reasons))
+
+
+def _hidden_version(offer: Offer, version: str) -> str:
+    """Return the reason for which sslyze does not see a version."""
+    suites = [found for found in map(cipher, offer.ciphers[version]) if found]
+    if version == "TLSv1.3":
+        return "" if _ITS_GROUPS & set(offer.groups) else "groups it has not"
+    reasons = {"no certificate" if each.is_anonymous else _hidden_suite(offer, each.name) for each in suites}
+    return "" if "" in reasons else "no certificate"
+
+
+def _hidden_suite(offer: Offer, name: str) -> str:
+    """Return the reason for which sslyze does not see a suite."""
+    suite = cipher(name)
+    keys = {each.algorithm for each in offer.certificates if not each.server_name}
+    if suite is None or _WITHOUT_NAME.fullmatch(name):
+        return "suites it has no name for"
+    if suite.exchange == "ECDHE" and not _ITS_CURVES & set(offer.groups):
+        return "groups it has not"
+    if suite.authentication == "RSA" and suite.exchange != "RSA" and "RSA-PSS" in keys:
+        return "keys that OpenSSL 1.0.2 does not have"
+    if suite.authentication == "ECDSA" and keys & {"Ed25519", "Ed448"}:
+        return "keys that OpenSSL 1.0.2 does not have"
+    return ""
+
+
+def _groups_differ(offer: Offer, seen: dict[str, Any]) -> bool:
+    if seen.get("groups") is None or not any("ECDHE" in each for names in offer.ciphers.values() for each in names):
+        return False
+    names = {"secp256r1": "prime256v1"}
+    return _ITS_GROUPS & set(offer.groups) != _ITS_GROUPS & {names.get(each, each) for each in seen["groups"]}
 
 
 def as_testssl(offer: Offer, seen: dict[str, Any]) -> tuple[dict[str, Any], str]:
-    """Return the same for testssl.sh."""
-    return _compared(offer, seen), ""
+    """Return the same for testssl.sh: versions with anonymous suites only are not seen."""
+    differs = _compared(offer, seen)
+    hidden = set(offer.protocols) - set(seen["protocols"])
+    is_hidden = set(differs) == {"protocols"} and all(
+        found.is_anonymous for each in hidden for found in map(cipher, offer.ciphers[each]) if found
+    )
+    return differs, "no certificate" if is_hidden else ""
 
 
 def _compared(offer: Offer, seen: dict[str, Any]) -> dict[str, Any]:

@@ -14,6 +14,8 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import IO
 
+from OpenSSL import SSL
+
 from .hello import TLS10, TLS11, TLS12, TLS13, Hello, ask, groups_in_order, suites_in_order
 
 VERSIONS = {"TLSv1": TLS10, "TLSv1.1": TLS11, "TLSv1.2": TLS12, "TLSv1.3": TLS13}
@@ -126,7 +128,21 @@ def _is_chosen(connect: Callable[[], socket.socket], hello: Hello, group: int) -
 
 
 def _handshake(connect: Callable[[], socket.socket], version: str) -> bool:
-    return any(_succeeds(connect, version, curve) for curve in ("", *_UNUSUAL_CURVES))
+    if any(_succeeds(connect, version, curve) for curve in ("", *_UNUSUAL_CURVES)):
+        return True
+    return version == "TLSv1.3" and _succeeds_with_hybrid_groups(connect)
+
+
+def _succeeds_with_hybrid_groups(connect: Callable[[], socket.socket]) -> bool:
+    """Return True if the OpenSSL of pyOpenSSL succeeds, which has groups that Python's may lack."""
+    plain = connect()
+    plain.settimeout(None)
+    tls = SSL.Connection(SSL.Context(SSL.TLS_CLIENT_METHOD), plain)
+    tls.set_connect_state()
+    with plain, suppress(SSL.Error):
+        tls.do_handshake()
+        return True
+    return False
 
 
 def _succeeds(connect: Callable[[], socket.socket], version: str, curve: str) -> bool:

@@ -200,7 +200,7 @@ class _Judge:
                 )
         keys = self.profile.keys
         algorithms = dict.fromkeys(each.algorithm for each in known if not each.server_name)
-        if keys is not None and algorithms and not any(each in keys for each in algorithms):
+        if keys is not None and algorithms and not any(each.removesuffix("-PSS") in keys for each in algorithms):
             yield self._make(
                 CERTIFICATE,
                 "keys",
@@ -215,8 +215,9 @@ class _Judge:
             yield f"has a modulus of {each.bits} bits"
         if profile.curves is not None and each.curve and each.curve not in profile.curves:
             yield f"is on the curve {each.curve}"
-        if profile.signatures is not None and each.signature and each.signature not in profile.signatures:
-            yield f"is signed with {each.signature}"
+        names = {each.signature, f"{each.signer}-{each.signature}"}
+        if profile.signatures is not None and each.signature and not names & set(profile.signatures):
+            yield f"is signed with {each.signer} and {each.signature}"
         if profile.days and each.not_before and each.not_after:
             days = (each.not_after - each.not_before).days
             if days > profile.days:
@@ -228,7 +229,8 @@ class _Judge:
         rsa, ecdsa = f"RSA with {profile.rsa or 2048} bits", f"ECDSA on {(profile.curves or ('prime256v1',))[0]}"
         wanted = [rsa if each == "RSA" else ecdsa for each in keys]
         days = f", valid for at most {profile.days} days" if profile.days else ""
-        return f"use a key that is {' or '.join(wanted)}, signed with sha256{days}"
+        signed = (profile.signatures or ("sha256",))[0]
+        return f"use a key that is {' or '.join(wanted)}, signed with {signed}{days}"
 
     def _file_parameter(self) -> str:
         prefix = self.offer.parameters["protocols"].removesuffix("protocols").removesuffix("mandatory_")

@@ -91,6 +91,7 @@ def _certificate(identity: Identity, server_name: str) -> OfferedCertificate | N
         chain=tuple(each.subject.rfc4514_string() for each in chain[1:]),
         strength=min(_strength(each) for each in chain),
         signature=_digest(leaf),
+        signer=_signer(leaf),
     )
 
 
@@ -131,6 +132,15 @@ def _digest(certificate: x509.Certificate) -> str:
     except UnsupportedAlgorithm:
         return ""
     return "" if algorithm is None else algorithm.name.replace("-", "")
+
+
+def _signer(certificate: x509.Certificate) -> str:
+    """Return the algorithm of the key that has signed a certificate, as the name of the signature has it."""
+    oid = certificate.signature_algorithm_oid
+    if oid == SignatureAlgorithmOID.RSASSA_PSS:
+        return "RSA-PSS"
+    name = oid._name.lower()
+    return next((each for each in ("ECDSA", "RSA", "DSA") if each.lower() in name), "")
 
 
 def files_of(init: object) -> list[str]:

@@ -28,6 +28,8 @@ class OfferedCertificate:
     """Bits of security of the weakest key or signature of the chain."""
     signature: str = ""
     """The digest of the leaf's signature, such as sha256."""
+    signer: str = ""
+    """The algorithm of the key that has signed it, such as RSA."""
     is_assumed: bool = False
     """True if the file can't be read, and the kind of key is the one that the parameter is for."""
 
@@ -62,5 +64,5 @@ class Offer:
     """Why there is less than the settings say."""
     parameters: Mapping[str, str] = field(default_factory=dict)
     """The parameters that decide, by what they decide: protocols, ciphers, exclude_ciphers, …"""
-    origins: Mapping[str, str] = field(default_factory=dict)
+    origins: dict[str, str] = field(default_factory=dict)
     """By parameter that is set: file:line."""

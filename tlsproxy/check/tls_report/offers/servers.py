@@ -16,6 +16,7 @@ from postconf.values import SecurityLevel, cipher_exclusions, words
 
 from ....tls.identities import chains, pem_objects
 from ....tls.server.contexts import ServerContexts
+from ....tls.server.tickets import Resumption
 from ....tls.settings.ciphers import cipher_list, list_parameter
 from ....tls.settings.errors import IdentityError, SettingsError
 from ....tls.settings.levels import server_level as proxy_level
@@ -37,6 +38,7 @@ from .offer import Offer, OfferedCertificate
 from .origins import origins
 
 _SMTPD = "smtpd_tls_"
+_CACHE, _TIMEOUT = "smtpd_tls_session_cache_database", "smtpd_tls_session_cache_timeout"
 
 
 def server_offers(context: Context, library: Library) -> Iterator[Offer]:
@@ -87,6 +89,7 @@ class _Server:
         self.proxy = proxy
         self.prefix = _SMTPD if isinstance(proxy, AsProxy) else SERVER
         self.log = LoaderVerdict(proxy, context.files)
+        self.manager: View = next(iter(context.services("tlsmgr")), context.config)
         self.result = Offer(service_name(view), "server", level, view)
 
     def offer(self) -> Offer:
@@ -105,7 +108,12 @@ class _Server:
         if not offer.parameters:
             offer.parameters = self._parameters(None, enforce)
         offer.problems = tuple(dict.fromkeys(offer.problems))
-        offer.origins = origins(offer.view, (*offer.parameters.values(), *(f"{self.prefix}{name}" for name in FILES)))
+        files = (f"{self.prefix}{name}" for name in FILES)
+        offer.origins = origins(offer.view, (*offer.parameters.values(), *files))
+        if self.prefix == _SMTPD:
+            for name in (_CACHE, _TIMEOUT):
+                offer.origins.pop(name, None)
+            offer.origins |= origins(self.manager, (_CACHE, _TIMEOUT))
         return offer
 
     def _parameters(self, settings: TlsSettings | None, enforce: bool) -> dict[str, str]:
@@ -124,8 +132,8 @@ class _Server:
             "require": f"{self.prefix}req_ccert",
             "options": "tls_ssl_options",
             "tickets": "tls_session_ticket_cipher",
-            "cache": "smtpd_tls_session_cache_database",
-            "timeout": "smtpd_tls_session_cache_timeout",
+            "cache": _CACHE,
+            "timeout": _TIMEOUT,
         }
         if enforce:
             found["exclude also"] = f"{self.prefix}exclude_ciphers"
@@ -208,6 +216,10 @@ class _Server:
             named=bool(settings.globals.tls_server_sni_maps),
         )
         resumption = contexts.resumption
+        if self.prefix == _SMTPD:
+            # smtpd(8) asks tlsmgr(8), which looks at its own settings.
+            options = context_options(settings.globals, self.log, server=True)
+            resumption = Resumption.of(settings.globals, self.manager, options, self.log, ids=False)
         ways = (*(("tickets",) if resumption.tickets else ()), *(("cache",) if resumption.cached else ()))
         return supposed or certificates(contexts.identities), self._dh(init.dh1024_param_file), ways
 
