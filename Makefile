@@ -16,7 +16,7 @@ BY_SYSTEM := VENV=$(SYSTEM) PYTHON=$(SYSTEM_PYTHON)
 
 SOURCES := pyproject.toml README.md $(shell find postconf maps tlsproxy bin -type f -not -name '*.pyc' 2>/dev/null)
 
-.PHONY: pictures bench demo test soak mutation lint types unit system peers upgrade-peers golden dev clean
+.PHONY: pictures scan-peers bench demo test soak mutation lint types unit system peers upgrade-peers golden dev clean
 
 demo: $(VENV)/.wheel
 	$(BIN)/python -P samples/starttls/demo.py
@@ -64,6 +64,12 @@ peers:
 # Debian 13's Postfix below build/, as the new side of upgrades; nothing is installed.
 upgrade-peers: peers
 	tests/install-upgrade-peers
+
+# The TLS report beside scans of smtpd(8), tlsproxy(8) and the daemon: 250 generated configurations, as root. For other
+# scanners: SCAN_ARGS="--tool sslyze=PYTHON --tool testssl=PROGRAM --peer smtpd --peer daemon".
+SCAN_ARGS ?= --tool own --count 250
+scan-peers: peers $(VENV)/.dev
+	PYTHONPATH=tests $(BIN)/python -W ignore -m check.tls_report.scan_peers $(SCAN_ARGS)
 
 # What README.md shows of the commands.
 pictures: $(VENV)/.dev $(VENV)/.wheel

@@ -97,7 +97,7 @@ def certificate_text(each: OfferedCertificate) -> str:
     """Return a certificate in one line."""
     key = f"{each.algorithm} {each.bits}" + (f" ({each.curve})" if each.curve else "")
     if each.is_assumed:
-        return f"{key}, assumed: the file can't be read"
+        return f"{key}, assumed: the file is not read"
     for_name = f"for {each.server_name}: " if each.server_name else ""
     chain = f"; then {', '.join(each.chain)}" if each.chain else "; without an issuer"
     end = f", until {each.not_after:%Y-%m-%d}" if each.not_after else ""

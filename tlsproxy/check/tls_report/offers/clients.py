@@ -34,7 +34,7 @@ from ..openssl.library import Library
 from ..openssl.negotiation import Side, enabled_versions, security_level
 from .identities import assumed, below_root, certificates, files_of
 from .offer import Offer, OfferedCertificate
-from .origins import origins
+from .origins import OfferWarnings, level_parameter, origins
 
 _MOST_ENTRIES = 1000
 """Entries of policy tables that are reported for each service."""
@@ -130,7 +130,7 @@ class _Client:
         mandatory = "mandatory_" if entry.level > SecurityLevel.MAY else ""
         offer = Offer(name, "client", entry.level.word, self.view)
         offer.parameters = {
-            "level": settings.parameter("security_level"),
+            "level": level_parameter(self.view, self.program),
             "protocols": settings.parameter(f"{mandatory}protocols"),
             "grade": settings.parameter(f"{mandatory}ciphers"),
             "exclude": settings.parameter("exclude_ciphers"),
@@ -140,7 +140,7 @@ class _Client:
             "cache": settings.parameter("session_cache_database"),
             **({"exclude also": settings.parameter("mandatory_exclude_ciphers")} if mandatory else {}),
         }
-        log = LoaderVerdict(self.view, self.context.files)
+        log = OfferWarnings(self.view, self.context.files)
         try:
             policy = with_settings(Policy(entry.level, Destination.parse("example.com")), entry, settings)
             self._negotiate(offer, policy, tls, log)

@@ -1,4 +1,4 @@
-"""Origins: which line of which file has decided on a parameter."""
+"""Origins: which line of which file has decided on a parameter, and the warnings of those that do not."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from collections.abc import Iterable
 
 from postconf import ConfigError, View
 from postconf.origins import place_of
+
+from ...facts.tls.daemon_loader import LoaderVerdict
 
 
 def origins(view: View, names: Iterable[str]) -> dict[str, str]:
@@ -19,3 +21,19 @@ def origins(view: View, names: Iterable[str]) -> dict[str, str]:
         if place is not None and place.line:
             found[name] = f"{place.path}:{place.line}"
     return found
+
+
+class OfferWarnings(LoaderVerdict):
+    """The loader's warnings; what it only reports is left out."""
+
+    def info(self, text: str) -> None:
+        """Drop a line."""
+
+
+def level_parameter(view: View, prefix: str) -> str:
+    """Return the parameter that decides on a level: `smtpd_use_tls` and `smtpd_enforce_tls` where there is no other."""
+    level = f"{prefix}_tls_security_level"
+    older = [f"{prefix}_enforce_tls", f"{prefix}_use_tls"]
+    if level in origins(view, [level]):
+        return level
+    return next((each for each in older if each in origins(view, [each]) and view[each] == "yes"), level)

@@ -27,7 +27,7 @@ from ....tls.settings.server import ServerContextSettings, server_settings
 from ....wire.messages import ServerInit, ServerSettings
 from ...context import Context
 from ...facts.tables.named import named_tables, open_table
-from ...facts.tls.daemon_loader import AsProxy, LoaderVerdict
+from ...facts.tls.daemon_loader import AsProxy
 from ...facts.tls.key_files import is_hidden, level_of, server_level
 from ..openssl.ciphers import Cipher, cipher
 from ..openssl.groups import chosen_groups
@@ -35,7 +35,7 @@ from ..openssl.library import Library
 from ..openssl.negotiation import Side, enabled_versions, security_level
 from .identities import assumed, below_root, certificates, dh_size, files_of, signatures
 from .offer import Offer, OfferedCertificate
-from .origins import origins
+from .origins import OfferWarnings, level_parameter, origins
 
 _SMTPD = "smtpd_tls_"
 _CACHE, _TIMEOUT = "smtpd_tls_session_cache_database", "smtpd_tls_session_cache_timeout"
@@ -49,13 +49,14 @@ def server_offers(context: Context, library: Library) -> Iterator[Offer]:
             level = server_level(context, view)
             if level != "none":
                 proxy = AsProxy(context, view, {"tlsproxy_tls_security_level": level})
-                yield _Server(context, library, view, proxy, level).offer()
+                yield _Server(context, library, view, proxy, level, decisive=level_parameter(view, "smtpd")).offer()
         elif program == "postscreen":
             level = _postscreen_level(context, view)
             name = context.value("tlsproxy_service_name", view) or "tlsproxy"
             proxies = [each for each in context.services("tlsproxy") if each.service.name == name]
             if level != "none" and proxies:
-                yield _Server(context, library, view, proxies[0], level).offer()
+                decisive, name = level_parameter(view, "postscreen"), service_name(view)
+                yield _Server(context, library, proxies[0], proxies[0], level, decisive=decisive, name=name).offer()
         else:
             try:
                 own = proxy_level(load(view).server).word
@@ -82,15 +83,26 @@ def _postscreen_level(context: Context, view: View) -> str:
 class _Server:
     """One service."""
 
-    def __init__(self, context: Context, library: Library, view: View, proxy: View, level: str) -> None:
-        """`proxy` has the settings under the names of tlsproxy(8)."""
+    def __init__(
+        self,
+        context: Context,
+        library: Library,
+        view: View,
+        proxy: View,
+        level: str,
+        *,
+        decisive: str = "",
+        name: str = "",
+    ) -> None:
+        """Begin an offer; `proxy` has the settings of `view` by the names of tlsproxy(8), `decisive` sets the level."""
         self.context = context
         self.library = library
         self.proxy = proxy
         self.prefix = _SMTPD if isinstance(proxy, AsProxy) else SERVER
-        self.log = LoaderVerdict(proxy, context.files)
+        self.log = OfferWarnings(proxy, context.files)
         self.manager: View = next(iter(context.services("tlsmgr")), context.config)
-        self.result = Offer(service_name(view), "server", level, view)
+        self.level = decisive
+        self.result = Offer(name or service_name(view), "server", level, view)
 
     def offer(self) -> Offer:
         """Return the offer; without protocols if no handshake can succeed."""
@@ -119,7 +131,7 @@ class _Server:
     def _parameters(self, settings: TlsSettings | None, enforce: bool) -> dict[str, str]:
         mandatory = "mandatory_" if enforce else ""
         found = {
-            "level": f"{self.prefix}security_level",
+            "level": self.level or f"{self.prefix}security_level",
             "protocols": f"{self.prefix}{mandatory}protocols",
             "grade": f"{self.prefix}{mandatory}ciphers",
             "exclude": f"{self.prefix}{mandatory}exclude_ciphers",
