@@ -73,6 +73,7 @@ _WITHOUT_NAME = re.compile(r"ADH-CAMELLIA(128|256)-SHA256")
 """Suites for which sslyze has no name."""
 _ITS_CURVES = frozenset({"prime256v1", "secp384r1", "secp521r1"})
 """Curves that all clients of sslyze offer: OpenSSL 1.0.2 has no X25519 and X448, 1.1.1 not the others."""
+_NEW_KEYS = frozenset({"RSA-PSS", "Ed25519", "Ed448"})
 _ITS_GROUPS = _ITS_CURVES | {"X25519", "X448"}
 """The groups of TLS 1.3 that it offers."""
 
@@ -83,6 +84,9 @@ def as_sslyze(offer: Offer, seen: dict[str, Any]) -> tuple[dict[str, Any], str]:
     if differs and _groups_differ(offer, seen):
         differs["groups"] = list(offer.groups), seen["groups"]
     reasons: set[str] = set()
+    keys = {each.algorithm for each in offer.certificates if not each.server_name}
+    if differs and "reset" in seen.get("error", "") and keys <= _NEW_KEYS:
+        return differs, "keys that OpenSSL 1.0.2 does not have"  # its first handshake fails, and it gives up
     for what, (said, met) in differs.items():
         if what == "protocols":
             hidden = [each for each in said if each not in met]
@@ -111,7 +115,7 @@ def _hidden_suite(offer: Offer, name: str) -> str:
         return "groups it has not"
     if suite.authentication == "RSA" and suite.exchange != "RSA" and "RSA-PSS" in keys:
         return "keys that OpenSSL 1.0.2 does not have"
-    if suite.authentication == "ECDSA" and keys & {"Ed25519", "Ed448"}:
+    if suite.authentication == "ECDSA" and keys & (_NEW_KEYS - {"RSA-PSS"}):
         return "keys that OpenSSL 1.0.2 does not have"
     return ""
 

@@ -85,10 +85,10 @@ def compared(
             yield settings, said[f"127.0.0.1:{port}/inet"], scan(smtp_connector(port, wrapped=wrapped))
 
 
-def report(directory: Path, library: Library | None = None) -> list[Offer]:
-    """Return the offers of a configuration of Postfix 3.7, by default for this machine's OpenSSL."""
+def report(directory: Path, library: Library | None = None, version: str = "3.7") -> list[Offer]:
+    """Return the offers of a configuration of a release, by default for this machine's OpenSSL."""
     files = next(read_inputs([str(directory)], [], "/"))
-    context = Context(files.main, files.master, release("3.7"), FileSystem(), Options(directory=str(directory)))
+    context = Context(files.main, files.master, release(version), FileSystem(), Options(directory=str(directory)))
     return list(offers(context, library or Program("openssl")))
 
 

@@ -1,6 +1,7 @@
-"""Many tlsproxy services of one configuration in one process, each on its own socket: `services.py CONFIG SOCKETS LOG`.
+"""Many tlsproxy services of one configuration in one process, each on its own socket.
 
-What master(8) starts as processes of their own. The log is one file, in which each line begins with its service.
+`services.py CONFIG SOCKETS LOG RELEASE` does what master(8) does with processes of their own. The log is one file, in
+which each line begins with its service.
 """
 
 from __future__ import annotations
@@ -46,8 +47,8 @@ def load_role(settings: TlsSettings, log: ServiceLog) -> ServerRole | None:
         return None
 
 
-def main(config_directory: str, sockets: Path, log_file: Path) -> None:
-    config = postconf.load(config_directory, version="3.7.11")
+def main(config_directory: str, sockets: Path, log_file: Path, version: str) -> None:
+    config = postconf.load(config_directory, version=version)
     loop = Loop()
     with log_file.open("w", buffering=1, errors="surrogateescape") as file:
         for service in config.services():
@@ -70,4 +71,4 @@ def main(config_directory: str, sockets: Path, log_file: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]))
+    main(sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]), sys.argv[4])

@@ -127,13 +127,13 @@ def _overrides(settings: Mapping[str, str]) -> str:
 
 
 @contextmanager
-def ours(config_directory: Path, sockets: Path, log_file: Path) -> Iterator[None]:
+def ours(config_directory: Path, sockets: Path, log_file: Path, version: str = "3.7.11") -> Iterator[None]:
     with tempfile.NamedTemporaryFile("w", suffix=".cnf") as configuration:
         # One ticket for each handshake, as the daemon has it.
         configuration.write("openssl_conf=a\n[a]\nssl_conf=b\n[b]\nsystem_default=c\n[c]\nNumTickets=1\n")
         configuration.flush()
         process = subprocess.Popen(
-            [sys.executable, Path(__file__).with_name("services.py"), config_directory, sockets, log_file],
+            [sys.executable, Path(__file__).with_name("services.py"), config_directory, sockets, log_file, version],
             env=os.environ | {"OPENSSL_CONF": configuration.name},
             stdout=subprocess.PIPE,
         )
