@@ -5,11 +5,12 @@ from __future__ import annotations
 import multiprocessing
 import os
 import select
+import socket
 import ssl
 import statistics
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from itertools import cycle, islice
@@ -72,7 +73,7 @@ def many(way: Way, count: int, at_once: int, ticket: ssl.SSLSession | None = Non
 def as_answered(ways: list[Way], count: int, at_once: int) -> int:
     """Run sessions like `many`, but continue each one as soon as it is answered, so that no worker waits."""
     todo = (steps(way) for way in islice(cycle(ways), count))
-    waiting = {}
+    waiting: dict[int, Iterator[socket.socket]] = {}
     ready = deque(islice(todo, at_once))
     poll = select.epoll()
     while ready or waiting:

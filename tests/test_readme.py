@@ -40,7 +40,14 @@ def test_commands_print_the_output_in_the_readme(command: str, printed: str) -> 
 def test_bad_configuration_is_named_as_the_readme_says(tmp_path: Path) -> None:
     (tmp_path / "main.cf").write_text("\n\nsmtpd_tls_security_level = sometimes\n")
     (tmp_path / "master.cf").touch()
-    command = [Path(sys.executable).with_name("tlsproxy"), "--standalone", "-c", ".", "--user", "nobody"]
+    command: list[str | Path] = [
+        Path(sys.executable).with_name("tlsproxy"),
+        "--standalone",
+        "-c",
+        ".",
+        "--user",
+        "nobody",
+    ]
     run = subprocess.run(command, cwd=tmp_path, capture_output=True, timeout=60, text=True, check=False)
     assert run.returncode == 1
     assert run.stderr in (ROOT / "README.md").read_text()

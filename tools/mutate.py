@@ -18,7 +18,7 @@ from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from types import FunctionType, ModuleType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = "tlsproxy.tls."
@@ -240,7 +240,8 @@ def _defined(owner: ast.AST) -> Iterator[ast.AST]:
 def _changed(text: str, tree: ast.Module, node: ast.AST, instead: ast.AST | None) -> ast.Module:
     position = list(ast.walk(tree)).index(node)
     fresh = ast.parse(text)
-    return _Change(list(ast.walk(fresh))[position], instead).visit(fresh)  # type: ignore[no-any-return]
+    changed = _Change(list(ast.walk(fresh))[position], instead).visit(fresh)
+    return cast(ast.Module, changed)
 
 
 # Runs.

@@ -87,7 +87,7 @@ def main() -> int:
         for file in ("main.cf", "master.cf", "policy"):
             shutil.copy(HERE / file, directory)
         make_certificate(directory)
-        command = [Path(sys.executable).with_name("tlsproxy"), "--standalone", "--config", name]
+        command: list[str | Path] = [Path(sys.executable).with_name("tlsproxy"), "--standalone", "--config", name]
         with (directory / "log").open("w") as log:
             daemon = subprocess.Popen([*command, "--socket", directory / "socket"], stderr=log)
         try:
@@ -105,7 +105,7 @@ def make_certificate(directory: Path) -> None:
     name = "notes.example.com"
     options = ["-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "1"]
     names = ["-subj", f"/CN={name}", "-addext", f"subjectAltName=DNS:{name}"]
-    files = ["-keyout", directory / "key.pem", "-out", directory / "cert.pem"]
+    files: list[str | Path] = ["-keyout", directory / "key.pem", "-out", directory / "cert.pem"]
     subprocess.run(["openssl", "req", *options, *names, *files], check=True, capture_output=True)
     chain = directory / "chain.pem"
     chain.touch(0o600)

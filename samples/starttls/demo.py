@@ -136,7 +136,7 @@ def play_client(port: int, ca: Path) -> None:
     context = ssl.create_default_context(cafile=str(ca))
     with smtplib.SMTP(timeout=PATIENCE) as client:
         client.connect("127.0.0.1", port)
-        client._host = HOST  # the name that is asked for and verified
+        client._host = HOST  # type: ignore[attr-defined]  # it is private: the name that is asked for and verified
         say("S", "220", "mail.example.com ESMTP")
         say("C", "EHLO client.example.org")
         say("S", *client.ehlo("client.example.org"))

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from mail.fixtures import MakeConfig, MakeView
 
 import postconf
 from postconf.machine.host import FixedHost
@@ -20,9 +21,6 @@ SETTINGS = {
     "alias_maps": "",
     "alias_database": "",
 }
-
-MakeConfig = Callable[..., postconf.Config]
-MakeView = Callable[..., MailView]
 
 
 @pytest.fixture
@@ -43,7 +41,7 @@ def make_view(make_config: MakeConfig) -> Iterator[MakeView]:
     """Return the view of main.cf with these settings; `warn` and `opener` are MailView's."""
     views = []
 
-    def make(warn=None, **settings: str) -> MailView:
+    def make(warn: Callable[[str], None] | None = None, **settings: str) -> MailView:
         views.append(MailView(make_config(**settings), warn=warn))
         return views[-1]
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from ipaddress import IPv4Address, IPv6Address
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -32,19 +34,19 @@ MAIL = st.text(st.sampled_from('ab@.:,;<>()[]"\\ !%+-|\tä'), max_size=25)
         ("@", "@"),
     ],
 )
-def test_path_has_internal_form_of_its_address(text, address):
+def test_path_has_internal_form_of_its_address(text: str, address: str) -> None:
     path = parse_path(text)
     assert path.address == address
     assert path.addresses <= 1
 
 
 @pytest.mark.parametrize("text", ["a@example.com,b@example.com", "a b@example.com", "a@b c@d", "g: a@b, c@d;"])
-def test_path_with_two_addresses_says_so(text):
+def test_path_with_two_addresses_says_so(text: str) -> None:
     assert parse_path(text).addresses == 2
 
 
 @pytest.mark.parametrize("text", ["a@b (x)", "g: a@b;", "x <a@b>", "a@b,"])
-def test_path_with_more_than_an_address_says_so(text):
+def test_path_with_more_than_an_address_says_so(text: str) -> None:
     assert parse_path(text).has_extras
 
 
@@ -64,20 +66,20 @@ def test_path_with_more_than_an_address_says_so(text):
         ("@a,@b:j x@d", '@a,@b:"j x"@d'),
     ],
 )
-def test_quotes_come_and_go(inside, outside):
+def test_quotes_come_and_go(inside: str, outside: str) -> None:
     assert quoted(inside) == outside
     assert unquoted(outside) == inside
 
 
 @given(MAIL | TEXTS)
-def test_unquoting_undoes_quoting(text):
+def test_unquoting_undoes_quoting(text: str) -> None:
     # A carriage return is protected inside quotes only; a route is taken for one by its first colon.
     if not text.startswith("@"):
         assert unquoted(quoted(text)) == text
 
 
 @given(MAIL | TEXTS)
-def test_any_text_is_a_path(text):
+def test_any_text_is_a_path(text: str) -> None:
     path = parse_path(text)
     assert path.addresses > 0 or not path.address
 
@@ -97,26 +99,26 @@ def test_any_text_is_a_path(text):
         ("joe+x", "joe", "+x"),
     ],
 )
-def test_extension_is_split_off(address, bare, extension):
+def test_extension_is_split_off(address: str, bare: str, extension: str) -> None:
     assert Delimiters("+-").split(address) == (bare, extension)
 
 
-def test_extension_without_delimiter_is_empty():
+def test_extension_without_delimiter_is_empty() -> None:
     assert Delimiters("").split("joe+x@example.com") == ("joe+x@example.com", "")
 
 
-def test_special_names_can_be_split_where_allowed():
+def test_special_names_can_be_split_where_allowed() -> None:
     assert Delimiters("-", owner_request_special=False).split("owner-list@d") == ("owner@d", "-list")
 
 
-def test_parent_domains_end_with_the_top_level():
+def test_parent_domains_end_with_the_top_level() -> None:
     assert list(addresses.parent_domains("a.b.example.org", dotted=False)) == ["b.example.org", "example.org", "org"]
     assert list(addresses.parent_domains("b.example.org", dotted=True)) == [".example.org", ".org"]
     assert list(addresses.parent_domains("org", dotted=True)) == []
 
 
 @pytest.mark.parametrize("text", ["[192.0.2.1]", "[IPv6:2001:db8::1]", "[ipv6:::1]", "[IPv6:::ffff:1.2.3.4]"])
-def test_address_literal_is_recognized(text):
+def test_address_literal_is_recognized(text: str) -> None:
     assert addresses.literal_address(text) is not None
 
 
@@ -128,18 +130,18 @@ def test_address_literal_is_recognized(text):
         *("[IPv6:12345::]", "[IPv6:1:]"),
     ],
 )
-def test_malformed_address_literal_is_refused(text):
+def test_malformed_address_literal_is_refused(text: str) -> None:
     assert addresses.literal_address(text) is None
 
 
 @given(st.ip_addresses())
-def test_every_ip_address_is_one(address):
+def test_every_ip_address_is_one(address: IPv4Address | IPv6Address) -> None:
     text = str(address)
     starts_with_zero = address.version == 4 and text.startswith("0.") and text != "0.0.0.0"
     assert addresses.is_address(text) is not starts_with_zero
 
 
-def test_domain_may_be_internationalized_with_smtputf8():
+def test_domain_may_be_internationalized_with_smtputf8() -> None:
     assert addresses.is_domain("exämple.test", smtputf8=True)
     assert not addresses.is_domain("exämple.test", smtputf8=False)
     assert not addresses.is_domain("", smtputf8=True)
@@ -147,5 +149,5 @@ def test_domain_may_be_internationalized_with_smtputf8():
 
 
 @given(TEXTS | st.text(st.sampled_from("xn-.aäß_\u0301☃\u200d"), max_size=12))
-def test_any_text_is_a_domain_or_rejected(text):
+def test_any_text_is_a_domain_or_rejected(text: str) -> None:
     assert addresses.is_domain(text, smtputf8=True) in (True, False)

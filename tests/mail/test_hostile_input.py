@@ -8,6 +8,7 @@ import os
 from pathlib import Path
 
 import pytest
+from mail.fixtures import MakeConfig, MakeView
 
 from postconf import ConfigError
 from tlsproxy.mail.access.restrictions.lists import Classes, ListWord, RestrictionList
@@ -40,14 +41,16 @@ def test_session_above_a_limit_is_an_error(line: str) -> None:
         read_session(line)
 
 
-def test_deep_json_on_standard_input_names_its_line(make_config, tmp_path, capsys, monkeypatch) -> None:
+def test_deep_json_on_standard_input_names_its_line(
+    make_config: MakeConfig, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     make_config(MASTER)
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"\n" + b"[" * 100_000 + b"\n")))
     assert main(["-c", str(tmp_path), "--batch"]) == 2
     assert "standard input, line 2: no JSON of a session" in capsys.readouterr().err
 
 
-def test_classes_deeper_than_calls_are_walked_to_the_end(make_config) -> None:
+def test_classes_deeper_than_calls_are_walked_to_the_end(make_config: MakeConfig) -> None:
     depth = 5_000
     values = {f"c{number}": f"c{number + 1}" for number in range(depth)}
     values[f"c{depth}"] = "reject"
@@ -57,25 +60,29 @@ def test_classes_deeper_than_calls_are_walked_to_the_end(make_config) -> None:
     assert not has_relay_control(RestrictionList("x", (ListWord("permit"), ListWord("c0"))), classes)
 
 
-def test_myorigin_at_a_fifo_or_device_is_an_error(make_view, fifo) -> None:
+def test_myorigin_at_a_fifo_or_device_is_an_error(make_view: MakeView, fifo: str) -> None:
     for path in (fifo, "/dev/zero"):
         with pytest.raises(ConfigError, match="Not a regular file"):
             make_view(myorigin=path).text("myorigin")
 
 
-def test_match_list_at_a_fifo_or_device_fails_its_lookups(make_view, fifo) -> None:
+def test_match_list_at_a_fifo_or_device_fails_its_lookups(make_view: MakeView, fifo: str) -> None:
     for path in (fifo, "/dev/zero"):
         with pytest.raises(TableLookupError, match="Not a regular file"):
             make_view(relay_domains=path).domains("relay_domains").match("x.example")
 
 
-def test_file_of_expectations_without_an_end_is_an_error(make_config, tmp_path, capsys) -> None:
+def test_file_of_expectations_without_an_end_is_an_error(
+    make_config: MakeConfig, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     make_config(MASTER)
     assert main(["-c", str(tmp_path), "--expect", "/dev/zero"]) == 2
     assert "more than" in capsys.readouterr().err
 
 
-def test_errors_have_no_control_characters(make_config, tmp_path, capsys) -> None:
+def test_errors_have_no_control_characters(
+    make_config: MakeConfig, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     make_config(MASTER, smtpd_relay_restrictions="reject", unknown_address_tempfail_action="\x1b]0;x\x07")
     assert main(["-c", str(tmp_path), "--client", "192.0.2.1", "--sender", "", "--recipient", "a@b"]) == 2
     error = capsys.readouterr().err
@@ -84,7 +91,7 @@ def test_errors_have_no_control_characters(make_config, tmp_path, capsys) -> Non
 
 
 @pytest.mark.parametrize("nested", ["unionmap:{{{}}}", "pipemap:{{static:x, {}}}"])
-def test_tables_nested_too_deeply_fail_their_lookups(make_view, nested) -> None:
+def test_tables_nested_too_deeply_fail_their_lookups(make_view: MakeView, nested: str) -> None:
     name = "static:x"
     for _ in range(2_000):
         name = nested.format(name)

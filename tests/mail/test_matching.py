@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from ipaddress import IPv4Address, IPv6Address
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from mail.fixtures import MakeView
 
 from maps.text.networks import NetworkPatternError, parse_address, parse_network
 from postconf import ConfigError, Place
 from tlsproxy.mail.matching import address_list
 from tlsproxy.mail.tables import TableLookupError
+from tlsproxy.mail.view import MailView
 
 
-def matches(view, parameter: str, *subjects: str) -> bool:
+def matches(view: MailView, parameter: str, *subjects: str) -> bool:
     make = {"mydestination": view.strings, "relay_domains": view.domains, "mynetworks": view.clients}[parameter]
     return bool(make(parameter).match(*subjects))
 
@@ -33,7 +38,7 @@ def matches(view, parameter: str, *subjects: str) -> bool:
         ("", "example.com", False),
     ],
 )
-def test_strings_match_exactly(make_view, patterns, domain, expected):
+def test_strings_match_exactly(make_view: MakeView, patterns: str, domain: str, expected: bool) -> None:
     assert matches(make_view(mydestination=patterns), "mydestination", domain) is expected
 
 
@@ -51,7 +56,9 @@ def test_strings_match_exactly(make_view, patterns, domain, expected):
         ("relay_domains", "regexp:{{/^example.com$$/ x}}", "a.example.com", False),
     ],
 )
-def test_domains_match_subdomains_by_style(make_view, style, patterns, domain, expected):
+def test_domains_match_subdomains_by_style(
+    make_view: MakeView, style: str, patterns: str, domain: str, expected: bool
+) -> None:
     view = make_view(relay_domains=patterns, parent_domain_matches_subdomains=style)
     assert matches(view, "relay_domains", domain) is expected
 
@@ -74,7 +81,9 @@ def test_domains_match_subdomains_by_style(make_view, style, patterns, domain, e
         ("10.1.2.3/8", "unknown", "::1", False),
     ],
 )
-def test_clients_match_by_name_and_address(make_view, patterns, name, address, expected):
+def test_clients_match_by_name_and_address(
+    make_view: MakeView, patterns: str, name: str, address: str, expected: bool
+) -> None:
     assert matches(make_view(mynetworks=patterns), "mynetworks", name, address) is expected
 
 
@@ -90,18 +99,18 @@ def test_clients_match_by_name_and_address(make_view, patterns, name, address, e
         ("/does/not/exist", "No such file or directory"),
     ],
 )
-def test_bad_pattern_fails_the_match(make_view, patterns, reason):
+def test_bad_pattern_fails_the_match(make_view: MakeView, patterns: str, reason: str) -> None:
     networks = make_view(mynetworks=patterns).clients("mynetworks")
     with pytest.raises(TableLookupError, match=reason) as caught:
         networks.match("unknown", "10.0.0.1")
     assert (caught.value.parameter, caught.value.table) == ("mynetworks", patterns)
 
 
-def test_pattern_before_a_bad_one_decides(make_view):
+def test_pattern_before_a_bad_one_decides(make_view: MakeView) -> None:
     assert matches(make_view(mynetworks="10.0.0.1 10.1.2.3/8"), "mynetworks", "unknown", "10.0.0.1")
 
 
-def test_file_is_replaced_by_its_patterns(make_view, tmp_path):
+def test_file_is_replaced_by_its_patterns(make_view: MakeView, tmp_path: Path) -> None:
     path = tmp_path / "domains"
     path.write_text("# comment\none, !two\n  three # rest\nfour\n")
     domains = make_view(mydestination=str(path)).strings("mydestination")
@@ -118,50 +127,58 @@ def test_file_is_replaced_by_its_patterns(make_view, tmp_path):
 
 
 @pytest.mark.parametrize(("version", "expected"), [("3.7", ["one", "two"]), ("3.8", ["one"])])
-def test_file_has_logical_lines_since_3_8(make_view, tmp_path, version, expected):
+def test_file_has_logical_lines_since_3_8(
+    make_view: MakeView, tmp_path: Path, version: str, expected: list[str]
+) -> None:
     path = tmp_path / "domains"
     path.write_text("one # a comment\n two\n")
     domains = make_view(version=version, mydestination=str(path)).strings("mydestination")
     assert [each for each in ("one", "two") if domains.match(each)] == expected
 
 
-def test_file_that_names_itself_is_an_error(make_view, tmp_path):
+def test_file_that_names_itself_is_an_error(make_view: MakeView, tmp_path: Path) -> None:
     path = tmp_path / "domains"
     path.write_text(f"{path}\n")
     with pytest.raises(ConfigError, match="names itself"):
         make_view(mydestination=str(path)).strings("mydestination")
 
 
-def test_negation_of_nothing_is_an_error(make_view):
+def test_negation_of_nothing_is_an_error(make_view: MakeView) -> None:
     with pytest.raises(ConfigError, match="no pattern after '!'"):
         make_view(mydestination="a !").strings("mydestination")
 
 
-def test_match_names_its_pattern_and_place(make_view, tmp_path):
+def test_match_names_its_pattern_and_place(make_view: MakeView, tmp_path: Path) -> None:
     match = make_view(relay_domains="!a.example.com example.com").domains("relay_domains").match("A.example.com")
     assert (match.matched, match.pattern, match.key) == (False, "!a.example.com", "a.example.com")
     assert match.place.path == str(tmp_path / "main.cf")
 
 
-def test_address_list_has_no_names(make_view):
+def test_address_list_has_no_names(make_view: MakeView) -> None:
     patterns = address_list(make_view().tables, "permit_mx_backup_networks", "10.0.0.0/8 example.com")
     assert patterns.match("10.1.1.1")
     assert not patterns.match("example.com")
 
 
 @given(st.ip_addresses(), st.integers(0, 128), st.integers(0, 127))
-def test_network_holds_the_addresses_of_its_prefix(address, length, changed):
+def test_network_holds_the_addresses_of_its_prefix(
+    address: IPv4Address | IPv6Address, length: int, changed: int
+) -> None:
     bits = 32 if address.version == 4 else 128
     length = min(length, bits)
     base = int(address) >> (bits - length) << (bits - length)
     network = parse_network(f"{type(address)(base)}/{length}")
-    assert network.holds(parse_address(str(address)))
+    held = parse_address(str(address))
+    assert held is not None
+    assert network.holds(held)
     if changed < length:
         other = type(address)(int(address) ^ 1 << (bits - 1 - changed))
-        assert not network.holds(parse_address(str(other)))
+        not_held = parse_address(str(other))
+        assert not_held is not None
+        assert not network.holds(not_held)
 
 
 @pytest.mark.parametrize("text", ["[1.2.3.4", "[1.2.3.4]x", "1.2.3.4/-1", "1.2.3", "1.2.3.4/", ""])
-def test_malformed_network_is_refused(text):
+def test_malformed_network_is_refused(text: str) -> None:
     with pytest.raises(NetworkPatternError):
         parse_network(text)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from mail.fixtures import MakeConfig, MakeView
 
 import maps
 from maps import Access, Flags, TemporaryLookupError
@@ -14,7 +15,7 @@ from tlsproxy.mail.lookup import Order
 from tlsproxy.mail.tables import TableLookupError, Tables
 
 
-def test_answer_names_parameter_table_key_and_line(make_view, tmp_path):
+def test_answer_names_parameter_table_key_and_line(make_view: MakeView, tmp_path: Path) -> None:
     path = tmp_path / "aliases"
     path.write_text("# comment\nother@example.com x\nJoe@example.com\n  jane@example.com\n")
     view = make_view(virtual_alias_maps=f"inline:{{a=b}}, texthash:{path}")
@@ -24,7 +25,7 @@ def test_answer_names_parameter_table_key_and_line(make_view, tmp_path):
     assert found.place == Place(str(path), 3)
 
 
-def test_answer_of_an_indexed_table_has_the_source_line(make_view, tmp_path):
+def test_answer_of_an_indexed_table_has_the_source_line(make_view: MakeView, tmp_path: Path) -> None:
     source = tmp_path / "t"
     source.write_text("a 1\n\nb 2\n")
     with maps.open_table(f"hash:{source}", Access(maps.Mode.BUILD)) as table:
@@ -44,7 +45,7 @@ RULES = {
 
 
 @pytest.mark.parametrize("kind", RULES)
-def test_answer_of_a_rule_has_its_line(make_view, tmp_path, kind):
+def test_answer_of_a_rule_has_its_line(make_view: MakeView, tmp_path: Path, kind: str) -> None:
     text, lines = RULES[kind]
     path = tmp_path / "rules"
     path.write_text(text)
@@ -52,7 +53,7 @@ def test_answer_of_a_rule_has_its_line(make_view, tmp_path, kind):
     assert {key: rules.find(key).place for key in lines} == {key: Place(str(path), line) for key, line in lines.items()}
 
 
-def test_rule_behind_many_others_has_its_line(make_view, tmp_path):
+def test_rule_behind_many_others_has_its_line(make_view: MakeView, tmp_path: Path) -> None:
     path = tmp_path / "rules"
     path.write_text("".join(f"/^key{number}$/ value{number}\n" for number in range(1, 101)))
     rules = make_view(canonical_maps=f"pcre:{path}").maps("canonical_maps")
@@ -60,11 +61,11 @@ def test_rule_behind_many_others_has_its_line(make_view, tmp_path):
     assert places == list(range(1, 101))
 
 
-def test_answer_of_rules_in_the_setting_has_no_line(make_view):
+def test_answer_of_rules_in_the_setting_has_no_line(make_view: MakeView) -> None:
     assert make_view(canonical_maps="pcre:{{/a/ b}}").maps("canonical_maps").find("a").place is None
 
 
-def test_table_is_opened_once_for_all_parameters(make_config):
+def test_table_is_opened_once_for_all_parameters(make_config: MakeConfig) -> None:
     opened = []
 
     def opener(name: str, access: Access) -> MemoryTable:
@@ -81,8 +82,8 @@ def test_table_is_opened_once_for_all_parameters(make_config):
     assert opened == ["memory:x", "memory:y"]
 
 
-def test_missing_table_fails_at_lookup_with_a_reason(make_view, tmp_path):
-    heard = []
+def test_missing_table_fails_at_lookup_with_a_reason(make_view: MakeView, tmp_path: Path) -> None:
+    heard: list[str] = []
     tables = make_view(warn=heard.append, canonical_maps=f"texthash:{tmp_path}/none").maps("canonical_maps")
     with pytest.raises(TableLookupError) as caught:
         tables.find("a@b")
@@ -93,19 +94,19 @@ def test_missing_table_fails_at_lookup_with_a_reason(make_view, tmp_path):
     assert any("No such file" in each for each in heard)
 
 
-def test_empty_value_is_a_failure(make_view):
+def test_empty_value_is_a_failure(make_view: MakeView) -> None:
     with pytest.raises(TableLookupError, match="empty string"):
         make_view(canonical_maps="regexp:{{/a/}}").maps("canonical_maps").find("a")
 
 
-def test_name_without_type_is_an_error_with_its_place(make_view, tmp_path):
+def test_name_without_type_is_an_error_with_its_place(make_view: MakeView, tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as caught:
         make_view(canonical_maps="nothing").maps("canonical_maps")
     assert caught.value.place.path == str(tmp_path / "main.cf")
     assert 'instead of "nothing"' in caught.value.message
 
 
-def test_partial_key_is_not_for_patterns(make_view):
+def test_partial_key_is_not_for_patterns(make_view: MakeView) -> None:
     tables = make_view(transport_maps="regexp:{{/./ pattern}}").maps("transport_maps")
     assert tables.find("example.com", partial=True) is None
     assert tables.find("example.com").value == "pattern"
@@ -142,13 +143,15 @@ MAIL_KEYS = ["joe+x@example.com", "joe@example.com", "@example.com"]
         ("joe+x@b.c", Order.ACCESS, False, ["joe+x@b.c", "joe@b.c", "b.c", ".c", "joe+x@", "joe@"]),
     ],
 )
-def test_address_is_looked_up_by_these_keys(make_view, asked, address, order, parents, keys):
+def test_address_is_looked_up_by_these_keys(
+    make_view: MakeView, asked: list[str], address: str, order: Order, parents: bool, keys: list[str]
+) -> None:
     view = make_view(recipient_delimiter="+", relocated_maps="internal:x")
     assert view.addresses.find(view.maps("relocated_maps"), address, order, parents=parents) is None
     assert asked == keys
 
 
-def test_unmatched_extension_comes_with_the_answer(make_view):
+def test_unmatched_extension_comes_with_the_answer(make_view: MakeView) -> None:
     view = make_view(recipient_delimiter="+", relocated_maps="inline:{joe@d.org=1, jane+x@d.org=2, @e.org=3, root=4}")
     tables = view.maps("relocated_maps")
     answers = [
@@ -157,18 +160,18 @@ def test_unmatched_extension_comes_with_the_answer(make_view):
     assert [(each.found.value, each.extension) for each in answers] == [("1", "+x"), ("2", ""), ("3", ""), ("4", "+y")]
 
 
-def test_failing_mydestination_fails_the_lookup(make_view):
+def test_failing_mydestination_fails_the_lookup(make_view: MakeView) -> None:
     view = make_view(mydestination="fail:x", relocated_maps="inline:{a=b}")
     with pytest.raises(TableLookupError) as caught:
         view.addresses.find(view.maps("relocated_maps"), "joe@example.org")
     assert caught.value.parameter == "mydestination"
 
 
-def test_fixed_tables_say_so(make_view):
+def test_fixed_tables_say_so(make_view: MakeView) -> None:
     assert make_view(relocated_maps="inline:{a=b}").maps("relocated_maps").tables.tables[0].flags & Flags.FIXED
 
 
-def test_files_are_found_again_after_close(make_view, tmp_path: Path):
+def test_files_are_found_again_after_close(make_view: MakeView, tmp_path: Path) -> None:
     (tmp_path / "t").write_text("a b\n")
     view = make_view(relocated_maps=f"texthash:{tmp_path}/t")
     assert view.maps("relocated_maps").find("a").value == "b"
@@ -176,19 +179,19 @@ def test_files_are_found_again_after_close(make_view, tmp_path: Path):
     assert view.maps("relocated_maps").find("a").value == "b"
 
 
-def test_proxied_table_is_opened_without_proxymap(make_view, tmp_path):
+def test_proxied_table_is_opened_without_proxymap(make_view: MakeView, tmp_path: Path) -> None:
     (tmp_path / "t").write_text("a b\n")
     found = make_view(virtual_alias_maps=f"proxy:texthash:{tmp_path}/t").maps("virtual_alias_maps").find("A")
     assert (found.value, found.table, found.place.line) == ("b", f"proxy:texthash:{tmp_path}/t", 1)
 
 
-def test_proxied_table_that_is_not_approved_is_an_error(make_view, tmp_path):
+def test_proxied_table_that_is_not_approved_is_an_error(make_view: MakeView, tmp_path: Path) -> None:
     table = f"proxy:texthash:{tmp_path}/t"
     with pytest.raises(ConfigError, match="proxymap service is not configured for table"):
         make_view(virtual_alias_maps=table, proxy_read_maps="$canonical_maps").maps("virtual_alias_maps")
 
 
-def test_slow_failure_is_not_waited_for_again(make_config, monkeypatch):
+def test_slow_failure_is_not_waited_for_again(make_config: MakeConfig, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
 
     class Slow(MemoryTable):

@@ -11,7 +11,6 @@ from peers.cases.pattern_texts import patterns
 
 import maps
 from maps import Access, Flags, TableError
-from maps.drivers.files import texthash
 from maps.registry import examine_table
 from maps.text.patterns import faultless
 from maps.text.source import Plain, blocks, file_lines, logical_lines, records
@@ -125,7 +124,7 @@ def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(autouse=True)
 def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
     """Files that have just been written are read once."""
-    monkeypatch.setattr(texthash.time, "time", lambda: 10_000_000_000)
+    monkeypatch.setattr("time.time", lambda: 10_000_000_000)
 
 
 @pytest.mark.parametrize("kind", RULES)

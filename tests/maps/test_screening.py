@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -129,15 +130,20 @@ def test_screened_table_gives_up_as_postmap(both: Both) -> None:
     assert sum(b"match limit exceeded" in line for line in said) >= 4
 
 
+def recorded(asked: list[bytes], ask: Callable[[bytes], bytes | None], key: bytes) -> bytes | None:
+    asked.append(key)
+    return ask(key)
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_screens_leave_rules_unasked(kind: str, directory: Path, screens: list[Screen]) -> None:
-    asked = []
+    asked: list[bytes] = []
     with opened(kind, "".join(f"/^user{n}@/ {n}\n" for n in range(500)), directory, []) as table:
         for _ in range(pattern_tables.WARM):
             table.lookup(b"nobody")
         rules = [step for step in table._table._rules.steps if isinstance(step, TableRule)]  # type: ignore[attr-defined]
         for rule in rules:
-            rule.value = lambda key, ask=rule.value: asked.append(key) or ask(key)  # type: ignore[func-returns-value]
+            rule.value = partial(recorded, asked, rule.value)
         assert table.lookup(b"nobody") is None
         assert table.lookup(b"user321@") == b"321"
     assert len(rules) == 500

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from pydantic import BaseModel
 
 import postconf
 from postconf import catalogue, models
@@ -47,7 +48,7 @@ def test_every_release_has_all_settings(version: str, load: Load) -> None:
 
 
 def test_there_is_a_field_for_each_control_of_the_manual() -> None:
-    groups = {
+    groups: dict[str, type[BaseModel]] = {
         "global": TlsGlobals,
         "server": TlsServer,
         "client": TlsClient,
@@ -106,7 +107,7 @@ def test_settings_equal_those_of_full_pydantic_validation(version: str, load: Lo
 
 def test_settings_do_not_change(load: Load) -> None:
     with pytest.raises(ValueError, match="frozen"):
-        load({}).server.tlsproxy_tls_loglevel = "1"
+        load({}).server.tlsproxy_tls_loglevel = "1"  # type: ignore[assignment]
 
 
 def test_release_has_its_own_settings(load: Load) -> None:

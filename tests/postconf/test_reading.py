@@ -61,7 +61,7 @@ def test_no_file_and_no_name_is_too_odd(
             Path(directory, name).write_bytes(text.encode("utf-8", "surrogateescape"))
         command = PostconfCommand("postconf", ["--postfix-version", version, "-c", directory, mode, "--", *names])
         said: list[bytes] = []
-        command.diagnose = said.append  # type: ignore[method-assign]
+        command.diagnose = said.append  # type: ignore[method-assign, assignment]
         assert command.run() in (0, 1)
         assert all(line.startswith(b"postconf: ") and line.endswith(b"\n") for line in said)
 
@@ -84,7 +84,7 @@ def test_braces_may_be_nested_in_any_depth(tmp_path: Path, opening: str) -> None
     (tmp_path / "master.cf").write_text(f"smtp inet n - y - - smtpd -o {opening * depth}\n")
     command = PostconfCommand("postconf", ["-c", str(tmp_path), "-n"])
     said: list[bytes] = []
-    command.diagnose = said.append  # type: ignore[method-assign]
+    command.diagnose = said.append  # type: ignore[method-assign, assignment]
     assert command.run() in (0, 1)
     assert said
 

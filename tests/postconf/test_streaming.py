@@ -24,7 +24,7 @@ class Run:
     def __init__(self, directory: Path, version: str, *arguments: str) -> None:
         command = PostconfCommand("postconf", [f"--postfix-version={version}", "-c", str(directory), *arguments])
         diagnostics: list[bytes] = []
-        command.diagnose = diagnostics.append  # type: ignore[method-assign]
+        command.diagnose = diagnostics.append  # type: ignore[method-assign, assignment]
         self.status = command.run()
         self.output = command.output
         self.diagnostics = b"".join(diagnostics).decode()

@@ -139,7 +139,7 @@ def test_list_of_plug_ins_has_to_be_roots_own(owner: int, mode: int, trusted: bo
     file.chmod(mode)
     main_cf = f"compatibility_level = 3.6\nmeta_directory = {public_path}\n"
     old(public_path / "main.cf", main_cf)
-    command = ["postmap", "-c", public_path, "-q", "x", "pcre:{{/x/ y}}"]
+    command: list[str | Path] = ["postmap", "-c", public_path, "-q", "x", "pcre:{{/x/ y}}"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=20)
     assert (done.returncode == 0) is trusted
     assert ("skipping this file" in done.stderr) is not trusted

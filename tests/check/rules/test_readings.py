@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tlsproxy.check.findings import Finding, Severity
-from tlsproxy.check.rule import all_rules
+from tlsproxy.check.rule import Rule, all_rules
 from tlsproxy.check.rules.parameters.kinds import KindRule
 
-RULES = [rule for rule in all_rules() if isinstance(rule, KindRule)]
+RULES: list[Rule] = [rule for rule in all_rules() if isinstance(rule, KindRule)]
 SERVICES = "--- master.cf\nsmtp inet n - y - - smtpd\n"
 
 

@@ -40,7 +40,18 @@ def by_testssl(program: str, target: Target) -> dict[str, Any]:
     """Return the scan of one target: versions, and the ciphers of each in order."""
     with tempfile.TemporaryDirectory() as directory:
         file = Path(directory, "scan.json")
-        command = [program, "--jsonfile", file, "--quiet", "--color", "0", "--warnings", "off", "--nodns", "none"]
+        command: list[str | Path] = [
+            program,
+            "--jsonfile",
+            file,
+            "--quiet",
+            "--color",
+            "0",
+            "--warnings",
+            "off",
+            "--nodns",
+            "none",
+        ]
         command += ["--openssl", "/usr/bin/openssl", "--openssl-timeout", "20", "-p", "-E"]
         command += [] if target.wrapped else ["-t", "smtp"]
         run = subprocess.run(

@@ -55,7 +55,7 @@ def test_hello_of_smtp_is_as_reported(public_path: Path) -> None:
     with postfix:
         recipients = [f"user@{name}.test" for name in CASES]
         environment = {"MAIL_CONFIG": str(postfix.conf), "PATH": "/usr/sbin:/usr/bin:/bin"}
-        command = ["/usr/sbin/sendmail", "-C", postfix.conf, "-f", "sender@test", *recipients]
+        command: list[str | Path] = ["/usr/sbin/sendmail", "-C", postfix.conf, "-f", "sender@test", *recipients]
         subprocess.run(command, input=b"\n", check=True, timeout=PATIENCE, env=environment)
         deadline = time.monotonic() + PATIENCE
         while len(hellos) < len(CASES) and time.monotonic() < deadline:

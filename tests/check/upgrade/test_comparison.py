@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import pytest
@@ -48,7 +49,7 @@ def judge(main: str, source: str = "3.7", target: str = "3.10", master: str | No
     )
 
 
-def changes(main: str, *arguments: str, **more: str | None) -> dict[str, Change]:
+def changes(main: str, *arguments: str, **more: Any) -> dict[str, Change]:
     """The changes by their ids and parameters."""
     found = judge(main, *arguments, **more).changes
     counted = Counter((each.finding.rule, each.parameter, str(each.finding.span)) for each in found)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
 from peers.cases.access_cases import NEIGHBOUR, World
@@ -54,9 +55,10 @@ def _compare(postfix: PrivatePostfix, world: World, ports: list[int]) -> tuple[i
         for port, sessions in zip(ports, world.sessions, strict=True):
             smtpd = service_of(router, f"127.0.0.1:{port}/inet")
             for record in sessions:
+                facts: dict[str, Any] = {**record}
                 theirs = XclientSession(port, NEIGHBOUR).hold(record)
-                names = {name: record[name] for name in ("client_name", "helo", "sasl_user")}
-                session = make_session(record["client"], record["sender"], record["recipients"], **names)
+                names = {name: facts[name] for name in ("client_name", "helo", "sasl_user")}
+                session = make_session(facts["client"], facts["sender"], facts["recipients"], **names)
                 exchanges = converse(smtpd, session, NOWHERE).exchanges
                 ours = [(each.command, each.reply.code, each.reply.text) for each in exchanges]
                 count += 1
@@ -67,7 +69,7 @@ def _compare(postfix: PrivatePostfix, world: World, ports: list[int]) -> tuple[i
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
-def test_random_sessions_are_answered_as_by_postfix(seed):
+def test_random_sessions_are_answered_as_by_postfix(seed: int) -> None:
     count, differences = _differences(seed, _SERVICES, _SESSIONS)
     assert not differences, "\n".join(differences[:3])
     assert count == _SERVICES * _SESSIONS
@@ -75,7 +77,7 @@ def test_random_sessions_are_answered_as_by_postfix(seed):
 
 @pytest.mark.soak
 @pytest.mark.parametrize("seed", range(100, 116))
-def test_many_random_sessions_are_answered_as_by_postfix(seed):
+def test_many_random_sessions_are_answered_as_by_postfix(seed: int) -> None:
     _, differences = _differences(seed, 30, 40)
     assert not differences, "\n".join(differences[:3])
 
@@ -98,7 +100,7 @@ def _may_relay(port: int) -> bool:
 
 
 @pytest.mark.parametrize("seed", [21, 22, 23, 24])
-def test_strangers_may_relay_where_postfix_lets_them(seed):
+def test_strangers_may_relay_where_postfix_lets_them(seed: int) -> None:
     world = World(seed, 75, 0, closes_relays=False)
     found, expected = [], []
     with _running(world) as (postfix, ports), Router(postconf.load(postfix.conf, version="3.7.11")) as router:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-import pytest
+from typing import Any
 
-from tlsproxy.mail.access.relaying import stranger_may_relay
+import pytest
+from mail.fixtures import MakeConfig
+
+from tlsproxy.mail.access.relaying import RelayVerdict, stranger_may_relay
 from tlsproxy.mail.access.smtpd import open_service
 from tlsproxy.mail.access.world import World, parse_assumption
 
@@ -12,7 +15,7 @@ MASTER = "smtp inet n - n - - smtpd\nsubmission inet n - n - - smtpd\n -o smtpd_
 CLOSED = "permit_mynetworks, permit_sasl_authenticated, reject_unauth_destination"
 
 
-def verdict(make_config, world=None, service="smtp/inet", **settings):
+def verdict(make_config: MakeConfig, world: Any = None, service: str = "smtp/inet", **settings: str) -> RelayVerdict:
     smtpd = open_service(make_config(MASTER, **settings), service)
     return stranger_may_relay(smtpd, world or World())
 
@@ -30,7 +33,7 @@ def verdict(make_config, world=None, service="smtp/inet", **settings):
         {"smtpd_relay_restrictions": "no_such_thing, reject"},
     ],
 )
-def test_stranger_is_rejected_by_closed_relay(make_config, settings):
+def test_stranger_is_rejected_by_closed_relay(make_config: MakeConfig, settings: dict[str, str]) -> None:
     found = verdict(make_config, **settings)
     assert not found.permits
     assert not found.depends
@@ -58,7 +61,9 @@ def test_stranger_is_rejected_by_closed_relay(make_config, settings):
         ),
     ],
 )
-def test_stranger_is_permitted_with_the_path(make_config, settings, restriction):
+def test_stranger_is_permitted_with_the_path(
+    make_config: MakeConfig, settings: dict[str, str], restriction: str | None
+) -> None:
     found = verdict(make_config, **settings)
     assert found.permits
     assert not found.depends
@@ -67,7 +72,7 @@ def test_stranger_is_permitted_with_the_path(make_config, settings, restriction)
         assert all(step.place for step in found.path)
 
 
-def test_stranger_verdict_ignores_lists_that_only_reject(make_config):
+def test_stranger_verdict_ignores_lists_that_only_reject(make_config: MakeConfig) -> None:
     lists = "reject_rbl_client one.example, reject_rbl_client two.example, reject_unknown_sender_domain"
     closed = verdict(make_config, smtpd_client_restrictions=lists)
     assert (closed.permits, closed.depends) == (False, ())
@@ -76,7 +81,7 @@ def test_stranger_verdict_ignores_lists_that_only_reject(make_config):
     assert set(is_open.depends) == {"dnsbl:one.example", "dnsbl:two.example", "domain:stranger.example"}
 
 
-def test_stranger_verdict_depends_on_a_policy_service(make_config):
+def test_stranger_verdict_depends_on_a_policy_service(make_config: MakeConfig) -> None:
     settings = {"smtpd_relay_restrictions": "check_policy_service unix:private/policy, reject_unauth_destination"}
     found = verdict(make_config, **settings)
     assert not found.permits
@@ -85,26 +90,26 @@ def test_stranger_verdict_depends_on_a_policy_service(make_config):
     assert verdict(make_config, assumed, **settings).permits
 
 
-def test_stranger_is_rejected_where_tls_and_login_are_required(make_config):
+def test_stranger_is_rejected_where_tls_and_login_are_required(make_config: MakeConfig) -> None:
     settings = {"smtpd_relay_restrictions": "permit_sasl_authenticated, reject", "smtpd_sasl_auth_enable": "yes"}
     found = verdict(make_config, service="submission/inet", **settings)
     assert not found.permits
     assert found.path[0].restriction == "reject"
 
 
-def test_stranger_with_discarded_mail_does_not_relay(make_config):
+def test_stranger_with_discarded_mail_does_not_relay(make_config: MakeConfig) -> None:
     found = verdict(make_config, smtpd_client_restrictions="check_client_access static:DISCARD")
     assert not found.permits
 
 
 @pytest.mark.parametrize("networks", ["[::]/0", "8.0.0.0/6", "static:all", "!203.0.113.0/24, 0.0.0.0/0"])
-def test_stranger_is_permitted_by_any_wide_network(make_config, networks):
+def test_stranger_is_permitted_by_any_wide_network(make_config: MakeConfig, networks: str) -> None:
     found = verdict(make_config, mynetworks=networks, smtpd_relay_restrictions=CLOSED)
     assert found.permits
     assert found.path[-1].restriction == "permit_mynetworks"
 
 
 @pytest.mark.parametrize("table", ["{9.9.9=OK}", "{2620:fe:=OK}", "{<>=OK}"])
-def test_stranger_of_any_kind_can_be_in_a_table(make_config, table):
+def test_stranger_of_any_kind_can_be_in_a_table(make_config: MakeConfig, table: str) -> None:
     check = "check_sender_access" if "<>" in table else "check_client_access"
     assert verdict(make_config, smtpd_relay_restrictions=f"{check} inline:{table}, reject").permits

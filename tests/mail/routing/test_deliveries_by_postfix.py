@@ -49,7 +49,7 @@ def delivered(root: Path, settings: dict[str, str]) -> Iterator[tuple[str, str]]
 
 
 @pytest.mark.postfix
-def test_each_recipient_is_delivered_as_is_said(public_path):
+def test_each_recipient_is_delivered_as_is_said(public_path: Path) -> None:
     found = dict(delivered(public_path / "p", {}))
     assert found["a@relay.test"] == "4.3.2 deferred transport"
     assert found["double-bounce@local.test"] == "undeliverable postmaster notification discarded"
@@ -61,7 +61,7 @@ def test_each_recipient_is_delivered_as_is_said(public_path):
 
 @pytest.mark.postfix
 @pytest.mark.parametrize("content_filter", ["discard:filtered", "discard:", "discard"])
-def test_content_filter_takes_each_recipient(public_path, content_filter):
+def test_content_filter_takes_each_recipient(public_path: Path, content_filter: str) -> None:
     reasons = {reason for _, reason in delivered(public_path / "p", {"content_filter": content_filter})}
     assert ("filtered" in reasons) is (content_filter == "discard:filtered")
     assert ("five.test" in reasons) is (content_filter != "discard:filtered")

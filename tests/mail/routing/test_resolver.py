@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from mail.fixtures import MakeView
 
 from postconf import ConfigError
 from tlsproxy.mail.routing.resolver import AddressClass, AddressResolver
 from tlsproxy.mail.routing.transport import Hop
+from tlsproxy.mail.view import MailView
 
 MAIL = st.text(st.sampled_from('ab@.:,;<>()[]"\\ !%+-|\tä'), max_size=25)
 SITE = {
@@ -21,7 +25,7 @@ SITE = {
 }
 
 
-def resolve(view, address, sender=""):
+def resolve(view: MailView, address: str, sender: str = "") -> tuple[AddressClass | None, str, str]:
     answer = AddressResolver(view).resolve(sender, address)
     return answer.address_class, answer.transport, answer.nexthop
 
@@ -40,7 +44,9 @@ def resolve(view, address, sender=""):
         ("a@[192.0.2.1]", (AddressClass.DEFAULT, "smtp", "[192.0.2.1]")),
     ],
 )
-def test_domain_decides_class_and_hop(make_view, address, expected):
+def test_domain_decides_class_and_hop(
+    make_view: MakeView, address: str, expected: tuple[AddressClass, str, str]
+) -> None:
     assert resolve(make_view(**SITE, myorigin="example.com"), address) == expected
 
 
@@ -57,7 +63,7 @@ def test_domain_decides_class_and_hop(make_view, address, expected):
         ("u@example.com.", "u@example.com", False),
     ],
 )
-def test_local_routing_is_stripped(make_view, address, recipient, routed):
+def test_local_routing_is_stripped(make_view: MakeView, address: str, recipient: str, routed: bool) -> None:
     answer = AddressResolver(make_view(**SITE)).resolve("", address)
     assert (answer.recipient, answer.is_routed) == (recipient, routed)
 
@@ -65,7 +71,7 @@ def test_local_routing_is_stripped(make_view, address, recipient, routed):
 @pytest.mark.parametrize(
     "address", ["u@a..b", "u@-bad.test", "u@1.2.3.4", "u@[bad]", "u@", "-u@else.test", "u@\udcff.org"]
 )
-def test_bad_address_has_no_class(make_view, address):
+def test_bad_address_has_no_class(make_view: MakeView, address: str) -> None:
     answer = AddressResolver(make_view(**SITE)).resolve("", address)
     assert (answer.address_class, answer.is_bad, answer.has_failed) == (None, True, False)
 
@@ -80,7 +86,9 @@ def test_bad_address_has_no_class(make_view, address):
         ({"empty_address_recipient": "root"}, "@example.com", "root@example.com"),
     ],
 )
-def test_settings_let_odd_addresses_pass(make_view, setting, address, recipient):
+def test_settings_let_odd_addresses_pass(
+    make_view: MakeView, setting: dict[str, str], address: str, recipient: str
+) -> None:
     assert AddressResolver(make_view(**SITE | setting)).resolve("", address).recipient == recipient
 
 
@@ -101,7 +109,9 @@ def test_settings_let_odd_addresses_pass(make_view, setting, address, recipient)
         ({"relocated_maps": "inline:{a@else.test=b@new.test}"}, "", ("error", "5.1.6 User has moved to b@new.test")),
     ],
 )
-def test_tables_override_the_hop(make_view, setting, sender, expected):
+def test_tables_override_the_hop(
+    make_view: MakeView, setting: dict[str, str], sender: str, expected: tuple[str, ...]
+) -> None:
     assert resolve(make_view(**SITE | setting), "a@else.test", sender)[1:] == expected
 
 
@@ -115,7 +125,9 @@ def test_tables_override_the_hop(make_view, setting, sender, expected):
         ("3.10", "no", "b@new.test", "5.1.6 User has moved to b@new.test", False),
     ],
 )
-def test_relocated_reason_can_be_the_table_s_own(make_view, version, prefix, value, nexthop, warned):
+def test_relocated_reason_can_be_the_table_s_own(
+    make_view: MakeView, version: str, prefix: str, value: str, nexthop: str, warned: bool
+) -> None:
     view = make_view(
         version=version, **SITE, relocated_prefix_enable=prefix, relocated_maps=f"inline:{{{{a@else.test={value}}}}}"
     )
@@ -135,11 +147,11 @@ def test_relocated_reason_can_be_the_table_s_own(make_view, version, prefix, val
         ("error:", Hop("error", "Address is undeliverable")),
     ],
 )
-def test_transport_entry_overrides_only_its_parts(value, hop):
+def test_transport_entry_overrides_only_its_parts(value: str, hop: Hop) -> None:
     assert Hop("old", "next").overridden(value, "d.test") == hop
 
 
-def test_virtual_alias_domains_have_no_transport(make_view):
+def test_virtual_alias_domains_have_no_transport(make_view: MakeView) -> None:
     view = make_view(**SITE, transport_maps="static:smtp:x")
     assert resolve(view, "a@alias.test")[1] == "error"
 
@@ -152,19 +164,19 @@ def test_virtual_alias_domains_have_no_transport(make_view):
         "sender_dependent_default_transport_maps",
     ],
 )
-def test_failing_table_fails_the_answer(make_view, parameter):
+def test_failing_table_fails_the_answer(make_view: MakeView, parameter: str) -> None:
     answer = AddressResolver(make_view(**{**SITE, parameter: "fail:x"})).resolve("s@s.test", "a@else.test")
     assert (answer.address_class, answer.has_failed) == (None, True)
     assert (answer.failure.parameter, answer.failure.table) == (parameter, "fail:x")
 
 
-def test_null_transport_fails_with_a_warning(make_view):
+def test_null_transport_fails_with_a_warning(make_view: MakeView) -> None:
     answer = AddressResolver(make_view(**SITE, default_transport=":x")).resolve("", "a@else.test")
     assert answer.has_failed
     assert "parameter default_transport: null transport is not allowed" in answer.warnings[0]
 
 
-def test_decisions_name_their_setting_or_table(make_view, tmp_path):
+def test_decisions_name_their_setting_or_table(make_view: MakeView, tmp_path: Path) -> None:
     path = tmp_path / "transport"
     path.write_text("# mail\nelse.test smtp:[t.test]\n")
     answer = AddressResolver(make_view(**SITE, relayhost="x", transport_maps=f"texthash:{path}")).resolve(
@@ -183,12 +195,12 @@ def test_decisions_name_their_setting_or_table(make_view, tmp_path):
     assert answer.decisions[1].place is None
 
 
-def test_class_names_the_pattern(make_view):
+def test_class_names_the_pattern(make_view: MakeView) -> None:
     step = AddressResolver(make_view(**SITE)).resolve("", "a@sub.relay.test").decisions[0]
     assert (step.value, step.parameter, step.table, step.key) == ("relay", "relay_domains", "relay.test", "relay.test")
 
 
-def test_literal_of_an_own_address_is_local(make_view):
+def test_literal_of_an_own_address_is_local(make_view: MakeView) -> None:
     view = make_view(**SITE, proxy_interfaces="192.0.2.1")
     steps = [AddressResolver(view).resolve("", f"a@[{each}]").decisions[0] for each in ("127.0.0.1", "192.0.2.1")]
     assert [(each.value, each.parameter, each.key) for each in steps] == [
@@ -198,7 +210,7 @@ def test_literal_of_an_own_address_is_local(make_view):
     assert AddressResolver(view).resolve("", "a@[192.0.2.2]").address_class is AddressClass.DEFAULT
 
 
-def test_domain_in_two_classes_is_warned_of(make_view):
+def test_domain_in_two_classes_is_warned_of(make_view: MakeView) -> None:
     view = make_view(**SITE | {"relay_domains": "example.com, box.test, alias.test"})
     warnings = [
         AddressResolver(view).resolve("", f"a@{each}").warnings for each in ("example.com", "box.test", "alias.test")
@@ -210,13 +222,13 @@ def test_domain_in_two_classes_is_warned_of(make_view):
     ]
 
 
-def test_bad_setting_is_an_error(make_view):
+def test_bad_setting_is_an_error(make_view: MakeView) -> None:
     with pytest.raises(ConfigError, match="bad boolean configuration: swap_bangpath = maybe"):
         AddressResolver(make_view(**SITE, swap_bangpath="maybe"))
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(MAIL, MAIL)
-def test_any_address_gets_an_answer(make_view, sender, address):
+def test_any_address_gets_an_answer(make_view: MakeView, sender: str, address: str) -> None:
     answer = AddressResolver(make_view(**SITE, append_dot_mydomain="yes")).resolve(sender, address)
     assert answer.is_bad or answer.address_class is not None

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from mail.fixtures import MakeView
 
 from postconf import ConfigError
 from tlsproxy.mail.routing.rewriting import Rewriter
@@ -37,7 +40,7 @@ DEFAULTS = {"myorigin": "origin.test", "mydomain": "domain.test"}
         ("", ""),
     ],
 )
-def test_address_gets_its_standard_form(make_view, address, rewritten):
+def test_address_gets_its_standard_form(make_view: MakeView, address: str, rewritten: str) -> None:
     view = make_view(append_dot_mydomain="yes", **DEFAULTS)
     assert Rewriter(view).external(address) == rewritten
 
@@ -51,18 +54,20 @@ def test_address_gets_its_standard_form(make_view, address, rewritten):
         ({"append_dot_mydomain": "no"}, "joe@host", "joe@host"),
     ],
 )
-def test_rewriting_can_be_turned_off(make_view, setting, address, rewritten):
+def test_rewriting_can_be_turned_off(
+    make_view: MakeView, setting: dict[str, str], address: str, rewritten: str
+) -> None:
     assert Rewriter(make_view(**DEFAULTS | setting)).internal(address) == rewritten
 
 
-def test_origin_can_be_in_a_file(make_view, tmp_path):
+def test_origin_can_be_in_a_file(make_view: MakeView, tmp_path: Path) -> None:
     path = tmp_path / "mailname"
     path.write_text("name.test\n# the name of the machine\n")
     assert Rewriter(make_view(myorigin=str(path))).internal("joe") == "joe@name.test"
 
 
 @pytest.mark.parametrize("text", [None, "", "# name\n", "two names\n"])
-def test_malformed_origin_is_an_error(make_view, tmp_path, text):
+def test_malformed_origin_is_an_error(make_view: MakeView, tmp_path: Path, text: str | None) -> None:
     path = tmp_path / "mailname"
     if text is not None:
         path.write_text(text)
@@ -72,7 +77,7 @@ def test_malformed_origin_is_an_error(make_view, tmp_path, text):
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(MAIL)
-def test_rewriting_takes_any_text(make_view, text):
+def test_rewriting_takes_any_text(make_view: MakeView, text: str) -> None:
     rewriter = Rewriter(make_view(**DEFAULTS))
     rewritten = rewriter.internal(text)
     assert "@" in rewritten or not rewritten

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from mail.fixtures import MakeConfig, MakeRouter
 
 from tlsproxy.mail.routing import Router
-from tlsproxy.mail.routing.sessions import Credentials
+from tlsproxy.mail.routing.delivery import Delivery
+from tlsproxy.mail.routing.sessions import Credentials, DeliverySession
 
 MASTER = """\
 smtp inet n - n - - smtpd
@@ -34,7 +37,7 @@ scan unix - - n - 10 smtp
 
 
 @pytest.fixture
-def make_router(make_config):
+def make_router(make_config: MakeConfig) -> Iterator[MakeRouter]:
     """Return a router for main.cf with these settings and the services above."""
     routers = []
 
@@ -50,7 +53,9 @@ def make_router(make_config):
 DOCUMENTATION = Path(__file__).parents[3] / "docs" / "mail.md"
 
 
-def test_examples_of_the_documentation_run(make_config, tmp_path, capsys):
+def test_examples_of_the_documentation_run(
+    make_config: MakeConfig, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     make_config(MASTER, virtual_alias_maps="inline:{{info@example.com=joe@example.org}}", relayhost="[smart.test]")
     namespace: dict[str, object] = {}
     for block in re.findall(r"^```python\n(.*?)^```$", DOCUMENTATION.read_text(), re.MULTILINE | re.DOTALL):
@@ -60,16 +65,16 @@ def test_examples_of_the_documentation_run(make_config, tmp_path, capsys):
     assert "('joe@example.org',)" in printed
 
 
-def deliver(router: Router, recipient: str, sender: str = "s@s.test", service: str = ""):
+def deliver(router: Router, recipient: str, sender: str = "s@s.test", service: str = "") -> Delivery:
     (delivery,) = router.deliveries(router.route(sender, recipient, service))
     return delivery
 
 
-def session(router: Router, recipient: str = "a@else.test", sender: str = "s@s.test"):
+def session(router: Router, recipient: str = "a@else.test", sender: str = "s@s.test") -> DeliverySession:
     return deliver(router, recipient, sender).sessions[0]
 
 
-def test_route_goes_from_path_to_agent(make_router, tmp_path):
+def test_route_goes_from_path_to_agent(make_router: MakeRouter, tmp_path: Path) -> None:
     router = make_router(virtual_alias_maps="inline:{{jane@mail.example.com=a@else.test}}")
     route = router.route("", "@relay.test:jane(comment)@mail.example.com")
     assert json.loads(json.dumps(route.as_json())) == {
@@ -86,33 +91,33 @@ def test_route_goes_from_path_to_agent(make_router, tmp_path):
     assert delivery.agent.place.line == 13
 
 
-def test_failed_route_has_no_class(make_router):
+def test_failed_route_has_no_class(make_router: MakeRouter) -> None:
     assert make_router().route("", "a@-bad.test").as_json()["class"] is None
 
 
-def test_service_chooses_its_cleanup(make_router):
+def test_service_chooses_its_cleanup(make_router: MakeRouter) -> None:
     router = make_router()
     assert router.route("", "a@else.test", "smtp/inet").envelope.recipients == ("a@else.test",)
     assert router.route("", "a@else.test", "submission/inet").envelope.recipients == ("masked@example.org",)
 
 
-def test_service_can_leave_addresses_alone(make_router):
+def test_service_can_leave_addresses_alone(make_router: MakeRouter) -> None:
     router = make_router(virtual_alias_maps="static:x@y.test")
     assert router.route("", "a@else.test", "smtp/inet").envelope.recipients == ("x@y.test",)
     assert router.route("", "a@else.test", "reinject/inet").envelope.recipients == ("a@else.test",)
 
 
-def test_unknown_service_is_a_key_error(make_router):
+def test_unknown_service_is_a_key_error(make_router: MakeRouter) -> None:
     with pytest.raises(KeyError):
         make_router().route("", "a@else.test", "smtps/inet")
 
 
-def test_options_of_smtpd_are_not_for_the_resolver(make_router):
+def test_options_of_smtpd_are_not_for_the_resolver(make_router: MakeRouter) -> None:
     router = make_router("smtp inet n - n - - smtpd\n  -o mydestination=else.test\n")
     assert router.route("", "a@else.test", "smtp/inet").as_json()["class"] == "default"
 
 
-def test_content_filter_takes_all_mail(make_router):
+def test_content_filter_takes_all_mail(make_router: MakeRouter) -> None:
     delivery = deliver(make_router(), "joe@localhost", service="filtered/inet")
     assert (*delivery.hop, delivery.agent.name) == ("scan", "[127.0.0.1]:10025", "scan")
     assert delivery.address_class is None
@@ -122,31 +127,33 @@ def test_content_filter_takes_all_mail(make_router):
     ("settings", "nexthop"),
     [({}, "else.test"), ({"default_filter_nexthop": "[filter.test]"}, "[filter.test]")],
 )
-def test_content_filter_without_next_hop_gets_one(make_router, settings, nexthop):
+def test_content_filter_without_next_hop_gets_one(
+    make_router: MakeRouter, settings: dict[str, str], nexthop: str
+) -> None:
     assert deliver(make_router(content_filter="scan:", **settings), "a@else.test").hop.nexthop == nexthop
 
 
-def test_transport_without_service_has_no_program(make_router):
+def test_transport_without_service_has_no_program(make_router: MakeRouter) -> None:
     agent = deliver(make_router(transport_maps="static:nothing:"), "a@else.test").agent
     assert (agent.name, agent.program, agent.place) == ("nothing", "", None)
 
 
-def test_deferred_transport_waits(make_router):
+def test_deferred_transport_waits(make_router: MakeRouter) -> None:
     delivery = deliver(make_router(defer_transports="smtp lmtp"), "a@else.test")
     assert delivery.hop == ("retry", "4.3.2 deferred transport")
     assert delivery.decisions[-1].parameter == "defer_transports"
 
 
-def test_own_bounces_of_bounces_are_discarded(make_router):
+def test_own_bounces_of_bounces_are_discarded(make_router: MakeRouter) -> None:
     assert deliver(make_router(), "double-bounce@localhost").hop.transport == "discard"
 
 
-def test_alias_to_a_bad_address_is_an_error(make_router):
+def test_alias_to_a_bad_address_is_an_error(make_router: MakeRouter) -> None:
     router = make_router(virtual_alias_maps="static:a@-bad-.test")
     assert deliver(router, "a@else.test").hop == ("error", "5.1.3 bad address syntax")
 
 
-def test_failing_table_makes_mail_wait(make_router):
+def test_failing_table_makes_mail_wait(make_router: MakeRouter) -> None:
     router = make_router(virtual_alias_maps="inline:{{a@mail.example.com=a@else.test}}", relay_domains="fail:x")
     delivery = deliver(router, "a@mail.example.com")
     assert delivery.hop == ("retry", "4.3.0 address resolver failure")
@@ -163,11 +170,13 @@ def test_failing_table_makes_mail_wait(make_router):
         ({"transport_maps": "static:lmtp:inet:localhost:24", "lmtp_tls_security_level": "may"}, "a@else.test", "may"),
     ],
 )
-def test_session_has_the_tls_level_of_its_service(make_router, settings, recipient, level):
+def test_session_has_the_tls_level_of_its_service(
+    make_router: MakeRouter, settings: dict[str, str], recipient: str, level: str
+) -> None:
     assert session(make_router(**settings), recipient).level == level
 
 
-def test_dane_depends_on_dns(make_router):
+def test_dane_depends_on_dns(make_router: MakeRouter) -> None:
     found = session(make_router(smtp_tls_security_level="dane", smtp_dns_support_level="dnssec"))
     assert (found.level, found.depends) == ("dane", ("TLSA records of else.test",))
 
@@ -182,13 +191,13 @@ def test_dane_depends_on_dns(make_router):
         {"relayhost": "[smart.test]:nothing"},
     ],
 )
-def test_session_that_can_not_be_has_a_problem(make_router, settings):
+def test_session_that_can_not_be_has_a_problem(make_router: MakeRouter, settings: dict[str, str]) -> None:
     found = session(make_router(**settings))
     assert found.problem
     assert found.credentials is None
 
 
-def test_credentials_are_found_and_never_shown(make_router, tmp_path):
+def test_credentials_are_found_and_never_shown(make_router: MakeRouter, tmp_path: Path) -> None:
     path = tmp_path / "passwords"
     path.write_text("[smart.test]:587 user:secret\n")
     router = make_router(
@@ -198,6 +207,7 @@ def test_credentials_are_found_and_never_shown(make_router, tmp_path):
     )
     found = session(router)
     parameter = "smtp_sasl_password_maps"
+    assert found.credentials is not None
     assert found.credentials[:3] == (parameter, f"texthash:{path}", "[smart.test]:587")
     assert found.credentials.place.line == 1
     assert isinstance(found.credentials, Credentials)
@@ -216,7 +226,9 @@ def test_credentials_are_found_and_never_shown(make_router, tmp_path):
         ({"relayhost": "[other.test]"}, "me@s.test", None, ()),
     ],
 )
-def test_credentials_are_looked_up_by_sender_and_server(make_router, settings, sender, key, depends):
+def test_credentials_are_looked_up_by_sender_and_server(
+    make_router: MakeRouter, settings: dict[str, str], sender: str, key: str | None, depends: tuple[str, ...]
+) -> None:
     passwords = "inline:{smart.test=u:p, me@s.test=u:p}"
     router = make_router(smtp_sasl_auth_enable="yes", smtp_sasl_password_maps=passwords, **settings)
     found = session(router, sender=sender)
@@ -224,7 +236,7 @@ def test_credentials_are_looked_up_by_sender_and_server(make_router, settings, s
     assert found.depends == depends
 
 
-def test_next_hops_in_a_list_are_sessions_of_their_own(make_router):
+def test_next_hops_in_a_list_are_sessions_of_their_own(make_router: MakeRouter) -> None:
     router = make_router(
         relayhost="[one.test], [two.test]:587", smtp_tls_policy_maps="inline:{{[two.test]:587=secure}}"
     )
@@ -235,5 +247,5 @@ def test_next_hops_in_a_list_are_sessions_of_their_own(make_router):
     ]
 
 
-def test_local_agent_has_no_sessions(make_router):
+def test_local_agent_has_no_sessions(make_router: MakeRouter) -> None:
     assert deliver(make_router(), "joe@localhost").sessions == ()

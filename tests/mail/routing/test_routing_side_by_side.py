@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from peers.real.mail_daemons import Answer, MailDaemons
 
 import postconf
 from tlsproxy.mail.routing import Router
+from tlsproxy.mail.routing.resolver import Resolution
 
 SEEDS = 6
 CONFIGURATIONS = 6
@@ -17,8 +19,10 @@ CONFIGURATIONS = 6
 MESSAGES = 40
 """For each configuration."""
 
-DOMAINS = ("example.com", "mail.example.com", "alias.test", "sub.alias.test", "box.test", "relay.test", "else.test")
-DOMAINS += ("x.else.test", "localhost", "org", "[127.0.0.1]", "[192.0.2.1]")
+DOMAINS = (
+    *("example.com", "mail.example.com", "alias.test", "sub.alias.test", "box.test", "relay.test", "else.test"),
+    *("x.else.test", "localhost", "org", "[127.0.0.1]", "[192.0.2.1]"),
+)
 USERS = ("joe", "jane", "root", "postmaster", "owner-list", "double-bounce", "x")
 ODD = 'ab@.:,;<>()[]"\\ !%+-|\tä'
 
@@ -137,7 +141,7 @@ class Generator:
             "alias_maps": "",
             "local_recipient_maps": "",
         }
-        for name, probability, make in (
+        optional: list[tuple[str, float, Callable[[], str]]] = [
             ("virtual_alias_maps", 0.7, self.addresses),
             ("canonical_maps", 0.2, self.addresses),
             ("recipient_canonical_maps", 0.2, self.addresses),
@@ -168,7 +172,8 @@ class Generator:
             ("empty_address_recipient", 0.1, lambda: "nobody@else.test"),
             ("default_transport", 0.1, lambda: "uucp:node"),
             ("local_transport", 0.1, lambda: "lmtp:unix:/x"),
-        ):
+        ]
+        for name, probability, make in optional:
             if self.random.random() < probability:
                 chosen[name] = make()
         for name in (
@@ -222,7 +227,7 @@ INTERNATIONAL = [
 
 
 @pytest.mark.postfix
-def test_international_domains_are_those_of_postfix(public_path):
+def test_international_domains_are_those_of_postfix(public_path: Path) -> None:
     settings = {"compatibility_level": "3.6", "inet_interfaces": "127.0.0.1", "myhostname": "mail.test"}
     settings["relay_domains"] = "exämple.test, straße.de"
     with MailDaemons(public_path / "m", settings) as daemons:
@@ -232,7 +237,7 @@ def test_international_domains_are_those_of_postfix(public_path):
             assert _as_answer(resolver.resolve("", f"joe@{domain}")) == expected, domain
 
 
-def _as_answer(answer) -> Answer:
+def _as_answer(answer: Resolution) -> Answer:
     if answer.address_class is None:
         return Answer(None)
     return Answer(answer.address_class.value, answer.transport, answer.nexthop, answer.recipient, answer.is_routed)
@@ -240,7 +245,7 @@ def _as_answer(answer) -> Answer:
 
 @pytest.mark.postfix
 @pytest.mark.parametrize("seed", range(SEEDS))
-def test_routes_are_those_of_postfix(public_path, seed):
+def test_routes_are_those_of_postfix(public_path: Path, seed: int) -> None:
     for number in range(CONFIGURATIONS):
         generator = Generator(f"routes {seed} {number}")
         found = differences(public_path / str(number), generator)

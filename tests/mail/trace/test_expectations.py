@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import tomllib
+from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import pytest
+from mail.fixtures import Check, MakeConfig
 
 from tlsproxy.mail.trace.cli import main
 from tlsproxy.mail.trace.expectations.files import ExpectationError, read_expectations
@@ -31,10 +34,10 @@ expect = "{expect}"
 
 
 @pytest.fixture
-def checked(make_config, tmp_path, capsys):
+def checked(make_config: MakeConfig, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Check:
     """Write a configuration and a file of expectations, and check it."""
 
-    def check(text, *arguments, **settings):
+    def check(text: str, *arguments: str, **settings: str) -> tuple[int, str, str]:
         make_config(MASTER, local_recipient_maps="", **settings)
         path = tmp_path / "mail.toml"
         path.write_text(text)
@@ -45,7 +48,7 @@ def checked(make_config, tmp_path, capsys):
     return check
 
 
-def session(expect, recipient="x@far.example", more="", name="test"):
+def session(expect: str, recipient: str = "x@far.example", more: str = "", name: str = "test") -> str:
     return SESSION.format(name=name, recipient=recipient, expect=expect, more=more)
 
 
@@ -68,11 +71,13 @@ def session(expect, recipient="x@far.example", more="", name="test"):
         ("accept", "ann@mail.example.com", 'recipients = ["x@far.example"]', 1),
     ],
 )
-def test_expected_outcome_is_compared_with_the_actual_one(checked, expect, recipient, more, status):
+def test_expected_outcome_is_compared_with_the_actual_one(
+    checked: Check, expect: str, recipient: str, more: str, status: int
+) -> None:
     assert checked(session(expect, recipient, more))[0] == status
 
 
-def test_difference_names_line_outcome_and_restriction(checked):
+def test_difference_names_line_outcome_and_restriction(checked: Check) -> None:
     status, out, _ = checked("# mail\n" + session("accept", name="far mail"))
     assert status == 1
     assert "mail.toml:3: far mail: refused at RCPT: 454 4.7.1 <x@far.example>: Relay access denied, by" in out
@@ -80,7 +85,7 @@ def test_difference_names_line_outcome_and_restriction(checked):
     assert "0 of 1 expectations hold" in out
 
 
-def test_outcome_that_depends_holds_only_where_all_answers_agree(checked):
+def test_outcome_that_depends_holds_only_where_all_answers_agree(checked: Check) -> None:
     lists = {"smtpd_client_restrictions": "reject_rbl_client list.example"}
     assert checked(session("refuse"), **lists)[0] == 0
     status, out, _ = checked(session("accept", "ann@mail.example.com"), **lists)
@@ -107,7 +112,7 @@ def test_outcome_that_depends_holds_only_where_all_answers_agree(checked):
         ('tls = "may"', 1, "tls is encrypt, not may"),
     ],
 )
-def test_expected_route_is_compared_with_the_route(checked, entry, status, problem):
+def test_expected_route_is_compared_with_the_route(checked: Check, entry: str, status: int, problem: str) -> None:
     settings = {
         "virtual_alias_maps": "inline:{ann=bob@far.example}",
         "smtp_tls_security_level": "encrypt",
@@ -137,19 +142,19 @@ def test_expected_route_is_compared_with_the_route(checked, entry, status, probl
         (session("accept", more="service = 'none/inet'"), "no service none/inet"),
     ],
 )
-def test_bad_file_is_an_error_with_status_2(checked, text, problem):
+def test_bad_file_is_an_error_with_status_2(checked: Check, text: str, problem: str) -> None:
     status, out, err = checked(text)
     assert (status, out) == (2, "")
     assert problem in err
     assert err.startswith("tlsproxy-trace: ")
 
 
-def test_missing_file_is_an_error_with_status_2(capsys):
+def test_missing_file_is_an_error_with_status_2(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--expect", "/no/such/file"]) == 2
     assert "/no/such/file: No such file" in capsys.readouterr().err
 
 
-def test_reports_are_written_in_every_format(checked, tmp_path):
+def test_reports_are_written_in_every_format(checked: Check, tmp_path: Path) -> None:
     text = session("accept", name="a <b> & c") + session("refuse", name="fine")
     status, out, _ = checked(text, "--format", f"junit:{tmp_path}/report.xml", "--format", "github")
     assert status == 1
@@ -160,11 +165,13 @@ def test_reports_are_written_in_every_format(checked, tmp_path):
     assert len(out.splitlines()) == 1
 
 
-def test_unknown_format_is_an_error(checked):
+def test_unknown_format_is_an_error(checked: Check) -> None:
     assert checked(session("refuse"), "--format", "xml")[0] == 2
 
 
-def test_file_names_its_configuration_relative_to_itself(make_config, tmp_path, capsys):
+def test_file_names_its_configuration_relative_to_itself(
+    make_config: MakeConfig, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     make_config(MASTER, local_recipient_maps="")
     (tmp_path / "tests").mkdir()
     (tmp_path / "tests" / "mail.toml").write_text('config = ".."\npostfix-version = "3.7"\n' + session("defer"))
@@ -172,7 +179,7 @@ def test_file_names_its_configuration_relative_to_itself(make_config, tmp_path, 
     assert "1 of 1" in capsys.readouterr().out
 
 
-def first_file(capsys, tmp_path):
+def first_file(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> tuple[dict[str, Any], str]:
     assert main(["--init", "-c", str(tmp_path)]) == 0
     text = capsys.readouterr().out
     (tmp_path / "first.toml").write_text(text)
@@ -181,7 +188,9 @@ def first_file(capsys, tmp_path):
     return tomllib.loads(text), text
 
 
-def test_first_file_holds_and_covers_relaying_and_submission(make_config, tmp_path, capsys):
+def test_first_file_holds_and_covers_relaying_and_submission(
+    make_config: MakeConfig, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     make_config(MASTER, local_recipient_maps="", relay_domains="relayed.example")
     data, _ = first_file(capsys, tmp_path)
     names = [each["name"] for each in data["session"]]
@@ -192,46 +201,56 @@ def test_first_file_holds_and_covers_relaying_and_submission(make_config, tmp_pa
     assert {each["class"] for each in data["route"]} == {"local", "relay"}
 
 
-def test_first_file_of_an_open_relay_says_so(make_config, tmp_path, capsys):
+def test_first_file_of_an_open_relay_says_so(
+    make_config: MakeConfig, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     make_config(MASTER, mynetworks="0.0.0.0/0", local_recipient_maps="")
     _, text = first_file(capsys, tmp_path)
     assert "# NOT SO: smtp/inet: strangers can't relay\n#   accepted at RCPT" in text
 
 
-def test_first_file_assumes_facts_of_the_world(make_config, tmp_path, capsys):
+def test_first_file_assumes_facts_of_the_world(
+    make_config: MakeConfig, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     lists = "reject_rbl_client list.example, check_policy_service unix:private/policy"
     make_config(MASTER, local_recipient_maps="", smtpd_recipient_restrictions=lists)
     data, _ = first_file(capsys, tmp_path)
     assert data["assume"] == {"dnsbl:list.example": "unlisted", "policy:unix:private/policy": "DUNNO"}
 
 
-def test_first_file_with_a_domain_twice_has_it_once(make_config, tmp_path, capsys):
+def test_first_file_with_a_domain_twice_has_it_once(
+    make_config: MakeConfig, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     make_config(MASTER, local_recipient_maps="", mydestination="$myhostname, mail.example.com, localhost")
     data, _ = first_file(capsys, tmp_path)
     names = [each["name"] for each in [*data["session"], *data["route"]]]
     assert len(set(names)) == len(names)
 
 
-def test_first_file_of_a_relative_directory_says_so(make_config, tmp_path, capsys, monkeypatch):
+def test_first_file_of_a_relative_directory_says_so(
+    make_config: MakeConfig, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     make_config(MASTER, local_recipient_maps="")
     monkeypatch.chdir(tmp_path)
     assert main(["--init", "-c", "."]) == 0
     assert 'config = "."  # relative to this file\n' in capsys.readouterr().out
 
 
-def test_first_file_needs_a_service_of_smtpd(make_config, tmp_path, capsys):
+def test_first_file_needs_a_service_of_smtpd(
+    make_config: MakeConfig, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     make_config("")
     assert main(["--init", "-c", str(tmp_path)]) == 2
     assert "no service of smtpd(8)" in capsys.readouterr().err
 
 
-def test_expectations_keep_their_lines_with_comments_between():
+def test_expectations_keep_their_lines_with_comments_between() -> None:
     text = "\n# one\n" + session("accept") + "\n [[ route ]]\nrecipient='a'\nclass='local'\n" + session("refuse")
     found = read_expectations(text, "x")
     assert [each.line for each in found.sessions] == [4, 16]
     assert [each.line for each in found.routes] == [12]
 
 
-def test_expectations_of_wrong_types_are_errors():
+def test_expectations_of_wrong_types_are_errors() -> None:
     with pytest.raises(ExpectationError):
         read_expectations("config = 3\n" + session("accept"), "x")

@@ -8,11 +8,14 @@ import socket
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, Self
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from mail.fixtures import MakeConfig, MakeDirectory
 from peers.fakes.nameserver import NameServer
 from peers.real.postfix import own_address
 
@@ -32,22 +35,24 @@ ON_POSTFIX = pytest.mark.postfix
 
 
 @pytest.fixture
-def directory(make_config, tmp_path):
-    def make(**values):
+def directory(make_config: MakeConfig, tmp_path: Path) -> MakeDirectory:
+    def make(**values: str) -> str:
         make_config(MASTER, local_recipient_maps="", **values)
         return str(tmp_path)
 
     return make
 
 
-def traced(capsys, directory, *arguments):
+def traced(capsys: pytest.CaptureFixture[str], directory: str, *arguments: str) -> tuple[int, str, str]:
     status = main([*ARGUMENTS, "--recipient", "ann@mail.example.com", *arguments, "-c", directory])
     captured = capsys.readouterr()
     assert "Traceback" not in captured.err
     return status, captured.out, captured.err
 
 
-def test_text_names_restriction_table_key_and_line(capsys, directory, tmp_path):
+def test_text_names_restriction_table_key_and_line(
+    capsys: pytest.CaptureFixture[str], directory: MakeDirectory, tmp_path: Path
+) -> None:
     (tmp_path / "clients").write_text("# partners\npartner.example 554 go away\n")
     where = directory(smtpd_client_restrictions=f"check_client_access texthash:{tmp_path}/clients")
     status, out, _ = traced(capsys, where)
@@ -58,7 +63,7 @@ def test_text_names_restriction_table_key_and_line(capsys, directory, tmp_path):
     assert f"texthash:{tmp_path}/clients, key partner.example: 554 go away  ({tmp_path}/clients:2)" in out
 
 
-def test_text_shows_route_and_never_a_password(capsys, directory):
+def test_text_shows_route_and_never_a_password(capsys: pytest.CaptureFixture[str], directory: MakeDirectory) -> None:
     settings = {
         "relayhost": "[smart.example]:587",
         "smtp_sasl_auth_enable": "yes",
@@ -75,7 +80,7 @@ def test_text_shows_route_and_never_a_password(capsys, directory):
     assert "secret" not in out
 
 
-def test_json_keeps_its_contract(capsys, directory):
+def test_json_keeps_its_contract(capsys: pytest.CaptureFixture[str], directory: MakeDirectory) -> None:
     status, out, _ = traced(capsys, directory(), "--json", "--recipient", "x@far.example")
     assert status == 0
     answer = json.loads(out)
@@ -95,7 +100,9 @@ def test_json_keeps_its_contract(capsys, directory):
     }
 
 
-def test_json_names_place_table_and_key_of_the_decision(capsys, directory, tmp_path):
+def test_json_names_place_table_and_key_of_the_decision(
+    capsys: pytest.CaptureFixture[str], directory: MakeDirectory, tmp_path: Path
+) -> None:
     (tmp_path / "clients").write_text("partner.example 554 go away\n")
     table = f"texthash:{tmp_path}/clients"
     _, out, _ = traced(capsys, directory(smtpd_client_restrictions=f"check_client_access {table}"), "--json")
@@ -111,7 +118,7 @@ def test_json_names_place_table_and_key_of_the_decision(capsys, directory, tmp_p
     }
 
 
-def test_batch_answers_one_line_for_each_session(directory, tmp_path):
+def test_batch_answers_one_line_for_each_session(directory: MakeDirectory, tmp_path: Path) -> None:
     where = directory()
     sessions = [
         {"client": "203.0.113.7", "client_name": "unknown", "helo": "x", "sender": "", "recipients": [recipient]}
@@ -139,7 +146,7 @@ def test_batch_answers_one_line_for_each_session(directory, tmp_path):
         ('{"client": "::1", "tls": 3}', "tls is true, false"),
     ],
 )
-def test_batch_names_the_line_that_is_bad(directory, line, problem):
+def test_batch_names_the_line_that_is_bad(directory: MakeDirectory, line: str, problem: str) -> None:
     run = command("--json", "--batch", "-c", directory(), input=f"\n{line}\n")
     assert run.returncode == 2
     assert "standard input, line 2:" in run.stderr
@@ -159,13 +166,15 @@ def test_batch_names_the_line_that_is_bad(directory, line, problem):
         (["--postfix-version", "2.0"], "2.0"),
     ],
 )
-def test_bad_argument_is_an_error_with_status_2(capsys, directory, arguments, problem):
+def test_bad_argument_is_an_error_with_status_2(
+    capsys: pytest.CaptureFixture[str], directory: MakeDirectory, arguments: list[str], problem: str
+) -> None:
     status, out, err = traced(capsys, directory(), *arguments)
     assert (status, out) == (2, "")
     assert problem in err
 
 
-def test_missing_arguments_are_named(capsys, directory):
+def test_missing_arguments_are_named(capsys: pytest.CaptureFixture[str], directory: MakeDirectory) -> None:
     assert main(["-c", directory()]) == 2
     assert "--client is missing" in capsys.readouterr().err
 
@@ -185,7 +194,9 @@ def test_missing_arguments_are_named(capsys, directory):
         ({"main.cf": "compatibility_level=3.6\nvirtual_alias_maps = nonsense\n", "master.cf": MASTER}, "nonsense"),
     ],
 )
-def test_broken_configuration_is_an_error_with_status_2(capsys, tmp_path, files, problem):
+def test_broken_configuration_is_an_error_with_status_2(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, files: dict[str, str], problem: str
+) -> None:
     for name, text in files.items():
         (tmp_path / name).write_text(text)
     status, out, err = traced(capsys, str(tmp_path))
@@ -194,7 +205,9 @@ def test_broken_configuration_is_an_error_with_status_2(capsys, tmp_path, files,
     assert str(tmp_path) in err
 
 
-def test_table_that_can_not_be_opened_fails_as_in_postfix(capsys, directory):
+def test_table_that_can_not_be_opened_fails_as_in_postfix(
+    capsys: pytest.CaptureFixture[str], directory: MakeDirectory
+) -> None:
     status, out, _ = traced(capsys, directory(smtpd_client_restrictions="check_client_access hash:/no/such"), "--json")
     reply = json.loads(out)["replies"][3]
     assert (status, reply["code"]) == (0, 451)
@@ -202,7 +215,9 @@ def test_table_that_can_not_be_opened_fails_as_in_postfix(capsys, directory):
 
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(st.text(max_size=60), st.text(max_size=60), st.text(max_size=60), st.sampled_from(["yes", "no"]))
-def test_any_text_in_a_session_gets_an_answer_or_an_error(capsys, directory, helo, sender, recipient, strict):
+def test_any_text_in_a_session_gets_an_answer_or_an_error(
+    capsys: pytest.CaptureFixture[str], directory: MakeDirectory, helo: str, sender: str, recipient: str, strict: str
+) -> None:
     where = directory(strict_rfc821_envelopes=strict)
     arguments = [f"--helo={helo}", f"--sender={sender}", f"--recipient={recipient}", "--json"]
     status = main(["--client", "203.0.113.7", *arguments, "-c", where])
@@ -215,14 +230,14 @@ def test_any_text_in_a_session_gets_an_answer_or_an_error(capsys, directory, hel
 
 
 @pytest.mark.parametrize("version", ["3.5", "3.6", "3.8", "3.9", "3.10", "3.11", "3.12"])
-def test_every_release_can_be_asked(capsys, directory, version):
+def test_every_release_can_be_asked(capsys: pytest.CaptureFixture[str], directory: MakeDirectory, version: str) -> None:
     settings = {"postscreen_access_list": "cidr:{{203.0.113.0/24 reject}}"}
     status, out, err = traced(capsys, directory(**settings), "--service", "25/inet", "--postfix-version", version)
     assert (status, err) == (0, "")
     assert "250 2.1.5 Ok" in out
 
 
-def test_assumption_decides(capsys, directory):
+def test_assumption_decides(capsys: pytest.CaptureFixture[str], directory: MakeDirectory) -> None:
     where = directory(smtpd_client_restrictions="reject_rbl_client list.example")
     _, out, _ = traced(capsys, where)
     assert "depends on dnsbl:list.example" in out
@@ -231,7 +246,7 @@ def test_assumption_decides(capsys, directory):
     assert "depends on" not in out
 
 
-def test_postscreen_in_front_is_asked_first(capsys, directory):
+def test_postscreen_in_front_is_asked_first(capsys: pytest.CaptureFixture[str], directory: MakeDirectory) -> None:
     settings = {"postscreen_access_list": "cidr:{{203.0.113.0/24 reject}}", "postscreen_blacklist_action": "drop"}
     status, out, _ = traced(capsys, directory(**settings), "--service", "25/inet")
     assert status == 0
@@ -240,7 +255,9 @@ def test_postscreen_in_front_is_asked_first(capsys, directory):
     assert "RCPT TO" not in out
 
 
-def test_policy_service_is_asked_over_its_socket(capsys, directory, tmp_path):
+def test_policy_service_is_asked_over_its_socket(
+    capsys: pytest.CaptureFixture[str], directory: MakeDirectory, tmp_path: Path
+) -> None:
     (tmp_path / "private").mkdir()
     with PolicyService(tmp_path / "private" / "policy", b"action=450 4.7.9 later\n\n") as service:
         settings = {"smtpd_recipient_restrictions": "check_policy_service unix:private/policy"}
@@ -257,7 +274,9 @@ def test_policy_service_is_asked_over_its_socket(capsys, directory, tmp_path):
 
 
 @pytest.mark.parametrize("answer", [b"", b"nonsense\n\n", b"action=" + b"x" * 100_000], ids=["none", "bad", "endless"])
-def test_policy_service_without_usable_answer_fails(capsys, directory, tmp_path, answer):
+def test_policy_service_without_usable_answer_fails(
+    capsys: pytest.CaptureFixture[str], directory: MakeDirectory, tmp_path: Path, answer: bytes
+) -> None:
     (tmp_path / "private").mkdir()
     with PolicyService(tmp_path / "private" / "policy", answer):
         service = "{ unix:private/policy, try_limit=1, timeout=2s }"
@@ -290,18 +309,18 @@ class PolicyService:
                 except OSError:
                     continue
 
-    def __enter__(self):
+    def __enter__(self) -> Self:
         self._thread.start()
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, *_: object) -> None:
         self._socket.shutdown(socket.SHUT_RDWR)
         self._socket.close()
         self._thread.join(10)
 
 
 @ON_POSTFIX
-def test_dns_is_asked_where_that_is_wanted(directory, tmp_path):
+def test_dns_is_asked_where_that_is_wanted(directory: MakeDirectory, tmp_path: Path) -> None:
     records = [
         "7.113.0.203.list.example A 127.0.0.4",
         '7.113.0.203.list.example TXT "known offender"',
@@ -314,7 +333,7 @@ def test_dns_is_asked_where_that_is_wanted(directory, tmp_path):
     with NameServer(records, address=own_address(), port=53) as server:
         within = server.seen_through(tmp_path / "resolv.conf")
 
-        def ask(sender="joe@else.example", **values):
+        def ask(sender: str = "joe@else.example", **values: str) -> dict[str, Any]:
             arguments = ["--client", "203.0.113.7", "--dns", "--json", "--sender", sender]
             run = command(*arguments, "--recipient", "ann@mail.example.com", "-c", directory(**values), within=within)
             return next(each for each in json.loads(run.stdout)["replies"] if each["command"] == "RCPT")
@@ -331,7 +350,9 @@ def test_dns_is_asked_where_that_is_wanted(directory, tmp_path):
         assert ask(smtpd_sender_restrictions=table)["text"].endswith("Sender address rejected: net")
 
 
-def test_text_names_the_setting_that_completes_a_recipient(capsys, directory, tmp_path):
+def test_text_names_the_setting_that_completes_a_recipient(
+    capsys: pytest.CaptureFixture[str], directory: MakeDirectory, tmp_path: Path
+) -> None:
     assert main([*ARGUMENTS, "--recipient", "ann", "-c", directory(myorigin="example.com")]) == 0
     (line,) = [each for each in capsys.readouterr().out.splitlines() if each.startswith("  recipient ")]
     assert line.startswith("  recipient   ann@example.com  (myorigin ")
@@ -339,16 +360,22 @@ def test_text_names_the_setting_that_completes_a_recipient(capsys, directory, tm
     assert "main.cf /" not in line
 
 
-def test_full_device_is_a_write_error(directory):
-    arguments = [sys.executable, Path(sys.executable).with_name("tlsproxy-trace"), "--init", "-c", directory()]
+def test_full_device_is_a_write_error(directory: MakeDirectory) -> None:
+    arguments: list[str | Path] = [
+        sys.executable,
+        Path(sys.executable).with_name("tlsproxy-trace"),
+        "--init",
+        "-c",
+        directory(),
+    ]
     with Path("/dev/full").open("w") as full:
         result = subprocess.run(arguments, stdout=full, stderr=subprocess.PIPE, text=True)
     assert (result.returncode, result.stderr) == (2, "tlsproxy-trace: write error: No space left on device\n")
 
 
-def test_closed_output_is_no_error(directory):
+def test_closed_output_is_no_error(directory: MakeDirectory) -> None:
     program = Path(sys.executable).with_name("tlsproxy-trace")
-    arguments = [
+    arguments: list[str | Path] = [
         sys.executable,
         program,
         *ARGUMENTS,
@@ -363,7 +390,7 @@ def test_closed_output_is_no_error(directory):
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_completion_names_every_option(capsys, shell):
+def test_completion_names_every_option(capsys: pytest.CaptureFixture[str], shell: str) -> None:
     with pytest.raises(SystemExit) as end:
         main(["--completion", shell])
     assert end.value.code == 0
@@ -372,7 +399,7 @@ def test_completion_names_every_option(capsys, shell):
         assert option in script
 
 
-def test_help_has_examples_and_exit_status(capsys):
+def test_help_has_examples_and_exit_status(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as end:
         main(["--help"])
     assert end.value.code == 0
@@ -381,10 +408,12 @@ def test_help_has_examples_and_exit_status(capsys):
     assert "exit status:" in out
 
 
-def command(*arguments, input="", within=None):
+def command(
+    *arguments: str, input: str = "", within: Callable[..., list[str]] | None = None
+) -> subprocess.CompletedProcess[str]:
     """Run the command as users do."""
     program = [sys.executable, str(Path(sys.executable).with_name("tlsproxy-trace")), *map(str, arguments)]
     environment = os.environ | {"PYTHONWARNINGS": "error"}
     argv = within(*program) if within else program
-    pipes = {"capture_output": True, "encoding": "utf-8", "errors": "surrogateescape"}
+    pipes: dict[str, Any] = {"capture_output": True, "encoding": "utf-8", "errors": "surrogateescape"}
     return subprocess.run(argv, input=input, env=environment, timeout=60, **pipes)

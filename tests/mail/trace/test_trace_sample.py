@@ -16,14 +16,16 @@ SAMPLES = ROOT / "samples" / "trace"
 
 
 @pytest.fixture
-def sample(tmp_path, monkeypatch):
+def sample(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     shutil.copytree(SAMPLES, tmp_path / "trace")
     monkeypatch.chdir(tmp_path / "trace")
     return tmp_path / "trace"
 
 
 @pytest.mark.parametrize("pipeline", ["github-workflow.yml", "gitlab-ci.yml"])
-def test_sample_pipeline_passes_and_notices_an_open_relay(sample, capsys, pipeline):
+def test_sample_pipeline_passes_and_notices_an_open_relay(
+    sample: Path, capsys: pytest.CaptureFixture[str], pipeline: str
+) -> None:
     [line] = re.findall(r"- (?:run: )?tlsproxy-trace (.*)", (SAMPLES / pipeline).read_text())
     assert main(shlex.split(line)) == 0
     assert "8 of 8 expectations hold" in capsys.readouterr().out
@@ -34,14 +36,14 @@ def test_sample_pipeline_passes_and_notices_an_open_relay(sample, capsys, pipeli
     assert 'failures="1"' in (sample / "expectations.xml").read_text()
 
 
-def test_pre_commit_hook_checks_expectations(sample, capsys):
+def test_pre_commit_hook_checks_expectations(sample: Path, capsys: pytest.CaptureFixture[str]) -> None:
     hook = (ROOT / ".pre-commit-hooks.yaml").read_text().partition("- id: tlsproxy-trace\n")[2]
     assert "entry: tlsproxy-trace\n" in hook
     assert "pass_filenames: false" in hook
     assert main(["--expect", "mail.toml"]) == 0
 
 
-def test_documentation_shows_the_printed_output(sample, capsys):
+def test_documentation_shows_the_printed_output(sample: Path, capsys: pytest.CaptureFixture[str]) -> None:
     text = (ROOT / "docs" / "trace.md").read_text()
     examples = re.findall(r"```\n\$ (tlsproxy-trace (?:[^\n]*\\\n)*[^\n]*)\n(.*?)```", text, re.DOTALL)
     assert len(examples) >= 4

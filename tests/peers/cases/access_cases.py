@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import random
 import re
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TypeVar
+
+Choice = TypeVar("Choice")
 
 NEIGHBOUR = "127.99.99.99"
 """The address that tests connect from; with smtpd_delay_reject = no, the lists let it pass at connect time."""
@@ -190,7 +194,7 @@ class World:
         for name, text in self.tables.items():
             (directory / name).write_text(text)
 
-    def _pick(self, choices):
+    def _pick(self, choices: Sequence[Choice]) -> Choice:
         return self._random.choice(choices)
 
     def _settings(self) -> dict[str, str]:

@@ -125,10 +125,10 @@ class Scenario:
 
 def scenarios(chains: Chains) -> Iterator[tuple[str, Scenario]]:
     """All of them, with names that stay the same from run to run."""
-    init = {"CAfile": str(chains.authorities), "log_level": "summary, certmatch, untrusted"}
+    init: dict[str, str | int] = {"CAfile": str(chains.authorities), "log_level": "summary, certmatch, untrusted"}
     for generate in (_levels, _names, _records, _special):
         for label, chain, asked in generate(chains):
-            asked.init = init | asked.init
+            asked.init = {**init, **asked.init}
             yield label, Scenario(chain, asked)
 
 
@@ -240,8 +240,8 @@ def _special(chains: Chains) -> Generated:
             Asked("dane", host, [record(root, 2, 0, 0)], init={"verifydepth": depth}),
         )
     for depth, target in product((0, 1), (chains.lower, issuer, root)):
-        for how, each in (("digest", (2, 0, 1)), ("given", (2, 0, 0)), ("key", (2, 1, 0)), ("wrong", (3, 1, 1))):
-            wanted = record(target, *each)
+        for how, numbers in (("digest", (2, 0, 1)), ("given", (2, 0, 0)), ("key", (2, 1, 0)), ("wrong", (3, 1, 1))):
+            wanted = record(target, *numbers)
             label = f"depth {depth}: {target.subject.rfc4514_string()} {how}"
             yield label, "long", Asked("dane", host, [wanted], init={"verifydepth": depth})
     for label, words in (

@@ -171,7 +171,15 @@ def running(
 ) -> Iterator[Proxy]:
     """Start the daemon on a directory with main.cf; end it, and see that it ends well."""
     with (directory / "log").open("w") as log:
-        command = [script("tlsproxy"), "--standalone", "-c", directory, "--socket", directory / "socket", *user]
+        command: list[str | Path] = [
+            script("tlsproxy"),
+            "--standalone",
+            "-c",
+            directory,
+            "--socket",
+            directory / "socket",
+            *user,
+        ]
         process = subprocess.Popen([*prefix, *command, *arguments], stderr=log, env=environment)
     proxy = Proxy(directory, process)
     deadline = time.monotonic() + PATIENCE

@@ -23,7 +23,8 @@ from pathlib import Path
 from tlsproxy.wire.messages import Generation, TlsContext
 
 from ..real.postfix import PrivatePostfix
-from .proxy import PATIENCE, Proxy
+from ..tools.children import PATIENCE
+from .proxy import Proxy
 
 _MASTER_CF = """\
 tlsmgr    unix  -  -  n  1000? 1 tlsmgr

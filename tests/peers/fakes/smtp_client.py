@@ -19,7 +19,8 @@ from postconf.models import load
 from tlsproxy.wire.attributes import AttributeReader, write_list
 from tlsproxy.wire.messages import Generation
 
-from ..daemon.proxy import PATIENCE, read_status, request_list
+from ..daemon.proxy import read_status, request_list
+from ..tools.children import PATIENCE
 
 PARAMS = (
     *("config_file", "config_name", "tls_high_cipherlist", "tls_medium_cipherlist", "tls_low_cipherlist"),
@@ -129,14 +130,14 @@ class SmtpClient:
 
     def settings(self, asked: Asked) -> bytes:
         generation = asked.generation
-        start = START | {"tls_level": LEVELS.index(asked.level)} | asked.start
+        start = {**START, "tls_level": LEVELS.index(asked.level), **asked.start}
         if generation >= Generation.V3_9:
-            start = {"timeout": 300, "enable_rpk": 1} | start
+            start = {"timeout": 300, "enable_rpk": 1, **start}
         if generation >= Generation.V3_12:
-            start = {"log_param": "smtp_tls_loglevel", "log_level": asked.log_level} | start
+            start = {"log_param": "smtp_tls_loglevel", "log_level": asked.log_level, **start}
         attributes: list[tuple[str, Any]] = [
-            *(self._params | asked.params).items(),
-            *(INIT | asked.init).items(),
+            *{**self._params, **asked.params}.items(),
+            *{**INIT, **asked.init}.items(),
             *start.items(),
             ("argv_size", len(asked.match)),
             *(("argv_value", each) for each in asked.match),
@@ -202,7 +203,7 @@ def _serve(context: ssl.SSLContext, stream: socket.socket, result: Session) -> N
     def on_name(_tls: ssl.SSLObject, name: str | None, _context: ssl.SSLContext) -> None:
         names.append(name)
 
-    context.sni_callback = on_name  # type: ignore[assignment]
+    context.sni_callback = on_name
     stream.settimeout(PATIENCE)
     with contextlib.suppress(OSError), context.wrap_socket(stream, server_side=True) as tls:
         result.server_name = names[-1] if names else None

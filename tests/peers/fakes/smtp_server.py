@@ -6,7 +6,7 @@ import contextlib
 import socket
 import ssl
 
-from ..daemon.proxy import PATIENCE
+from ..tools.children import PATIENCE
 from .listener import Listening
 
 

@@ -5,6 +5,7 @@ It depends on no TLS library but for one complete handshake with each version, w
 
 from __future__ import annotations
 
+import io
 import socket
 import ssl
 import subprocess
@@ -12,7 +13,6 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cache
-from typing import IO
 
 from OpenSSL import SSL
 
@@ -189,7 +189,7 @@ def _starttls(connection: socket.socket) -> None:
         raise NoTlsError(answer.decode("ascii", "replace"))
 
 
-def _reply(stream: IO[bytes]) -> bytes:
+def _reply(stream: io.BufferedIOBase) -> bytes:
     while True:
         line = stream.readline()
         if line[3:4] != b"-":

@@ -45,7 +45,7 @@ def ours(arguments: list[str], environment: Mapping[str, str], process_id: int) 
     """Run our command, in this process, as if it had that id (which is the value of a parameter)."""
     command = PostconfCommand("postconf", [decode(os.fsencode(argument)) for argument in arguments])
     said: list[bytes] = []
-    command.diagnose = said.append  # type: ignore[method-assign]
+    command.diagnose = said.append  # type: ignore[method-assign, assignment]
     with mock.patch.dict(os.environ, environment), mock.patch.object(os, "getpid", lambda: process_id):
         status = command.run()
     stdout = encode("".join(f"{line}\n" for line in command.output))

@@ -59,7 +59,11 @@ class MailDaemons:
         self._processes: list[subprocess.Popen[bytes]] = []
         self._sockets: list[socket.socket] = []
         self._lay_out(root)
-        base = {"queue_directory": self.queue, "data_directory": root / "data", "maillog_file": root / "log"}
+        base: dict[str, object] = {
+            "queue_directory": self.queue,
+            "data_directory": root / "data",
+            "maillog_file": root / "log",
+        }
         base |= {"maillog_file_prefixes": "/", "in_flow_delay": "0", "notify_classes": ""}
         main = "".join(f"{name} = {value}\n" for name, value in {**base, **settings}.items())
         for name, text in {**(files or {}), "main.cf": main, "master.cf": ""}.items():

@@ -12,10 +12,11 @@ import socket
 import subprocess
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from tlsproxy.wire.attributes import AttributeReader, ProtocolError
 from tlsproxy.wire.messages import (
@@ -201,7 +202,8 @@ def _take_request(peer: socket.socket, decisions: list[Decision]) -> None:
     reader = AttributeReader()
     with peer:
         peer.sendall(ANNOUNCEMENT)
-        for reading in (read_request(reader), read_client_settings(reader)):
+        readings: tuple[Generator[None, None, Any], ...] = (read_request(reader), read_client_settings(reader))
+        for reading in readings:
             while True:
                 try:
                     next(reading)
@@ -211,7 +213,7 @@ def _take_request(peer: socket.socket, decisions: list[Decision]) -> None:
                 except ProtocolError:
                     return
                 reader.feed(peer.recv(65536))
-            if reading.gi_code.co_name == "read_request":
+            if reading is readings[0]:
                 number = int(result.serverid.removeprefix("s"))
         decisions[number].start = result.start
         peer.sendall(status_reply(False))

@@ -156,7 +156,7 @@ class PrivatePostfix:
 
         master(8) gives up after ten seconds, which hundreds of services can take on a busy machine.
         """
-        command = [self._master, "-c", self.conf, "-w"]
+        command: list[str | Path] = [self._master, "-c", self.conf, "-w"]
         for _ in range(_ATTEMPTS):
             run = subprocess.run(within(*command) if within else command, cwd=self.queue, check=False, timeout=60)
             if run.returncode == 0:

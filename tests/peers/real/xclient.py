@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from ..tools.children import PATIENCE
 
@@ -20,7 +21,7 @@ class XclientSession:
         self._file = self._socket.makefile("rb")
         self._reply()
 
-    def hold(self, session: dict[str, object]) -> list[Answer]:
+    def hold(self, session: Mapping[str, Any]) -> list[Answer]:
         """Hold a session to its end; the queue id in the last reply is written as ID."""
         try:
             return list(self._hold(session))
@@ -28,7 +29,7 @@ class XclientSession:
             self._file.close()
             self._socket.close()
 
-    def _hold(self, session: dict[str, object]) -> Iterator[Answer]:
+    def _hold(self, session: Mapping[str, Any]) -> Iterator[Answer]:
         address = str(session["client"])
         shown = f"IPV6:{address}" if ":" in address else address
         unnamed = session["client_name"] == "unknown"

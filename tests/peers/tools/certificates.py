@@ -30,7 +30,10 @@ def new_key(kind: str) -> Any:
         return ec.generate_private_key(curves[kind])
     if kind == "mldsa65":
         return mldsa.MLDSA65PrivateKey.generate()
-    return {"ed25519": ed25519.Ed25519PrivateKey, "ed448": ed448.Ed448PrivateKey}[kind].generate()
+    if kind == "ed25519":
+        return ed25519.Ed25519PrivateKey.generate()
+    assert kind == "ed448", kind
+    return ed448.Ed448PrivateKey.generate()
 
 
 def name(text: str, organization: str = "") -> x509.Name:
@@ -75,7 +78,7 @@ class Identity:
         if purposes:
             builder = builder.add_extension(x509.ExtendedKeyUsage(purposes), critical=False)
         if hosts or addresses:
-            alternatives = [x509.DNSName(each) for each in hosts]
+            alternatives: list[x509.GeneralName] = [x509.DNSName(each) for each in hosts]
             alternatives += [x509.IPAddress(ipaddress.ip_address(each)) for each in addresses]
             builder = builder.add_extension(x509.SubjectAlternativeName(alternatives), critical=False)
         self.certificate = builder.sign(signer.key, algorithm)
@@ -84,17 +87,19 @@ class Identity:
 
     @property
     def key_pem(self) -> bytes:
-        return self.key.private_bytes(
+        pem: bytes = self.key.private_bytes(
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         )
+        return pem
 
     @property
     def encrypted_key_pem(self) -> bytes:
-        return self.key.private_bytes(
+        pem: bytes = self.key.private_bytes(
             serialization.Encoding.PEM,
             serialization.PrivateFormat.TraditionalOpenSSL,
             serialization.BestAvailableEncryption(b"secret"),
         )
+        return pem
 
     @property
     def pem(self) -> bytes:

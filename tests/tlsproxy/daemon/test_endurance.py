@@ -266,7 +266,15 @@ def test_stuck_log_holds_up_nothing(tmp_path: Path) -> None:
             os.write(writing, b"x" * 65536)
     os.set_blocking(writing, True)
     write_config(tmp_path, {})
-    command = [script("tlsproxy"), "--standalone", "-c", tmp_path, "--socket", tmp_path / "socket", *AS_ROOT]
+    command: list[str | Path] = [
+        script("tlsproxy"),
+        "--standalone",
+        "-c",
+        tmp_path,
+        "--socket",
+        tmp_path / "socket",
+        *AS_ROOT,
+    ]
     process = subprocess.Popen(command, stderr=writing)
     os.close(writing)
     proxy = Proxy(tmp_path, process)
@@ -283,7 +291,15 @@ def test_stuck_log_holds_up_nothing(tmp_path: Path) -> None:
 
 def test_full_disk_holds_up_nothing(tmp_path: Path) -> None:
     write_config(tmp_path, {})
-    command = [script("tlsproxy"), "--standalone", "-c", tmp_path, "--socket", tmp_path / "socket", *AS_ROOT]
+    command: list[str | Path] = [
+        script("tlsproxy"),
+        "--standalone",
+        "-c",
+        tmp_path,
+        "--socket",
+        tmp_path / "socket",
+        *AS_ROOT,
+    ]
     with Path("/dev/full").open("wb") as log:
         process = subprocess.Popen(command, stderr=log)
     path = tmp_path / "socket"

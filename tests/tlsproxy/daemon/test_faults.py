@@ -198,7 +198,7 @@ def test_stopped_worker_holds_up_no_other_and_goes_on(tmp_path: Path) -> None:
 )
 def test_place_where_no_socket_can_be_is_refused_with_a_reason(tmp_path: Path, place: str, reason: str) -> None:
     write_config(tmp_path, {})
-    command = [script("tlsproxy"), "--standalone", "-c", tmp_path, "--socket", place, *AS_ROOT]
+    command: list[str | Path] = [script("tlsproxy"), "--standalone", "-c", tmp_path, "--socket", place, *AS_ROOT]
     result = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE)
     assert result.returncode == 1
     assert re.search(f"fatal: can't listen on {place}: ({reason})(;.*)?$", result.stderr, re.MULTILINE)
@@ -230,7 +230,15 @@ def test_socket_without_a_listener_is_replaced(tmp_path: Path) -> None:
 def test_killed_daemon_has_a_successor_while_sessions_go_on(tmp_path: Path) -> None:
     write_config(tmp_path, {})
     with (tmp_path / "first.log").open("w") as log:
-        command = [script("tlsproxy"), "--standalone", "-c", tmp_path, "--socket", tmp_path / "socket", *AS_ROOT]
+        command: list[str | Path] = [
+            script("tlsproxy"),
+            "--standalone",
+            "-c",
+            tmp_path,
+            "--socket",
+            tmp_path / "socket",
+            *AS_ROOT,
+        ]
         killed = subprocess.Popen(command, stderr=log)
     first = Proxy(tmp_path, killed)
     wait_until(lambda: accepts(first.socket), explain=(tmp_path / "first.log").read_text)
@@ -247,7 +255,15 @@ def test_killed_daemon_has_a_successor_while_sessions_go_on(tmp_path: Path) -> N
 def test_draining_daemon_makes_room_for_its_successor(tmp_path: Path) -> None:
     write_config(tmp_path, {})
     with (tmp_path / "first.log").open("w") as log:
-        command = [script("tlsproxy"), "--standalone", "-c", tmp_path, "--socket", tmp_path / "socket", *AS_ROOT]
+        command: list[str | Path] = [
+            script("tlsproxy"),
+            "--standalone",
+            "-c",
+            tmp_path,
+            "--socket",
+            tmp_path / "socket",
+            *AS_ROOT,
+        ]
         leaving = subprocess.Popen(command, stderr=log)
     first = Proxy(tmp_path, leaving)
     wait_until(lambda: accepts(first.socket), explain=(tmp_path / "first.log").read_text)

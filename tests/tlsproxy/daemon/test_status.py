@@ -87,7 +87,7 @@ def endless(peer: socket.socket) -> None:
         peer.sendall(b" " * 65536)
 
 
-BAD_ANSWERS = {
+BAD_ANSWERS: dict[str, bytes | Callable[[socket.socket], None]] = {
     "empty": b"",
     "no http": b"hello",
     "garbage": os.urandom(1000),

@@ -36,19 +36,19 @@ def config(tmp_path: Path, version: str = "3.7.11", **settings: str) -> postconf
         ("[2001:db8::1]:2525", "2001:db8::1", 2525),
     ],
 )
-def test_next_hops(text, domain, port):
+def test_next_hops(text: str, domain: str, port: int) -> None:
     destination = Destination.parse(text)
     assert (destination.nexthop, destination.domain, destination.port) == (text, domain, port)
     assert destination.host.name == domain
 
 
 @pytest.mark.parametrize("text", ["", "[", "[x", "[x]y", "x:", ":25", "x:0", "x:65536", "x:imap", "[]:25", "x:\u0663"])
-def test_bad_next_hops_are_refused(text):
+def test_bad_next_hops_are_refused(text: str) -> None:
     with pytest.raises(ValueError, match="in '"):
         Destination.parse(text)
 
 
-def test_lmtp_has_parameters_of_its_own(tmp_path):
+def test_lmtp_has_parameters_of_its_own(tmp_path: Path) -> None:
     view = config(tmp_path, smtp_tls_security_level="secure", lmtp_tls_security_level="encrypt")
     assert PolicySettings.load(view).level is SecurityLevel.SECURE
     assert PolicySettings.load(view, "lmtp").level is SecurityLevel.ENCRYPT
@@ -64,7 +64,7 @@ def test_lmtp_has_parameters_of_its_own(tmp_path):
         ("smtp_use_tls", "1"),
     ],
 )
-def test_fatal_settings_of_smtp_are_errors_with_a_place(tmp_path, name, value):
+def test_fatal_settings_of_smtp_are_errors_with_a_place(tmp_path: Path, name: str, value: str) -> None:
     with pytest.raises(postconf.ConfigError) as caught:
         Policies(config(tmp_path, **{name: value}))
     assert str(caught.value.place).startswith(f"{tmp_path}/main.cf:1")
@@ -73,7 +73,7 @@ def test_fatal_settings_of_smtp_are_errors_with_a_place(tmp_path, name, value):
 
 
 @pytest.mark.parametrize("parameter", ["smtp_tls_policy_maps", "smtp_tls_per_site"])
-def test_unopenable_table_does_not_lead_to_plaintext(tmp_path, parameter):
+def test_unopenable_table_does_not_lead_to_plaintext(tmp_path: Path, parameter: str) -> None:
     warnings: list[str] = []
     view = config(tmp_path, **{parameter: f"hash:{tmp_path}/missing"})
     with Policies(view, warn=warnings.append) as policies, pytest.raises(PolicyError) as caught:
@@ -82,7 +82,7 @@ def test_unopenable_table_does_not_lead_to_plaintext(tmp_path, parameter):
     assert "lookup error" in warnings[-1]
 
 
-def test_dane_without_a_resolver_is_said_and_dane_only_fails(tmp_path):
+def test_dane_without_a_resolver_is_said_and_dane_only_fails(tmp_path: Path) -> None:
     warnings: list[str] = []
     view = config(tmp_path, smtp_tls_security_level="dane", smtp_dns_support_level="dnssec")
     assert Policies(view, warn=warnings.append).decide("example.com").level is SecurityLevel.MAY
@@ -92,7 +92,7 @@ def test_dane_without_a_resolver_is_said_and_dane_only_fails(tmp_path):
         Policies(view, warn=warnings.append).decide("example.com")
 
 
-def test_patterns_of_mta_sts_are_enforced_where_the_release_does(tmp_path):
+def test_patterns_of_mta_sts_are_enforced_where_the_release_does(tmp_path: Path) -> None:
     policy = "secure match=mx.example.com policy_type=sts mx_host_pattern=*.example.com mx_host_pattern=one.example.net"
     view = config(tmp_path, "3.11.7", smtp_tls_policy_maps=table(tmp_path, **{"example.com": policy}))
     decided = Policies(view).decide("example.com")
@@ -109,7 +109,7 @@ def test_patterns_of_mta_sts_are_enforced_where_the_release_does(tmp_path):
         assert decided.authorizes_mx(name) is allowed, name
 
 
-def test_fingerprints_of_a_table_are_kept_since_postfix_3_9(tmp_path):
+def test_fingerprints_of_a_table_are_kept_since_postfix_3_9(tmp_path: Path) -> None:
     settings = {
         "smtp_tls_fingerprint_cert_match": "ab" * 32,
         "smtp_tls_policy_maps": table(tmp_path, **{"example.com": "fingerprint match=nonsense"}),

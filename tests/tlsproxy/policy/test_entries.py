@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from postconf.catalogue import release
+from postconf.catalogue import Release, release
 from postconf.values import SecurityLevel
 from tlsproxy.policy import PolicyEntry, PolicyError, Where, parse_entry, parse_site
 from tlsproxy.policy.per_site import merged
@@ -37,7 +37,7 @@ def mistake(value: bytes | str, version: str = "3.7.11") -> PolicyError:
 
 
 @given(POLICIES, RELEASES)
-def test_any_bytes_are_a_policy_or_an_error_with_its_place(value, version):
+def test_any_bytes_are_a_policy_or_an_error_with_its_place(value: bytes, version: Release) -> None:
     try:
         entry = parse_entry(value, WHERE, version)
     except PolicyError as error:
@@ -56,14 +56,14 @@ def test_any_bytes_are_a_policy_or_an_error_with_its_place(value, version):
 
 
 @given(st.binary(max_size=20))
-def test_any_bytes_are_a_level_or_an_error_in_a_per_site_table(value):
+def test_any_bytes_are_a_level_or_an_error_in_a_per_site_table(value: bytes) -> None:
     try:
         assert parse_site(value, WHERE) in SecurityLevel
     except PolicyError as error:
         assert (error.table, error.key, error.column) == ("smtp_tls_policy_maps", "example.com", 1)
 
 
-def test_error_says_which_table_key_and_column():
+def test_error_says_which_table_key_and_column() -> None:
     error = mistake("secure match=a, ciphers=, protocols=x")
     assert error.column == 17
     assert str(error) == 'smtp_tls_policy_maps, key "example.com", column 17: attribute "ciphers" has empty value'
@@ -73,19 +73,19 @@ def test_error_says_which_table_key_and_column():
     assert (error.status, error.reason) == ("4.7.5", "client TLS configuration problem")
 
 
-def test_columns_count_characters_and_not_bytes():
+def test_columns_count_characters_and_not_bytes() -> None:
     assert mistake("secure match=\u00fc\u00fc foo").column == 17
     assert mistake("secure match=\u00fc\u00fc foo".encode()).column == 17
     assert mistake(b"secure match=\xff\xff foo").column == 17
 
 
-def test_attributes_are_of_their_releases():
+def test_attributes_are_of_their_releases() -> None:
     assert "invalid attribute name" in str(mistake("may enable_rpk=yes", "3.7.11"))
     assert parse_entry("may enable_rpk=yes", WHERE, V3_9).enable_rpk is True
     assert "invalid attribute name" in str(mistake("secure policy_type=sts", "3.9.14"))
 
 
-def test_mta_sts_attributes_are_read_from_the_entry():
+def test_mta_sts_attributes_are_read_from_the_entry() -> None:
     value = (
         "secure match=mx.example.com servername=hostname policy_type=sts policy_ttl=600 policy_domain=example.com "
         "{ policy_string = version: STSv1 } { policy_string=mode:\tenforce } mx_host_pattern=*.example.com"
@@ -108,7 +108,7 @@ def test_mta_sts_attributes_are_read_from_the_entry():
         ("secure {ciphers=high}x", "syntax error after '}' in \"{ciphers=high}x\""),
     ],
 )
-def test_mistakes_in_attributes_of_postfix_3_10_are_errors(value, problem):
+def test_mistakes_in_attributes_of_postfix_3_10_are_errors(value: str, problem: str) -> None:
     assert problem in str(mistake(value, "3.10.13"))
 
 
@@ -127,37 +127,39 @@ NONE, MAY, ENCRYPT, VERIFY = (SecurityLevel[word] for word in ("NONE", "MAY", "E
         (ENCRYPT, VERIFY, VERIFY),
     ],
 )
-def test_per_site_levels_merge_the_same_both_ways(one, other, result):
+def test_per_site_levels_merge_the_same_both_ways(
+    one: SecurityLevel | None, other: SecurityLevel | None, result: SecurityLevel | None
+) -> None:
     assert merged(one, other) is merged(other, one) is result
 
 
 @given(st.lists(st.text(max_size=12), max_size=4))
-def test_fingerprints_of_any_text_are_records_or_warnings(values):
+def test_fingerprints_of_any_text_are_records_or_warnings(values: list[str]) -> None:
     warnings: list[str] = []
     records = fingerprints(values, warnings.append)
     assert len(records) == 2 * (len(values) - len(warnings))
 
 
-def test_fingerprint_of_one_character_is_malformed():
+def test_fingerprint_of_one_character_is_malformed() -> None:
     warnings: list[str] = []
     assert fingerprints([":", "a"], warnings.append) == ()
     assert warnings == ["malformed fingerprint value: :", "malformed fingerprint value: a"]
 
 
 @given(st.binary(min_size=1, max_size=64))
-def test_fingerprint_is_found_with_and_without_colons(digest):
+def test_fingerprint_is_found_with_and_without_colons(digest: bytes) -> None:
     expected = (TlsaRecord(3, 1, 255, digest), TlsaRecord(3, 0, 255, digest))
     for text in (digest.hex(), digest.hex(":").upper()):
         assert fingerprints([text], pytest.fail) == expected
 
 
 @given(st.one_of(st.binary(), st.binary().map(lambda data: b"-----BEGIN PUBLIC KEY-----\n" + data)))
-def test_trust_anchors_of_any_bytes_are_records_or_an_error(data):
+def test_trust_anchors_of_any_bytes_are_records_or_an_error(data: bytes) -> None:
     with contextlib.suppress(TrustAnchorsError):
         assert isinstance(trust_anchors(data), tuple)
 
 
-def test_trust_anchors_are_good_for_issuers_and_leaves():
+def test_trust_anchors_are_good_for_issuers_and_leaves() -> None:
     text = base64.encodebytes(b"spki")
     pem = b"x\n-----BEGIN PUBLIC KEY-----\n" + text + b"-----END PUBLIC KEY-----\n"
     other = b"-----BEGIN X509 CRL-----\n" + text + b"-----END X509 CRL-----\n"

@@ -16,10 +16,12 @@ from peers.daemon.roles import Lines, make_role
 from peers.tools.certificates import Certificates
 from peers.tools.children import wait_until
 
+from tlsproxy.log import Log
 from tlsproxy.loop import Loop
 from tlsproxy.session import states
 from tlsproxy.session.session import Session
 from tlsproxy.session.states import STATES, State
+from tlsproxy.tls.client.role import ClientRole
 from tlsproxy.tls.server.role import ServerRole
 from tlsproxy.wire.messages import Generation, Request
 
@@ -30,12 +32,13 @@ class Owner:
     """Have one session."""
 
     generation = Generation.V3_6
-    client_role = None
+    client_role: ClientRole | None = None
 
     def __init__(self, role: ServerRole | None) -> None:
         self.loop = Loop()
-        self.log = Lines()
-        self.server_role = role
+        self.lines = Lines()
+        self.log: Log = self.lines
+        self.server_role: ServerRole | None = role
 
     def established(self, _session: Session, _agreed: object, *, reused: bool) -> None:
         assert not reused
@@ -157,7 +160,7 @@ def test_request_in_pieces_has_a_state_of_its_own(role: ServerRole, entered: lis
 
     owner = run(role, peer)
     assert names(entered) == ["requesting", "reading settings", "awaiting"]
-    assert "CONNECT from [192.0.2.7]:4711" in owner.log.lines
+    assert "CONNECT from [192.0.2.7]:4711" in owner.lines.lines
 
 
 def test_request_for_a_role_that_is_not_served_is_refused(entered: list[State]) -> None:
@@ -185,7 +188,7 @@ def test_data_of_a_remote_peer_that_left_arrives(role: ServerRole, entered: list
         context = client_context()
         context.maximum_version = ssl.TLSVersion.TLSv1_2  # no ticket is left unread, which would make the end a reset
         tls = context.wrap_socket(remote)
-        sender = Thread(target=lambda: (tls.sendall(sent), tls.close()))
+        sender = Thread(target=lambda: (tls.sendall(sent), tls.close()))  # type: ignore[func-returns-value]  # two calls in a row
         sender.start()
         while data := local.recv(1000):
             received.extend(data)

@@ -9,7 +9,7 @@ import ssl
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 import trustme
@@ -129,7 +129,7 @@ def echo_client(theirs: socket.socket) -> Callable[[], None]:
 
 def policy(peer: Running, host: str = HOST, **replaced: object) -> Policy:
     decided = Policies(peer.proxy.view).decide(Destination(f"[{host}]", host, DnsName(host)))
-    return Policy(**{name: getattr(decided, name) for name in Policy.__slots__} | replaced)  # type: ignore[arg-type]
+    return Policy(**{name: getattr(decided, name) for name in Policy.__slots__} | replaced)
 
 
 async def as_client(peer: Running, ours: socket.socket, wanted: Policy) -> TlsContext:
@@ -218,7 +218,7 @@ def test_unknown_authority_is_enough_for_encrypt_not_for_verify(peer: Running) -
 @pytest.mark.parametrize("blocking", [False, True])
 def test_peer_that_does_not_speak_tls_fails_the_handshake(peer: Running, role: str, blocking: bool) -> None:
     ours, theirs = pair()
-    options = {"role": role, "proxy": peer.proxy, "timeout": PATIENCE}
+    options: dict[str, Any] = {"role": role, "proxy": peer.proxy, "timeout": PATIENCE}
     if role == "client":
         options["policy"] = policy(peer)
     with theirs, pytest.raises(HandshakeFailedError):

@@ -104,7 +104,7 @@ def test_request_that_names_odd_file_is_refused(odd_file: str, member: str, tmp_
     log = Lines()
     settings = load(postconf.load(str(tmp_path), version="3.7.11"))
     role = ClientRole.load(settings, log)
-    init = client_init(settings.view)._replace(**{member: odd_file})
+    init = client_init(settings.view)._replace(**{member: odd_file})  # type: ignore[arg-type]  # the members that name files
     start = ClientStart(
         30, 1, "example.com", "mx.example.com", "mx", "", "id", "", "", "medium", "", (), "sha256", None
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+from collections.abc import Callable
 from hashlib import sha256
 from typing import TypeVar, get_type_hints
 
@@ -51,7 +52,8 @@ def read(data: bytes, reading: Reading[T], reader: AttributeReader, size: int = 
         try:
             next(reading)
         except StopIteration as finished:
-            return finished.value
+            value: T = finished.value
+            return value
     raise AssertionError("incomplete")
 
 
@@ -220,7 +222,9 @@ def structures(kind: type[T]) -> st.SearchStrategy[T]:
     starts,
     st.integers(1, 50),
 )
-def test_client_settings_of_each_generation_survive_the_wire(generation, params, init, start, size) -> None:
+def test_client_settings_of_each_generation_survive_the_wire(
+    generation: Generation, params: dict[str, str | int], init: ClientInit, start: ClientStart, size: int
+) -> None:
     settings = ClientSettings(generation, params, init, start)
     reader = AttributeReader()
     assert read(write_client_settings(settings), read_client_settings(reader), reader, size) == settings
@@ -233,11 +237,12 @@ digests = st.builds(
 
 
 @given(st.none() | st.builds(Dane, texts, st.lists(digests, min_size=1, max_size=6).map(tuple)))
-def test_digests_of_postfix_3_5_are_the_records_of_their_origin(dane) -> None:
+def test_digests_of_postfix_3_5_are_the_records_of_their_origin(dane: Dane | None) -> None:
     reader = AttributeReader()
     found = read(write_list(write_digests(dane, "md5")), read_digests(reader, "md5"), reader)
     assert (found and found.domain) == (dane and dane.domain)
     if dane:
+        assert found is not None
         assert sorted(found.records) == sorted(dane.records)
 
 
@@ -252,6 +257,7 @@ def test_postfix_3_5_gets_certificates_and_keys_with_digests() -> None:
 
 @pytest.mark.parametrize(("algorithm", "digest"), [("sha3", "AA:BB"), ("sha256", "no digest"), ("md5", "")])
 def test_digest_that_cannot_be_used_is_a_record_that_cannot(algorithm: str, digest: str) -> None:
+    data: list[tuple[str, str | int | bytes]]
     data = [("dane", 1), ("count", 0), ("count", 1), ("mdalg", algorithm), ("argv_size", 1), ("argv_value", digest)]
     data += [("argv_size", 0), ("count", 0), ("count", 0), ("domain", ""), ("flags", 0), ("exp", 0)]
     reader = AttributeReader()
@@ -262,14 +268,16 @@ def test_digest_that_cannot_be_used_is_a_record_that_cannot(algorithm: str, dige
 
 
 @given(params, structures(ServerInit), structures(ServerStart), st.integers(1, 50))
-def test_server_settings_survive_the_wire(params, init, start, size) -> None:
+def test_server_settings_survive_the_wire(
+    params: dict[str, str | int], init: ServerInit, start: ServerStart, size: int
+) -> None:
     settings = ServerSettings(params, init, start)
     reader = AttributeReader()
     assert read(write_server_settings(settings), read_server_settings(reader), reader, size) == settings
 
 
 @given(structures(Request))
-def test_written_request_can_be_read(request) -> None:
+def test_written_request_can_be_read(request: Request) -> None:
     request = request._replace(flags=Flag.CLIENT, handshake_timeout=3, session_timeout=4)
     reader = AttributeReader()
     assert read(write_request(request), read_request(reader), reader) == request
@@ -310,7 +318,7 @@ def test_incomplete_request_is_not_split(size: int) -> None:
 
 
 @given(st.sampled_from(Generation), structures(TlsContext), st.integers(1, 50))
-def test_context_of_each_generation_can_be_read(generation, context, size) -> None:
+def test_context_of_each_generation_can_be_read(generation: Generation, context: TlsContext, size: int) -> None:
     reader = AttributeReader()
     found = read(context.encode(generation), read_context(reader), reader, size)
     for each in dataclasses.fields(context):
@@ -319,7 +327,9 @@ def test_context_of_each_generation_can_be_read(generation, context, size) -> No
 
 
 @given(st.binary(max_size=100), st.sampled_from([read_announcement, read_status, read_context]))
-def test_any_bytes_from_a_proxy_are_a_reply_or_a_protocol_error(data, reading) -> None:
+def test_any_bytes_from_a_proxy_are_a_reply_or_a_protocol_error(
+    data: bytes, reading: Callable[[AttributeReader], Reading[object]]
+) -> None:
     reader = AttributeReader()
     with contextlib.suppress(ProtocolError, AssertionError):
         read(data, reading(reader), reader)

@@ -390,7 +390,15 @@ def test_configuration_without_tls_is_refused_at_start(
     tmp_path: Path, settings: dict[str, str], complaint: str
 ) -> None:
     write_config(tmp_path, settings)
-    command = [script("tlsproxy"), "--standalone", "-c", tmp_path, "--socket", tmp_path / "socket", *AS_ROOT]
+    command: list[str | Path] = [
+        script("tlsproxy"),
+        "--standalone",
+        "-c",
+        tmp_path,
+        "--socket",
+        tmp_path / "socket",
+        *AS_ROOT,
+    ]
     result = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE)
     assert result.returncode == 1
     assert complaint in result.stderr

@@ -13,13 +13,26 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
-from peers.daemon.proxy import AS_ROOT, PATIENCE, Proxy, client_context, running, script, write_config
-from peers.tools.children import open_files, seen_from_inside, wait_until
+from peers.daemon.proxy import AS_ROOT, Proxy, client_context, running, script, write_config
+from peers.tools.children import PATIENCE, open_files, seen_from_inside, wait_until
 
 root_only = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+
+
+def has_ended(proxy: Proxy, worker: int) -> bool:
+    return worker not in proxy.workers()
+
+
+def has_been_replaced(proxy: Proxy, worker: int) -> bool:
+    return has_ended(proxy, worker) and len(proxy.workers()) == 2
+
+
+def shown_files(process: int) -> str:
+    return str(open_files(process))
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +95,7 @@ def test_tickets_of_one_worker_are_good_for_the_others(proxy: Proxy) -> None:
         local, raw = proxy.session()
         remote = context.wrap_socket(raw, session=session)
         echo(local, remote)
-        reused += remote.session_reused
+        reused += bool(remote.session_reused)
         session = session or remote.session
         held += [local, remote]
     for each in held:
@@ -98,7 +111,7 @@ def test_killed_worker_is_replaced_and_no_client_refused(proxy: Proxy) -> None:
         local, remote = proxy.tls_session()
         with local, remote:
             echo(local, remote)
-        wait_until(lambda gone=victim: gone not in proxy.workers() and len(proxy.workers()) == 2)
+        wait_until(partial(has_been_replaced, proxy, victim))
     assert "killed by signal 9" in proxy.log()
 
 
@@ -255,7 +268,7 @@ def test_workers_hold_no_descriptors_but_those_of_their_work(proxy: Proxy) -> No
     reload(proxy)
     wait_until(lambda: len(proxy.workers()) == 2)
     for worker in proxy.workers():
-        wait_until(lambda pid=worker: holds_its_own(pid, proxy), explain=lambda pid=worker: str(open_files(pid)))
+        wait_until(partial(holds_its_own, worker, proxy), explain=partial(shown_files, worker))
 
 
 def holds_its_own(worker: int, proxy: Proxy) -> bool:
@@ -272,7 +285,15 @@ def _supervisor_s_own(proxy: Proxy) -> list[str]:
 
 def test_workers_without_parent_end_with_their_last_session(tmp_path: Path) -> None:
     write_config(tmp_path, {})
-    command = [script("tlsproxy"), "--standalone", "-c", tmp_path, "--socket", tmp_path / "socket", *AS_ROOT]
+    command: list[str | Path] = [
+        script("tlsproxy"),
+        "--standalone",
+        "-c",
+        tmp_path,
+        "--socket",
+        tmp_path / "socket",
+        *AS_ROOT,
+    ]
     with (tmp_path / "log").open("w") as log:
         parent = subprocess.Popen(command, stderr=log)
     proxy = Proxy(tmp_path, parent)
@@ -313,7 +334,7 @@ def test_workers_that_die_at_start_are_restarted_with_backoff(tmp_path: Path) ->
             wait_until(proxy.workers)
             victim = proxy.workers()[0]
             os.kill(victim, signal.SIGKILL)
-            wait_until(lambda gone=victim: gone not in proxy.workers())
+            wait_until(partial(has_ended, proxy, victim))
         local, remote = proxy.tls_session()
         with local, remote:
             echo(local, remote)
@@ -358,7 +379,7 @@ def test_workers_have_no_privileges_and_see_nothing_private(public_path: Path) -
 @root_only
 def test_root_serves_sessions_only_on_request(tmp_path: Path) -> None:
     write_config(tmp_path, {"mail_owner": "no-such-user"})
-    command = [script("tlsproxy"), "--standalone", "-c", tmp_path, "--socket", tmp_path / "socket"]
+    command: list[str | Path] = [script("tlsproxy"), "--standalone", "-c", tmp_path, "--socket", tmp_path / "socket"]
     result = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE)
     assert result.returncode == 1
     assert "unknown user: no-such-user" in result.stderr
@@ -425,7 +446,14 @@ def test_socket_of_systemd_is_used_and_left_alone(tmp_path: Path) -> None:
 
 def test_print_config_shows_effective_settings(tmp_path: Path) -> None:
     write_config(tmp_path, {"tlsproxy_tls_ciphers": "high"})
-    command = [script("tlsproxy"), "--print-config", "-c", tmp_path, "-o", "tlsproxy_tls_protocols=TLSv1.3"]
+    command: list[str | Path] = [
+        script("tlsproxy"),
+        "--print-config",
+        "-c",
+        tmp_path,
+        "-o",
+        "tlsproxy_tls_protocols=TLSv1.3",
+    ]
     printed = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=True).stdout.splitlines()
     assert "tlsproxy_tls_ciphers = high" in printed
     assert "tlsproxy_tls_protocols = TLSv1.3" in printed
@@ -439,7 +467,16 @@ def test_process_1_ends_on_sigterm_and_reaps_orphans(tmp_path: Path) -> None:
     unshare = shutil.which("unshare")
     if unshare is None or subprocess.run([unshare, "--pid", "--fork", "true"], capture_output=True).returncode:
         pytest.skip("no process namespaces here")
-    command = [unshare, "--pid", "--fork", "--mount-proc", script("tlsproxy"), "--standalone", "-c", tmp_path]
+    command: list[str | Path] = [
+        unshare,
+        "--pid",
+        "--fork",
+        "--mount-proc",
+        script("tlsproxy"),
+        "--standalone",
+        "-c",
+        tmp_path,
+    ]
     with (tmp_path / "log").open("w") as log:
         outside = subprocess.Popen([*command, "--socket", tmp_path / "socket", *AS_ROOT], stderr=log)
     proxy = Proxy(tmp_path, outside)

@@ -99,7 +99,7 @@ def test_status_and_metrics_are_served_from_the_chroot(public_path: Path) -> Non
     with with_daemon(public_path, chroot="y") as postfix:
         client = starttls(postfix)
         (pid,) = daemons(postfix)
-        command = [script("tlsproxy"), "--status", "-c", postfix.conf]
+        command: list[str | Path] = [script("tlsproxy"), "--status", "-c", postfix.conf]
         shown = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=True).stdout
         assert f"process {pid}, up " in shown
         assert f"{public_path}/pki/chain.pem: " in shown
@@ -206,6 +206,7 @@ def test_daemon_without_master_ends_with_its_last_session(public_path: Path) -> 
         client = starttls(postfix)
         before = daemons(postfix)
         os.kill(postfix.master_pid, signal.SIGKILL)
+        assert client.sock is not None
         client.sock.settimeout(PATIENCE)
         wait_until_drained(postfix, before)
         assert len(daemons(postfix)) == 1

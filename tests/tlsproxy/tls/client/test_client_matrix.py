@@ -15,12 +15,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from peers.tools.children import PATIENCE
 
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).parents[3]))
 
 from peers.cases.client_cases import Chains, Scenario, scenarios
-from peers.daemon.proxy import PATIENCE, running, write_config
+from peers.daemon.proxy import running, write_config
 from peers.fakes.smtp_client import SmtpClient, server_context
 from peers.real.postfix import PrivatePostfix, public_directory
 
@@ -59,7 +60,7 @@ class Player:
         endpoint = f"[192.0.2.1]:{self._count}"
         namaddr = f"mx{self._count}.test{endpoint}"
         serverid = f"smtp&{self._count}&{time.time()}&"  # nothing is to be resumed
-        scenario.asked.start = {"namaddr": namaddr, "serverid": serverid} | scenario.asked.start
+        scenario.asked.start = {"namaddr": namaddr, "serverid": serverid, **scenario.asked.start}
         chain = None if scenario.chain == "anonymous" else self._chains.file(scenario.chain)
         session = self._client.session(server_context(chain), scenario.asked, endpoint=endpoint)
         deadline = time.monotonic() + PATIENCE

@@ -98,7 +98,7 @@ def test_each_of_our_settings_is_compared_with_requests(tmp_path: Path, setting:
     settings = load(postconf.load(str(tmp_path), version="3.7.11"))
     log.lines.clear()
     theirs = client_init(settings.view)._replace(
-        **{attribute: int(INIT[attribute]) if attribute == "verifydepth" else "/y"}
+        **{attribute: int(INIT[attribute]) if attribute == "verifydepth" else "/y"}  # type: ignore[arg-type]
     )
     theirs = theirs._replace(CAfile=theirs.CAfile or "/y")
     texts = {name: text for name, text in START.items() if name != "timeout"}

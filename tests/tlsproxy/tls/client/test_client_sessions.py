@@ -11,10 +11,11 @@ from pathlib import Path
 
 import pytest
 from peers.cases.client_cases import Chains, record
-from peers.daemon.proxy import PATIENCE, Proxy, running, write_config
+from peers.daemon.proxy import Proxy, running, write_config
 from peers.fakes.smtp_client import INIT, START, Asked, Session, SmtpClient, server_context
 from peers.fakes.tlsmgr import Manager
 from peers.real.postfix import PrivatePostfix, public_directory
+from peers.tools.children import PATIENCE
 
 from tlsproxy.tls.client.sessions import cache_id
 from tlsproxy.tls.verification.policy import VerificationPolicy

@@ -13,9 +13,10 @@ from threading import Thread
 
 import pytest
 from peers.cases.client_cases import HOST, Chains, fingerprints, record
-from peers.daemon.proxy import PATIENCE, Proxy, running, write_config
+from peers.daemon.proxy import Proxy, running, write_config
 from peers.fakes.smtp_client import Asked, SmtpClient, server_context
 from peers.fakes.tlsmgr import Manager
+from peers.tools.children import PATIENCE
 
 import postconf
 from postconf.values import SecurityLevel

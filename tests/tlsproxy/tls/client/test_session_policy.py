@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from hashlib import sha256, sha512
+from typing import Any
 
 import pytest
 from peers.daemon.roles import Lines
@@ -38,7 +39,7 @@ DANE_LEVELS = (SecurityLevel.HALF_DANE, SecurityLevel.DANE, SecurityLevel.DANE_O
 RECORD_LEVELS = (SecurityLevel.FINGERPRINT, *DANE_LEVELS)
 
 
-def demanded(level: int, *, log: Lines | None = None, **changes: object) -> SessionPolicy:
+def demanded(level: int, *, log: Lines | None = None, **changes: Any) -> SessionPolicy:
     start = START._replace(tls_level=level, **changes)
     return session_policy(start, DIGESTS, log or Lines(), verifydepth=7, mismatch_yields=True)
 

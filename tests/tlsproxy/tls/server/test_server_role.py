@@ -9,6 +9,7 @@ import ssl
 import subprocess
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,11 @@ from tlsproxy.tls.openssl import binding
 from tlsproxy.tls.roles import RoleUnavailableError
 from tlsproxy.tls.server.role import ServerRole
 from tlsproxy.wire.messages import Generation, TlsContext
+
+
+def returned(connection: socket.socket) -> socket.socket:
+    """Return the connection, for users that expect to make one."""
+    return connection
 
 
 @pytest.fixture(scope="module")
@@ -150,7 +156,7 @@ def test_contexts_made_in_a_chroot_send_their_whole_chain(tmp_path: Path, certif
             binding.SSL_do_handshake(peer.ssl)
             os._exit(0)
         theirs.close()
-        answer = ask(lambda ours=ours: ours, Hello(suites=(suite,)))
+        answer = ask(partial(returned, ours), Hello(suites=(suite,)))
         os.waitpid(pid, 0)
         chain = [certificates.servers[kind], certificates.issuer]
         assert list(answer.certificates) == [each.fingerprint for each in chain]
@@ -323,7 +329,7 @@ def test_groups_are_chosen_as_the_release_does(
             ours.sendall(Hello(version=TLS13, suites=TLS13_SUITES, groups=[group]).encode())
             theirs.setblocking(False)
             result = binding.SSL_do_handshake(connection)
-            return binding.SSL_get_error(connection, result) == binding.ERROR_WANT_READ
+            return bool(binding.SSL_get_error(connection, result) == binding.ERROR_WANT_READ)
 
     names = {"brainpoolP256r1", "secp192r1", "secp224r1", "ffdhe3072"}
     assert sorted(name for name, group in GROUPS.items() if name not in names and serves(group)) == sorted(expected)
@@ -393,7 +399,15 @@ def test_ticket_log_without_ticket_keys_stays_silent(
 
 def test_daemon_without_roles_says_so_once(tmp_path: Path) -> None:
     write_config(tmp_path, {"smtpd_tls_security_level": "none", "smtp_tls_security_level": "none"})
-    command = [script("tlsproxy"), "--standalone", "-c", tmp_path, "--socket", tmp_path / "socket", *AS_ROOT]
+    command: list[str | Path] = [
+        script("tlsproxy"),
+        "--standalone",
+        "-c",
+        tmp_path,
+        "--socket",
+        tmp_path / "socket",
+        *AS_ROOT,
+    ]
     run = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False)
     assert run.returncode == 1
     assert run.stderr.count("nothing to serve") == 1

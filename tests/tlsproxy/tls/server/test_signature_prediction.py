@@ -17,6 +17,7 @@ from cryptography.x509.oid import NameOID
 from hypothesis import given
 from hypothesis import strategies as st
 from OpenSSL import SSL
+from OpenSSL._util import lib
 from peers.daemon.proxy import Proxy, running, write_config
 from peers.tools.certificates import Certificates
 from peers.tools.children import PATIENCE
@@ -24,7 +25,8 @@ from peers.tools.children import PATIENCE
 from tlsproxy.tls.contexts import bare_context
 from tlsproxy.tls.openssl import binding, callbacks
 from tlsproxy.tls.openssl.binding import Key
-from tlsproxy.tls.server.signature_prediction import is_whole, peek, predicted_scheme, signature_schemes
+from tlsproxy.tls.server.client_hello import is_whole, peek, signature_schemes
+from tlsproxy.tls.server.signature_prediction import predicted_scheme
 
 SHA256_FIRST = "rsa_pss_rsae_sha256:rsa_pss_rsae_sha512:ecdsa_secp256r1_sha256"
 SHA512_FIRST = "rsa_pss_rsae_sha512:rsa_pss_rsae_sha256:ecdsa_secp256r1_sha256"
@@ -35,7 +37,7 @@ def client_hello(schemes: str | None = None) -> bytes:
     """The first flight of a real client."""
     context = SSL.Context(SSL.TLS_METHOD)
     if schemes:
-        assert binding.lib.SSL_CTX_set1_sigalgs_list(context._context, schemes.encode()) == 1
+        assert lib.SSL_CTX_set1_sigalgs_list(context._context, schemes.encode()) == 1
     client = SSL.Connection(context)
     client.set_connect_state()
     with pytest.raises(SSL.WantReadError):
@@ -92,7 +94,7 @@ def test_prediction_is_the_choice_of_openssl(
 ) -> None:
     context = SSL.Context(SSL.TLS_METHOD)
     context.set_cipher_list(b"ALL:@SECLEVEL=0")
-    assert binding.lib.SSL_CTX_set1_sigalgs_list(context._context, ":".join(order[:count]).encode()) == 1
+    assert lib.SSL_CTX_set1_sigalgs_list(context._context, ":".join(order[:count]).encode()) == 1
     ours, theirs = socket.socketpair()
     with ours, theirs:
         client = SSL.Connection(context, ours)

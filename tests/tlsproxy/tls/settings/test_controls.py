@@ -11,6 +11,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from pydantic import BaseModel
+
 ROOT = Path(__file__).parents[4]
 if __name__ == "__main__":
     sys.path.insert(0, str(ROOT / "tests"))
@@ -24,7 +26,7 @@ from postconf.models import ServiceSettings, TlsClient, TlsGlobals, TlsServer  #
 DOCUMENT = ROOT / "docs" / "controls.md"
 COMPATIBILITY = ROOT / "docs" / "compatibility.md"
 TESTS = ROOT / "tests"
-GROUPS = {
+GROUPS: dict[str, type[BaseModel]] = {
     "Both roles": TlsGlobals,
     "The server role": TlsServer,
     "The client role": TlsClient,

@@ -55,7 +55,8 @@ def test_hostile_chains_in_great_numbers(public_path: Path, capsys: pytest.Captu
 
 
 def test_every_flaw_is_tried_alone_and_in_pairs(tmp_path: Path) -> None:
-    alone, together = set(), set()
+    alone: set[str] = set()
+    together: set[str] = set()
     made: list[Attack] = list(islice(attacks(FIXED_SEED, Surroundings(tmp_path)), IN_TEST))
     for attack in made:
         flaws = [flaw.partition("@")[0] for flaw in attack.flaws]

@@ -170,7 +170,7 @@ def test_extensions_are_found_behind_other_fields(before: bytes, odd: bytes) -> 
     named = sequence(oid(NAMES), tlv(4, sequence(dns("a.bc"))))
     usable_for = sequence(oid("2.5.29.37"), tlv(4, sequence(tlv(2, b"\1"), oid(SERVER))))
     found = parts(sequence(sequence(*FIELDS, before, tlv(0xA3, sequence(odd, named, usable_for)))))
-    assert (found.dns_names, found.addresses, found.purposes) == (("a.bc",), (), {SERVER_AUTH})
+    assert (found.dns_names, found.addresses, found.purposes) == (("a.bc",), (), frozenset({SERVER_AUTH}))
 
 
 def test_extension_without_a_value_is_malformed() -> None:
@@ -477,7 +477,7 @@ def test_dates_are_those_of_openssl(validity: tuple[str, str], error: int) -> No
 
 def dated(begins: str, ends: str) -> PeerCertificate:
     found = certificate(LEAF.but(serial=hash((begins, ends)) & 0xFFFF))
-    found.parts = found.parts._replace(begins=begins, ends=ends)  # type: ignore[misc]
+    found.parts = found.parts._replace(begins=begins, ends=ends)
     return found
 
 
