@@ -63,17 +63,17 @@ def test_address_keys_are_cut_from_the_right(address: str, keys: list[str]) -> N
 @pytest.mark.parametrize(
     ("value", "answer"),
     [
-        ("REJECT", "554 5.7.1 <mx.partner.example[203.0.113.7]>: SmtpClient host rejected: Access denied"),
-        ("reject go away", "554 5.7.1 <mx.partner.example[203.0.113.7]>: SmtpClient host rejected: go away"),
-        ("REJECT 5.1.1 none", "554 5.0.0 <mx.partner.example[203.0.113.7]>: SmtpClient host rejected: none"),
-        ("DEFER", "450 4.7.1 <mx.partner.example[203.0.113.7]>: SmtpClient host rejected: Access denied"),
-        ("521 5.9.9 bye", "521 5.9.9 <mx.partner.example[203.0.113.7]>: SmtpClient host rejected: bye"),
-        ("450 5.1.2 soft", "450 4.0.0 <mx.partner.example[203.0.113.7]>: SmtpClient host rejected: soft"),
+        ("REJECT", "554 5.7.1 <mx.partner.example[203.0.113.7]>: Client host rejected: Access denied"),
+        ("reject go away", "554 5.7.1 <mx.partner.example[203.0.113.7]>: Client host rejected: go away"),
+        ("REJECT 5.1.1 none", "554 5.0.0 <mx.partner.example[203.0.113.7]>: Client host rejected: none"),
+        ("DEFER", "450 4.7.1 <mx.partner.example[203.0.113.7]>: Client host rejected: Access denied"),
+        ("521 5.9.9 bye", "521 5.9.9 <mx.partner.example[203.0.113.7]>: Client host rejected: bye"),
+        ("450 5.1.2 soft", "450 4.0.0 <mx.partner.example[203.0.113.7]>: Client host rejected: soft"),
         ("600 odd", "451 4.3.5 Server configuration error"),
         ("hash:/etc/x", "451 4.3.5 Server configuration error"),
         (
             "DEFER_IF_PERMIT",
-            "450 4.7.1 <mx.partner.example[203.0.113.7]>: SmtpClient host rejected: Service unavailable",
+            "450 4.7.1 <mx.partner.example[203.0.113.7]>: Client host rejected: Service unavailable",
         ),
         ("OK", "250 2.1.5 Ok"),
         ("20261129", "250 2.1.5 Ok"),
@@ -161,4 +161,4 @@ def test_certificate_keys_follow_the_search_order(make_config: MakeConfig) -> No
         session = SmtpSession(
             STRANGER, "x", "a@else.example", ("b@mail.example.com",), tls=Tls("AA", "BB", False, "joe")
         )
-        assert reply(converse(smtpd, session, NOWHERE)).endswith(f"SmtpClient certificate rejected: {text}")
+        assert reply(converse(smtpd, session, NOWHERE)).endswith(f"Client certificate rejected: {text}")
