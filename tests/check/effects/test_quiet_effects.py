@@ -89,7 +89,7 @@ def test_instances_can_not_share_a_queue(public_path: Path) -> None:
         other.mkdir()
         for each in ("main.cf", "master.cf"):
             (other / each).write_text((instance.conf / each).read_text())
-        master = [public_path / "postfix/libexec/master", "-c", other, "-w"]
+        master: list[str | Path] = [public_path / "postfix/libexec/master", "-c", other, "-w"]
         assert subprocess.run(master, cwd=instance.queue, timeout=60, check=False).returncode != 0
     main_cf = "data_directory = /var/lib/other\n"
     (other / "main.cf").write_text(main_cf)
