@@ -36,7 +36,7 @@ def test_meaningless_signal_ends_no_process_and_no_session(proxy: Proxy, name: s
         for pid in processes:
             os.kill(pid, number)
         if name in ("SIGUSR1", "SIGUSR2"):
-            proxy.wait_for_log(f"warning: {name}: nothing happens; SIGHUP reloads", len(processes))
+            proxy.wait_for_log(f"warning: {name}: no effect; SIGHUP reloads", len(processes))
         remote.sendall(b"up")
         assert local.recv(2) == b"up"
     assert proxy.process.poll() is None

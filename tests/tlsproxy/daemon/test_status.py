@@ -112,7 +112,7 @@ def test_bad_answer_is_one_clear_line(tmp_path: Path, kind: str) -> None:
         ended = status("--socket", tmp_path / "s")
     assert (ended.returncode, ended.stdout) == (1, "")
     assert re.fullmatch(
-        rf"tlsproxy: fatal: {tmp_path}/s\.control: .*: the answer is not that of tlsproxy\(8\)\n", ended.stderr
+        rf"tlsproxy: fatal: {tmp_path}/s\.control: .*: the reply is not from tlsproxy\(8\)\n", ended.stderr
     )
 
 
@@ -173,7 +173,10 @@ def test_answer_of_another_account_is_not_believed() -> None:
             os.kill(child, signal.SIGKILL)
             os.waitpid(child, 0)
     assert refused.returncode == 1
-    assert "account nobody answers: not believed; if that is the daemon's account, add --user nobody" in refused.stderr
+    assert (
+        "account nobody has replied, and is not trusted; if it is the daemon's account, add --user nobody"
+        in refused.stderr
+    )
     assert believed.returncode == 0
 
 

@@ -74,12 +74,12 @@ def _check_peer(stream: socket.socket, path: Path, believed: Collection[int] | N
         except KeyError:
             name = str(user)
         raise FatalError(
-            f"{path}: account {name} answers: not believed; if that is the daemon's account, add --user {name}"
+            f"{path}: account {name} has replied, and is not trusted; if it is the daemon's account, add --user {name}"
         )
 
 
 def _not_understood(path: Path, reason: str) -> FatalError:
-    return FatalError(f"{path}: {reason}: the answer is not that of tlsproxy(8)")
+    return FatalError(f"{path}: {reason}: the reply is not from tlsproxy(8)")
 
 
 class DaemonStatus:

@@ -91,8 +91,8 @@ class Control:
                 listener.close()
             if first:
                 self.log.warning(
-                    f"metrics on {shown}: {error.strerror}: sessions are served without; "
-                    f"tried again every {_AGAIN:.0f} s, --metrics names another address"
+                    f"metrics on {shown}: {error.strerror}: sessions are served without metrics; "
+                    f"retrying every {_AGAIN:.0f} s, free the port or change --metrics"
                 )
             self._listen_at = self.loop.now + _AGAIN
             return

@@ -49,7 +49,7 @@ def on_signals(loop: Loop, log: Log, actions: Mapping[signal.Signals, Callable[[
                     actions[signal.Signals(number)]()
                 elif number in _REPORTED:
                     name = signal.Signals(number).name
-                    log.warning(f"{name}: nothing happens; SIGHUP reloads, SIGTERM ends (tlsproxy(8), SIGNALS)")
+                    log.warning(f"{name}: no effect; SIGHUP reloads, SIGTERM ends (tlsproxy(8), SIGNALS)")
 
     loop.watch(reading, IN, dispatch)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, actions)

@@ -206,7 +206,10 @@ def _supervise(
     try:
         control.listen_at(options.control or control_path(path))
     except OSError as error:
-        log.warning(f"no control socket: {error.strerror}: sessions are served, tlsproxy --status can't show them")
+        log.warning(
+            f"no control socket: {error.strerror}: sessions are served without tlsproxy --status; "
+            "check the directory of the socket"
+        )
     try:
         supervisor.run("listening on the socket of systemd" if activated else f"listening on {path}")
     finally:

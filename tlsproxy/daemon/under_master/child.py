@@ -78,7 +78,10 @@ class Child:
         try:
             self._control.listen_at(control_path(Path("private", settings.service.service_name)))
         except OSError as error:
-            log.warning(f"no control socket: {error.strerror}: sessions are served, tlsproxy --status can't show them")
+            log.warning(
+                f"no control socket: {error.strerror}: sessions are served without tlsproxy --status; "
+                "check the directory of the socket"
+            )
         self._files = files
         self._settings = settings
         self._reported_full = False

@@ -120,4 +120,7 @@ def _close_on_exec(descriptor: int) -> None:
         os.set_inheritable(descriptor, False)
     except OSError as error:
         if error.errno != errno.EBADF or descriptor in (_STATUS, LISTENER):
-            raise FatalError(f"descriptor {descriptor}: {error.strerror}: is this run by master(8)?") from None
+            raise FatalError(
+                f"descriptor {descriptor}: {error.strerror}: not started by master(8); "
+                "use --standalone, or an entry in master.cf"
+            ) from None

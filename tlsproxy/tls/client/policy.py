@@ -67,9 +67,7 @@ def session_policy(
             log.warning(f"{namaddr}: all {_UNUSABLE[level]} unusable")
             must_fail = True
     elif level > SecurityLevel.ENCRYPT and (dane or level == SecurityLevel.FINGERPRINT):
-        log.warning(
-            f"{namaddr}: no {_UNUSABLE[level]}: no certificate is good enough; check the policy of {start.nexthop}"
-        )
+        log.warning(f"{namaddr}: no {_UNUSABLE[level]}: no certificate can match; check the policy of {start.nexthop}")
         must_fail = True
     policy = VerificationPolicy(
         level, names, strongest(usable, digests), must_fail, digests, mismatch_yields, verifydepth

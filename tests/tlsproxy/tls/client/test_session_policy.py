@@ -109,7 +109,7 @@ def test_local_authorities_count_without_an_anchor_file(level: SecurityLevel) ->
     log = Lines()
     assert demanded(level, dane=Dane("", ()), log=log).verification.hopeless
     assert log.lines == [
-        f"warning: {NAMADDR}: no trust anchors: no certificate is good enough; check the policy of example.test"
+        f"warning: {NAMADDR}: no trust anchors: no certificate can match; check the policy of example.test"
     ]
 
 
