@@ -63,10 +63,11 @@ def read_hostname(kind: Kind, text: str) -> Reading:
     return reading
 
 
-def _check_host(reading: Reading, word: Word) -> None:
+def _check_host(reading: Reading, word: Word, *, outcome: Outcome | None = None, effect: str = "") -> None:
     problem = host_problem(word.text)
     if problem:
-        reading.problem(word, f'"{word.text}" is no host name: it {problem}', "specify a name such as mail.example.com")
+        message = f'"{word.text}" is no host name: it {problem}'
+        reading.problem(word, message, "specify a name such as mail.example.com", outcome=outcome, effect=effect)
 
 
 def read_helo_name(kind: Kind, text: str) -> Reading:
@@ -89,7 +90,8 @@ def read_origin(kind: Kind, text: str) -> Reading:
     if words[0].text.startswith("/"):
         reading.add(words[0], "file")
     else:
-        _check_host(reading, reading.add(words[0], "domain"))
+        effect = "other servers refuse addresses with it"
+        _check_host(reading, reading.add(words[0], "domain"), outcome=Outcome.IGNORES, effect=effect)
     if len(words) > 1:
         reading.problem(words[1], "there can be one value only", f"remove {words[1].text}")
     return reading

@@ -51,6 +51,10 @@ CASES = [
     Case("smtpd", "smtpd_upstream_proxy_protocol", "haproxi", LATER, "unsupported smtpd_upstream_proxy_protocol"),
     Case("smtpd", "milter_default_action", "accpet", DEFERS, "unrecognized default action: accpet", MILTER),
     Case("smtpd", "milter_protocol", "7", DEFERS, "bad protocol information: 7", MILTER),
+    Case(
+        "smtp", "smtp_tls_servername", "a..b", DEFERS, "specifies an invalid hostname", ("smtp_tls_security_level=may",)
+    ),
+    Case("smtpd", "myorigin", "a..b", IGNORES, ""),
     Case("smtp", "smtp_address_preference", "ipv5", DIES, "bad smtp_address_preference value: ipv5"),
     Case("smtp", "smtp_address_verify_target", "rctp", DIES, "bad protocol stage"),
     Case("smtp", "smtp_dns_support_level", "on", DIES, 'invalid smtp_dns_support_level: "on"'),
