@@ -48,6 +48,7 @@ class HelperMissing(Rule):
         for name, line, parameter, effect, severity in self._needs(context):
             if not context.has_service(name):
                 setting = context.setting(parameter) if parameter else None
+                setting = setting or next(iter(context.named(parameter)), None)
                 yield self.finding(
                     setting.name_span() if setting else context.entries[0].span(0),
                     f"this needs the service {name}, and master.cf has none: {effect}"
