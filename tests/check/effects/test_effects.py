@@ -68,6 +68,7 @@ EFFECTS: list[tuple[str, str, str, str]] = [
 REFUSED_BY_POSTCONF: list[tuple[str, str, str]] = [
     ("S001", "smtpd_tls_cert_file /x\n", "missing '=' after attribute name"),
     ("S013", "{% if tls %}\nsmtp_tls_loglevel = 1\n{% endif %}\n", "missing '=' after attribute name"),
+    ("S015", "<!DOCTYPE html>\n<html><body>\nnothing\n</body></html>\n", "missing '=' after attribute name"),
     ("S006", "myorigin = ${mydomain\n", "truncated macro reference"),
     ("V007", "mydestination = $mydomain\nmydomain = $mydestination\n", "unreasonable macro call nesting"),
     ("V009", "inet_protocols = IPv4\n", 'unknown inet_protocols value "IPv4"'),
