@@ -123,6 +123,10 @@ class Context:
         return [each for entry in self.entries for each in entry.assignments()]
 
     @cached_property
+    def _overridden(self) -> frozenset[str]:
+        return frozenset(each.name for each in self.overrides)
+
+    @cached_property
     def everywhere(self) -> list[Assignment]:
         """All that is in effect: main.cf without what is overridden later, then -o settings."""
         return [*self.main.effective.values(), *self.overrides]
@@ -408,7 +412,7 @@ class Context:
             for name in found
             if name not in view
             and name not in self.release.legacy()
-            and name not in {each.name for each in self.overrides}
+            and name not in self._overridden
             and not any(f"{opening}{name}{sign}" in tested for opening in ("${", "$(") for sign in "?:")
         ]
 

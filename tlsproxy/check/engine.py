@@ -13,7 +13,7 @@ from .facts.filesystem import FileSystem
 from .findings import Finding, Severity
 from .rule import Rule
 from .text.foreign import FOREIGN, foreign
-from .text.pragmas import Pragma, read_pragmas
+from .text.pragmas import Suppressions, read_pragmas
 from .text.sources import TOO_LARGE, MainFile, MasterFile, Source, Text
 from .text.templates import templates
 
@@ -93,7 +93,8 @@ def _with_pragmas(findings: list[Finding], sources: list[Source], rules: list[Ru
     comments = [pragma for source in sources for pragma in read_pragmas(source)]
     if not comments:
         return findings
-    findings = [_suppressed(finding, comments) for finding in findings]
+    suppressions = Suppressions(comments)
+    findings = [_suppressed(finding, suppressions) for finding in findings]
     reporter = next((rule for rule in rules if rule.id == UNUSED_IGNORE), None)
     ran = {rule.id for rule in rules}
     if reporter is not None:
@@ -104,8 +105,6 @@ def _with_pragmas(findings: list[Finding], sources: list[Source], rules: list[Ru
     return findings
 
 
-def _suppressed(finding: Finding, comments: list[Pragma]) -> Finding:
-    for pragma in comments:
-        if pragma.covers(finding):
-            return replace(finding, suppressed=pragma.reason)
-    return finding
+def _suppressed(finding: Finding, suppressions: Suppressions) -> Finding:
+    pragma = suppressions.find(finding)
+    return finding if pragma is None else replace(finding, suppressed=pragma.reason)

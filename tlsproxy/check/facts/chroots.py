@@ -90,8 +90,9 @@ def _of_server(context: Context, view: ServiceView) -> Iterator[Reached]:
 
 def _of_lists(context: Context, view: ServiceView) -> Iterator[Reached]:
     """Yield the policy services of the restriction lists and classes."""
-    for lists in smtpd_lists(context):
-        if isinstance(lists.view, ServiceView) and not _has_same_lists(lists, view):
+    same = context.keep(_lists_by_settings).get(_settings(view))
+    for lists in smtpd_lists(context) if same is None else [same]:
+        if same is None and isinstance(lists.view, ServiceView):
             continue
         found = [(words.name, words) for words in (*lists.lists.values(), *lists.classes.lists)]
         for parameter, words in found:
@@ -100,11 +101,13 @@ def _of_lists(context: Context, view: ServiceView) -> Iterator[Reached]:
                     yield Reached(path, lists.span(word, parameter))
 
 
-def _has_same_lists(lists: Lists, view: ServiceView) -> bool:
-    own = lists.view.service if isinstance(lists.view, ServiceView) else None
-    return own is not None and {name: each.value for name, each in own.shared.items()} == {
-        name: each.value for name, each in view.service.shared.items()
-    }
+def _lists_by_settings(context: Context) -> dict[frozenset[tuple[str, str]], Lists]:
+    """Return the lists of services; those with the same -o settings have the same lists."""
+    return {_settings(each.view): each for each in smtpd_lists(context) if isinstance(each.view, ServiceView)}
+
+
+def _settings(view: ServiceView) -> frozenset[tuple[str, str]]:
+    return frozenset((name, each.value) for name, each in view.service.shared.items())
 
 
 def _of_deliveries(context: Context, service: str) -> Iterator[Reached]:

@@ -6,6 +6,8 @@ main.cf and master.cf have whole-line comments only, so such a comment speaks of
 
 from __future__ import annotations
 
+from bisect import bisect_right
+
 from postconf.syntax.lines import SPACE
 
 from ..findings import Finding, Span
@@ -25,16 +27,36 @@ class Pragma:
         self.reason = reason
         self.used: set[str] = set()
 
-    def covers(self, finding: Finding) -> bool:
-        """Return True if the pragma suppresses this finding; then count it as used."""
-        is_covered = (
-            finding.span.path == self.span.path
-            and finding.rule in self.rules
-            and (self.lines is None or finding.span.line in self.lines)
-        )
-        if is_covered:
-            self.used.add(finding.rule)
-        return is_covered
+
+class Suppressions:
+    """Pragma comments of a configuration, indexed by what they suppress."""
+
+    def __init__(self, pragmas: list[Pragma]) -> None:
+        """`pragmas` are in the order of the text."""
+        self._of_files: dict[tuple[str, str], Pragma] = {}
+        self._of_lines: dict[tuple[str, str], list[Pragma]] = {}
+        for pragma in pragmas:
+            for rule in pragma.rules:
+                key = pragma.span.path, rule
+                if pragma.lines is None:
+                    self._of_files.setdefault(key, pragma)
+                    continue
+                others = self._of_lines.setdefault(key, [])
+                if pragma.lines and not (others and others[-1].lines == pragma.lines):
+                    others.append(pragma)
+
+    def find(self, finding: Finding) -> Pragma | None:
+        """Return the first pragma that suppresses a finding, and count it as used."""
+        key = finding.span.path, finding.rule
+        found = self._of_files.get(key)
+        of_lines = self._of_lines.get(key, [])
+        at = bisect_right(of_lines, finding.span.line, key=lambda pragma: pragma.lines.start if pragma.lines else 0) - 1
+        if at >= 0 and finding.span.line in (of_lines[at].lines or ()):
+            nearer = of_lines[at]
+            found = nearer if found is None or nearer.span.line < found.span.line else found
+        if found is not None:
+            found.used.add(finding.rule)
+        return found
 
 
 def read_pragmas(source: Source) -> list[Pragma]:
@@ -42,6 +64,7 @@ def read_pragmas(source: Source) -> list[Pragma]:
     if _MARK not in source.text:
         return []
     pragmas = []
+    ends = [each.last_number for each in source.logical]
     for number, text in enumerate(source.lines, 1):
         comment = text.strip(SPACE)
         if not comment.startswith("#") or not comment.lstrip("# \t").startswith(_MARK):
@@ -52,10 +75,9 @@ def read_pragmas(source: Source) -> list[Pragma]:
         if kind == "ignore-file" or not rules:
             lines = None
         else:
-            lines = next(
-                (range(each.number, each.last_number + 1) for each in source.logical if each.last_number > number),
-                range(0),
-            )
+            at = bisect_right(ends, number)
+            after = source.logical[at : at + 1]
+            lines = range(after[0].number, after[0].last_number + 1) if after else range(0)
         if kind in ("ignore", "ignore-file"):
             pragmas.append(Pragma(source.span(number), rules, lines, reason.strip()))
     return pragmas
