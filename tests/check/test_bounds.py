@@ -33,10 +33,10 @@ def test_exponential_references_are_reported_once_with_place() -> None:
 
 
 def test_circular_references_stay_circular_beside_deep_ones() -> None:
-    chain = "a0 = x\n" + "".join(f"a{n} = $a{n - 1}\n" for n in range(1, 300))
+    chain = "a0 = x\n" + "".join(f"a{n} = $a{n - 1}\n" for n in range(1, 150))
     found = [each for each in findings(chain + "b = $c\nc = $b\n") if each.rule == "V007"]
-    assert {each.message.split(" ")[-1] for each in found if each.span.line > 300} == {"others"}
-    assert {each.message.split(" ")[-1] for each in found if each.span.line <= 300} == {"another"}
+    assert {each.message.split(" ")[-1] for each in found if each.span.line > 150} == {"others"}
+    assert {each.message.split(" ")[-1] for each in found if each.span.line <= 150} == {"another"}
 
 
 @pytest.mark.parametrize("file", ["main.cf", "master.cf"])
@@ -64,7 +64,7 @@ def test_suggestions_stop_after_a_bounded_number_of_names(monkeypatch: pytest.Mo
     monkeypatch.setattr(context, "nearest", nearest)
     found = findings("smtpd_tls_security_leve = may\n" + "".join(f"unknown_name_{n} = x\n" for n in range(2000)))
     assert places(found, "N001") == [(1, 1)]
-    assert len(places(found, "N004")) == 2000
+    assert len(places(found, "N004")) == 101  # the last one counts the rest
     assert len(asked) == 500
 
 

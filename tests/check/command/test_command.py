@@ -296,7 +296,7 @@ def test_project_has_settings(directory: Path, file: str, capsys: pytest.Capture
     (directory / file).write_text(table + 'ignore = ["S002"]\nfail-on = "warning"\nknown = ["mine"]\n')
     write(directory, COMMENT + "mine = 1\n")
     assert check("main.cf") == 0
-    write(directory, GOOD + "other = 1\n")
+    write(directory, GOOD + "biff = no")
     assert check("main.cf") == 1
     (directory / file).write_text(table + 'colour = "blue"\n')
     assert check("main.cf") == 2
