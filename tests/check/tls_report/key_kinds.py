@@ -36,7 +36,9 @@ def certificates_met(port: int, version: str, server_name: str, *, wrapped: bool
     for choice in _SIGNATURES if version >= "TLSv1.2" else _AUTHENTICATIONS:
         command = ["openssl", "s_client", "-connect", f"127.0.0.1:{port}", _OPTIONS[version]]
         command += (
-            ["-sigalgs", choice, "-cipher", "ALL:!aNULL:@SECLEVEL=0"] if version >= "TLSv1.2" else ["-cipher", choice]
+            ["-sigalgs", choice, "-cipher", "ALL:eNULL:!aNULL:@SECLEVEL=0"]
+            if version >= "TLSv1.2"
+            else ["-cipher", choice]
         )
         command += ["-groups", _GROUPS]
         command += [] if wrapped else ["-starttls", "smtp"]

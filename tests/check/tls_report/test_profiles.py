@@ -146,5 +146,5 @@ def test_exclusions_hit_exactly_the_bad_ciphers() -> None:
 def test_profiles_say_where_they_come_from() -> None:
     for each in map(profile, profile_names()):
         assert each.source
-        assert each.date.year >= 2020
+        assert each.date.year >= 2016
         assert each.ciphers is None or cipher("ECDHE-RSA-AES128-GCM-SHA256")
