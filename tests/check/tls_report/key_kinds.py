@@ -20,6 +20,7 @@ _SIGNATURES = (
 )
 _AUTHENTICATIONS = tuple(f"{kind}:@SECLEVEL=0" for kind in ("aRSA", "aECDSA", "aDSS"))
 _OPTIONS = {"TLSv1": "-tls1", "TLSv1.1": "-tls1_1", "TLSv1.2": "-tls1_2", "TLSv1.3": "-tls1_3"}
+_PROVEN = "ALL:eNULL:!aNULL:@SECLEVEL=0"
 _GROUPS = "X25519:X448:P-256:P-384:P-521:secp256k1:secp224r1:brainpoolP256r1:brainpoolP384r1:brainpoolP512r1"
 _PEM = re.compile(r"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.DOTALL)
 _PATIENCE = 60.0
@@ -35,11 +36,7 @@ def certificates_met(port: int, version: str, server_name: str, *, wrapped: bool
     asks = False
     for choice in _SIGNATURES if version >= "TLSv1.2" else _AUTHENTICATIONS:
         command = ["openssl", "s_client", "-connect", f"127.0.0.1:{port}", _OPTIONS[version]]
-        command += (
-            ["-sigalgs", choice, "-cipher", "ALL:eNULL:!aNULL:@SECLEVEL=0"]
-            if version >= "TLSv1.2"
-            else ["-cipher", choice]
-        )
+        command += ["-sigalgs", choice, "-cipher", _PROVEN] if version >= "TLSv1.2" else ["-cipher", choice]
         command += ["-groups", _GROUPS]
         command += [] if wrapped else ["-starttls", "smtp"]
         command += ["-servername", server_name] if server_name else ["-noservername"]
