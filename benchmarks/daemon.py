@@ -195,7 +195,13 @@ def _client_request(conf: Path) -> bytes:
         policy = policies.decide("[127.0.0.1]")
     remote, _ = socket.socketpair()
     prepared = prepare(
-        remote, proxy, role="client", policy=policy, timeouts=(60, 60), remote="[127.0.0.1]:25", ehlo="bench.test"
+        remote,
+        proxy,
+        role="client",
+        policy=policy,
+        timeouts=(60, 60),
+        remote_endpoint="[127.0.0.1]:25",
+        ehlo="bench.test",
     )
     return prepared.data.replace(b"flags\0" + b"6\0", b"flags\0" + b"2\0", 1)
 

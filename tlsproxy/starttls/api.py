@@ -95,14 +95,14 @@ async def starttls(
     proxy: Proxy | None = None,
     timeout: float = 300,
     idle_timeout: float = 600,
-    remote: str = "",
+    remote_endpoint: str = "",
     ehlo: str = "",
 ) -> TlsStreams:
     """Start TLS on a connected socket; `detach` returns the socket of asyncio streams.
 
     `policy`: required for the role `client`, and only for it. `proxy`: by default that of /etc/postfix. `timeout`:
-    limit of the handshake in seconds; `idle_timeout`: limit of silence in the session. `remote`: name of the peer in
-    logs, by default `[address]:port`. `ehlo`: name of the server in its reply to EHLO.
+    limit of the handshake in seconds; `idle_timeout`: limit of silence in the session. `remote_endpoint`: name of the
+    peer in logs, by default `[address]:port`. `ehlo`: name of the server in its reply to EHLO.
 
     Raise `StarttlsError`, TimeoutError, and ValueError for contradictory parameters.
     """
@@ -113,7 +113,7 @@ async def starttls(
             role=role,
             policy=policy,
             timeouts=(timeout, idle_timeout),
-            remote=remote,
+            remote_endpoint=remote_endpoint,
             ehlo=ehlo,
         )
         async with asyncio.timeout(timeout):
@@ -134,7 +134,7 @@ def starttls_blocking(
     proxy: Proxy | None = None,
     timeout: float = 300,
     idle_timeout: float = 600,
-    remote: str = "",
+    remote_endpoint: str = "",
     ehlo: str = "",
 ) -> TlsSocket:
     """Start TLS as `starttls` does, for a program without asyncio; the returned socket has no time limit."""
@@ -145,7 +145,7 @@ def starttls_blocking(
             role=role,
             policy=policy,
             timeouts=(timeout, idle_timeout),
-            remote=remote,
+            remote_endpoint=remote_endpoint,
             ehlo=ehlo,
         )
         deadline = time.monotonic() + timeout

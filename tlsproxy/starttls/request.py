@@ -87,32 +87,32 @@ def prepare(
     role: Role,
     policy: Policy | None,
     timeouts: tuple[float, float],
-    remote: str,
+    remote_endpoint: str,
     ehlo: str,
 ) -> Prepared:
     """Make the request; raise ValueError for what can't be one."""
-    remote = remote or _endpoint(sock)
+    remote_endpoint = remote_endpoint or _remote_endpoint(sock)
     seconds = [max(1, math.ceil(each)) for each in timeouts]
     generation = Behaviour.of(proxy.view.config.release).generation
     announced = generation >= Generation.V3_6
     if role == "server":
         if policy is not None:
             raise ValueError("a policy is for the role of a client; as a server, the proxy's settings decide")
-        request = Request(remote, Flag.SERVER | Flag.SEND_CONTEXT, seconds[0], seconds[1], proxy.service)
-        settings = _server_settings(proxy.view, remote, seconds[0]) if generation >= Generation.V3_12 else b""
+        request = Request(remote_endpoint, Flag.SERVER | Flag.SEND_CONTEXT, seconds[0], seconds[1], proxy.service)
+        settings = _server_settings(proxy.view, remote_endpoint, seconds[0]) if generation >= Generation.V3_12 else b""
         return Prepared(proxy.path, write_request(request) + settings, None, announced)
     if role != "client":
         raise ValueError(f'the role is "client" or "server", not {role!r}')
     if policy is None or policy.level is SecurityLevel.NONE:
         raise ValueError("a client needs a policy" + (" that wants TLS" if policy else ""))
-    request = Request(remote, Flag.CLIENT | Flag.SEND_CONTEXT, seconds[0], seconds[1], proxy.service)
+    request = Request(remote_endpoint, Flag.CLIENT | Flag.SEND_CONTEXT, seconds[0], seconds[1], proxy.service)
     init = client_init(proxy.view, f"{proxy.prefix}_tls_")
-    start = _client_start(policy, proxy, init=init, remote=remote, timeout=seconds[0], ehlo=ehlo)
+    start = _client_start(policy, proxy, init=init, remote_endpoint=remote_endpoint, timeout=seconds[0], ehlo=ehlo)
     client = ClientSettings(generation, params(proxy.view, "client"), init, start)
     return Prepared(proxy.path, write_request(request) + write_client_settings(client), policy, announced)
 
 
-def _endpoint(sock: socket.socket) -> str:
+def _remote_endpoint(sock: socket.socket) -> str:
     peer = sock.getpeername()
     if isinstance(peer, tuple):
         return f"[{peer[0]}]:{peer[1]}"
@@ -120,24 +120,24 @@ def _endpoint(sock: socket.socket) -> str:
 
 
 def _client_start(
-    policy: Policy, proxy: Proxy, *, init: ClientInit, remote: str, timeout: int, ehlo: str
+    policy: Policy, proxy: Proxy, *, init: ClientInit, remote_endpoint: str, timeout: int, ehlo: str
 ) -> ClientStart:
     destination = policy.destination
     host = destination.host.name
-    namaddr = f"{host}{remote}"
+    namaddr = f"{host}{remote_endpoint}"
     return ClientStart(
         timeout=timeout,
         tls_level=policy.level,
         nexthop=destination.domain,
         host=host,
         namaddr=namaddr,
-        sni=policy.servername,
+        servername=policy.servername,
         serverid=f"{proxy.service}&{destination.nexthop}&{host}&{namaddr}&",
         helo=ehlo,
         protocols=policy.protocols,
         cipher_grade=policy.cipher_grade,
         cipher_exclusions=policy.cipher_exclusions,
-        matchargv=policy.match,
+        match=policy.match,
         mdalg=init.mdalg,
         dane=policy.dane,
         enable_rpk=policy.enable_rpk,
@@ -147,7 +147,7 @@ def _client_start(
     )
 
 
-def _server_settings(view: View, remote: str, timeout: int) -> bytes:
+def _server_settings(view: View, remote_endpoint: str, timeout: int) -> bytes:
     """Return the settings that Postfix 3.12 sends for a server's session: here, the proxy's own."""
     from postconf.models import load
 
@@ -158,5 +158,5 @@ def _server_settings(view: View, remote: str, timeout: int) -> bytes:
         settings = server_settings(load(view), StandardLog("tlsproxy.starttls.api"))
     except SettingsError as error:
         raise ValueError(f"the proxy's settings have no server role: {error}") from None
-    start = settings.start._replace(namaddr=remote, timeout=timeout)
+    start = settings.start._replace(namaddr=remote_endpoint, timeout=timeout)
     return write_server_settings(settings._replace(params=params(view, "server"), start=start))

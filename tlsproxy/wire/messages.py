@@ -79,13 +79,13 @@ class ClientStart(NamedTuple):
     nexthop: str
     host: str
     namaddr: str
-    sni: str
+    servername: str
     serverid: str
     helo: str
     protocols: str
     cipher_grade: str
     cipher_exclusions: str
-    matchargv: tuple[str, ...]
+    match: tuple[str, ...]
     mdalg: str
     dane: Dane | None
     enable_rpk: bool = False
@@ -211,6 +211,8 @@ START_TEXTS = (
     "cipher_grade",
     "cipher_exclusions",
 )
+START_FIELDS = {"sni": "servername"}
+"""Fields of a START that the wire has another name for, by that name."""
 
 
 def read_request(reader: AttributeReader) -> Reading[Request]:
@@ -257,8 +259,9 @@ def read_client_settings(reader: AttributeReader, *, announced: bool = True) -> 
         generation = max(generation, Generation.V3_9)
         start["enable_rpk"] = (yield from reader.integer("enable_rpk")) != 0
     start["tls_level"] = yield from reader.integer("tls_level")
-    start |= yield from reader.several(START_TEXTS)
-    start["matchargv"] = yield from reader.argv()
+    texts = yield from reader.several(START_TEXTS)
+    start |= {START_FIELDS.get(name, name): text for name, text in texts}
+    start["match"] = yield from reader.argv()
     start["mdalg"] = yield from reader.text("mdalg")
     start["dane"] = yield from (read_records(reader) if announced else read_digests(reader, start["mdalg"]))
     if (yield from reader.next_name()) == "tlsrpt":  # only where Postfix was built with it

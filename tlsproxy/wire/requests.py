@@ -13,6 +13,7 @@ from .dane import write_digests, write_records
 from .messages import (
     INT_PARAMS,
     PARAMS,
+    START_FIELDS,
     START_TEXTS,
     ClientSettings,
     ClientStart,
@@ -76,9 +77,9 @@ def _client_start(start: ClientStart, generation: Generation) -> Iterator[_Attri
         yield "enable_rpk", int(start.enable_rpk)
     yield "tls_level", start.tls_level
     for name in START_TEXTS:
-        yield name, getattr(start, name)
-    yield "argv_size", len(start.matchargv)
-    yield from (("argv_value", each) for each in start.matchargv)
+        yield name, getattr(start, START_FIELDS.get(name, name))
+    yield "argv_size", len(start.match)
+    yield from (("argv_value", each) for each in start.match)
     yield "mdalg", start.mdalg
     yield from write_records(start.dane) if generation >= Generation.V3_6 else write_digests(start.dane, start.mdalg)
     if generation >= Generation.V3_10:

@@ -17,7 +17,7 @@ from typing import Any
 import postconf
 from postconf.models import load
 from tlsproxy.wire.attributes import AttributeReader, write_list
-from tlsproxy.wire.messages import Generation
+from tlsproxy.wire.messages import ClientStart, Generation
 
 from ..daemon.proxy import read_status, request_list
 from ..tools.children import PATIENCE
@@ -179,6 +179,13 @@ class SmtpClient:
                     local.close()
                     thread.join(PATIENCE)
                 return result
+
+
+def client_start() -> ClientStart:
+    """Return the usual START in types."""
+    texts: dict[str, Any] = START | {"servername": START["sni"]}
+    del texts["sni"]
+    return ClientStart(match=(), mdalg="sha256", dane=None, **texts)
 
 
 def _digests(records: Sequence[Record], asked: Asked) -> list[tuple[str, Any]]:

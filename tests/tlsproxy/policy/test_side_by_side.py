@@ -106,12 +106,12 @@ def _compare(policy: Policy, expected: Decision) -> None:
         return
     assert start is not None, expected
     assert policy.level == start.tls_level
-    assert policy.match == start.matchargv
+    assert policy.match == start.match
     assert _comparable(policy.dane) == _comparable(start.dane)
     assert policy.protocols == start.protocols
     assert policy.cipher_grade == start.cipher_grade
     assert policy.cipher_exclusions == start.cipher_exclusions
-    assert policy.servername == start.sni
+    assert policy.servername == start.servername
     assert policy.destination.domain == start.nexthop
     assert policy.destination.host.name == start.host
 

@@ -177,7 +177,7 @@ def test_request_shows_the_generation_of_its_client(generation: Generation) -> N
     reading = read_client_settings(reader, announced=generation is not Generation.V3_5)
     settings = read(client_request(generation), reading, reader, 7)
     assert settings.generation is generation
-    assert settings.start.matchargv == ("nexthop", "hostname")
+    assert settings.start.match == ("nexthop", "hostname")
     assert settings.start.dane == Dane("mx.test", (TlsaRecord(3, 1, 2, b"\1\2\xaf"),))
     assert settings.start.enable_rpk is (generation >= Generation.V3_9)
     assert ("tls_low_cipherlist" in settings.params) is (generation <= Generation.V3_6)
@@ -203,7 +203,7 @@ records = st.builds(TlsaRecord, numbers, numbers, numbers, st.binary(max_size=20
 starts = st.builds(
     ClientStart,
     *(st.just(300), st.integers(0, 8), *(texts for _ in range(9))),
-    matchargv=st.lists(texts, max_size=3).map(tuple),
+    match=st.lists(texts, max_size=3).map(tuple),
     mdalg=texts,
     dane=st.none() | st.builds(Dane, texts, st.lists(records, max_size=3).map(tuple)),
     **{name: st.just(value) for name, value in ClientStart._field_defaults.items()},  # not sent by all generations

@@ -161,7 +161,7 @@ class ClientConnection:
             )
         elif isinstance(answer, Refusal):
             failure = setting.start.forced_failure_type
-            setting.log.info(answer.finding.describe(self._namaddr, peer="server", policy_failure=failure))
+            setting.log.info(answer.finding.describe(self._namaddr, peer="server", forced_failure_type=failure))
 
     def _on_verify(self, ok: bool, error: int, depth: int, certificate: PeerCertificate | None) -> int:
         """Process OpenSSL's result of one verification step; return the error so far."""

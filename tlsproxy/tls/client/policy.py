@@ -16,7 +16,7 @@ from ...wire.messages import ClientStart
 from ..roles import SessionRefusedError
 from ..settings.client import DANE_LEVELS, level_of
 from ..verification.dane import Digests, show, strongest, usable_records
-from ..verification.names import references, to_ascii
+from ..verification.names import reference_names, to_ascii
 from ..verification.policy import VerificationPolicy
 
 _MAX_SNI = 255
@@ -48,10 +48,10 @@ def session_policy(
     dane = start.dane
     # Without its records a session at these levels can't be what it is meant to be.
     must_fail = bool(start.forced_failure_type) or (level in DANE_LEVELS and dane is None)
-    names = None
+    references = None
     if level in DANE_LEVELS or level >= SecurityLevel.VERIFY:
-        names = references(start.matchargv, nexthop=start.nexthop, host=start.host, namaddr=namaddr, log=log)
-        if not names:
+        references = reference_names(start.match, nexthop=start.nexthop, host=start.host, namaddr=namaddr, log=log)
+        if not references:
             log.warning(f"{namaddr}: could not configure peer name checks")
     servername = _server_name(start, level)
     usable: tuple[TlsaRecord, ...] = ()
@@ -70,7 +70,7 @@ def session_policy(
         log.warning(f"{namaddr}: no {_UNUSABLE[level]}: no certificate can match; check the policy of {start.nexthop}")
         must_fail = True
     policy = VerificationPolicy(
-        level, names, strongest(usable, digests), must_fail, digests, mismatch_yields, verifydepth
+        level, references, strongest(usable, digests), must_fail, digests, mismatch_yields, verifydepth
     )
     return SessionPolicy(policy, servername)
 
@@ -79,7 +79,7 @@ def _server_name(start: ClientStart, level: SecurityLevel) -> str:
     if level in DANE_LEVELS:
         name = start.dane.domain if start.dane else ""
     else:
-        name = to_ascii({"hostname": start.host, "nexthop": start.nexthop}.get(start.sni, start.sni))
+        name = to_ascii({"hostname": start.host, "nexthop": start.nexthop}.get(start.servername, start.servername))
     if len(name.encode("utf-8", "surrogateescape")) > _MAX_SNI:
         raise SessionRefusedError(f"{start.namaddr}: ignoring too long SNI hostname: {name[:100]}")
     return name

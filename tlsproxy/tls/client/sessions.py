@@ -95,8 +95,8 @@ def cache_id(
     parts.append(_text(servername if verified else ""))
     files = [getattr(init, name) for name in (CHAIN_FILES, *CERTIFICATES, *AUTHORITIES)]
     if verified or any(files):
-        names = policy.names if policy.names is not None else ("*",)
-        own = _RULES, str(int(policy.level)), str(init.verifydepth), init.mdalg, start.mdalg, *files, *names
+        references = policy.references if policy.references is not None else ("*",)
+        own = _RULES, str(int(policy.level)), str(init.verifydepth), init.mdalg, start.mdalg, *files, *references
         parts += [_text(each) for each in own]
     return f"{start.serverid}&{sha256(b''.join(parts)).hexdigest().upper()}"
 

@@ -114,7 +114,7 @@ def _key_exchange(facts: TlsContext, group: str, *, group_names: bool) -> None:
         facts.key_exchange = group  # a hybrid, which Postfix before 3.10 has no words for
 
 
-def summary(agreed: Agreement, status: int, direction: str, name: str, sni: str = "") -> str:
+def summary(agreed: Agreement, status: int, direction: str, name: str, servername: str = "") -> str:
     """Return the line that is logged for each session (tls_log_summary(3)); `direction` is `from` or `to`."""
     if not status:
         verdict = "Anonymous"
@@ -124,7 +124,7 @@ def summary(agreed: Agreement, status: int, direction: str, name: str, sni: str 
         verdict = "Trusted"
     else:
         verdict = "Untrusted"
-    return f"{verdict} TLS connection established {direction} {name}{sni and f' to {sni}'}: {agreed.text}"
+    return f"{verdict} TLS connection established {direction} {name}{servername and f' to {servername}'}: {agreed.text}"
 
 
 def _text(facts: TlsContext) -> str:

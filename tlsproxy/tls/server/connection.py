@@ -63,8 +63,8 @@ class ServerConnection:
         "_hooks",
         "_namaddr",
         "_request",
+        "_servername",
         "_setting",
-        "_sni",
         "_steps",
         "_ticketed",
         "agreed",
@@ -81,7 +81,7 @@ class ServerConnection:
         self._setting = setting
         self._request = request
         self._namaddr = namaddr.lower()
-        self._sni = ""
+        self._servername = ""
         self._facts: TlsContext | None = None
         self._steps: list[VerifyStep] = []
         self._answer: Proof | Refusal | None = None
@@ -100,7 +100,7 @@ class ServerConnection:
         self._hooks = hooks = Hooks()
         if setting.names is not None:
             hooks.on_server_name = self._on_server_name
-        if setting.contexts.settings.asks:
+        if setting.contexts.settings.ask_ccert:
             hooks.on_verify = self._on_verify
             hooks.on_fault = lambda: log_fault(setting.log)
             binding.ask_for_certificate(ssl)
@@ -125,12 +125,12 @@ class ServerConnection:
         if setting.behaviour.signatures_when_resumed or not reused:
             key = binding.own_key(self.ssl)
             own = signature(key, self._digest.scheme(key, self._hooks.own_scheme, resumed=reused))
-            if setting.contexts.settings.asks:
+            if setting.contexts.settings.ask_ccert:
                 peer = signature(binding.peer_key(self.ssl), self._hooks.peer_scheme)
         self.agreed = agreed = agreement(self.ssl, own, peer, setting.behaviour)
-        status = self._look_at_certificate(reused=reused) if setting.contexts.settings.asks else 0
+        status = self._look_at_certificate(reused=reused) if setting.contexts.settings.ask_ccert else 0
         if mask & LogMask.SUMMARY:
-            log.info(summary(agreed, status, "from", self._namaddr, self._sni))
+            log.info(summary(agreed, status, "from", self._namaddr, self._servername))
         return agreed
 
     def tls_context(self) -> TlsContext:
@@ -176,7 +176,7 @@ class ServerConnection:
     def _complain(self, *, reused: bool) -> None:
         """Say why the client's certificate is not trusted."""
         setting = self._setting
-        if not (setting.mask & LogMask.UNTRUSTED or setting.context.variant.requires):
+        if not (setting.mask & LogMask.UNTRUSTED or setting.context.variant.req_ccert):
             return
         if reused:
             setting.log.info(
@@ -221,10 +221,10 @@ class ServerConnection:
         if not is_hostname(text):
             log.warning(f"TLS SNI from {self._namaddr} is invalid: {text}")
             return None
-        if self._sni:  # a second hello, after a retry
-            if text == self._sni:
+        if self._servername:  # a second hello, after a retry
+            if text == self._servername:
                 return self._hooks.context
-            log.warning(f"TLS SNI changed from {self._namaddr} initially {self._sni}, {text} after hello retry")
+            log.warning(f"TLS SNI changed from {self._namaddr} initially {self._servername}, {text} after hello retry")
             return None
         try:
             pem = setting.names.find(name)
@@ -239,7 +239,7 @@ class ServerConnection:
             log.warning(str(error))
             binding.log_errors(log)
             raise NameRefusedError from None
-        self._sni = text
+        self._servername = text
         return context
 
 
@@ -249,5 +249,5 @@ def signature_digest(setting: ServerSessionSettings, request: Request) -> Signat
     wanted = bool(mask or request.flags & Flag.SEND_CONTEXT)
     # In debug logs TLS begins before the client has sent anything; a file may choose other signature algorithms.
     unpredictable = bool(mask & _DETAILS) or setting.library.tls_config_file not in _BUILT_IN
-    must_watch = contexts.settings.asks or bool(mask & LogMask.CACHE) or (wanted and unpredictable)
+    must_watch = contexts.settings.ask_ccert or bool(mask & LogMask.CACHE) or (wanted and unpredictable)
     return SignatureDigest(wanted=wanted, must_watch=must_watch, keys_decide=contexts.keys_decide)

@@ -103,7 +103,7 @@ class ServerContexts:
 
     def _names_of_authorities(self) -> binding.AuthorityNames | None:
         file = self.settings.CAfile
-        if not (self.settings.asks and file):
+        if not (self.settings.ask_ccert and file):
             return None
         names = binding.AuthorityNames(file)
         if not names.found:
@@ -132,7 +132,7 @@ class ServerContexts:
         if self._authorities is not None:
             self._authorities.announce(context)
         self.resumption.use(context, session_id_context(variant.service))
-        use_ciphers(context, variant.ciphers, authenticate=variant.requires)
+        use_ciphers(context, variant.ciphers, authenticate=variant.req_ccert)
         return context
 
 

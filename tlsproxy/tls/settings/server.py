@@ -38,7 +38,7 @@ class ServerContextSettings(NamedTuple):
     certificates: CertificateFiles
     CAfile: str
     CApath: str
-    asks: bool
+    ask_ccert: bool
     """True if clients are asked for a certificate."""
     verifydepth: int
     always_issue_session_ids: bool
@@ -55,7 +55,7 @@ class ServerContextSettings(NamedTuple):
             certificates=CertificateFiles.of(init),
             CAfile=init.CAfile,
             CApath=init.CApath,
-            asks=bool(init.ask_ccert),
+            ask_ccert=bool(init.ask_ccert),
             verifydepth=init.verifydepth,
             always_issue_session_ids=bool(init.set_sessid),
             dh_file=init.dh1024_param_file,
@@ -66,7 +66,7 @@ class ServerVariant(NamedTuple):
     """The settings in which sessions with the same INIT may differ, as far as they concern the context."""
 
     ciphers: CipherList
-    requires: bool
+    req_ccert: bool
     """True if clients are to be verified, so that weak keys don't count; a client without a certificate may go on."""
     service: str | None = None
     """Sessions are only resumed in the same service (Postfix 3.12 and later)."""

@@ -19,7 +19,7 @@ _UNICODE_DOTS = ("\u3002", "\uff0e", "\uff61")
 """Characters that IDNA treats as a dot; before a pattern, they mean "any sub-domain of", as a dot does."""
 
 
-def references(patterns: Iterable[str], *, nexthop: str, host: str, namaddr: str, log: Log) -> tuple[str, ...]:
+def reference_names(patterns: Iterable[str], *, nexthop: str, host: str, namaddr: str, log: Log) -> tuple[str, ...]:
     """Turn match patterns into names to look for, in order; one that begins with a dot stands for its sub-domains.
 
     `patterns` may hold the keywords `nexthop`, `dot-nexthop` and `hostname` (postconf(5) smtp_tls_secure_cert_match).

@@ -14,8 +14,8 @@ class VerificationPolicy(NamedTuple):
     """Requirements of a session for the server's certificate. `level`: the effective security level."""
 
     level: SecurityLevel
-    names: tuple[str, ...] | None = None
-    """References, of which one must match (see `names`); None: names don't matter."""
+    references: tuple[str, ...] | None = None
+    """Names, of which the certificate must have one (see `reference_names`); None: names don't matter."""
     records: tuple[TlsaRecord, ...] = ()
     """TLSA records, fingerprints or trust anchors that can be used, after digest agility; none: local trust decides,
     where the level allows that."""
@@ -29,7 +29,7 @@ class VerificationPolicy(NamedTuple):
     @property
     def hopeless(self) -> bool:
         """True if no certificate can satisfy this: what the level is about is missing."""
-        nameless = self.names == () or (self.names is None and self.level > SecurityLevel.FINGERPRINT)
+        nameless = self.references == () or (self.references is None and self.level > SecurityLevel.FINGERPRINT)
         unmatched = not self.records and SecurityLevel.FINGERPRINT <= self.level <= SecurityLevel.DANE_ONLY
         return self.must_fail or nameless or unmatched
 

@@ -134,10 +134,10 @@ class _Case:
         if self._names_checked:
             return
         self._names_checked = True
-        names = self.policy.names
-        if names is None:
+        references = self.policy.references
+        if references is None:
             return
-        hosts, address = split_references(names)
+        hosts, address = split_references(references)
         try:
             parts = self.leaf.parts
         except DerError:

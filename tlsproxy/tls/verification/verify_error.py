@@ -41,15 +41,15 @@ class VerifyFailure:
         if self.error == OK or replaceable:
             self.error, self.depth, self.certificate = error, depth, certificate
 
-    def describe(self, namaddr: str, *, peer: str, policy_failure: str = "") -> str:
+    def describe(self, namaddr: str, *, peer: str, forced_failure_type: str = "") -> str:
         """Return the log line. `peer`: the required kind of certificate, `server` or `client`.
 
-        `policy_failure`: the reason of a failure that the client has forced, or empty.
+        `forced_failure_type`: the reason of a failure that the client has forced, or empty.
         """
         whose = "CA" if self.depth > 0 else peer
         failed = f"certificate verification failed for {namaddr}"
-        if policy_failure:
-            return f"{failed}: external policy failure ({policy_failure})"
+        if forced_failure_type:
+            return f"{failed}: external policy failure ({forced_failure_type})"
         if self.error == UNTRUSTED:
             return f"{failed}: not trusted by local or TLSA policy"
         if self.error == SELF_SIGNED_LEAF:

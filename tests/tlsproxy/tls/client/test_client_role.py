@@ -11,7 +11,7 @@ import pytest
 from peers.cases.client_cases import Chains, fingerprints, record
 from peers.daemon.proxy import Proxy, running, write_config
 from peers.daemon.roles import Lines
-from peers.fakes.smtp_client import INIT, START, Asked, SmtpClient, server_context
+from peers.fakes.smtp_client import INIT, Asked, SmtpClient, client_start, server_context
 from peers.tools.certificates import Certificates
 
 import postconf
@@ -19,7 +19,7 @@ from postconf.models import load
 from tlsproxy.tls.client.role import ClientRole
 from tlsproxy.tls.roles import RoleUnavailableError
 from tlsproxy.tls.settings.client import client_init
-from tlsproxy.wire.messages import ClientSettings, ClientStart, Flag, Generation, Request
+from tlsproxy.wire.messages import ClientSettings, Flag, Generation, Request
 
 SETTINGS = {"smtp_tls_security_level": "may", "smtpd_tls_security_level": "none"}
 HINT = "to avoid this warning, 1) identify the tlsproxy client that is making this request"
@@ -101,8 +101,7 @@ def test_each_of_our_settings_is_compared_with_requests(tmp_path: Path, setting:
         **{attribute: int(INIT[attribute]) if attribute == "verifydepth" else "/y"}  # type: ignore[arg-type]
     )
     theirs = theirs._replace(CAfile=theirs.CAfile or "/y")
-    texts = {name: text for name, text in START.items() if name != "timeout"}
-    start = ClientStart(timeout=300, matchargv=(), mdalg="sha256", dane=None, **texts)  # type: ignore[arg-type]
+    start = client_start()
     with contextlib.suppress(RoleUnavailableError):
         role.plan(Request("", Flag.CLIENT, 1, 1, "smtp"), ClientSettings(Generation.V3_6, {}, theirs, start))
     assert log.lines[0] == "warning: request from tlsproxy client with unexpected settings"
@@ -129,8 +128,7 @@ def test_values_built_into_postfix_are_not_reported(
 ) -> None:
     log = Lines()
     role = make_role(tmp_path, SETTINGS | settings, log, version=version)
-    texts = {name: text for name, text in START.items() if name != "timeout"}
-    start = ClientStart(timeout=300, matchargv=(), mdalg="sha256", dane=None, **texts)  # type: ignore[arg-type]
+    start = client_start()
     init = client_init(postconf.load(str(tmp_path), version=version))
     log.lines.clear()
     role.plan(Request("", Flag.CLIENT, 1, 1, "smtp"), ClientSettings(Generation.V3_10, params, init, start))

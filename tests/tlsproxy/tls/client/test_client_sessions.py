@@ -12,14 +12,14 @@ from pathlib import Path
 import pytest
 from peers.cases.client_cases import Chains, record
 from peers.daemon.proxy import Proxy, running, write_config
-from peers.fakes.smtp_client import INIT, START, Asked, Session, SmtpClient, server_context
+from peers.fakes.smtp_client import INIT, Asked, Session, SmtpClient, client_start, server_context
 from peers.fakes.tlsmgr import Manager
 from peers.real.postfix import PrivatePostfix, public_directory
 from peers.tools.children import PATIENCE
 
 from tlsproxy.tls.client.sessions import cache_id
 from tlsproxy.tls.verification.policy import VerificationPolicy
-from tlsproxy.wire.messages import ClientInit, ClientStart
+from tlsproxy.wire.messages import ClientInit
 
 SETTINGS = {"smtp_tls_security_level": "may", "smtpd_tls_security_level": "none"}
 
@@ -174,9 +174,7 @@ def test_real_manager_keeps_sessions(chains: Chains) -> None:
 
 def test_session_has_the_name_that_postfix_gives_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tlsproxy.tls.openssl.peers.VERSION", 805306720)
-    texts = {name: value for name, value in START.items() if name != "timeout"}
-    start = ClientStart(timeout=300, matchargv=(), mdalg="sha256", dane=None, **texts)  # type: ignore[arg-type]
-    start = start._replace(helo="sink.private.test", serverid="s&")
+    start = client_start()._replace(helo="sink.private.test", serverid="s&")
     init = ClientInit(**INIT)  # type: ignore[arg-type]
     ciphers = "aNULL:-aNULL:HIGH:MEDIUM:+RC4:@STRENGTH"
     name = cache_id(init, start, VerificationPolicy(1), "", ciphers, raw_keys=False)  # type: ignore[arg-type]

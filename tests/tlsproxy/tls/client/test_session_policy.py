@@ -24,13 +24,13 @@ START = ClientStart(
     nexthop="example.test",
     host="mx.example.test",
     namaddr="MX.example.test[192.0.2.25]:25",
-    sni="",
+    servername="",
     serverid="smtp&",
     helo="helo",
     protocols=">=TLSv1.2",
     cipher_grade="medium",
     cipher_exclusions="",
-    matchargv=("hostname",),
+    match=("hostname",),
     mdalg="sha256",
     dane=None,
 )
@@ -51,7 +51,7 @@ def test_level_and_settings_are_those_of_the_request(level: SecurityLevel) -> No
     assert policy.level is level
     assert (policy.digests, policy.verifydepth, policy.mismatch_yields) == (DIGESTS, 7, True)
     assert not policy.hopeless
-    assert policy.names == (None if level <= SecurityLevel.FINGERPRINT else ("mx.example.test",))
+    assert policy.references == (None if level <= SecurityLevel.FINGERPRINT else ("mx.example.test",))
     assert policy.records == (() if level <= SecurityLevel.ENCRYPT else (GOOD,))
 
 
@@ -88,8 +88,8 @@ def test_failure_that_was_decided_elsewhere_is_one(level: SecurityLevel) -> None
 @pytest.mark.parametrize("patterns", [(), (".",), ("",)])
 def test_level_about_names_without_one_is_hopeless(level: SecurityLevel, patterns: tuple[str, ...]) -> None:
     log = Lines()
-    found = demanded(level, log=log, matchargv=patterns, dane=Dane("", (GOOD,)))
-    assert found.verification.names == ()
+    found = demanded(level, log=log, match=patterns, dane=Dane("", (GOOD,)))
+    assert found.verification.references == ()
     assert found.verification.hopeless
     assert log.lines[-1] == f"warning: {NAMADDR}: could not configure peer name checks"
 
@@ -163,18 +163,20 @@ def test_usable_records_are_ranked_and_the_others_left_out(level: SecurityLevel)
 
 @pytest.mark.parametrize("level", list(SecurityLevel))
 @pytest.mark.parametrize(
-    ("sni", "sent"),
+    ("servername", "sent"),
     [("hostname", "mx.example.test"), ("nexthop", "example.test"), ("bücher.test", "xn--bcher-kva.test"), ("", "")],
 )
-def test_name_that_is_sent_is_the_base_domain_with_dane(level: SecurityLevel, sni: str, sent: str) -> None:
+def test_name_that_is_sent_is_the_base_domain_with_dane(level: SecurityLevel, servername: str, sent: str) -> None:
     dane = Dane("base.test", (GOOD,))
-    assert demanded(level, sni=sni, dane=dane).servername == ("base.test" if level in DANE_LEVELS else sent)
-    assert demanded(level, sni=sni).servername == ("" if level in DANE_LEVELS else sent)
+    assert demanded(level, servername=servername, dane=dane).servername == (
+        "base.test" if level in DANE_LEVELS else sent
+    )
+    assert demanded(level, servername=servername).servername == ("" if level in DANE_LEVELS else sent)
 
 
 def test_name_that_is_too_long_to_be_sent_is_refused() -> None:
-    assert len(demanded(1, sni="x" * 255).servername) == 255
+    assert len(demanded(1, servername="x" * 255).servername) == 255
     with pytest.raises(SessionRefusedError, match=f"ignoring too long SNI hostname: {'x' * 100}$"):
-        demanded(1, sni="x" * 256)
+        demanded(1, servername="x" * 256)
     with pytest.raises(SessionRefusedError):
         demanded(5, dane=Dane("x" * 256, (GOOD,)))

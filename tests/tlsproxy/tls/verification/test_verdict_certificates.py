@@ -444,7 +444,7 @@ def test_finding_is_described_as_postfix_does(error: int, depth: int, text: str)
     finding.note(error, depth, certificate(LEAF))
     assert finding.describe("MX", peer="server") == text
     failed = "certificate verification failed for MX: external policy failure (why)"
-    assert finding.describe("MX", peer="server", policy_failure="why") == failed
+    assert finding.describe("MX", peer="server", forced_failure_type="why") == failed
 
 
 def test_issuer_that_is_not_known_is_described_as_such() -> None:

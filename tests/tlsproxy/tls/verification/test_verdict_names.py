@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from peers.daemon.roles import Lines
 
-from tlsproxy.tls.verification.names import matched_name, name_matches, references, split_references, to_ascii
+from tlsproxy.tls.verification.names import matched_name, name_matches, reference_names, split_references, to_ascii
 
 NAMADDR = "mx.test[192.0.2.25]:25"
 
@@ -14,7 +14,7 @@ def refer(
     *patterns: str, nexthop: str = "example.test", host: str = "mx.example.test"
 ) -> tuple[tuple[str, ...], Lines]:
     log = Lines()
-    return references(patterns, nexthop=nexthop, host=host, namaddr=NAMADDR, log=log), log
+    return reference_names(patterns, nexthop=nexthop, host=host, namaddr=NAMADDR, log=log), log
 
 
 @pytest.mark.parametrize(
