@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 from peers.cases.client_cases import Chains
-from peers.daemon.proxy import ENDPOINT, Proxy, client_context, running, write_config
+from peers.daemon.proxy import ENDPOINT, Proxy, StartDaemon, client_context, running, write_config
 from peers.fakes.hello import Hello
 from peers.fakes.smtp_client import Asked, SmtpClient, server_context
 
@@ -85,14 +85,6 @@ def test_each_mistake_has_its_tests() -> None:
             assert f"def {function}(" in text, reference
 
 
-@pytest.fixture(scope="module")
-def proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxy]:
-    directory = tmp_path_factory.mktemp("proxy")
-    write_config(directory, {})
-    with running(directory) as proxy:
-        yield proxy
-
-
 def exchange(local: socket.socket, remote: ssl.SSLSocket) -> None:
     """See that a session is alive, both ways."""
     remote.sendall(b"up")
@@ -101,10 +93,10 @@ def exchange(local: socket.socket, remote: ssl.SSLSocket) -> None:
     assert remote.recv(4) == b"down"
 
 
-def fail(proxy: Proxy, hello: bytes) -> None:
+def fail(daemon: Proxy, hello: bytes) -> None:
     """Let one handshake fail, and wait until it has."""
-    before = proxy.log().count(FAILED)
-    local, remote = proxy.session()
+    before = daemon.log().count(FAILED)
+    local, remote = daemon.session()
     with local, remote:
         remote.sendall(hello)
         with contextlib.suppress(OSError):
@@ -112,22 +104,21 @@ def fail(proxy: Proxy, hello: bytes) -> None:
         with contextlib.suppress(ConnectionResetError):
             while local.recv(100):
                 pass
-        proxy.wait_for_log(FAILED, before + 1)
+        daemon.wait_for_log(FAILED, before + 1)
 
 
 @pytest.mark.parametrize("level", ["3", "4", "9", "ssl-session-packet-dump", "ssl-debug,ssl-handshake-packet-dump"])
-def test_no_log_level_ends_the_process(tmp_path: Path, level: str) -> None:
-    write_config(tmp_path, {"smtpd_tls_loglevel": level, "smtpd_tls_ask_ccert": "yes"})
-    with running(tmp_path) as proxy:
-        fail(proxy, b"EHLO client.private.test\r\n")
-        fail(proxy, b"")
-        fail(proxy, b"\x16\x03\x01\x02\x00\x01" + os.urandom(600))
-        for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
-            context = client_context()
-            context.maximum_version = version
-            local, remote = proxy.tls_session(context)
-            with local, remote:
-                exchange(local, remote)
+def test_no_log_level_ends_the_process(start_daemon: StartDaemon, level: str) -> None:
+    daemon = start_daemon({"smtpd_tls_loglevel": level, "smtpd_tls_ask_ccert": "yes"})
+    fail(daemon, b"EHLO client.private.test\r\n")
+    fail(daemon, b"")
+    fail(daemon, b"\x16\x03\x01\x02\x00\x01" + os.urandom(600))
+    for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
+        context = client_context()
+        context.maximum_version = version
+        local, remote = daemon.tls_session(context)
+        with local, remote:
+            exchange(local, remote)
 
 
 @pytest.fixture(scope="module")
@@ -135,8 +126,8 @@ def client_role(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Smtp
     directory = tmp_path_factory.mktemp("client")
     chains = Chains(directory / "chains")
     write_config(directory, {"smtp_tls_security_level": "may", "smtpd_tls_security_level": "none"}, certificate=False)
-    with running(directory) as proxy:
-        yield SmtpClient(proxy.socket, directory), chains
+    with running(directory) as daemon:
+        yield SmtpClient(daemon.socket, directory), chains
 
 
 @pytest.mark.parametrize("level", ["3", "4", "9", "ssl-session-packet-dump"])
@@ -160,16 +151,16 @@ def test_without_names_nothing_matches(client_role: tuple[SmtpClient, Chains], l
         assert session.context["peer_status"] == "1"
 
 
-def test_handshake_out_of_time_leaves_nothing_to_the_next(proxy: Proxy) -> None:
-    local, remote = proxy.session(timeouts=(1, 30))
+def test_handshake_out_of_time_leaves_nothing_to_the_next(daemon: Proxy) -> None:
+    local, remote = daemon.session(timeouts=(1, 30))
     with local, remote:
         remote.sendall(b"\x16\x03\x01")
         assert local.recv(1) == b""
-    proxy.wait_for_log(f"warning: ciphertext read/write timeout for {ENDPOINT}")
-    local, remote = proxy.tls_session()
+    daemon.wait_for_log(f"warning: ciphertext read/write timeout for {ENDPOINT}")
+    local, remote = daemon.tls_session()
     with local, remote:
         exchange(local, remote)
-    assert "timed out" not in proxy.log()
+    assert "timed out" not in daemon.log()
 
 
 @pytest.mark.parametrize(
@@ -185,42 +176,42 @@ def test_handshake_out_of_time_leaves_nothing_to_the_next(proxy: Proxy) -> None:
     ],
     ids=["an end", "an alert", "an empty hello", "no hello", "data", "SSLv2", "a record too long"],
 )
-def test_error_in_a_handshake_is_that_session_s_alone(proxy: Proxy, hello: bytes) -> None:
-    local, remote = proxy.tls_session()
+def test_error_in_a_handshake_is_that_session_s_alone(daemon: Proxy, hello: bytes) -> None:
+    local, remote = daemon.tls_session()
     with local, remote:
-        fail(proxy, hello)
+        fail(daemon, hello)
         exchange(local, remote)
 
 
-def test_error_of_one_session_is_not_found_by_another(proxy: Proxy) -> None:
-    others = [proxy.tls_session() for _ in range(3)]
-    before = proxy.log().count("TLS library problem")
-    fail(proxy, b"GET / HTTP/1.0\r\n\r\n")
-    failures = proxy.log().count("TLS library problem") - before
+def test_error_of_one_session_is_not_found_by_another(daemon: Proxy) -> None:
+    others = [daemon.tls_session() for _ in range(3)]
+    before = daemon.log().count("TLS library problem")
+    fail(daemon, b"GET / HTTP/1.0\r\n\r\n")
+    failures = daemon.log().count("TLS library problem") - before
     assert failures
     for local, remote in others:
         exchange(local, remote)
-    ends = proxy.log().count("DISCONNECT")
+    ends = daemon.log().count("DISCONNECT")
     others[0][1].close()  # by the remote peer
     others[1][0].close()  # by the local peer
     others[2][1].shutdown(socket.SHUT_RDWR)  # without a close_notify
     for local, remote in others:
         local.close()
         remote.close()
-    proxy.wait_for_log("DISCONNECT", ends + 3)
-    assert proxy.log().count("TLS library problem") - before == failures
+    daemon.wait_for_log("DISCONNECT", ends + 3)
+    assert daemon.log().count("TLS library problem") - before == failures
 
 
-def test_session_limit_is_longer_than_that_of_the_client(proxy: Proxy) -> None:
-    local, remote = proxy.tls_session(timeouts=(30, 0))
+def test_session_limit_is_longer_than_that_of_the_client(daemon: Proxy) -> None:
+    local, remote = daemon.tls_session(timeouts=(30, 0))
     with local, remote:
         time.sleep(2)
         exchange(local, remote)
 
 
 @pytest.mark.parametrize("orderly", [True, False])
-def test_plaintext_that_waits_is_not_lost_when_tls_ends(proxy: Proxy, orderly: bool) -> None:
-    local, remote = proxy.tls_session()
+def test_plaintext_that_waits_is_not_lost_when_tls_ends(daemon: Proxy, orderly: bool) -> None:
+    local, remote = daemon.tls_session()
     local.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     with local, remote:
         remote.settimeout(1)
@@ -238,9 +229,9 @@ def test_plaintext_that_waits_is_not_lost_when_tls_ends(proxy: Proxy, orderly: b
         raw.close()
 
 
-def test_local_peer_that_has_gone_is_not_written_to_for_ever(proxy: Proxy) -> None:
+def test_local_peer_that_has_gone_is_not_written_to_for_ever(daemon: Proxy) -> None:
     endpoint = "[192.0.2.7]:4713"  # its own: what earlier sessions log late does not count
-    local, remote = proxy.tls_session(endpoint=endpoint)
+    local, remote = daemon.tls_session(endpoint=endpoint)
     with remote:
         local.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
         remote.sendall(b"x" * 100_000)
@@ -248,13 +239,13 @@ def test_local_peer_that_has_gone_is_not_written_to_for_ever(proxy: Proxy) -> No
         with contextlib.suppress(OSError):
             for _ in range(1000):
                 remote.sendall(b"x" * 10_000)
-        log = proxy.wait_for_log(f"DISCONNECT {endpoint}")
+        log = daemon.wait_for_log(f"DISCONNECT {endpoint}")
     assert log.count(endpoint) == 3, log  # CONNECT, its summary, DISCONNECT
 
 
-def test_local_client_that_does_not_take_its_context_is_logged(proxy: Proxy) -> None:
-    before = proxy.log().count("cannot send TLS context")
-    local, remote = proxy.session(flags=5)
+def test_local_client_that_does_not_take_its_context_is_logged(daemon: Proxy) -> None:
+    before = daemon.log().count("cannot send TLS context")
+    local, remote = daemon.session(flags=5)
     hello = client_context().wrap_bio(incoming := ssl.MemoryBIO(), outgoing := ssl.MemoryBIO())
     with remote:
         with contextlib.suppress(ssl.SSLWantReadError):
@@ -267,22 +258,22 @@ def test_local_client_that_does_not_take_its_context_is_logged(proxy: Proxy) -> 
         time.sleep(0.1)
         local.close()
         remote.sendall(outgoing.read())
-        proxy.wait_for_log("cannot send TLS context", before + 1)
+        daemon.wait_for_log("cannot send TLS context", before + 1)
 
 
-def test_no_close_notify_is_sent_inside_a_handshake(proxy: Proxy) -> None:
-    local, remote = proxy.session()
-    before = proxy.log().count("TLS library problem")
+def test_no_close_notify_is_sent_inside_a_handshake(daemon: Proxy) -> None:
+    local, remote = daemon.session()
+    before = daemon.log().count("TLS library problem")
     with remote:
         remote.sendall(b"\x16\x03\x01\x02")
         local.close()
         with contextlib.suppress(ConnectionResetError):  # the proxy may not have read all
             assert remote.recv(100) == b""
-    assert proxy.log().count("TLS library problem") == before
+    assert daemon.log().count("TLS library problem") == before
 
 
 @pytest.mark.parametrize("kind", ["directory", "null", "listener", "datagram", "pipe"])
-def test_descriptor_without_connection_ends_that_session_only(proxy: Proxy, kind: str) -> None:
+def test_descriptor_without_connection_ends_that_session_only(daemon: Proxy, kind: str) -> None:
     with contextlib.ExitStack() as stack:
         if kind in ("directory", "null"):
             descriptor = os.open("/" if kind == "directory" else "/dev/null", os.O_RDONLY)
@@ -295,28 +286,28 @@ def test_descriptor_without_connection_ends_that_session_only(proxy: Proxy, kind
             listens = kind == "listener"
             other = socket.create_server(("127.0.0.1", 0)) if listens else socket.socket(type=socket.SOCK_DGRAM)
             descriptor = stack.enter_context(other).fileno()
-        local, status = proxy.request(timeouts=(1, 1))
+        local, status = daemon.request(timeouts=(1, 1))
         stack.enter_context(local)
         assert status == 1
         socket.send_fds(local, [b"\0"], [descriptor])
         with contextlib.suppress(ConnectionResetError):
             assert local.recv(1) == b""
-    local, remote = proxy.tls_session()
+    local, remote = daemon.tls_session()
     with local, remote:
         exchange(local, remote)
 
 
-def test_no_descriptor_is_closed_twice(proxy: Proxy) -> None:
+def test_no_descriptor_is_closed_twice(daemon: Proxy) -> None:
     """A number that is closed twice may be another session's the second time."""
     with contextlib.ExitStack() as stack:
         living = []
         for turn in range(20):
             for hello in (b"", b"\x80\x2e\x01\x03\x01", b"\x16\x03\x01\x02\x00"):
-                local, remote = proxy.session()
+                local, remote = daemon.session()
                 remote.sendall(hello)
                 (local if turn % 2 else remote).close()
                 (remote if turn % 2 else local).close()
-            local, remote = proxy.tls_session()
+            local, remote = daemon.tls_session()
             stack.enter_context(local)
             stack.enter_context(remote)
             living.append((local, remote))
@@ -338,31 +329,30 @@ def test_no_descriptor_is_closed_twice(proxy: Proxy) -> None:
     ],
 )
 def test_unserved_role_is_refused_and_the_other_served(
-    tmp_path: Path, settings: dict[str, str], server: int, client: int | None
+    start_daemon: StartDaemon, settings: dict[str, str], server: int, client: int | None
 ) -> None:
     """The C program followed null pointers for the role that was not there."""
-    write_config(tmp_path, {"smtp_tls_security_level": "may"} | settings)
-    with running(tmp_path) as proxy:
-        for _ in range(2):  # nothing that the first request leaves behind hurts the second
-            for flags, expected in ((9, server), (10, client)):
-                local, status = proxy.request(flags=flags)
-                local.close()
-                assert status == expected or expected is None
-            local, status = proxy.request(flags=1)
+    daemon = start_daemon({"smtp_tls_security_level": "may"} | settings)
+    for _ in range(2):  # nothing that the first request leaves behind hurts the second
+        for flags, expected in ((9, server), (10, client)):
+            local, status = daemon.request(flags=flags)
             local.close()
-            assert status == server
-        assert proxy.process.poll() is None
+            assert status == expected or expected is None
+        local, status = daemon.request(flags=1)
+        local.close()
+        assert status == server
+    assert daemon.process.poll() is None
 
 
-def test_handshake_failing_in_a_write_ends_that_session_only(proxy: Proxy) -> None:
+def test_handshake_failing_in_a_write_ends_that_session_only(daemon: Proxy) -> None:
     """The C program crashed when an error of the handshake came up from below."""
     for _ in range(3):
-        local, remote = proxy.session()
+        local, remote = daemon.session()
         remote.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
         remote.sendall(Hello().encode())
         remote.close()  # with a reset, into which the answer is written
         assert local.recv(100) == b""
         local.close()
-    local, tls = proxy.tls_session()
+    local, tls = daemon.tls_session()
     with local, tls:
         exchange(local, tls)

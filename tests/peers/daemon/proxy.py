@@ -9,7 +9,7 @@ import ssl
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -182,12 +182,12 @@ def running(
         ]
         process = subprocess.Popen([*prefix, *command, *arguments], stderr=log, env=environment)
     proxy = Proxy(directory, process)
-    deadline = time.monotonic() + PATIENCE
-    while "listening on" not in proxy.log():
-        assert process.poll() is None, f"the daemon did not start:\n{proxy.log()}"
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
     try:
+        deadline = time.monotonic() + PATIENCE
+        while "listening on" not in proxy.log():
+            assert process.poll() is None, f"the daemon did not start:\n{proxy.log()}"
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
         yield proxy
     finally:
         process.terminate()
@@ -198,3 +198,7 @@ def running(
             raise
     assert status == 0, proxy.log()
     assert "Traceback" not in proxy.log()
+
+
+StartDaemon = Callable[..., Proxy]
+"""The fixture `start_daemon`: settings, arguments, and the options of `running`."""

@@ -73,3 +73,7 @@ def serving(role: ServerRole) -> Iterator[tuple[socket.socket, list[TlsContext |
 def connector(role: ServerRole, stack: contextlib.ExitStack) -> Callable[[], socket.socket]:
     """Return a function that makes connections, as `hello.ask` wants it. They end with the stack."""
     return lambda: stack.enter_context(serving(role))[0]
+
+
+MakeServerRole = Callable[..., ServerRole]
+"""The fixture `make_server_role`: settings, and the version of Postfix."""

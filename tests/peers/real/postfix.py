@@ -167,7 +167,9 @@ class PrivatePostfix:
         os.kill(self.master_pid, 1)
 
     def stop(self) -> None:
-        """End master(8) and its children; by force when that takes too long."""
+        """End master(8) and its children, if it runs; by force when that takes too long."""
+        if not self.is_running():
+            return
         pid = self.master_pid
         os.kill(pid, 15)
         deadline = time.monotonic() + PATIENCE / 2
@@ -198,7 +200,11 @@ class PrivatePostfix:
         return int((self.queue / "pid" / "master.pid").read_text())
 
     def __enter__(self) -> PrivatePostfix:
-        self.start()
+        try:
+            self.start()
+        except BaseException:
+            self.stop()
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:

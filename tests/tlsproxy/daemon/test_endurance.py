@@ -19,6 +19,7 @@ import pytest
 from peers.daemon.proxy import (
     AS_ROOT,
     Proxy,
+    StartDaemon,
     client_context,
     hand_over,
     read_status,
@@ -126,7 +127,6 @@ def test_reloads_of_postfix_lose_no_session_and_no_mail(
         log = postfix.log()
         postfix.stop()
         wait_until(lambda: not postfix.processes("tlsproxy"))
-        postfix.start()
     assert "Traceback" not in log
     assert "throttling" not in log
     assert "status=bounced" not in log
@@ -157,20 +157,21 @@ def starttls(port: int) -> Iterator[smtplib.SMTP]:
     ("reloads", "sessions"),
     [(10, 40), pytest.param(50, 200, marks=[pytest.mark.soak, pytest.mark.timeout(600)])],
 )
-def test_reloads_of_the_stand_alone_daemon_lose_no_session(tmp_path: Path, reloads: int, sessions: int) -> None:
-    write_config(tmp_path, {})
+def test_reloads_of_the_stand_alone_daemon_lose_no_session(
+    start_daemon: StartDaemon, reloads: int, sessions: int
+) -> None:
     context = client_context()
-    with running(tmp_path, "--workers", "2") as proxy:
-        held = deque(Held(proxy.socket, context) for _ in range(sessions))
-        for turn in range(reloads):
-            proxy.process.send_signal(1)
-            for _ in range(max(1, sessions // 10)):
-                held.popleft().close()
-                held.append(Held(proxy.socket, context))
-            proxy.wait_for_log("reloaded, generation", turn + 1)
-        for each in held:
-            each.close()
-        wait_until(lambda: len(proxy.workers()) == 2)
+    daemon = start_daemon({}, "--workers", "2")
+    held = deque(Held(daemon.socket, context) for _ in range(sessions))
+    for turn in range(reloads):
+        daemon.process.send_signal(1)
+        for _ in range(max(1, sessions // 10)):
+            held.popleft().close()
+            held.append(Held(daemon.socket, context))
+        daemon.wait_for_log("reloaded, generation", turn + 1)
+    for each in held:
+        each.close()
+    wait_until(lambda: len(daemon.workers()) == 2)
 
 
 def room_for(count: int) -> None:
@@ -184,71 +185,69 @@ def room_for(count: int) -> None:
 def test_flood_of_bad_connections_does_not_stop_good_sessions(tmp_path: Path) -> None:
     room_for(4000)
     write_config(tmp_path, {})
-    with running(tmp_path) as proxy, contextlib.ExitStack() as stack:
-        before = Held(proxy.socket, client_context())
+    with running(tmp_path) as daemon, contextlib.ExitStack() as stack:
+        before = Held(daemon.socket, client_context())
         for number in range(1200):
             kind = number % 6
             if kind < 3:  # says nothing at all
-                stack.enter_context(silent_local(proxy))
+                stack.enter_context(silent_local(daemon))
             elif kind < 5:  # hands over a remote peer that says nothing
-                for each in proxy.session(timeouts=(300, 300)):
+                for each in daemon.session(timeouts=(300, 300)):
                     stack.enter_context(each)
             else:
-                local, remote = proxy.session()
+                local, remote = daemon.session()
                 stack.enter_context(local)
                 stack.enter_context(remote)
                 with contextlib.suppress(OSError):
                     remote.sendall(os.urandom(600))
             if number % 100 == 0:
-                Held(proxy.socket, client_context()).close()
-        Held(proxy.socket, client_context()).close()
+                Held(daemon.socket, client_context()).close()
+        Held(daemon.socket, client_context()).close()
         before.close()
-    assert proxy.log().count("TLS handshake failed") >= 200
+    assert daemon.log().count("TLS handshake failed") >= 200
 
 
-def silent_local(proxy: Proxy) -> socket.socket:
+def silent_local(daemon: Proxy) -> socket.socket:
     local = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    local.connect(str(proxy.socket))
+    local.connect(str(daemon.socket))
     return local
 
 
-def test_silent_clients_make_room_where_descriptors_are_few(tmp_path: Path) -> None:
-    write_config(tmp_path, {})
+def test_silent_clients_make_room_where_descriptors_are_few(start_daemon: StartDaemon) -> None:
     limit = shutil.which("prlimit")
     if limit is None:
         pytest.skip("no prlimit(1)")
-    with running(tmp_path, prefix=(limit, "--nofile=140:140")) as proxy:
-        # More than there is room for; the rest waits in the socket's queue.
-        silent = [silent_local(proxy) for _ in range(30)]
-        Held(proxy.socket, client_context()).close()
-        for each in silent:
-            each.close()
-        Held(proxy.socket, client_context()).close()
+    daemon = start_daemon(prefix=(limit, "--nofile=140:140"))
+    # More than there is room for; the rest waits in the socket's queue.
+    silent = [silent_local(daemon) for _ in range(30)]
+    Held(daemon.socket, client_context()).close()
+    for each in silent:
+        each.close()
+    Held(daemon.socket, client_context()).close()
 
 
 @pytest.mark.parametrize(
     "handshakes", [1500, pytest.param(100_000, marks=[pytest.mark.soak, pytest.mark.timeout(1800)])]
 )
-def test_handshakes_leave_neither_memory_nor_descriptors_behind(tmp_path: Path, handshakes: int) -> None:
-    write_config(tmp_path, {"smtpd_tls_loglevel": "0"})
+def test_handshakes_leave_neither_memory_nor_descriptors_behind(start_daemon: StartDaemon, handshakes: int) -> None:
     context = client_context()
-    with running(tmp_path) as proxy:
+    daemon = start_daemon({"smtpd_tls_loglevel": "0"})
 
-        def work(count: int) -> None:
-            for _ in range(count):
-                local, remote = proxy.tls_session(context)
-                remote.sendall(b"x")
-                assert local.recv(1) == b"x"
-                local.close()
-                remote.close()
+    def work(count: int) -> None:
+        for _ in range(count):
+            local, remote = daemon.tls_session(context)
+            remote.sendall(b"x")
+            assert local.recv(1) == b"x"
+            local.close()
+            remote.close()
 
-        work(handshakes // 5)
-        (worker,) = proxy.workers()
-        memory, files = resident(worker), len(open_files(worker))
-        work(handshakes - handshakes // 5)
-        wait_until(lambda: len(open_files(worker)) <= files)
-        assert proxy.workers() == [worker]
-        assert resident(worker) - memory < 2048, "KiB"
+    work(handshakes // 5)
+    (worker,) = daemon.workers()
+    memory, files = resident(worker), len(open_files(worker))
+    work(handshakes - handshakes // 5)
+    wait_until(lambda: len(open_files(worker)) <= files)
+    assert daemon.workers() == [worker]
+    assert resident(worker) - memory < 2048, "KiB"
 
 
 def resident(pid: int) -> int:
@@ -277,13 +276,13 @@ def test_stuck_log_holds_up_nothing(tmp_path: Path) -> None:
     ]
     process = subprocess.Popen(command, stderr=writing)
     os.close(writing)
-    proxy = Proxy(tmp_path, process)
-    wait_until(lambda: accepts(proxy.socket))
+    daemon = Proxy(tmp_path, process)
+    wait_until(lambda: accepts(daemon.socket))
     try:
         for _ in range(20):
-            Held(proxy.socket, client_context()).close()
+            Held(daemon.socket, client_context()).close()
         os.close(reading)
-        Held(proxy.socket, client_context()).close()
+        Held(daemon.socket, client_context()).close()
     finally:
         process.terminate()
         assert process.wait(PATIENCE) == 0

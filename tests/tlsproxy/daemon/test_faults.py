@@ -17,8 +17,8 @@ from pathlib import Path
 
 import pytest
 from peers.daemon import faulty
-from peers.daemon.proxy import AS_ROOT, Proxy, client_context, running, script, write_config
-from peers.real.postfix import PrivatePostfix
+from peers.daemon.proxy import AS_ROOT, Proxy, StartDaemon, client_context, running, script, write_config
+from peers.daemon.under_master import StartPostfix
 from peers.tools.children import PATIENCE, accepts, open_files, wait_until
 
 FAULTY = Path(faulty.__file__)
@@ -52,9 +52,9 @@ def echo(local: socket.socket, remote: ssl.SSLSocket) -> None:
     assert remote.recv(4) == b"down"
 
 
-def certificate(proxy: Proxy) -> bytes | None:
+def certificate(daemon: Proxy) -> bytes | None:
     """Return the certificate that a new session is shown."""
-    local, remote = proxy.tls_session()
+    local, remote = daemon.tls_session()
     with local, remote:
         echo(local, remote)
         return remote.getpeercert(binary_form=True)
@@ -65,96 +65,93 @@ def new_certificate(directory: Path) -> None:
     (directory / "new" / "chain.pem").rename(directory / "chain.pem")
 
 
-def test_reload_waits_until_processes_can_be_forked(tmp_path: Path) -> None:
-    write_config(tmp_path, {})
-    with running(tmp_path, "--workers", "2", prefix=in_faulty_world(tmp_path)) as proxy:
-        local, remote = proxy.tls_session()
-        with local, remote:
-            before = certificate(proxy)
-            workers = proxy.workers()
-            (tmp_path / "no-fork").touch()
-            new_certificate(tmp_path)
-            proxy.process.send_signal(signal.SIGHUP)
-            log = proxy.wait_for_log("cannot fork; old workers continue")
-            assert "warning: fork: Resource temporarily unavailable" in log
-            assert proxy.workers() == workers
-            assert certificate(proxy) == before
-            (tmp_path / "no-fork").unlink()
-            proxy.wait_for_log("reloaded, generation 2")
-            assert certificate(proxy) != before
-            echo(local, remote)
+def test_reload_waits_until_processes_can_be_forked(tmp_path: Path, start_daemon: StartDaemon) -> None:
+    daemon = start_daemon({}, "--workers", "2", prefix=in_faulty_world(tmp_path))
+    local, remote = daemon.tls_session()
+    with local, remote:
+        before = certificate(daemon)
+        workers = daemon.workers()
+        (tmp_path / "no-fork").touch()
+        new_certificate(tmp_path)
+        daemon.process.send_signal(signal.SIGHUP)
+        log = daemon.wait_for_log("cannot fork; old workers continue")
+        assert "warning: fork: Resource temporarily unavailable" in log
+        assert daemon.workers() == workers
+        assert certificate(daemon) == before
+        (tmp_path / "no-fork").unlink()
+        daemon.wait_for_log("reloaded, generation 2")
+        assert certificate(daemon) != before
+        echo(local, remote)
 
 
 def test_clock_that_is_set_moves_no_limit(tmp_path: Path) -> None:
     write_config(tmp_path, {"smtpd_tls_loglevel": "2"})
     clock = tmp_path / "clock"
-    with running(tmp_path, prefix=in_faulty_world(tmp_path)) as proxy:
+    with running(tmp_path, prefix=in_faulty_world(tmp_path)) as daemon:
         context = client_context()
-        local, remote = proxy.tls_session(context)
+        local, remote = daemon.tls_session(context)
         with local, remote:
             echo(local, remote)
-            waiting = proxy.session(timeouts=(300, 300))
+            waiting = daemon.session(timeouts=(300, 300))
             for jump in (YEAR, -YEAR):
                 clock.write_text(str(jump))
                 echo(local, remote)
-                again, raw = proxy.session()
+                again, raw = daemon.session()
                 with again, context.wrap_socket(raw, session=remote.session) as resumed:
                     echo(again, resumed)
                     assert resumed.session_reused  # the keys of tickets have not aged
             # A limit that is reached with the clock set back by two years.
-            short, silent = proxy.session(timeouts=(1, 1))
+            short, silent = daemon.session(timeouts=(1, 1))
             with short, silent:
                 assert short.recv(1) == b""
             with waiting[0], context.wrap_socket(waiting[1]) as patient:
                 echo(waiting[0], patient)
-        assert "timeout" not in proxy.log().replace("ciphertext read/write timeout", "", 1)
+        assert "timeout" not in daemon.log().replace("ciphertext read/write timeout", "", 1)
 
 
-def test_process_without_descriptors_lets_clients_wait(tmp_path: Path) -> None:
-    write_config(tmp_path, {})
-    with running(tmp_path) as proxy:
-        (worker,) = proxy.workers()
-        local, remote = proxy.tls_session()
-        with local, remote, socket.socket(socket.AF_UNIX) as late:
+def test_process_without_descriptors_lets_clients_wait(start_daemon: StartDaemon) -> None:
+    daemon = start_daemon()
+    (worker,) = daemon.workers()
+    local, remote = daemon.tls_session()
+    with local, remote, socket.socket(socket.AF_UNIX) as late:
+        echo(local, remote)
+        with no_more_descriptors(worker):
+            late.connect(str(daemon.socket))
+            daemon.wait_for_log("warning: accept connection: Too many open files")
             echo(local, remote)
-            with no_more_descriptors(worker):
-                late.connect(str(proxy.socket))
-                proxy.wait_for_log("warning: accept connection: Too many open files")
-                echo(local, remote)
-            late.settimeout(PATIENCE)
-            assert late.recv(8) == b"protocol"
-        assert proxy.workers() == [worker]
-        certificate(proxy)
+        late.settimeout(PATIENCE)
+        assert late.recv(8) == b"protocol"
+    assert daemon.workers() == [worker]
+    certificate(daemon)
 
 
-def test_parent_without_descriptors_keeps_its_workers(tmp_path: Path) -> None:
-    write_config(tmp_path, {})
-    with running(tmp_path) as proxy:
-        (worker,) = proxy.workers()
-        before = certificate(proxy)
-        with socket.socket(socket.AF_UNIX) as curious:
-            curious.settimeout(PATIENCE)
-            with no_more_descriptors(proxy.process.pid):
-                curious.connect(str(tmp_path / "socket.control"))
-                curious.sendall(b"GET /status HTTP/1.0\r\n\r\n")
-                new_certificate(tmp_path)
-                proxy.process.send_signal(signal.SIGHUP)
-                proxy.wait_for_log("reload failed")
-                assert certificate(proxy) == before
-                os.kill(worker, signal.SIGKILL)
-                proxy.wait_for_log("warning: fork: Too many open files")
-            assert curious.recv(100).startswith(b"HTTP/1.0 200")
-        assert certificate(proxy) == before
-        proxy.process.send_signal(signal.SIGHUP)
-        proxy.wait_for_log("reloaded, generation")
-        assert certificate(proxy) != before
+def test_parent_without_descriptors_keeps_its_workers(tmp_path: Path, start_daemon: StartDaemon) -> None:
+    daemon = start_daemon()
+    (worker,) = daemon.workers()
+    before = certificate(daemon)
+    with socket.socket(socket.AF_UNIX) as curious:
+        curious.settimeout(PATIENCE)
+        with no_more_descriptors(daemon.process.pid):
+            curious.connect(str(tmp_path / "socket.control"))
+            curious.sendall(b"GET /status HTTP/1.0\r\n\r\n")
+            new_certificate(tmp_path)
+            daemon.process.send_signal(signal.SIGHUP)
+            daemon.wait_for_log("reload failed")
+            assert certificate(daemon) == before
+            os.kill(worker, signal.SIGKILL)
+            daemon.wait_for_log("warning: fork: Too many open files")
+        assert curious.recv(100).startswith(b"HTTP/1.0 200")
+    assert certificate(daemon) == before
+    daemon.process.send_signal(signal.SIGHUP)
+    daemon.wait_for_log("reloaded, generation")
+    assert certificate(daemon) != before
 
 
-def test_sessions_without_memory_end_and_others_go_on(tmp_path: Path) -> None:
-    write_config(tmp_path, {})
-    with running(tmp_path) as proxy, contextlib.ExitStack() as held:
-        (worker,) = proxy.workers()
-        local, remote = proxy.tls_session()
+def test_sessions_without_memory_end_and_others_go_on(start_daemon: StartDaemon) -> None:
+    daemon = start_daemon()
+    with contextlib.ExitStack() as held:
+        (worker,) = daemon.workers()
+        local, remote = daemon.tls_session()
         with local, remote:
             echo(local, remote)
             # Less than it has: no more than it has got.
@@ -162,29 +159,28 @@ def test_sessions_without_memory_end_and_others_go_on(tmp_path: Path) -> None:
             failed = 0
             while failed < 5:
                 try:
-                    for each in proxy.tls_session():
+                    for each in daemon.tls_session():
                         held.enter_context(each)
                 except (OSError, AssertionError):
                     failed += 1
             echo(local, remote)
             subprocess.run(["prlimit", "--pid", str(worker), "--as=unlimited"], check=True)
-            certificate(proxy)
-        assert proxy.workers() == [worker]
+            certificate(daemon)
+        assert daemon.workers() == [worker]
 
 
-def test_stopped_worker_holds_up_no_other_and_goes_on(tmp_path: Path) -> None:
-    write_config(tmp_path, {})
-    with running(tmp_path, "--workers", "2") as proxy:
-        local, remote = proxy.tls_session()
-        with local, remote:
-            workers = proxy.workers()
-            for each in workers:
-                os.kill(each, signal.SIGSTOP)
-                for _ in range(5):
-                    certificate(proxy)
-                os.kill(each, signal.SIGCONT)
-                echo(local, remote)
-        assert proxy.workers() == workers
+def test_stopped_worker_holds_up_no_other_and_goes_on(start_daemon: StartDaemon) -> None:
+    daemon = start_daemon({}, "--workers", "2")
+    local, remote = daemon.tls_session()
+    with local, remote:
+        workers = daemon.workers()
+        for each in workers:
+            os.kill(each, signal.SIGSTOP)
+            for _ in range(5):
+                certificate(daemon)
+            os.kill(each, signal.SIGCONT)
+            echo(local, remote)
+    assert daemon.workers() == workers
 
 
 @pytest.mark.parametrize(
@@ -223,8 +219,8 @@ def test_socket_without_a_listener_is_replaced(tmp_path: Path) -> None:
     write_config(tmp_path, {})
     with socket.socket(socket.AF_UNIX) as stale:
         stale.bind(str(tmp_path / "socket"))
-    with running(tmp_path) as proxy:
-        certificate(proxy)
+    with running(tmp_path) as daemon:
+        certificate(daemon)
 
 
 def test_killed_daemon_has_a_successor_while_sessions_go_on(tmp_path: Path) -> None:
@@ -282,20 +278,19 @@ def test_role_that_could_not_be_made_is_there_after_a_reload(tmp_path: Path) -> 
     write_config(tmp_path, {"smtp_tls_security_level": "may"})
     good = (tmp_path / "chain.pem").read_bytes()
     (tmp_path / "chain.pem").write_text("damaged")
-    with running(tmp_path) as proxy:
-        local, status = proxy.request()
+    with running(tmp_path) as daemon:
+        local, status = daemon.request()
         with local:
             assert status == 0
         (tmp_path / "chain.pem").write_bytes(good)
-        proxy.process.send_signal(signal.SIGHUP)
-        proxy.wait_for_log("reloaded, generation 2")
-        certificate(proxy)
+        daemon.process.send_signal(signal.SIGHUP)
+        daemon.wait_for_log("reloaded, generation 2")
+        certificate(daemon)
 
 
 @pytest.mark.postfix
 @pytest.mark.xdist_group("master")
-def test_drain_waits_and_serves_while_fork_fails(public_path: Path) -> None:
-    write_config(public_path / "pki", {})
+def test_drain_waits_and_serves_while_fork_fails(public_path: Path, start_postfix: StartPostfix) -> None:
     program = public_path / "faulty-tlsproxy"
     program.write_text(
         f"#!{sys.executable}\n"
@@ -304,19 +299,16 @@ def test_drain_waits_and_serves_while_fork_fails(public_path: Path) -> None:
         f"runpy.run_path({str(FAULTY)!r}, run_name='__main__')\n"
     )
     program.chmod(0o755)
-    settings = {"smtpd_tls_security_level": "may", "smtpd_tls_chain_files": f"{public_path}/pki/chain.pem"}
-    postfix = PrivatePostfix(public_path / "postfix", settings)
-    postfix.replace_daemon("tlsproxy", program)
-    with postfix:
-        client = smtplib.SMTP("127.0.0.1", postfix.ports["postscreen"], timeout=PATIENCE)
-        client.ehlo("client.private.test")
-        assert client.starttls(context=client_context())[0] == 220
-        (pid,) = postfix.processes("tlsproxy")
-        (public_path / "no-fork").touch()
-        os.kill(pid, signal.SIGHUP)
-        postfix.wait_for_log("warning: fork: Resource temporarily unavailable")
-        assert client.ehlo("client.private.test")[0] == 250
-        (public_path / "no-fork").unlink()
-        wait_until(lambda: pid not in postfix.processes("tlsproxy"), explain=postfix.log)
-        assert client.ehlo("client.private.test")[0] == 250
-        client.close()
+    postfix = start_postfix(program=program)
+    client = smtplib.SMTP("127.0.0.1", postfix.ports["postscreen"], timeout=PATIENCE)
+    client.ehlo("client.private.test")
+    assert client.starttls(context=client_context())[0] == 220
+    (pid,) = postfix.processes("tlsproxy")
+    (public_path / "no-fork").touch()
+    os.kill(pid, signal.SIGHUP)
+    postfix.wait_for_log("warning: fork: Resource temporarily unavailable")
+    assert client.ehlo("client.private.test")[0] == 250
+    (public_path / "no-fork").unlink()
+    wait_until(lambda: pid not in postfix.processes("tlsproxy"), explain=postfix.log)
+    assert client.ehlo("client.private.test")[0] == 250
+    client.close()

@@ -5,11 +5,10 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from peers.daemon.proxy import AS_ROOT, Proxy, running, script, write_config
+from peers.daemon.proxy import AS_ROOT, Proxy, script, write_config
 from peers.tools.children import PATIENCE, accepts, open_files, wait_until
 
 MEANINGLESS = [
@@ -19,29 +18,21 @@ MEANINGLESS = [
 NUMBERS = {"SIGSTKFLT": 16}
 
 
-@pytest.fixture(scope="module")
-def proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxy]:
-    directory = tmp_path_factory.mktemp("signals")
-    write_config(directory, {})
-    with running(directory) as proxy:
-        yield proxy
-
-
 @pytest.mark.parametrize("name", MEANINGLESS)
-def test_meaningless_signal_ends_no_process_and_no_session(proxy: Proxy, name: str) -> None:
+def test_meaningless_signal_ends_no_process_and_no_session(daemon: Proxy, name: str) -> None:
     number = NUMBERS.get(name) or getattr(signal, name)
-    processes = [proxy.process.pid, *proxy.workers()]
-    local, remote = proxy.tls_session()
+    processes = [daemon.process.pid, *daemon.workers()]
+    local, remote = daemon.tls_session()
     with local, remote:
         for pid in processes:
             os.kill(pid, number)
         if name in ("SIGUSR1", "SIGUSR2"):
-            proxy.wait_for_log(f"warning: {name}: no effect; SIGHUP reloads", len(processes))
+            daemon.wait_for_log(f"warning: {name}: no effect; SIGHUP reloads", len(processes))
         remote.sendall(b"up")
         assert local.recv(2) == b"up"
-    assert proxy.process.poll() is None
-    assert [proxy.process.pid, *proxy.workers()] == processes
-    assert "killed by signal" not in proxy.log()
+    assert daemon.process.poll() is None
+    assert [daemon.process.pid, *daemon.workers()] == processes
+    assert "killed by signal" not in daemon.log()
 
 
 def test_sighup_during_start_is_a_reload_afterwards(tmp_path: Path) -> None:
@@ -74,12 +65,12 @@ def test_descriptors_of_starter_are_not_kept(tmp_path: Path) -> None:
     os.close(writing)
     os.close(high)
     try:
-        proxy = Proxy(tmp_path, process)
-        wait_until(lambda: accepts(tmp_path / "socket") and len(proxy.workers()) == 1)
-        for pid in (process.pid, *proxy.workers()):
+        daemon = Proxy(tmp_path, process)
+        wait_until(lambda: accepts(tmp_path / "socket") and len(daemon.workers()) == 1)
+        for pid in (process.pid, *daemon.workers()):
             assert 251 not in open_files(pid)
         assert os.read(reading, 1) == b""  # no process has the other end
-        local, status = proxy.request()
+        local, status = daemon.request()
         with local:
             assert status == 1
     finally:

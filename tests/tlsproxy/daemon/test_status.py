@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from peers.daemon.proxy import AS_ROOT, client_context, running, script, write_config
+from peers.daemon.proxy import AS_ROOT, StartDaemon, client_context, running, script, write_config
 from peers.real.postfix import public_directory
 from peers.tools.children import PATIENCE, wait_until
 from peers.tools.users import unprivileged
@@ -184,51 +184,50 @@ def test_failed_reload_shows_in_status_metrics_and_exit_code(tmp_path: Path) -> 
     write_config(tmp_path, {})
     chain = tmp_path / "chain.pem"
     good = chain.read_bytes()
-    with running(tmp_path) as proxy:
+    with running(tmp_path) as daemon:
 
         def metric(name: str) -> float:
             metrics = ask(tmp_path / "socket.control", "/metrics")
             return float(re.search(rf"^tlsproxy_{name} (\S+)$", metrics, re.MULTILINE)[1])  # type: ignore[index]
 
-        assert status("--socket", proxy.socket).returncode == 0
+        assert status("--socket", daemon.socket).returncode == 0
         assert metric("last_reload_successful") == 1
         started = metric("last_reload_success_timestamp_seconds")
         chain.write_bytes(b"damaged")
-        proxy.process.send_signal(signal.SIGHUP)
-        proxy.wait_for_log("reload failed")
-        failed = status("--socket", proxy.socket, "--json")
+        daemon.process.send_signal(signal.SIGHUP)
+        daemon.wait_for_log("reload failed")
+        failed = status("--socket", daemon.socket, "--json")
         fields = json.loads(failed.stdout)
         assert failed.returncode == 3
         assert (fields["state"], fields["problems"]) == ("degraded", ["reload_failed"])
         assert fields["reload"]["state"] == "failed"
-        assert "degraded: reload_failed" in status("--socket", proxy.socket).stdout
+        assert "degraded: reload_failed" in status("--socket", daemon.socket).stdout
         assert metric("last_reload_successful") == 0
         assert metric("last_reload_success_timestamp_seconds") == started
         assert ask(tmp_path / "socket.control", "/healthz") == "degraded reload_failed\n"  # and 200: it serves
         chain.write_bytes(good)
-        proxy.process.send_signal(signal.SIGHUP)
-        proxy.wait_for_log("reloaded, generation")
-        wait_until(lambda: status("--socket", proxy.socket).returncode == 0)
+        daemon.process.send_signal(signal.SIGHUP)
+        daemon.wait_for_log("reloaded, generation")
+        wait_until(lambda: status("--socket", daemon.socket).returncode == 0)
         assert metric("last_reload_successful") == 1
 
 
-def test_failed_handshakes_are_counted_by_reason(tmp_path: Path) -> None:
-    write_config(tmp_path, {"smtpd_tls_protocols": "TLSv1.3", "smtpd_tls_mandatory_ciphers": "high"})
+def test_failed_handshakes_are_counted_by_reason(tmp_path: Path, start_daemon: StartDaemon) -> None:
     control = tmp_path / "socket.control"
-    with running(tmp_path) as proxy:
-        for first_bytes in (b"GET / HTTP/1.0\r\n\r\n", b"\x16\x03\x01\x00\x05hello", b""):
-            local, remote = proxy.session()
-            with local, remote:
-                remote.sendall(first_bytes)
-                remote.shutdown(socket.SHUT_WR)
-                assert local.recv(1) == b""
-        context = client_context()
-        context.maximum_version = context.maximum_version.TLSv1_2
-        local, remote = proxy.session()
-        with local, pytest.raises(OSError):
-            context.wrap_socket(remote)
-        proxy.wait_for_log("DISCONNECT", 4)
-        metrics = ask(control, "/metrics")
+    daemon = start_daemon({"smtpd_tls_protocols": "TLSv1.3", "smtpd_tls_mandatory_ciphers": "high"})
+    for first_bytes in (b"GET / HTTP/1.0\r\n\r\n", b"\x16\x03\x01\x00\x05hello", b""):
+        local, remote = daemon.session()
+        with local, remote:
+            remote.sendall(first_bytes)
+            remote.shutdown(socket.SHUT_WR)
+            assert local.recv(1) == b""
+    context = client_context()
+    context.maximum_version = context.maximum_version.TLSv1_2
+    local, remote = daemon.session()
+    with local, pytest.raises(OSError):
+        context.wrap_socket(remote)
+    daemon.wait_for_log("DISCONNECT", 4)
+    metrics = ask(control, "/metrics")
     counts = dict(re.findall(r'^tlsproxy_handshake_failures_total{role="server",reason="(\w+)"} (\d+)$', metrics, re.M))
     assert counts["not_tls"] == "1"
     assert counts["protocol_version"] == "1"
@@ -236,23 +235,22 @@ def test_failed_handshakes_are_counted_by_reason(tmp_path: Path) -> None:
     assert sum(map(int, counts.values())) == 4
 
 
-def test_descriptors_are_counted_against_their_limit(tmp_path: Path) -> None:
-    write_config(tmp_path, {})
-    with running(tmp_path) as proxy:
+def test_descriptors_are_counted_against_their_limit(tmp_path: Path, start_daemon: StartDaemon) -> None:
+    daemon = start_daemon()
 
-        def numbers() -> tuple[int, int]:
-            found = re.findall(r"^tlsproxy_(?:open|max)_descriptors (\d+)$", ask(control, "/metrics"), re.MULTILINE)
-            return int(found[0]), int(found[1])
+    def numbers() -> tuple[int, int]:
+        found = re.findall(r"^tlsproxy_(?:open|max)_descriptors (\d+)$", ask(control, "/metrics"), re.MULTILINE)
+        return int(found[0]), int(found[1])
 
-        control = tmp_path / "socket.control"
-        (worker,) = proxy.workers()
-        wait_until(lambda: numbers()[0] == len(list(Path(f"/proc/{worker}/fd").iterdir())))
-        limit = Path(f"/proc/{worker}/limits").read_text()
-        assert str(numbers()[1]) in re.search("Max open files.*", limit)[0]  # type: ignore[index]
-        before, _ = numbers()
-        local, remote = proxy.tls_session()
-        with local, remote:
-            wait_until(lambda: numbers()[0] == before + 2)
+    control = tmp_path / "socket.control"
+    (worker,) = daemon.workers()
+    wait_until(lambda: numbers()[0] == len(list(Path(f"/proc/{worker}/fd").iterdir())))
+    limit = Path(f"/proc/{worker}/limits").read_text()
+    assert str(numbers()[1]) in re.search("Max open files.*", limit)[0]  # type: ignore[index]
+    before, _ = numbers()
+    local, remote = daemon.tls_session()
+    with local, remote:
+        wait_until(lambda: numbers()[0] == before + 2)
 
 
 def free_port() -> int:
@@ -265,25 +263,24 @@ def test_metrics_port_in_use_ends_nothing_and_is_tried_again(tmp_path: Path, mon
     write_config(tmp_path, {})
     taken = socket.create_server(("127.0.0.1", 0))
     port = taken.getsockname()[1]
-    with closing(taken), running(tmp_path, "--metrics", str(port)) as proxy:
-        assert f"warning: metrics on 127.0.0.1:{port}: Address already in use: sessions are served" in proxy.log()
-        local, remote = proxy.tls_session()
+    with closing(taken), running(tmp_path, "--metrics", str(port)) as daemon:
+        assert f"warning: metrics on 127.0.0.1:{port}: Address already in use: sessions are served" in daemon.log()
+        local, remote = daemon.tls_session()
         local.close()
         remote.close()
         taken.close()
-        proxy.wait_for_log(f"tlsproxy[{proxy.process.pid}]: metrics on 127.0.0.1:{port}\n")
+        daemon.wait_for_log(f"tlsproxy[{daemon.process.pid}]: metrics on 127.0.0.1:{port}\n")
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz") as answer:
             assert (answer.status, answer.read()) == (200, b"ok\n")
-    assert proxy.log().count("Address already in use") == 1
+    assert daemon.log().count("Address already in use") == 1
 
 
-def test_metrics_with_a_port_alone_are_for_this_machine_only(tmp_path: Path) -> None:
-    write_config(tmp_path, {})
+def test_metrics_with_a_port_alone_are_for_this_machine_only(start_daemon: StartDaemon) -> None:
     port = free_port()
-    with running(tmp_path, "--metrics", str(port)) as proxy:
-        proxy.wait_for_log(f"metrics on 127.0.0.1:{port}")
-        inode = re.search(rf"0100007F:{port:04X} .* 0A .*", Path("/proc/net/tcp").read_text())
-        assert inode, "it listens on the loopback address"
+    daemon = start_daemon({}, "--metrics", str(port))
+    daemon.wait_for_log(f"metrics on 127.0.0.1:{port}")
+    inode = re.search(rf"0100007F:{port:04X} .* 0A .*", Path("/proc/net/tcp").read_text())
+    assert inode, "it listens on the loopback address"
 
 
 @pytest.mark.parametrize(

@@ -5,32 +5,23 @@ from __future__ import annotations
 import os
 import shutil
 import ssl
-from collections.abc import Iterator
 
 import pytest
 from load import Session, Way, client
 from measure import Daemon
-from peers.daemon.proxy import Proxy, running, write_config
+from peers.daemon.proxy import Proxy
 
 pytestmark = pytest.mark.skipif(
     shutil.which("strace") is None or os.geteuid() != 0, reason="needs strace, as root (tests/install-peers has it)"
 )
 
 
-@pytest.fixture(scope="module")
-def proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxy]:
-    directory = tmp_path_factory.mktemp("calls")
-    write_config(directory, {})
-    with running(directory) as proxy:
-        yield proxy
-
-
-def calls(proxy: Proxy, work: str, units: int) -> float:
+def calls(daemon: Proxy, work: str, units: int) -> float:
     """Return the number that the daemon makes for a unit of work."""
-    way = Way(proxy.socket, client(ssl.TLSVersion.TLSv1_3))
+    way = Way(daemon.socket, client(ssl.TLSVersion.TLSv1_3))
     session = Session(way)
     session.ping()
-    with Daemon("ours", proxy.process.pid).traced() as counted:
+    with Daemon("ours", daemon.process.pid).traced() as counted:
         if work == "session":
             for _ in range(units):
                 short = Session(way)
@@ -50,6 +41,6 @@ def calls(proxy: Proxy, work: str, units: int) -> float:
 @pytest.mark.parametrize(
     ("work", "units", "most"), [("session", 60, 60), ("ping", 500, 8), ("up", 32, 215), ("down", 32, 142)]
 )
-def test_engine_makes_few_system_calls(proxy: Proxy, work: str, units: int, most: int) -> None:
+def test_engine_makes_few_system_calls(daemon: Proxy, work: str, units: int, most: int) -> None:
     """The C program makes 85 for a session, 16 for a ping, 900 for a MiB up and 1280 for a MiB down."""
-    assert calls(proxy, work, units) <= most
+    assert calls(daemon, work, units) <= most

@@ -9,9 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from peers.daemon.proxy import running, write_config
-from peers.daemon.roles import Lines, make_role
-from peers.tools.certificates import Certificates
+from peers.daemon.proxy import StartDaemon
+from peers.daemon.roles import Lines, MakeServerRole
 from peers.tools.children import PATIENCE
 
 import postconf
@@ -43,11 +42,6 @@ def odd_file(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[str]:
         yield str(path)
 
 
-@pytest.fixture(scope="module")
-def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
-    return Certificates(tmp_path_factory.mktemp("pki"))
-
-
 def test_regular_file_is_read_up_to_its_limit(tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.write_bytes(b"x" * 1000)
@@ -76,24 +70,20 @@ def test_odd_file_is_refused_at_once(odd_file: str, tmp_path: Path) -> None:
     ],
 )
 def test_server_role_with_odd_file_is_not_served(
-    odd_file: str, names: tuple[str, ...], tmp_path: Path, certificates: Certificates
+    odd_file: str, names: tuple[str, ...], make_server_role: MakeServerRole, log: Lines
 ) -> None:
-    chain = {"smtpd_tls_chain_files": f"{certificates.directory}/ec256.pem"}
     settings = dict.fromkeys(names, odd_file)
-    if "CAfile" in names[0] or "config" in names[0]:
-        settings = chain | settings
-    log = Lines()
+    if "cert_file" in names[0]:
+        settings |= {"smtpd_tls_chain_files": ""}
     with pytest.raises(RoleUnavailableError):
-        make_role(tmp_path, settings, log)
+        make_server_role(settings)
     assert any(odd_file in line for line in log.lines)
 
 
 def test_server_role_with_odd_dh_file_uses_built_in_group(
-    odd_file: str, tmp_path: Path, certificates: Certificates
+    odd_file: str, make_server_role: MakeServerRole, log: Lines
 ) -> None:
-    log = Lines()
-    chain = f"{certificates.directory}/ec256.pem"
-    make_role(tmp_path, {"smtpd_tls_chain_files": chain, "smtpd_tls_dh1024_param_file": odd_file}, log)
+    make_server_role({"smtpd_tls_dh1024_param_file": odd_file})
     assert any(f'error opening DH parameter file "{odd_file}"' in line for line in log.lines)
 
 
@@ -128,12 +118,11 @@ def test_indexed_table_in_odd_file_is_not_opened(kind: str, tmp_path: Path) -> N
         open_table(f"{kind}:{tmp_path}/t", Access())
 
 
-def test_daemon_with_odd_key_of_client_role_serves_others(tmp_path: Path) -> None:
+def test_daemon_with_odd_key_of_client_role_serves_others(tmp_path: Path, start_daemon: StartDaemon) -> None:
     os.mkfifo(tmp_path / "fifo")
-    write_config(tmp_path, {"smtp_tls_security_level": "may", "smtp_tls_cert_file": str(tmp_path / "fifo")})
-    with running(tmp_path) as proxy:
-        local, remote = proxy.tls_session()
-        with local, remote:
-            local.settimeout(PATIENCE)
-            remote.sendall(b"EHLO")
-            assert local.recv(4) == b"EHLO"
+    daemon = start_daemon({"smtp_tls_security_level": "may", "smtp_tls_cert_file": str(tmp_path / "fifo")})
+    local, remote = daemon.tls_session()
+    with local, remote:
+        local.settimeout(PATIENCE)
+        remote.sendall(b"EHLO")
+        assert local.recv(4) == b"EHLO"

@@ -5,38 +5,36 @@ from __future__ import annotations
 import json
 import socket
 import ssl
-from pathlib import Path
 
 import pytest
-from peers.daemon.proxy import Proxy, client_context, running, write_config
+from peers.daemon.proxy import Proxy, StartDaemon, client_context
 
 ENDPOINT = '[192.0.2.7]:1"\\\x7f'
 """Any claim of a local client, however odd."""
 
 
-def lines(proxy: Proxy) -> list[dict[str, object]]:
-    return [json.loads(line) for line in proxy.log().splitlines()]
+def lines(daemon: Proxy) -> list[dict[str, object]]:
+    return [json.loads(line) for line in daemon.log().splitlines()]
 
 
-def of_session(proxy: Proxy) -> dict[str, dict[str, object]]:
+def of_session(daemon: Proxy) -> dict[str, dict[str, object]]:
     """The lines of the one session, by their event."""
-    found = [each for each in lines(proxy) if "session" in each]
+    found = [each for each in lines(daemon) if "session" in each]
     assert len({each["session"] for each in found}) == 1
     return {str(each["event"]): each for each in found}
 
 
 @pytest.mark.parametrize("version", ["TLSv1.3", "TLSv1.2"])
-def test_json_lines_have_the_facts_of_a_session(tmp_path: Path, version: str) -> None:
-    write_config(tmp_path, {"smtpd_tls_protocols": version})
-    with running(tmp_path, "--log", "json") as proxy:
-        local, remote = proxy.tls_session(endpoint=ENDPOINT)
-        with local, remote:
-            cipher = remote.cipher()
-            remote.sendall(b"QUIT")
-            assert local.recv(4) == b"QUIT"  # the daemon has done its handshake, too
-        proxy.wait_for_log("DISCONNECT")
-        found = of_session(proxy)
-        everything = lines(proxy)
+def test_json_lines_have_the_facts_of_a_session(start_daemon: StartDaemon, version: str) -> None:
+    daemon = start_daemon({"smtpd_tls_protocols": version}, "--log", "json")
+    local, remote = daemon.tls_session(endpoint=ENDPOINT)
+    with local, remote:
+        cipher = remote.cipher()
+        remote.sendall(b"QUIT")
+        assert local.recv(4) == b"QUIT"  # the daemon has done its handshake, too
+    daemon.wait_for_log("DISCONNECT")
+    found = of_session(daemon)
+    everything = lines(daemon)
     assert cipher is not None
     common = {"role": "server", "peer": ENDPOINT, "severity": "info", "tag": "postfix/tlsproxy"}
     assert list(found) == ["connect", "tls_established", "disconnect"]
@@ -55,43 +53,40 @@ def test_json_lines_have_the_facts_of_a_session(tmp_path: Path, version: str) ->
     assert all("session" not in each for each in everything if each["event"] == "listening")
 
 
-def test_json_line_of_failed_handshake_has_its_reason(tmp_path: Path) -> None:
-    write_config(tmp_path, {"smtpd_tls_protocols": "TLSv1.3"})
+def test_json_line_of_failed_handshake_has_its_reason(start_daemon: StartDaemon) -> None:
     context = client_context()
     context.maximum_version = ssl.TLSVersion.TLSv1_2
-    with running(tmp_path, "--log", "json") as proxy:
-        local, remote = proxy.session()
-        with local, pytest.raises(ssl.SSLError):
-            context.wrap_socket(remote)
-        proxy.wait_for_log("DISCONNECT")
-        found = of_session(proxy)
+    daemon = start_daemon({"smtpd_tls_protocols": "TLSv1.3"}, "--log", "json")
+    local, remote = daemon.session()
+    with local, pytest.raises(ssl.SSLError):
+        context.wrap_socket(remote)
+    daemon.wait_for_log("DISCONNECT")
+    found = of_session(daemon)
     assert found["tls_failed"]["reason"] == "unsupported protocol"
     assert found["disconnect"]["outcome"] == "handshake_failed"
     assert str(found["message"]["text"]).startswith("TLS library problem")
 
 
-def test_json_lines_of_sessions_at_once_are_not_mixed_up(tmp_path: Path) -> None:
-    write_config(tmp_path, {})
-    with running(tmp_path, "--log", "json") as proxy:
-        sessions = [proxy.tls_session(endpoint=f"[192.0.2.7]:{port}") for port in range(1, 6)]
-        for local, remote in reversed(sessions):
-            remote.close()
-            local.close()
-        proxy.wait_for_log("DISCONNECT", 5)
-        found = [each for each in lines(proxy) if "session" in each]
+def test_json_lines_of_sessions_at_once_are_not_mixed_up(start_daemon: StartDaemon) -> None:
+    daemon = start_daemon({}, "--log", "json")
+    sessions = [daemon.tls_session(endpoint=f"[192.0.2.7]:{port}") for port in range(1, 6)]
+    for local, remote in reversed(sessions):
+        remote.close()
+        local.close()
+    daemon.wait_for_log("DISCONNECT", 5)
+    found = [each for each in lines(daemon) if "session" in each]
     assert len({each["session"] for each in found}) == 5
     for each in found:
         assert str(each["peer"]) in str(each["text"])
     assert len({(each["session"], each["peer"]) for each in found}) == 5
 
 
-def test_json_line_of_a_malformed_request_has_no_role(tmp_path: Path) -> None:
-    write_config(tmp_path, {})
-    with running(tmp_path, "--log", "json") as proxy:
-        with proxy.connect() as local:
-            local.sendall(b"nonsense\0" * 3)
-            local.shutdown(socket.SHUT_WR)
-            assert local.recv(1) == b""
-        proxy.wait_for_log("tlsp_get_request_event")
-        (line,) = [each for each in lines(proxy) if "session" in each]
+def test_json_line_of_a_malformed_request_has_no_role(start_daemon: StartDaemon) -> None:
+    daemon = start_daemon({}, "--log", "json")
+    with daemon.connect() as local:
+        local.sendall(b"nonsense\0" * 3)
+        local.shutdown(socket.SHUT_WR)
+        assert local.recv(1) == b""
+    daemon.wait_for_log("tlsp_get_request_event")
+    (line,) = [each for each in lines(daemon) if "session" in each]
     assert (line["role"], line["event"], line["severity"]) == ("none", "message", "warning")

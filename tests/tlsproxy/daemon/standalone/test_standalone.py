@@ -8,13 +8,13 @@ import signal
 import socket
 import ssl
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from peers.daemon.proxy import (
     AS_ROOT,
     Proxy,
+    StartDaemon,
     client_context,
     read_status,
     request_list,
@@ -32,14 +32,6 @@ from tlsproxy.session.session import Session
 from tlsproxy.wire.messages import ANNOUNCEMENT
 
 
-@pytest.fixture(scope="module")
-def proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxy]:
-    directory = tmp_path_factory.mktemp("proxy")
-    write_config(directory, {})
-    with running(directory) as proxy:
-        yield proxy
-
-
 def ends(stream: socket.socket) -> bool:
     """Return True if a stream ends, in order or by a reset, without another byte."""
     try:
@@ -48,22 +40,22 @@ def ends(stream: socket.socket) -> bool:
         return True
 
 
-def still_serves(proxy: Proxy) -> bool:
-    local, remote = proxy.tls_session()
+def still_serves(daemon: Proxy) -> bool:
+    local, remote = daemon.tls_session()
     with local, remote:
         remote.sendall(b"up")
         local.sendall(b"down")
         return local.recv(2, socket.MSG_WAITALL) == b"up" and remote.recv(4) == b"down"
 
 
-def test_bytes_pass_both_ways_and_the_session_is_logged(proxy: Proxy) -> None:
-    local, remote = proxy.tls_session()
+def test_bytes_pass_both_ways_and_the_session_is_logged(daemon: Proxy) -> None:
+    local, remote = daemon.tls_session()
     with local, remote:
         remote.sendall(b"EHLO client\r\n")
         assert local.recv(100) == b"EHLO client\r\n"
         local.sendall(b"250 ok\r\n")
         assert remote.recv(100) == b"250 ok\r\n"
-    log = proxy.wait_for_log("DISCONNECT [192.0.2.7]:4711")
+    log = daemon.wait_for_log("DISCONNECT [192.0.2.7]:4711")
     assert "CONNECT from [192.0.2.7]:4711" in log
     assert (
         "Anonymous TLS connection established from [192.0.2.7]:4711: TLSv1.3 with cipher TLS_AES_256_GCM_SHA384" in log
@@ -71,12 +63,12 @@ def test_bytes_pass_both_ways_and_the_session_is_logged(proxy: Proxy) -> None:
 
 
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
-def test_megabyte_passes_each_way_unchanged(proxy: Proxy, version: ssl.TLSVersion) -> None:
+def test_megabyte_passes_each_way_unchanged(daemon: Proxy, version: ssl.TLSVersion) -> None:
     context = client_context()
     context.minimum_version = context.maximum_version = version
     data = os.urandom(1 << 20)
     for upwards in (True, False):
-        local, remote = proxy.tls_session(context)
+        local, remote = daemon.tls_session(context)
         with local, remote:
             source, sink = (remote, local) if upwards else (local, remote)
             pid = os.fork()
@@ -93,9 +85,9 @@ def test_megabyte_passes_each_way_unchanged(proxy: Proxy, version: ssl.TLSVersio
 
 
 @pytest.mark.parametrize("family", [socket.AF_INET, socket.AF_UNIX])
-def test_segments_are_not_held_back_once_a_large_write_is_done(proxy: Proxy, family: socket.AddressFamily) -> None:
+def test_segments_are_not_held_back_once_a_large_write_is_done(daemon: Proxy, family: socket.AddressFamily) -> None:
     data = os.urandom(100_000)
-    local, status = proxy.request()
+    local, status = daemon.request()
     assert status == 1
     remote, theirs = tcp_pair() if family == socket.AF_INET else socket.socketpair()
     socket.send_fds(local, [b"\0"], [theirs.fileno()])
@@ -110,14 +102,14 @@ def test_segments_are_not_held_back_once_a_large_write_is_done(proxy: Proxy, fam
             assert theirs.getsockopt(socket.IPPROTO_TCP, socket.TCP_CORK) == 0
 
 
-def test_data_sent_just_before_an_end_arrive(proxy: Proxy) -> None:
-    local, remote = proxy.tls_session()
+def test_data_sent_just_before_an_end_arrive(daemon: Proxy) -> None:
+    local, remote = daemon.tls_session()
     with local, remote:
         remote.sendall(b"x" * 4000)
         remote.close()
         assert local.recv(4000, socket.MSG_WAITALL) == b"x" * 4000
         assert ends(local)
-    local, remote = proxy.tls_session()
+    local, remote = daemon.tls_session()
     with local, remote:
         local.sendall(b"221 bye\r\n")
         local.close()
@@ -125,15 +117,15 @@ def test_data_sent_just_before_an_end_arrive(proxy: Proxy) -> None:
         assert remote.recv(100) == b""  # close_notify: Python would raise for a bare end
 
 
-def test_local_peer_that_does_not_read_stops_the_remote_one(proxy: Proxy) -> None:
-    local, remote = proxy.tls_session()
+def test_local_peer_that_does_not_read_stops_the_remote_one(daemon: Proxy) -> None:
+    local, remote = daemon.tls_session()
     with local, remote:
         remote.settimeout(1)
         sent = 0
         with pytest.raises(TimeoutError):
             while sent < 1 << 26:
                 sent += remote.send(b"y" * 65536)
-        assert still_serves(proxy)
+        assert still_serves(daemon)
         received = 0
         remote.shutdown(socket.SHUT_WR)  # a close would throw away what is on its way
         while chunk := local.recv(1 << 20):
@@ -141,8 +133,8 @@ def test_local_peer_that_does_not_read_stops_the_remote_one(proxy: Proxy) -> Non
         assert received >= sent
 
 
-def test_early_plaintext_arrives_after_the_handshake(proxy: Proxy) -> None:
-    local, remote = proxy.session()
+def test_early_plaintext_arrives_after_the_handshake(daemon: Proxy) -> None:
+    local, remote = daemon.session()
     with local:
         local.sendall(b"early")
         with client_context().wrap_socket(remote) as tls:
@@ -158,36 +150,36 @@ def test_early_plaintext_arrives_after_the_handshake(proxy: Proxy) -> None:
         b"GET / HTTP/1.0\r\n\r\n",
     ],
 )
-def test_garbage_instead_of_a_hello_ends_that_session_only(proxy: Proxy, hello: bytes) -> None:
-    before = proxy.log().count("TLS handshake failed for service=smtpd peer=[192.0.2.7]:4711")
-    other_local, other_remote = proxy.tls_session()
-    local, remote = proxy.session()
+def test_garbage_instead_of_a_hello_ends_that_session_only(daemon: Proxy, hello: bytes) -> None:
+    before = daemon.log().count("TLS handshake failed for service=smtpd peer=[192.0.2.7]:4711")
+    other_local, other_remote = daemon.tls_session()
+    local, remote = daemon.session()
     with local, remote, other_local, other_remote:
         remote.sendall(hello)
         with contextlib.suppress(OSError):  # the proxy may have ended it already
             remote.shutdown(socket.SHUT_WR)
         assert ends(local)
-        proxy.wait_for_log("TLS handshake failed for service=smtpd peer=[192.0.2.7]:4711", before + 1)
+        daemon.wait_for_log("TLS handshake failed for service=smtpd peer=[192.0.2.7]:4711", before + 1)
         other_remote.sendall(b"not disturbed")
         assert other_local.recv(100) == b"not disturbed"
         other_local.sendall(b"nor here")
         assert other_remote.recv(100) == b"nor here"
 
 
-def test_silent_remote_peer_meets_the_handshake_limit(proxy: Proxy) -> None:
-    local, remote = proxy.session(timeouts=(1, 30))
+def test_silent_remote_peer_meets_the_handshake_limit(daemon: Proxy) -> None:
+    local, remote = daemon.session(timeouts=(1, 30))
     with local, remote:
         assert ends(local)
         assert ends(remote)
-    proxy.wait_for_log("ciphertext read/write timeout for [192.0.2.7]:4711")
+    daemon.wait_for_log("ciphertext read/write timeout for [192.0.2.7]:4711")
 
 
 @pytest.mark.parametrize("limit", [0, -1, -(2**31), 2**31 - 1])
-def test_odd_limits_affect_no_other_session(proxy: Proxy, limit: int) -> None:
-    local, remote = proxy.session(timeouts=(limit, limit))
+def test_odd_limits_affect_no_other_session(daemon: Proxy, limit: int) -> None:
+    local, remote = daemon.session(timeouts=(limit, limit))
     local.close()
     remote.close()
-    assert still_serves(proxy)
+    assert still_serves(daemon)
 
 
 @pytest.mark.parametrize(
@@ -195,19 +187,19 @@ def test_odd_limits_affect_no_other_session(proxy: Proxy, limit: int) -> None:
     [b"", b"\0", b"remote_endpoint\0", request_list(flags=1)[:40], b"\xff" * 2000, b"flags\x001\0\0"],
     ids=["nothing", "an empty list", "half a name", "half a request", "no NUL", "the wrong order"],
 )
-def test_bad_requests_end_themselves_only(proxy: Proxy, request_bytes: bytes) -> None:
-    local = proxy.connect()
+def test_bad_requests_end_themselves_only(daemon: Proxy, request_bytes: bytes) -> None:
+    local = daemon.connect()
     with local:
         local.sendall(request_bytes)
         local.shutdown(socket.SHUT_WR)
         assert ends(local)
-    assert still_serves(proxy)
+    assert still_serves(daemon)
 
 
-def test_half_a_request_does_not_hold_up_others(proxy: Proxy) -> None:
-    with proxy.connect() as half:
+def test_half_a_request_does_not_hold_up_others(daemon: Proxy) -> None:
+    with daemon.connect() as half:
         half.sendall(request_list(flags=1)[:30])
-        assert still_serves(proxy)
+        assert still_serves(daemon)
 
 
 def test_request_that_stops_halfway_is_given_up() -> None:
@@ -241,96 +233,96 @@ def test_request_that_stops_halfway_is_given_up() -> None:
 
 
 @pytest.mark.parametrize("flags", [0, 3, 8, 2**31])
-def test_request_without_one_role_is_refused(proxy: Proxy, flags: int) -> None:
-    local, status = proxy.request(flags=flags)
+def test_request_without_one_role_is_refused(daemon: Proxy, flags: int) -> None:
+    local, status = daemon.request(flags=flags)
     with local:
         assert status == 0
 
 
-def test_client_role_is_refused_where_it_is_not_served(proxy: Proxy) -> None:
-    with proxy.connect() as local:
+def test_client_role_is_refused_where_it_is_not_served(daemon: Proxy) -> None:
+    with daemon.connect() as local:
         local.sendall(request_list(flags=6) + b"\0")
         assert ends(local)  # list 2 is empty, so there is nothing to refuse
-    assert still_serves(proxy)
+    assert still_serves(daemon)
 
 
-def test_descriptor_that_is_no_socket_ends_that_session_only(proxy: Proxy, tmp_path: Path) -> None:
+def test_descriptor_that_is_no_socket_ends_that_session_only(daemon: Proxy, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("not a socket")
     with (tmp_path / "file").open() as file:
-        local, status = proxy.request()
+        local, status = daemon.request()
         with local:
             assert status == 1
             socket.send_fds(local, [b"\0"], [file.fileno()])
             assert ends(local)
-    assert still_serves(proxy)
+    assert still_serves(daemon)
 
 
-def test_no_descriptor_at_all_ends_that_session_only(proxy: Proxy) -> None:
-    local, status = proxy.request()
+def test_no_descriptor_at_all_ends_that_session_only(daemon: Proxy) -> None:
+    local, status = daemon.request()
     with local:
         assert status == 1
         local.sendall(b"\0")
         assert ends(local)
-    assert still_serves(proxy)
+    assert still_serves(daemon)
 
 
-def test_several_descriptors_are_not_leaked(proxy: Proxy) -> None:
-    (worker,) = proxy.workers()
+def test_several_descriptors_are_not_leaked(daemon: Proxy) -> None:
+    (worker,) = daemon.workers()
     before = len(open_files(worker))
     for _ in range(10):
-        local, status = proxy.request()
+        local, status = daemon.request()
         pair = socket.socketpair()
         with local, pair[0], pair[1]:
             assert status == 1
             socket.send_fds(local, [b"\0"], [pair[0].fileno(), pair[1].fileno(), pair[0].fileno()])
-    assert still_serves(proxy)
+    assert still_serves(daemon)
     wait_until(lambda: len(open_files(worker)) <= before)
 
 
-def test_local_client_leaving_in_the_handshake_frees_the_session(proxy: Proxy) -> None:
-    local, remote = proxy.session()
+def test_local_client_leaving_in_the_handshake_frees_the_session(daemon: Proxy) -> None:
+    local, remote = daemon.session()
     local.close()
     with remote:
         assert ends(remote)
 
 
 @pytest.mark.parametrize("early", [b"", b"early"])
-def test_half_closed_local_client_waits_for_the_handshake(proxy: Proxy, early: bytes) -> None:
-    local, remote = proxy.session()
+def test_half_closed_local_client_waits_for_the_handshake(daemon: Proxy, early: bytes) -> None:
+    local, remote = daemon.session()
     with local:
         local.sendall(early)
         local.shutdown(socket.SHUT_WR)
-        assert still_serves(proxy)
+        assert still_serves(daemon)
         with client_context().wrap_socket(remote, suppress_ragged_eofs=False) as tls:
             assert tls.recv(100) == early
             assert early == b"" or tls.recv(100) == b""
         assert ends(local)
 
 
-def test_reset_by_the_remote_peer_is_an_end(proxy: Proxy) -> None:
-    local, remote = proxy.tls_session()
+def test_reset_by_the_remote_peer_is_an_end(daemon: Proxy) -> None:
+    local, remote = daemon.tls_session()
     with local:
         raw = socket.socket(fileno=remote.detach())
         raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
         raw.close()
         assert ends(local)
-    assert still_serves(proxy)
+    assert still_serves(daemon)
 
 
-def test_sessions_are_resumed_with_the_one_ticket_that_is_issued(proxy: Proxy) -> None:
+def test_sessions_are_resumed_with_the_one_ticket_that_is_issued(daemon: Proxy) -> None:
     context = client_context()
-    local, remote = proxy.tls_session(context)
+    local, remote = daemon.tls_session(context)
     with local, remote:
         local.sendall(b"ticket first")
         assert remote.recv(100) == b"ticket first"
         session = remote.session
-    local, again = proxy.session()
+    local, again = daemon.session()
     with local, context.wrap_socket(again, session=session) as tls:
         assert tls.session_reused
 
 
-def test_context_is_sent_before_any_plaintext_when_asked_for(proxy: Proxy) -> None:
-    local, remote = proxy.tls_session(flags=5)
+def test_context_is_sent_before_any_plaintext_when_asked_for(daemon: Proxy) -> None:
+    local, remote = daemon.tls_session(flags=5)
     with local, remote:
         remote.sendall(b"data")
         received = b""
@@ -343,32 +335,31 @@ def test_context_is_sent_before_any_plaintext_when_asked_for(proxy: Proxy) -> No
         assert (names[0], names[-1]) == (b"peer_CN", b"namaddr")
 
 
-def test_second_daemon_does_not_take_the_socket_of_the_first(proxy: Proxy) -> None:
+def test_second_daemon_does_not_take_the_socket_of_the_first(daemon: Proxy) -> None:
     second = subprocess.run(
-        [script("tlsproxy"), "--standalone", "-c", proxy.directory, "--socket", proxy.socket, *AS_ROOT],
+        [script("tlsproxy"), "--standalone", "-c", daemon.directory, "--socket", daemon.socket, *AS_ROOT],
         capture_output=True,
         text=True,
         timeout=PATIENCE,
     )
     assert second.returncode == 1
     assert "another process" in second.stderr
-    assert still_serves(proxy)
+    assert still_serves(daemon)
 
 
 def test_log_of_a_command_with_another_name_has_the_usual_tag(tmp_path: Path) -> None:
     write_config(tmp_path, {})
     (tmp_path / "master.cf").write_text("tlsproxy unix - - n - 0 tlsproxy-py\n")
-    with running(tmp_path) as proxy:
-        assert " postfix/tlsproxy[" in proxy.log()
-        assert "tlsproxy-py" not in proxy.log()
+    with running(tmp_path) as daemon:
+        assert " postfix/tlsproxy[" in daemon.log()
+        assert "tlsproxy-py" not in daemon.log()
 
 
-def test_sigint_ends_the_daemon_cleanly_and_removes_its_socket(tmp_path: Path) -> None:
-    write_config(tmp_path, {})
-    with running(tmp_path) as proxy:
-        proxy.process.send_signal(signal.SIGINT)
-        assert proxy.process.wait(PATIENCE) == 0
-        assert not proxy.socket.exists()
+def test_sigint_ends_the_daemon_cleanly_and_removes_its_socket(start_daemon: StartDaemon) -> None:
+    daemon = start_daemon()
+    daemon.process.send_signal(signal.SIGINT)
+    assert daemon.process.wait(PATIENCE) == 0
+    assert not daemon.socket.exists()
 
 
 @pytest.mark.parametrize(
@@ -406,7 +397,7 @@ def test_configuration_without_tls_is_refused_at_start(
     assert not (tmp_path / "socket").exists()
 
 
-def test_status_is_a_list_of_its_own(proxy: Proxy) -> None:
-    with proxy.connect() as local:
+def test_status_is_a_list_of_its_own(daemon: Proxy) -> None:
+    with daemon.connect() as local:
         local.sendall(request_list(flags=1))
         assert read_status(local) == 1

@@ -31,11 +31,6 @@ def chains(tmp_path_factory: pytest.TempPathFactory) -> Chains:
 
 
 @pytest.fixture(scope="module")
-def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
-    return Certificates(tmp_path_factory.mktemp("pki"))
-
-
-@pytest.fixture(scope="module")
 def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Proxy, SmtpClient]]:
     directory = tmp_path_factory.mktemp("daemon")
     write_config(directory, SETTINGS, certificate=False)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from peers.daemon.proxy import Proxy, running, write_config
+from peers.daemon.proxy import Proxy, StartDaemon
 from peers.daemon.side_by_side import DUMP
 
 from tlsproxy.tls.report.packet_dump import dump, heading
@@ -41,45 +41,45 @@ def test_bytes_can_be_read_back(data: bytes) -> None:
 @pytest.mark.parametrize(
     ("level", "handshake", "session"), [("2", False, False), ("3", True, False), ("4", True, True)]
 )
-def test_level_says_which_packets_are_shown(tmp_path: Path, level: str, handshake: bool, session: bool) -> None:
-    write_config(tmp_path, {"smtpd_tls_loglevel": level})
-    with running(tmp_path) as proxy:
-        local, remote = proxy.tls_session()
-        with local, remote:
-            # More than a socket pair holds, both ways.
-            remote.sendall(b"up" * 500_000 if session else b"up")
-            received = 0
-            while received < (1_000_000 if session else 2):
-                received += len(local.recv(1 << 20))
-            local.sendall(b"down")
-            assert remote.recv(4) == b"down"
-        log = proxy.wait_for_log("DISCONNECT")
+def test_level_says_which_packets_are_shown(
+    start_daemon: StartDaemon, level: str, handshake: bool, session: bool
+) -> None:
+    daemon = start_daemon({"smtpd_tls_loglevel": level})
+    local, remote = daemon.tls_session()
+    with local, remote:
+        # More than a socket pair holds, both ways.
+        remote.sendall(b"up" * 500_000 if session else b"up")
+        received = 0
+        while received < (1_000_000 if session else 2):
+            received += len(local.recv(1 << 20))
+        local.sendall(b"down")
+        assert remote.recv(4) == b"down"
+    log = daemon.wait_for_log("DISCONNECT")
     before, _, after = log.partition("TLS connection established")
     assert ("read from" in before and "write to" in before) is handshake
     assert ("read from" in after and "write to" in after) is session
 
 
-def test_dumped_data_sent_just_before_an_end_arrive(tmp_path: Path) -> None:
-    write_config(tmp_path, {"smtpd_tls_loglevel": "4"})
-    with running(tmp_path) as proxy:
-        local, remote = proxy.tls_session()
-        with local, remote:
-            local.sendall(b"221 bye\r\n")
-            local.close()
-            assert remote.recv(100) == b"221 bye\r\n"
-            assert remote.recv(100) == b""
-        proxy.wait_for_log("DISCONNECT")
-        idle = open_sockets(proxy)
-        local, remote = proxy.tls_session()
-        with local, remote:
-            remote.sendall(b"x" * 4000)
-            remote.close()
-            assert local.recv(4000, socket.MSG_WAITALL) == b"x" * 4000
-            assert local.recv(1) == b""
-        proxy.wait_for_log("DISCONNECT", 2)
-        assert open_sockets(proxy) == idle
+def test_dumped_data_sent_just_before_an_end_arrive(start_daemon: StartDaemon) -> None:
+    daemon = start_daemon({"smtpd_tls_loglevel": "4"})
+    local, remote = daemon.tls_session()
+    with local, remote:
+        local.sendall(b"221 bye\r\n")
+        local.close()
+        assert remote.recv(100) == b"221 bye\r\n"
+        assert remote.recv(100) == b""
+    daemon.wait_for_log("DISCONNECT")
+    idle = open_sockets(daemon)
+    local, remote = daemon.tls_session()
+    with local, remote:
+        remote.sendall(b"x" * 4000)
+        remote.close()
+        assert local.recv(4000, socket.MSG_WAITALL) == b"x" * 4000
+        assert local.recv(1) == b""
+    daemon.wait_for_log("DISCONNECT", 2)
+    assert open_sockets(daemon) == idle
 
 
-def open_sockets(proxy: Proxy) -> int:
-    descriptors = Path(f"/proc/{proxy.process.pid}/fd").iterdir()
+def open_sockets(daemon: Proxy) -> int:
+    descriptors = Path(f"/proc/{daemon.process.pid}/fd").iterdir()
     return sum("socket" in str(each.readlink()) for each in descriptors)

@@ -5,13 +5,12 @@ from __future__ import annotations
 import contextlib
 import ssl
 from base64 import b64encode
-from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from peers.daemon.proxy import client_context
-from peers.daemon.roles import Lines, connector, make_role, serving
+from peers.daemon.roles import Lines, MakeServerRole, connector, serving
 from peers.fakes.hello import GROUPS, Hello, ask
 from peers.tools.certificates import Certificates
 
@@ -38,11 +37,6 @@ class Entries(Table):
         return None if value is None else b64encode(value)
 
 
-@pytest.fixture(scope="module")
-def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
-    return Certificates(tmp_path_factory.mktemp("pki"))
-
-
 @pytest.fixture
 def table(certificates: Certificates) -> Entries:
     sni, domain = certificates.servers["sni"], certificates.servers["domain"]
@@ -58,11 +52,6 @@ def table(certificates: Certificates) -> Entries:
     )
 
 
-@pytest.fixture
-def log() -> Lines:
-    return Lines()
-
-
 def names(log: Lines, *tables: Table) -> ServerNames:
     access = Access(warn=log.warning)
     return ServerNames(TableList("tls_server_sni_maps", [WrappedTable(each, access) for each in tables], access))
@@ -74,9 +63,9 @@ def _names(monkeypatch: pytest.MonkeyPatch, table: Entries) -> None:
 
 
 @pytest.fixture
-def role(tmp_path: Path, certificates: Certificates, log: Lines) -> ServerRole:
+def role(make_server_role: MakeServerRole, certificates: Certificates) -> ServerRole:
     settings = {"smtpd_tls_chain_files": f"{certificates.directory}/rsa2048.pem", "smtpd_tls_loglevel": "1"}
-    return make_role(tmp_path, settings, log)
+    return make_server_role(settings)
 
 
 CHOICES = {
@@ -197,10 +186,10 @@ def test_contexts_are_made_once_for_each_version_of_a_chain(
 
 
 def test_hello_after_a_retry_asks_no_table_again(
-    tmp_path: Path, certificates: Certificates, table: Entries, log: Lines
+    make_server_role: MakeServerRole, certificates: Certificates, table: Entries, log: Lines
 ) -> None:
     chain = {"smtpd_tls_chain_files": f"{certificates.directory}/rsa2048.pem", "tls_eecdh_auto_curves": "secp521r1"}
-    role = make_role(tmp_path, chain | {"smtpd_tls_loglevel": "1"}, log)
+    role = make_server_role(chain | {"smtpd_tls_loglevel": "1"})
     context = client_context()  # which shows a share of another group
     with serving(role) as (stream, _), context.wrap_socket(stream, server_hostname="sni.private.test") as tls:
         assert tls.recv(3) == b"220"
@@ -222,9 +211,9 @@ def test_sessions_with_a_name_are_resumed(role: ServerRole, version: ssl.TLSVers
 
 
 def test_unknown_name_without_a_default_gets_no_certificate(
-    tmp_path: Path, certificates: Certificates, table: Entries, log: Lines
+    make_server_role: MakeServerRole, certificates: Certificates, table: Entries, log: Lines
 ) -> None:
-    role = make_role(tmp_path, {"smtpd_tls_cert_file": "none"}, log)
+    role = make_server_role({"smtpd_tls_chain_files": "", "smtpd_tls_cert_file": "none"})
     with contextlib.ExitStack() as stack:
         connect = connector(role, stack)
         answer = ask(connect, Hello(suites=(0xC02B,), name="sni.private.test"))
@@ -234,14 +223,14 @@ def test_unknown_name_without_a_default_gets_no_certificate(
 
 
 def test_client_certificates_are_asked_for_under_any_name(
-    tmp_path: Path, certificates: Certificates, table: Entries, log: Lines
+    make_server_role: MakeServerRole, certificates: Certificates, table: Entries, log: Lines
 ) -> None:
     settings = {
         "smtpd_tls_chain_files": f"{certificates.directory}/rsa2048.pem",
         "smtpd_tls_CAfile": f"{certificates.directory}/ca.pem",
         "smtpd_tls_ask_ccert": "yes",
     }
-    role = make_role(tmp_path, settings, log)
+    role = make_server_role(settings)
     with contextlib.ExitStack() as stack:
         answer = ask(connector(role, stack), Hello(groups=(GROUPS["secp256r1"],), name="sni.private.test"))
     assert answer.asks

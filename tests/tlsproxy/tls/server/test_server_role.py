@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from OpenSSL import SSL
 from peers.daemon.proxy import AS_ROOT, client_context, script, write_config
-from peers.daemon.roles import REQUEST, Lines, connector, make_role, serve, serving
+from peers.daemon.roles import REQUEST, Lines, MakeServerRole, connector, make_role, serve, serving
 from peers.fakes.hello import GROUPS, TLS13, TLS13_SUITES, Hello, ask
 from peers.tools.certificates import Certificates, Identity, name
 from peers.tools.children import PATIENCE
@@ -29,11 +29,6 @@ from tlsproxy.wire.messages import Generation, TlsContext
 def returned(connection: socket.socket) -> socket.socket:
     """Return the connection, for users that expect to make one."""
     return connection
-
-
-@pytest.fixture(scope="module")
-def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
-    return Certificates(tmp_path_factory.mktemp("pki"))
 
 
 def connect_to_child(role: ServerRole, client: Callable[[socket.socket], None], before: Callable[[], None]) -> None:
@@ -69,34 +64,28 @@ def handshake(
 
 
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
-def test_tickets_are_valid_in_all_workers_of_a_family(
-    tmp_path: Path, certificates: Certificates, version: ssl.TLSVersion
-) -> None:
-    role = make_role(tmp_path, {"smtpd_tls_chain_files": f"{certificates.directory}/ec256.pem"}, Lines())
+def test_tickets_are_valid_in_all_workers_of_a_family(server_role: ServerRole, version: ssl.TLSVersion) -> None:
     context = client_context()
     context.maximum_version = version
     client, first = handshake(context)
-    connect_to_child(role, client, lambda: None)
+    connect_to_child(server_role, client, lambda: None)
     for _ in range(2):
         client, again = handshake(context, first[0])  # type: ignore[arg-type]
-        connect_to_child(role, client, lambda: None)
+        connect_to_child(server_role, client, lambda: None)
         assert again[1] is True
 
 
-def test_ticket_keys_are_replaced_as_time_passes(
-    tmp_path: Path, certificates: Certificates, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    role = make_role(tmp_path, {"smtpd_tls_chain_files": f"{certificates.directory}/ec256.pem"}, Lines())
+def test_ticket_keys_are_replaced_as_time_passes(server_role: ServerRole, monkeypatch: pytest.MonkeyPatch) -> None:
     context = client_context()
     client, first = handshake(context)
-    connect_to_child(role, client, lambda: None)
+    connect_to_child(server_role, client, lambda: None)
 
     def an_hour_later() -> None:
         now = time.monotonic
         monkeypatch.setattr("tlsproxy.tls.server.contexts.time.monotonic", lambda: now() + 3601)
 
     client, again = handshake(context, first[0])  # type: ignore[arg-type]
-    connect_to_child(role, client, an_hour_later)
+    connect_to_child(server_role, client, an_hour_later)
     assert again[1] is False
 
 
@@ -135,9 +124,11 @@ def test_renewed_certificates_are_for_new_sessions_only(
 
 
 @pytest.mark.postfix  # for root's sake
-def test_contexts_made_in_a_chroot_send_their_whole_chain(tmp_path: Path, certificates: Certificates) -> None:
+def test_contexts_made_in_a_chroot_send_their_whole_chain(
+    tmp_path: Path, make_server_role: MakeServerRole, certificates: Certificates
+) -> None:
     files = f"{certificates.directory}/ec256.pem {certificates.directory}/rsa2048.pem"
-    role = make_role(tmp_path, {"smtpd_tls_chain_files": files}, Lines())
+    role = make_server_role({"smtpd_tls_chain_files": files})
     (tmp_path / "chroot").mkdir()
 
     def in_chroot() -> None:
@@ -177,14 +168,12 @@ def test_contexts_made_in_a_chroot_send_their_whole_chain(tmp_path: Path, certif
     ],
 )
 def test_mistakes_are_logged_with_parameter_file_and_line(
-    tmp_path: Path, certificates: Certificates, name: str, value: str, complaint: str
+    tmp_path: Path, make_server_role: MakeServerRole, log: Lines, name: str, value: str, complaint: str
 ) -> None:
-    log = Lines()
-    settings = {"smtpd_tls_chain_files": f"{certificates.directory}/ec256.pem"} | {name: value}
     with pytest.raises(RoleUnavailableError):
-        make_role(tmp_path, settings, log)
+        make_server_role({name: value})
     assert any(complaint in line for line in log.lines), log.lines
-    number = list({"smtpd_tls_security_level": "", **settings}).index(name) + 1
+    number = ["smtpd_tls_security_level", "smtpd_tls_chain_files", name].index(name) + 1
     column = len(name) + 4
     assert f"warning: {tmp_path}/main.cf:{number}:{column}: {name} = {value}" in log.lines
 
@@ -205,11 +194,15 @@ def test_missing_certificates_are_logged_with_their_parameters(tmp_path: Path) -
     [("3.7.11", "X25519", "RSA-PSS"), ("3.7.22", "X25519", ""), ("3.10.13", "x25519", "")],
 )
 def test_facts_have_the_form_of_the_release(
-    tmp_path: Path, certificates: Certificates, version: str, key_exchange: str, signature: str
+    make_server_role: MakeServerRole,
+    certificates: Certificates,
+    log: Lines,
+    version: str,
+    key_exchange: str,
+    signature: str,
 ) -> None:
     settings = {"smtpd_tls_chain_files": f"{certificates.directory}/rsa2048.pem", "tls_eecdh_auto_curves": "X25519"}
-    log = Lines()
-    role = make_role(tmp_path, settings | {"smtpd_tls_loglevel": "1"}, log, version=version)
+    role = make_server_role(settings | {"smtpd_tls_loglevel": "1"}, version)
     context = client_context()
     facts, session = serve_in_thread(role, context, None)
     assert (facts.key_exchange, facts.srvr_signature, facts.srvr_signature_digest) == (
@@ -231,11 +224,9 @@ def test_facts_have_the_form_of_the_release(
     ],
 )
 def test_certificate_is_described_as_by_the_release(
-    tmp_path: Path, certificates: Certificates, version: str, words: str
+    make_server_role: MakeServerRole, certificates: Certificates, log: Lines, version: str, words: str
 ) -> None:
-    settings = {"smtpd_tls_chain_files": f"{certificates.directory}/rsa2048.pem", "smtpd_tls_ask_ccert": "yes"}
-    log = Lines()
-    role = make_role(tmp_path, settings | {"smtpd_tls_loglevel": "peercert"}, log, version=version)
+    role = make_server_role({"smtpd_tls_ask_ccert": "yes", "smtpd_tls_loglevel": "peercert"}, version)
     context = client_context()
     context.load_cert_chain(certificates.client_files["good"])
     facts, _ = serve_in_thread(role, context, None)
@@ -245,10 +236,10 @@ def test_certificate_is_described_as_by_the_release(
 
 @pytest.mark.parametrize("version", ["3.7.11", "3.10.13"])
 def test_ciphers_that_distributions_do_not_build_are_in_no_list(
-    tmp_path: Path, certificates: Certificates, version: str
+    make_server_role: MakeServerRole, certificates: Certificates, version: str
 ) -> None:
     settings = {"smtpd_tls_chain_files": f"{certificates.directory}/rsa2048.pem", "tls_medium_cipherlist": "ALL"}
-    role = make_role(tmp_path, settings, Lines(), version=version)
+    role = make_server_role(settings, version)
     seed, aes = (0x96, 0x9A, 0x9B), 0x2F
     with contextlib.ExitStack() as stack:
         connect = connector(role, stack)
@@ -266,15 +257,13 @@ def serve_in_thread(
     return contexts[0], session
 
 
-def test_unsupported_settings_are_logged_at_start(tmp_path: Path, certificates: Certificates) -> None:
+def test_unsupported_settings_are_logged_at_start(make_server_role: MakeServerRole, log: Lines) -> None:
     settings = {
-        "smtpd_tls_chain_files": f"{certificates.directory}/ec256.pem",
         "smtpd_tls_protocols": ">=SSLv3",
         "smtpd_tls_enable_rpk": "yes",
         "smtpd_tls_session_cache_database": "btree:/var/lib/postfix/smtpd_scache",
     }
-    log = Lines()
-    make_role(tmp_path, settings, log, version="3.10.13")
+    make_server_role(settings, "3.10.13")
     assert [line for line in log.lines if line.startswith("not ")] == [
         'not supported: SSLv3, which the protocol list ">=SSLv3" names: OpenSSL 4 has none; remove it',
         "not supported: raw public keys (tlsproxy_tls_enable_rpk): clients get a certificate; nothing to be done",
@@ -310,16 +299,14 @@ def test_unsupported_settings_are_logged_at_start(tmp_path: Path, certificates: 
     ],
 )
 def test_groups_are_chosen_as_the_release_does(
-    tmp_path: Path,
-    certificates: Certificates,
+    make_server_role: MakeServerRole,
+    log: Lines,
     version: str,
     settings: dict[str, str],
     expected: list[str],
     complaints: list[str],
 ) -> None:
-    log = Lines()
-    chain = {"smtpd_tls_chain_files": f"{certificates.directory}/ec256.pem"}
-    role = make_role(tmp_path, chain | settings, log, version=version)
+    role = make_server_role(settings, version)
     context = role._own.context.base
 
     def serves(group: int) -> bool:
@@ -351,22 +338,22 @@ def test_groups_are_chosen_as_the_release_does(
     ],
 )
 def test_client_without_a_release_gets_that_of_the_installation(
-    tmp_path: Path, certificates: Certificates, version: str, generation: Generation
+    make_server_role: MakeServerRole, version: str, generation: Generation
 ) -> None:
-    settings = {"smtpd_tls_chain_files": f"{certificates.directory}/ec256.pem"}
-    assert make_role(tmp_path, settings, Lines(), version=version).plan(REQUEST, None).generation is generation
+    assert make_server_role({}, version).plan(REQUEST, None).generation is generation
 
 
-def test_keys_of_the_post_quantum_kind_can_be_used_beside_others(tmp_path: Path, certificates: Certificates) -> None:
+def test_keys_of_the_post_quantum_kind_can_be_used_beside_others(
+    make_server_role: MakeServerRole, certificates: Certificates, log: Lines
+) -> None:
     new = Identity(name("mail.private.test"), certificates.root, kind="mldsa65")
     file = certificates.write("mldsa65.pem", new.key_pem + new.chain_pem)
-    log = Lines()
     settings = {
         "smtpd_tls_chain_files": f"{file} {certificates.directory}/ec256.pem",
         "smtpd_tls_loglevel": "1",
         "tls_eecdh_auto_curves": "X25519MLKEM768 X25519",
     }
-    role = make_role(tmp_path, settings, log, version="3.10.13")
+    role = make_server_role(settings, "3.10.13")
     with serving(role) as (stream, _):
         client = SSL.Connection(SSL.Context(SSL.TLS_METHOD), stream)  # whose OpenSSL knows such keys
         client.set_connect_state()
@@ -385,11 +372,9 @@ def test_keys_of_the_post_quantum_kind_can_be_used_beside_others(tmp_path: Path,
     [{"tls_ssl_options": "NO_TICKET"}, {"tls_session_ticket_cipher": ""}, {"smtpd_tls_session_cache_timeout": "0"}],
 )
 def test_ticket_log_without_ticket_keys_stays_silent(
-    tmp_path: Path, certificates: Certificates, settings: dict[str, str], level: str
+    make_server_role: MakeServerRole, log: Lines, settings: dict[str, str], level: str
 ) -> None:
-    log = Lines()
-    chain = {"smtpd_tls_chain_files": f"{certificates.directory}/ec256.pem", "smtpd_tls_loglevel": level}
-    role = make_role(tmp_path, chain | settings, log)
+    role = make_server_role({"smtpd_tls_loglevel": level} | settings)
     with serving(role) as (stream, contexts), client_context().wrap_socket(stream) as tls:
         assert tls.recv(3) == b"220"
     assert contexts[0] is not None
@@ -413,7 +398,9 @@ def test_daemon_without_roles_says_so_once(tmp_path: Path) -> None:
     assert run.stderr.count("nothing to serve") == 1
 
 
-def test_session_id_stays_valid_when_a_certificate_is_renewed(tmp_path: Path, certificates: Certificates) -> None:
+def test_session_id_stays_valid_when_a_certificate_is_renewed(
+    tmp_path: Path, make_server_role: MakeServerRole, certificates: Certificates
+) -> None:
     old, new = certificates.servers["ec256"], certificates.servers["ec384"]
     chain = tmp_path / "chain.pem"
     chain.write_bytes(old.key_pem + old.chain_pem)
@@ -422,7 +409,7 @@ def test_session_id_stays_valid_when_a_certificate_is_renewed(tmp_path: Path, ce
         "smtpd_tls_session_cache_database": "btree:any",
         "tls_ssl_options": "NO_TICKET",
     }
-    role = make_role(tmp_path, settings, Lines())
+    role = make_server_role(settings)
     context = client_context()
     context.maximum_version = ssl.TLSVersion.TLSv1_2
 

@@ -6,7 +6,7 @@ import ssl
 from pathlib import Path
 
 import pytest
-from peers.daemon.proxy import client_context, running, write_config
+from peers.daemon.proxy import StartDaemon, client_context
 from peers.daemon.side_by_side import POSTFIX_LINE, Client, Log, Side, see
 from peers.real.postfix import PrivatePostfix
 from peers.tools.certificates import Certificates
@@ -71,31 +71,30 @@ def write(directory: Path, name: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_config_file_takes_effect_or_turns_tls_off(tmp_path: Path, name: str) -> None:
+def test_config_file_takes_effect_or_turns_tls_off(tmp_path: Path, start_daemon: StartDaemon, name: str) -> None:
     certificates = Certificates(tmp_path / "pki")
     chain = {"smtpd_tls_chain_files": f"{certificates.directory}/rsa2048.pem", "smtp_tls_security_level": "may"}
-    write_config(tmp_path, chain | write(tmp_path, name))
     expected = CASES[name][2]
-    with running(tmp_path) as proxy:
-        if not expected.startswith("SHA"):
-            local, status = proxy.request()
-            local.close()
-            assert status == 0
-            log = proxy.log()
-            settings = CASES[name][1] or "global"
-            assert f"warning: error loading the '{settings}' settings from the {tmp_path}/{name}.cnf" in log
-            assert expected in log
-            return
-        local, remote = proxy.tls_session()
-        with local, remote:
-            log = proxy.wait_for_log("TLS connection established")
-        assert f"server-digest {expected}" in log
-        # Postfix's own protocol list is in force, whatever the file says.
-        context = client_context()
-        context.maximum_version = ssl.TLSVersion.TLSv1_2
-        local, remote = proxy.tls_session(context)
-        with local, remote:
-            assert remote.version() == "TLSv1.2"
+    daemon = start_daemon(chain | write(tmp_path, name))
+    if not expected.startswith("SHA"):
+        local, status = daemon.request()
+        local.close()
+        assert status == 0
+        log = daemon.log()
+        settings = CASES[name][1] or "global"
+        assert f"warning: error loading the '{settings}' settings from the {tmp_path}/{name}.cnf" in log
+        assert expected in log
+        return
+    local, remote = daemon.tls_session()
+    with local, remote:
+        log = daemon.wait_for_log("TLS connection established")
+    assert f"server-digest {expected}" in log
+    # Postfix's own protocol list is in force, whatever the file says.
+    context = client_context()
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    local, remote = daemon.tls_session(context)
+    with local, remote:
+        assert remote.version() == "TLSv1.2"
 
 
 @pytest.mark.parametrize(
@@ -107,15 +106,14 @@ def test_config_file_takes_effect_or_turns_tls_off(tmp_path: Path, name: str) ->
         f"openssl_conf = first\n{SECTIONS}NumTickets = 3\n",
     ],
 )
-def test_config_file_leaves_one_ticket_for_each_handshake(tmp_path: Path, text: str) -> None:
+def test_config_file_leaves_one_ticket_for_each_handshake(tmp_path: Path, start_daemon: StartDaemon, text: str) -> None:
     (tmp_path / "file.cnf").write_text(text)
-    write_config(tmp_path, {"tls_config_file": str(tmp_path / "file.cnf"), "smtpd_tls_loglevel": "cache"})
-    with running(tmp_path) as proxy:
-        local, remote = proxy.tls_session()
-        with local, remote:
-            local.sendall(b"220")
-            assert remote.recv(3) == b"220"
-        assert proxy.wait_for_log("DISCONNECT").count("Issuing session ticket") == 1
+    daemon = start_daemon({"tls_config_file": str(tmp_path / "file.cnf"), "smtpd_tls_loglevel": "cache"})
+    local, remote = daemon.tls_session()
+    with local, remote:
+        local.sendall(b"220")
+        assert remote.recv(3) == b"220"
+    assert daemon.wait_for_log("DISCONNECT").count("Issuing session ticket") == 1
 
 
 @pytest.mark.postfix
