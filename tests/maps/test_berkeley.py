@@ -224,7 +224,7 @@ def test_file_in_a_read_only_directory_is_written_in_place(
     def refuse(path: str) -> None:
         raise PermissionError(13, "Permission denied", path)
 
-    monkeypatch.setattr(writing, "Replacement", refuse)
+    monkeypatch.setattr(writing, "FileReplacement", refuse)
     tables.make(kind, entries)
     assert path.stat().st_ino == inode
     with tables.open(kind) as table:
