@@ -168,16 +168,10 @@ class CipherGrade(enum.StrEnum):
     NULL = "null"
 
 
-def cipher_grade(text: str, *, weak_grades: bool = True) -> CipherGrade | None:
-    """Return a grade by its name, in any case; None for an unknown name.
-
-    `weak_grades` are `low` and `export`, which mean `medium` since Postfix 3.8.
-    """
+def cipher_grade(text: str) -> CipherGrade | None:
+    """Return a grade by its name, in any case; None for an unknown name."""
     word = _lower(text)
-    if word not in tuple(CipherGrade):
-        return None
-    grade = CipherGrade(word)
-    return CipherGrade.MEDIUM if grade in (CipherGrade.LOW, CipherGrade.EXPORT) and not weak_grades else grade
+    return CipherGrade(word) if word in tuple(CipherGrade) else None
 
 
 class Grade(NamedTuple):
@@ -185,6 +179,11 @@ class Grade(NamedTuple):
 
     text: str
     grade: CipherGrade | None
+
+    @classmethod
+    def of(cls, text: str) -> Grade:
+        """Read a grade."""
+        return cls(text, cipher_grade(text))
 
 
 def cipher_exclusions(text: str) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from .types import Boolean, Integer, Settings, Text
+from .types import Boolean, DigestNames, Integer, OptionNames, Settings, Text, WorkaroundNames
 
 
 class TlsGlobals(Settings):
@@ -23,9 +23,9 @@ class TlsGlobals(Settings):
     tls_ffdhe_auto_groups: Text = Field(
         default="", description="Finite-field groups for key exchange in TLS 1.3 (Postfix 3.8 and later)."
     )
-    tls_disable_workarounds: Text = Field(description="OpenSSL's bug workarounds to disable.")
-    tls_ssl_options: Text = Field(description="OpenSSL's options to turn on.")
-    tls_dane_digests: Text = Field(description="Digest algorithms of TLSA records, the strongest first.")
+    tls_disable_workarounds: WorkaroundNames = Field(description="OpenSSL's bug workarounds to disable.")
+    tls_ssl_options: OptionNames = Field(description="OpenSSL's options to turn on.")
+    tls_dane_digests: DigestNames = Field(description="Digest algorithms of TLSA records, the strongest first.")
     tlsmgr_service_name: Text = Field(description="The service in master.cf that keeps sessions and ticket keys.")
     tls_session_ticket_cipher: Text = Field(description="Cipher of session tickets; empty for no tickets.")
     openssl_path: Text = Field(description="The openssl(1) command.")

@@ -14,7 +14,9 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, GetCoreSchemaHandle
 from .. import catalogue, values
 from ..catalogue import Release
 from ..values import Grade, ProtocolList, SecurityLevel
+from .dane_digests import DaneDigests
 from .log_level import LogLevel, log_level
+from .ssl_options import OPTIONS, WORKAROUNDS, SslOptions
 
 
 class FromText:
@@ -27,7 +29,7 @@ class FromText:
         return BeforeValidator(self._validate).__get_pydantic_core_schema__(source, handler)
 
     def _validate(self, value: Any, info: ValidationInfo) -> object:
-        """Return the validation's context is the release; without one, it is the default release."""
+        """Return the value of a text; the validation's context is the release, by default `catalogue.release()`."""
         release = info.context or catalogue.release()
         return self.convert(info.field_name or "", value, release) if isinstance(value, str) else value
 
@@ -71,7 +73,10 @@ def _meaning(read: Callable[[str, Release], object]) -> FromText:
 
 LogLevelWords = Annotated[LogLevel, _meaning(lambda text, release: log_level(text, traces=release.since("3.12")))]
 ProtocolNames = Annotated[ProtocolList, _meaning(lambda text, _release: ProtocolList.of(text))]
-GradeWord = Annotated[Grade, _meaning(lambda text, _release: Grade(text, values.cipher_grade(text)))]
+GradeWord = Annotated[Grade, _meaning(lambda text, _release: Grade.of(text))]
+OptionNames = Annotated[SslOptions, _meaning(lambda text, _release: SslOptions.of(text, OPTIONS))]
+WorkaroundNames = Annotated[SslOptions, _meaning(lambda text, _release: SslOptions.of(text, WORKAROUNDS))]
+DigestNames = Annotated[DaneDigests, _meaning(lambda text, _release: DaneDigests.of(text))]
 FileNames = Annotated[tuple[str, ...], FromText(lambda _name, text, _release: values.words(text))]
 CipherExclusions = Annotated[tuple[str, ...], FromText(lambda _name, text, _release: values.cipher_exclusions(text))]
 ServerLevel = Annotated[

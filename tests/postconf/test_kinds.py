@@ -17,6 +17,7 @@ from postconf.config import Config
 from postconf.kinds import Outcome, Problem, kind_of
 from postconf.kinds.kind import TEXT
 from postconf.machine.host import FixedHost
+from postconf.models.ssl_options import OPTIONS, WORKAROUNDS
 from postconf.syntax.mastercf import Master
 
 ROOT = Path(__file__).parents[2]
@@ -272,3 +273,10 @@ def test_table_of_kinds_has_no_line_without_a_parameter() -> None:
 def test_listing_does_not_load_the_kinds() -> None:
     code = "import sys, postconf.config, postconf.command.cli; sys.exit('postconf.kinds' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize(("name", "names"), [("tls_ssl_options", OPTIONS), ("tls_disable_workarounds", WORKAROUNDS)])
+def test_kinds_know_the_options_that_models_read(name: str, names: dict[str, int]) -> None:
+    kind = kind_of(name, NEWEST)
+    assert kind is not None
+    assert set(kind.words) == {each.lower() for each in names}

@@ -12,7 +12,7 @@ import postconf
 from postconf import catalogue, models
 from postconf.models import InvalidSettingsError, ServiceSettings, TlsClient, TlsGlobals, TlsServer, TlsSettings
 from postconf.models.log_level import LogMask
-from postconf.values import Protocols, SecurityLevel
+from postconf.values import CipherGrade, Protocols, SecurityLevel
 
 Load = Callable[..., TlsSettings]
 
@@ -80,7 +80,12 @@ def test_values_have_types(load: Load) -> None:
             "smtpd_tls_chain_files": "/a.pem, /b.pem",
             "smtpd_tls_exclude_ciphers": "aNULL:MD5, RC4",
             "smtpd_tls_protocols": ">=TLSv1.2",
+            "smtpd_tls_ciphers": "High",
+            "smtpd_tls_loglevel": "Summary",
             "smtpd_tls_ask_ccert": "YES",
+            "tls_ssl_options": "no_ticket, 0x40000000, NONE",
+            "tls_disable_workarounds": "TLSEXT_PADDING",
+            "tls_dane_digests": "sha512, sha384=3, sha1=0",
             "smtpd_tls_security_level": "May",
             "smtp_tls_security_level": "dane",
             "tlsproxy_watchdog_timeout": "2m",
@@ -89,7 +94,15 @@ def test_values_have_types(load: Load) -> None:
     assert settings.server.tlsproxy_tls_chain_files == ("/a.pem", "/b.pem")
     assert settings.server.tlsproxy_tls_exclude_ciphers == ("aNULL", "MD5", "RC4")
     assert settings.server.tlsproxy_tls_protocols == (">=TLSv1.2", Protocols(minimum=0x303))
+    assert settings.server.tlsproxy_tls_ciphers == ("High", CipherGrade.HIGH)
+    assert settings.server.tlsproxy_tls_loglevel == ("Summary", LogMask.SUMMARY, "")
     assert settings.server.tlsproxy_tls_ask_ccert is True
+    assert settings.globals.tls_ssl_options == ("no_ticket, 0x40000000, NONE", 0x40004000, ("NONE",))
+    assert settings.globals.tls_disable_workarounds == ("TLSEXT_PADDING", 0x10, ())
+    digests = settings.globals.tls_dane_digests
+    assert digests.text == "sha512, sha384=3, sha1=0"
+    assert [each[:2] for each in digests.digests] == [("sha512", 2), ("sha384", 3), ("sha1", None)]
+    assert digests.digests[2].problem == "Reserved matching type number in tls_dane_digests: sha1=0"
     assert settings.server.tlsproxy_tls_security_level is SecurityLevel.MAY
     assert settings.client.tlsproxy_client_security_level is SecurityLevel.DANE
     assert settings.service.tlsproxy_watchdog_timeout == 120

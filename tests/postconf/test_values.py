@@ -143,7 +143,6 @@ def test_grades_by_word() -> None:
     assert values.cipher_grade("invalid") is None
     assert values.cipher_grade("") is None
     assert values.cipher_grade("export") is CipherGrade.EXPORT
-    assert values.cipher_grade("low", weak_grades=False) is CipherGrade.MEDIUM
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from postconf.models import TlsSettings
 from postconf.models.log_level import LogMask, log_level
-from postconf.values import SecurityLevel, cipher_exclusions
+from postconf.values import Grade, SecurityLevel, cipher_exclusions
 
 from ...log import Log
 from ...loop import Loop
@@ -140,7 +140,7 @@ class ClientRole:
         if mask & LogMask.VERBOSE:
             log.info(f"setting up TLS connection to {start.namaddr}")
         protocols = allowed_protocols(start)
-        ciphers = cipher_list(library, start.cipher_grade, cipher_exclusions(start.cipher_exclusions))
+        ciphers = cipher_list(library, Grade.of(start.cipher_grade), cipher_exclusions(start.cipher_exclusions))
         if mask & LogMask.VERBOSE:
             log.info(f'{start.namaddr}: TLS cipher list "{ciphers.text}"')
         depth, yields = contexts.settings.verifydepth, self._behaviour.mismatch_yields

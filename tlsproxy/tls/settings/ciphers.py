@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from postconf.models import TlsGlobals
-from postconf.values import CipherGrade, cipher_grade
+from postconf.values import CipherGrade, Grade
 
 from .errors import CipherError
 
@@ -19,7 +19,7 @@ class CipherList(NamedTuple):
     """The word for the grade that the list comes from, as it was written, for messages."""
 
 
-def cipher_list(library: TlsGlobals, grade: str, exclusions: Iterable[str]) -> CipherList:
+def cipher_list(library: TlsGlobals, grade: Grade, exclusions: Iterable[str]) -> CipherList:
     """Return the OpenSSL cipher list of a grade, without the excluded ciphers; raise `CipherError`.
 
     TLS 1.3 has its own few suites, which no list or exclusion touches.
@@ -29,15 +29,16 @@ def cipher_list(library: TlsGlobals, grade: str, exclusions: Iterable[str]) -> C
         if exclusion[0] in "!+-@":
             raise CipherError(f"invalid unary '!+-@' in cipher exclusion: {exclusion}", "cipher_exclusions")
         base += f":!{exclusion}"
-    return CipherList(base, grade)
+    return CipherList(base, grade.text)
 
 
-def list_parameter(library: TlsGlobals, grade: str) -> str:
+def list_parameter(library: TlsGlobals, grade: Grade) -> str:
     """Return the parameter that has the list of a grade; raise `CipherError`."""
-    # Since Postfix 3.8 the lists of the weak grades are empty, and these words mean medium.
-    known = cipher_grade(grade, weak_grades=bool(library.tls_low_cipherlist))
+    known = grade.grade
     if known is None:
-        raise CipherError(f'invalid cipher grade: "{grade}"', "cipher_grade")
+        raise CipherError(f'invalid cipher grade: "{grade.text}"', "cipher_grade")
+    if known in (CipherGrade.LOW, CipherGrade.EXPORT) and not library.tls_low_cipherlist:
+        known = CipherGrade.MEDIUM  # since Postfix 3.8, whose lists of weak grades are empty
     return {
         CipherGrade.HIGH: "tls_high_cipherlist",
         CipherGrade.MEDIUM: "tls_medium_cipherlist",

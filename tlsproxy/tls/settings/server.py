@@ -12,7 +12,7 @@ from typing import NamedTuple
 from postconf import View
 from postconf.models import TlsGlobals, TlsServer, TlsSettings
 from postconf.models.log_level import LogLevel, log_level
-from postconf.values import LIST_SEPARATORS, ProtocolList, SecurityLevel, cipher_exclusions, words
+from postconf.values import LIST_SEPARATORS, Grade, ProtocolList, SecurityLevel, cipher_exclusions, words
 
 from ...log import Log
 from ...wire.messages import ServerInit, ServerSettings, ServerStart
@@ -74,7 +74,7 @@ class ServerVariant(NamedTuple):
     @classmethod
     def of(cls, start: ServerStart, library: TlsGlobals, *, by_service: bool) -> ServerVariant:
         """Read a START; raise `CipherError`. `by_service`: True if sessions of services are kept apart."""
-        ciphers = cipher_list(library, start.cipher_grade, cipher_exclusions(start.cipher_exclusions))
+        ciphers = cipher_list(library, Grade.of(start.cipher_grade), cipher_exclusions(start.cipher_exclusions))
         return cls(ciphers, bool(start.requirecert), start.serverid if by_service else None)
 
 

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 from cryptography.x509 import InvalidVersion
 
-from postconf.values import LIST_SEPARATORS, words
+from postconf.models.dane_digests import DaneDigests
 
 from ...log import Log
 from ...wire.dane import TlsaRecord
@@ -29,7 +29,6 @@ FINGERPRINT = 255
 """The matching type that Postfix uses for fingerprints; it never comes from DNS."""
 
 _PARAMETER = "tls_dane_digests"
-_REQUIRED_NAMES = {1: "sha256", 2: "sha512"}
 _MAX_DATA = 0xFFFF  # bytes, all that RDLENGTH of RFC 1035 can say
 _MAX_SHOWN = 64  # bytes; of longer data the head and the tail are shown
 
@@ -41,16 +40,16 @@ class Digests(NamedTuple):
     ranks: dict[int, int]
 
 
-def read_digests(text: str, fingerprint: Digest, log: Log) -> Digests:
-    """Read tls_dane_digests: names, the strongest first, those without a number of their own as `name=number`.
+def read_digests(configured: DaneDigests, fingerprint: Digest, log: Log) -> Digests:
+    """Return the functions and ranks of tls_dane_digests. `fingerprint` is the digest of fingerprints.
 
-    `fingerprint` is the digest of fingerprints. What can't be used is logged and left out.
+    What can't be used is logged and left out.
     """
     functions: dict[int, Digest] = {FINGERPRINT: fingerprint}
     order: list[int] = []
-    for word in words(text, LIST_SEPARATORS):
-        name, _, number = word.partition("=")
-        mtype = _matching_type(name, number, log)
+    for name, mtype, problem in configured.digests:
+        if problem:
+            log.warning(problem)
         if mtype is None:
             continue
         if not name:
@@ -66,27 +65,6 @@ def read_digests(text: str, fingerprint: Digest, log: Log) -> Digests:
                 functions[mtype] = digest
     ranks = {mtype: len(order) - position for position, mtype in enumerate(order)}
     return Digests(functions, ranks | {FINGERPRINT: len(order) + 1})
-
-
-def _matching_type(name: str, number: str, log: Log) -> int | None:
-    """Return the matching type that a word is about; None if it is about none."""
-    if not number:
-        known = {text: code for code, text in _REQUIRED_NAMES.items()}.get(name.lower())
-        if known is None and name:
-            log.warning(f"{_PARAMETER}: digest algorithm {name} needs an explicit number")
-        return known
-    if not (number.isascii() and number.isdigit()) or int(number) >= FINGERPRINT:
-        log.warning(f"Invalid matching type number in {_PARAMETER}: {name}={number}")
-        return None
-    mtype = int(number)
-    if mtype == FULL:
-        log.warning(f"Reserved matching type number in {_PARAMETER}: {name}={number}")
-        return None
-    required = _REQUIRED_NAMES.get(mtype)
-    if name and required and name.lower() != required:
-        log.warning(f"{_PARAMETER}: matching type {mtype} can only be {required}")
-        return None
-    return mtype
 
 
 def usable(record: TlsaRecord, digests: Digests) -> bool:

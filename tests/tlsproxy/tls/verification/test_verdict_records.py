@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.asymmetric import x25519
 from peers.daemon.roles import Lines
 from peers.tools.forging import Template, authority, key, oid, sequence, server
 
+from postconf.models.dane_digests import DaneDigests
 from tlsproxy.tls.openssl.peers import PeerCertificate
 from tlsproxy.tls.verification import dane
 from tlsproxy.tls.verification.dane import Digests, read_digests
@@ -49,7 +50,7 @@ def test_digests_are_read_with_their_ranks(
     text: str, functions: set[int], ranks: dict[int, int], lines: list[str]
 ) -> None:
     log = Lines()
-    found = read_digests(text, SHA256, log)
+    found = read_digests(DaneDigests.of(text), SHA256, log)
     assert (set(found.functions), found.ranks) == (functions, ranks)
     assert log.lines == [f"warning: tls_dane_digests: {line}" for line in lines]
     assert found.functions[255] is SHA256
@@ -58,13 +59,13 @@ def test_digests_are_read_with_their_ranks(
 @pytest.mark.parametrize("number", ["255", "256", "x", "-1", "\u0663", "1.5"])
 def test_number_that_is_no_matching_type_is_reported(number: str) -> None:
     log = Lines()
-    assert set(read_digests(f"sha224={number}", SHA256, log).functions) == {255}
+    assert set(read_digests(DaneDigests.of(f"sha224={number}"), SHA256, log).functions) == {255}
     assert log.lines == [f"warning: Invalid matching type number in tls_dane_digests: sha224={number}"]
 
 
 def test_number_zero_is_reserved() -> None:
     log = Lines()
-    assert set(read_digests("sha224=0", SHA256, log).functions) == {255}
+    assert set(read_digests(DaneDigests.of("sha224=0"), SHA256, log).functions) == {255}
     assert log.lines == ["warning: Reserved matching type number in tls_dane_digests: sha224=0"]
 
 

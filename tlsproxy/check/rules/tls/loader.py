@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from postconf import View
 from postconf.syntax.lines import encode
-from postconf.values import cipher_exclusions, protocols
+from postconf.values import Grade, cipher_exclusions, protocols
 
 from ....tls.settings.parameters import CERTIFICATES, CHAIN_FILES, KEYS
 from ...context import Context
@@ -230,7 +230,7 @@ class NothingLeft(Rule):
             return ""
         exclusions = [context.value("smtpd_tls_exclude_ciphers", verdict.view)]
         exclusions += [context.value("smtpd_tls_mandatory_exclude_ciphers", verdict.view)] if enforced else []
-        grade = context.value(f"{prefix}ciphers", verdict.view)
+        grade = Grade.of(context.value(f"{prefix}ciphers", verdict.view))
         ciphers = cipher_list(verdict.library, grade, cipher_exclusions(" ".join(exclusions)))
         kinds = {
             _kind_of(x509.load_pem_x509_certificate(each.chain[0].text).public_key()) for each in verdict.identities

@@ -91,12 +91,14 @@ class TlsaMismatch(Rule):
 
 
 def _fits(context: Context, records: Sequence[TlsaRecord], chain: Sequence[x509.Certificate]) -> bool:
+    from postconf.models.dane_digests import DaneDigests
+
     from ....tls.openssl.peers import PeerCertificate
     from ....tls.verification.dane import DANE_EE, DANE_TA, first_match, read_digests, usable
     from ...facts.tls.daemon_loader import LoaderVerdict
 
-    names = context.value("tls_dane_digests")
-    digests = read_digests(names, lambda data: sha256(data).digest(), LoaderVerdict(context.config, context.files))
+    configured = DaneDigests.of(context.value("tls_dane_digests"))
+    digests = read_digests(configured, lambda data: sha256(data).digest(), LoaderVerdict(context.config, context.files))
     usages = (DANE_EE, *(DANE_TA for _ in chain[1:]))
     usable_ones = [record for record in records if usable(record, digests)]
     loaded = [PeerCertificate.from_der(each.public_bytes(Encoding.DER)) for each in chain]

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from postconf import ConfigError, ServiceView, View
 from postconf.models import TlsSettings, load
-from postconf.values import SecurityLevel, cipher_exclusions, protocols, resulting_level
+from postconf.values import Grade, SecurityLevel, cipher_exclusions, protocols, resulting_level
 
 from ....policy.destination import Destination
 from ....policy.entry import PolicyEntry, parse_entry
@@ -161,8 +161,9 @@ class _Client:
         behaviour = Behaviour.of(self.context.release)
         offer.certificates = self._certificates(tls, behaviour, log)
         offer.client_certificate = "ask" if offer.certificates else "none"
-        offer.parameters = {**offer.parameters, "list": list_parameter(library, policy.cipher_grade)}
-        wanted = cipher_list(library, policy.cipher_grade, cipher_exclusions(policy.cipher_exclusions))
+        grade = Grade.of(policy.cipher_grade)
+        offer.parameters = {**offer.parameters, "list": list_parameter(library, grade)}
+        wanted = cipher_list(library, grade, cipher_exclusions(policy.cipher_exclusions))
         names = self.library.ciphers(wanted)
         if names is None:
             raise SettingsError(f'error setting cipher grade: "{wanted.grade}"', f"tls_{wanted.grade}_cipherlist")

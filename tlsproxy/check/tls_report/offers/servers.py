@@ -12,7 +12,7 @@ from maps.table import Flags, TableError
 from postconf import ConfigError, ServiceView, View
 from postconf.files.regular import read_regular
 from postconf.models import TlsSettings, load
-from postconf.values import SecurityLevel, cipher_exclusions, words
+from postconf.values import Grade, SecurityLevel, cipher_exclusions, words
 
 from ....tls.identities import chains, pem_objects
 from ....tls.server.contexts import ServerContexts
@@ -152,7 +152,7 @@ class _Server:
         if self.prefix == _SMTPD:
             found["wrapper"] = f"{_SMTPD}wrappermode"
         if settings is not None:
-            grade = getattr(settings.server, f"{SERVER}{mandatory}ciphers").text
+            grade = getattr(settings.server, f"{SERVER}{mandatory}ciphers")
             found["list"] = list_parameter(settings.globals, grade)
         return found
 
@@ -162,7 +162,7 @@ class _Server:
         offer.client_certificate = "require" if start.requirecert else "ask" if init.ask_ccert else "none"
         behaviour = Behaviour.of(settings.view.config.release)
         found, dh_bits, tickets = self._files(settings, init, behaviour)
-        wanted = cipher_list(library, start.cipher_grade, cipher_exclusions(start.cipher_exclusions))
+        wanted = cipher_list(library, Grade.of(start.cipher_grade), cipher_exclusions(start.cipher_exclusions))
         names = self.library.ciphers(wanted)
         if names is None:
             raise SettingsError(f'error setting cipher grade: "{wanted.grade}"', f"tls_{wanted.grade}_cipherlist")
