@@ -18,11 +18,15 @@ def server_level(server: TlsServer) -> SecurityLevel:
     return min(level, SecurityLevel.ENCRYPT)
 
 
-def client_is_configured(client: TlsClient) -> bool:
-    """Return True if the configuration has a use for the client role, as tlsproxy(8) sees it."""
-    level = resulting_level(
+def client_level(client: TlsClient) -> SecurityLevel:
+    """Return the level of the client role in our own configuration; requests have levels of their own."""
+    return resulting_level(
         client.tlsproxy_client_security_level,
         use=client.tlsproxy_client_use_tls,
         enforce=client.tlsproxy_client_enforce_tls,
     )
-    return bool(level or client.tlsproxy_client_per_site or client.tlsproxy_client_policy_maps)
+
+
+def client_is_configured(client: TlsClient) -> bool:
+    """Return True if the configuration has a use for the client role, as tlsproxy(8) sees it."""
+    return bool(client_level(client) or client.tlsproxy_client_per_site or client.tlsproxy_client_policy_maps)

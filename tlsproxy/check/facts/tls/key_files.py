@@ -50,6 +50,15 @@ def level_of(context: Context, view: View, side: str) -> str:
     return level.word if isinstance(level, SecurityLevel) else level
 
 
+def level_parameter(context: Context, view: View, side: str) -> str:
+    """Return the parameter that decides on a level (`resulting_level`): an obsolete switch only without a level."""
+    level = f"{side}_tls_security_level"
+    switches = (f"{side}_enforce_tls", f"{side}_use_tls")
+    if context.value(level, view):
+        return level
+    return next((name for name in switches if context.is_yes(name, view)), level)
+
+
 def _level(context: Context, view: View, side: str) -> SecurityLevel | str:
     """Return the level of a service; an invalid level, which another rule reports, is returned as text."""
     text = context.value(f"{side}_tls_security_level", view)

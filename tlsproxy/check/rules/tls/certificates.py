@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from ....tls.settings.parameters import CERTIFICATES, CHAIN_FILES
 from ...context import Context
-from ...facts.tls.key_files import AUTHORITIES, servers, used_files
+from ...facts.tls.key_files import AUTHORITIES, level_of, level_parameter, servers, used_files
 from ...findings import Finding, Severity
 from ...rule import Rule
 
@@ -204,19 +204,9 @@ class LevelWithoutCertificate(Rule):
         for view in servers(context):
             if any(context.value(f"smtpd_tls_{suffix}", view) for suffix in (CHAIN_FILES, *CERTIFICATES)):
                 continue
-            parameter = next(
-                (
-                    name
-                    for name in (
-                        "smtpd_tls_security_level",
-                        "smtpd_tls_wrappermode",
-                        "smtpd_use_tls",
-                        "smtpd_enforce_tls",
-                    )
-                    if context.is_set(name, view)
-                ),
-                "smtpd_tls_security_level",
-            )
+            parameter = level_parameter(context, view, "smtpd")
+            if level_of(context, view, "smtpd") == "none":
+                parameter = "smtpd_tls_wrappermode"
             span = context.span(parameter, view)
             given = context.setting("smtpd_tls_chain_files", view) or context.setting("smtpd_tls_cert_file", view)
             if str(span) in told or (given and context.undefined(given)):

@@ -10,6 +10,7 @@ from postconf.values import PROTOCOLS, Protocols, protocols
 
 from ...context import Context
 from ...facts.readings import locate, readings_of
+from ...facts.tls.key_files import ENFORCED, client_level, server_level
 from ...findings import Edit, Finding, Fix, Severity
 from ...rule import Rule
 from ...text.sources import Assignment
@@ -133,17 +134,14 @@ def without_effect(context: Context) -> tuple[Assignment, ...]:
     found: list[Assignment] = []
     if context.master is None:
         return ()  # somewhere a service may require TLS
-    required = ("encrypt", "fingerprint", "dane", "dane-only", "verify", "secure")
-    for side in ("smtpd", "smtp"):
-        levels = {context.value(f"{side}_tls_security_level", view).lower() for view in context.views(side)}
-        levels.add(context.value(f"{side}_tls_security_level").lower())
-        enforced = any(context.is_yes(f"{side}_enforce_tls", view) for view in (context.config, *context.views(side)))
+    for side, level in (("smtpd", server_level), ("smtp", client_level)):
+        levels = {level(context, view) for view in (context.config, *context.views(side))}
         is_open = side == "smtp" and (
             context.value("smtp_tls_policy_maps")
             or context.value("smtp_tls_per_site")
             or context.has_program("postscreen")
         )
-        if enforced or is_open or levels.intersection(required):
+        if is_open or levels.intersection(ENFORCED):
             continue
         found += (
             each

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from postconf import ConfigError, ServiceView, View
 from postconf.models import TlsSettings, load
-from postconf.values import Grade, SecurityLevel, cipher_exclusions, protocols, resulting_level
+from postconf.values import Grade, SecurityLevel, cipher_exclusions, protocols
 
 from ....policy.destination import Destination
 from ....policy.entry import PolicyEntry, parse_entry
@@ -21,20 +21,20 @@ from ....tls.client.contexts import ClientContexts
 from ....tls.settings.ciphers import cipher_list, list_parameter
 from ....tls.settings.client import DANE_LEVELS, ClientContextSettings, client_init
 from ....tls.settings.errors import SettingsError
-from ....tls.settings.levels import client_is_configured
+from ....tls.settings.levels import client_is_configured, client_level
 from ....tls.settings.options import context_options, protocol_options
 from ....tls.settings.parameters import CLIENT, FILES, CertificateFiles
 from ....tls.settings.release_behaviour import Behaviour
 from ...context import Context
 from ...facts.tables.named import Named, entries_of, named_tables
 from ...facts.tls.daemon_loader import LoaderVerdict
-from ...facts.tls.key_files import is_hidden
+from ...facts.tls.key_files import is_hidden, level_parameter
 from ..openssl.groups import chosen_groups
 from ..openssl.library import Library
 from ..openssl.negotiation import Side, enabled_versions, security_level
 from .identities import assumed, below_root, certificates, files_of
 from .offer import Offer, OfferedCertificate
-from .origins import OfferWarnings, level_parameter, origins
+from .origins import OfferWarnings, origins
 
 _MOST_ENTRIES = 1000
 """Entries of policy tables that are reported for each service."""
@@ -56,12 +56,8 @@ def _proxy_offers(context: Context, library: Library, view: ServiceView) -> Iter
     except ConfigError:
         return
     if client_is_configured(client):
-        level = resulting_level(
-            client.tlsproxy_client_security_level,
-            use=client.tlsproxy_client_use_tls,
-            enforce=client.tlsproxy_client_enforce_tls,
-        )
-        yield from _Client(context, library, view, "smtp", prefix=CLIENT).offers(max(level, SecurityLevel.MAY))
+        level = max(client_level(client), SecurityLevel.MAY)
+        yield from _Client(context, library, view, "smtp", prefix=CLIENT).offers(level)
 
 
 class _Client:
@@ -130,7 +126,7 @@ class _Client:
         mandatory = "mandatory_" if entry.level > SecurityLevel.MAY else ""
         offer = Offer(name, "client", entry.level.word, self.view)
         offer.parameters = {
-            "level": level_parameter(self.view, self.program),
+            "level": level_parameter(self.context, self.view, self.program),
             "protocols": settings.parameter(f"{mandatory}protocols"),
             "grade": settings.parameter(f"{mandatory}ciphers"),
             "exclude": settings.parameter("exclude_ciphers"),

@@ -28,12 +28,3 @@ class OfferWarnings(LoaderVerdict):
 
     def info(self, text: str) -> None:
         """Drop a line."""
-
-
-def level_parameter(view: View, prefix: str) -> str:
-    """Return the parameter that decides on a level: `smtpd_use_tls` and `smtpd_enforce_tls` where there is no other."""
-    level = f"{prefix}_tls_security_level"
-    older = [f"{prefix}_enforce_tls", f"{prefix}_use_tls"]
-    if level in origins(view, [level]):
-        return level
-    return next((each for each in older if each in origins(view, [each]) and view[each] == "yes"), level)

@@ -28,14 +28,14 @@ from ....wire.messages import ServerInit, ServerSettings
 from ...context import Context
 from ...facts.tables.named import named_tables, open_table
 from ...facts.tls.daemon_loader import AsProxy
-from ...facts.tls.key_files import is_hidden, level_of, server_level
+from ...facts.tls.key_files import is_hidden, level_of, level_parameter, server_level
 from ..openssl.ciphers import Cipher, cipher
 from ..openssl.groups import chosen_groups
 from ..openssl.library import Library
 from ..openssl.negotiation import Side, enabled_versions, security_level
 from .identities import assumed, below_root, certificates, dh_size, files_of, signatures
 from .offer import Offer, OfferedCertificate
-from .origins import OfferWarnings, level_parameter, origins
+from .origins import OfferWarnings, origins
 
 _SMTPD = "smtpd_tls_"
 _CACHE, _TIMEOUT = "smtpd_tls_session_cache_database", "smtpd_tls_session_cache_timeout"
@@ -49,13 +49,14 @@ def server_offers(context: Context, library: Library) -> Iterator[Offer]:
             level = server_level(context, view)
             if level != "none":
                 proxy = AsProxy(context, view, {"tlsproxy_tls_security_level": level})
-                yield _Server(context, library, view, proxy, level, decisive=level_parameter(view, "smtpd")).offer()
+                decisive = level_parameter(context, view, "smtpd")
+                yield _Server(context, library, view, proxy, level, decisive=decisive).offer()
         elif program == "postscreen":
             level = _postscreen_level(context, view)
             name = context.value("tlsproxy_service_name", view) or "tlsproxy"
             proxies = [each for each in context.services("tlsproxy") if each.service.name == name]
             if level != "none" and proxies:
-                decisive, name = level_parameter(view, "postscreen"), service_name(view)
+                decisive, name = level_parameter(context, view, "postscreen"), service_name(view)
                 yield _Server(context, library, proxies[0], proxies[0], level, decisive=decisive, name=name).offer()
         else:
             try:
