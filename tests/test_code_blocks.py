@@ -52,7 +52,8 @@ CONSOLES = {
 TEXTS = {
     "tlsproxy/            the proxy and its tools": "test_rooms_of_the_architecture_exist",
     "tls/settings/   from main.cf or a request": "test_rooms_of_the_architecture_exist",
-    "cli ─ master      options": "a picture",
+    "cli ─ under_master  options": "a picture",
+    "                        ┌─ main.cf": "a picture",
     "Matched DANE TA public key": "a line of 0.1.0, which is no longer logged",
     "policy and chain": "test_table_in_the_documentation_is_that_of_the_code",
     "no certificate      any": "test_table_in_the_documentation_is_that_of_the_code",
@@ -477,14 +478,22 @@ def test_starttls_example_uses_names_and_parameters_of_the_api() -> None:
 
 def test_rooms_of_the_architecture_exist() -> None:
     package = ROOT
-    for block in (block for block in BLOCKS if block.page == "ARCHITECTURE.md" and block.language == "text"):
-        if "─ master" in block.text:
+    pages = ("ARCHITECTURE.md", "docs/internals.md")
+    for block in (block for block in BLOCKS if block.page in pages and block.language == "text"):
+        if "a picture" in (TEXTS[start] for start in TEXTS if block.text.startswith(start)):
             continue
         for line in block.text.splitlines():
             if not line.startswith(" "):
                 package = ROOT / line.split("/")[0]
             for room in re.findall(r"\b(\w+)/(?=\s|$|,)", re.split(r"   \w", line.strip())[0]):
                 assert list(ROOT.glob(f"**/{room}/__init__.py")), f"{package.name}: no {room}/"
+
+
+def test_steps_of_the_walks_name_code_that_exists() -> None:
+    steps = re.findall(r"^\d\. `([\w.]+)`:", (ROOT / "ARCHITECTURE.md").read_text(), re.MULTILINE)
+    assert len(steps) == 14
+    for module, _, name in (step.rpartition(".") for step in steps):
+        assert hasattr(importlib.import_module(module), name), f"{module}.{name}"
 
 
 def test_tests_that_documents_name_exist() -> None:
