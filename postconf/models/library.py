@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pydantic import Field
 
+from .dane_digests import DaneDigests
+from .ssl_options import SslOptions
 from .types import Boolean, DigestNames, Integer, OptionNames, Settings, Text, WorkaroundNames
 
 
@@ -43,3 +45,13 @@ class TlsGlobals(Settings):
     tls_trust_server_ccerts: Boolean = Field(
         default=False, description="Accept a server's certificate from a client (Postfix 3.12 and later)."
     )
+
+    def as_sent(self) -> dict[str, str | int]:
+        """Return the settings in the form of requests: texts as written, and numbers."""
+        return {name: _as_sent(value) for name, value in self}
+
+
+def _as_sent(value: str | int | SslOptions | DaneDigests) -> str | int:
+    if isinstance(value, SslOptions | DaneDigests):
+        return value.text
+    return value if isinstance(value, str) else int(value)

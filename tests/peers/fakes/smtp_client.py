@@ -112,11 +112,9 @@ class SmtpClient:
 
     def __init__(self, socket_path: Path, config_directory: Path) -> None:
         self._path = str(socket_path)
-        library = load(postconf.load(str(config_directory), version="3.7.11")).globals.model_dump()
+        library = load(postconf.load(str(config_directory), version="3.7.11")).globals.as_sent()
         library |= {"config_file": library["tls_config_file"], "config_name": library["tls_config_name"]}
-        self._params = {
-            name: int(library[name]) if isinstance(library[name], bool) else library[name] for name in PARAMS
-        }
+        self._params = {name: library[name] for name in PARAMS}
 
     def request(self, asked: Asked, *, endpoint: str = "[192.0.2.25]:25") -> tuple[socket.socket, int]:
         """Send a request; return the stream and the status."""

@@ -10,8 +10,6 @@ from collections.abc import Mapping
 from typing import Generic, TypeVar
 
 from postconf.models import TlsSettings
-from postconf.models.dane_digests import DaneDigests
-from postconf.models.ssl_options import SslOptions
 
 from ...log import Log
 from ...wire.messages import ClientInit, ServerInit
@@ -38,7 +36,7 @@ class SettingsComparison(Generic[Init]):
         """Compare with these settings. `sender`: Postfix's name for the senders of such requests."""
         self.init: Init = init
         self._sender = sender
-        self._params = {name: _as_written(value) for name, value in settings.globals}
+        self._params = settings.globals.as_sent()
         release = settings.view.config.release
         self._mask_log_param = release.since("3.12")
         self._built_in: dict[str, str] = {}
@@ -80,10 +78,6 @@ class SettingsComparison(Generic[Init]):
         self._log.warning(_UNEXPECTED.format("client"))  # in either role
         self._log.warning("; ".join(differences))
         return True
-
-
-def _as_written(value: str | int | SslOptions | DaneDigests) -> str | int:
-    return value.text if isinstance(value, SslOptions | DaneDigests) else value
 
 
 def _differences(own: Mapping[str, str | int], theirs: Mapping[str, str | int]) -> list[str]:

@@ -51,7 +51,7 @@ class Peer:
         self.proxy = proxy
         self.certificates = certificates
         settings = load(postconf.load(str(proxy.directory), version=VERSION))
-        values = settings.globals.model_dump() | {
+        values = settings.globals.as_sent() | {
             "config_file": settings.globals.tls_config_file,
             "config_name": settings.globals.tls_config_name,
         }
