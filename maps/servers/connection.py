@@ -116,8 +116,8 @@ def not_found(address: str, error: socket.gaierror, warn: Callable[[str], None])
     return OSError(errno.EADDRNOTAVAIL, os.strerror(errno.EADDRNOTAVAIL))
 
 
-def words(error: OSError | EOFError) -> str:
-    """Return strerror(3) of what went wrong."""
+def error_text(error: OSError | EOFError) -> str:
+    """Return strerror(3) of an error."""
     if isinstance(error, TimeoutError):
         return "Connection timed out"
     return os.strerror(error.errno or 0) if isinstance(error, OSError) else "Success"

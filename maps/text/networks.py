@@ -96,7 +96,7 @@ def _family(text: str) -> socket.AddressFamily:
 
 def parse_address(text: str) -> IpAddress | None:
     """Parse an address as inet_pton(3) does; return None if it is invalid."""
-    family = _IPV6 if ":" in text else _IPV4
+    family = _family(text)
     try:
         return IpAddress(family, int.from_bytes(_inet_pton(family, text), "big"))
     except (OSError, UnicodeError):

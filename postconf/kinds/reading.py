@@ -141,7 +141,7 @@ def inside_braces(reading: Reading, word: Word) -> list[Word] | None:
         return None
     if end != len(word.text) - 1:
         rest = Word.within(word, end + 1, len(word.text) - end - 1, "word")
-        message = f'"{rest.text}" stands directly behind a closing brace'
+        message = f'"{rest.text}" follows a closing brace directly'
         reading.problem(rest, message, "put a blank between them", outcome=Outcome.DIES)
         return None
     return braced_words_at(word.text[1:end], offset=word.start + 1)

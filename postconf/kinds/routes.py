@@ -112,7 +112,7 @@ def host_port_problem(word: Word, *, default_port: bool, local: bool = False) ->
             return HostPortProblem(word, f'"{text}" has no closing bracket', f"write {_closed(text)}")
         if rest and not rest.startswith(":"):
             hint = f"write [{host}]:{rest}" if rest.isdigit() else f"write [{host}]"
-            return HostPortProblem(word, f'"{rest}" stands directly behind the bracket', hint)
+            return HostPortProblem(word, f'"{rest}" follows the bracket directly', hint)
         host = host.removeprefix("IPv6:").removeprefix("ipv6:")
         if ":" in host and not is_address(host):
             inner, _, port = host.rpartition(":")

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from postconf.files.replacement import LockedFile
 
 from .findings import Edit, Finding
-from .text.sources import Text
+from .text.sources import Assignment, Text
 
 
 def usable(findings: Iterable[Finding], *, unsafe: bool) -> list[Edit]:
@@ -20,6 +20,13 @@ def usable(findings: Iterable[Finding], *, unsafe: bool) -> list[Edit]:
         if not any(_touch(edit, other) for edit in finding.fix.edits for other in chosen):
             chosen += finding.fix.edits
     return chosen
+
+
+def replace_line(each: Assignment, text: str) -> tuple[Edit, ...]:
+    """Return the edits that put another line in the place of a setting of main.cf."""
+    first, *others = each.source.content(each.line)
+    gone = tuple(Edit(each.source.path, number, 1, number + 1, 1, "") for number in others)
+    return (Edit(each.source.path, first, 1, first + 1, 1, f"{text}\n"), *gone)
 
 
 def apply(source: Text, edits: Iterable[Edit]) -> str:

@@ -175,8 +175,8 @@ class LdapTable(Table):
             self._warn(f"{place}: search error {error}")
             raise TemporaryLookupError(APPLICATION_ERROR) from error
 
-    def _failure(self, depth: int, words: str) -> TemporaryLookupError:
-        self._warn(f"dict_ldap_get_values[{depth}]: {self.name}: {words}")
+    def _failure(self, depth: int, text: str) -> TemporaryLookupError:
+        self._warn(f"dict_ldap_get_values[{depth}]: {self.name}: {text}")
         return TemporaryLookupError(APPLICATION_ERROR)
 
 
@@ -243,19 +243,19 @@ class _Directory:
         return [entry["raw_attributes"] for entry in connection.response or () if entry["type"] == "searchResEntry"]
 
     def _connect(self) -> ldap3.Connection:
-        words = "no server"
+        text = "no server"
         for url in self._urls:
             try:
                 connection = self._connected(url)
             except (LDAPException, OSError) as error:
-                words = f"-1 ({error})"
+                text = f"-1 ({error})"
             else:
                 if connection.result is None or connection.result["result"] == SUCCESS:
                     return connection
-                words = f"{connection.result['result']} ({connection.result['description']})"
+                text = f"{connection.result['result']} ({connection.result['description']})"
                 _end(connection)
         dn = self._bind_dn or "empty or implicit"
-        self._warn(f"dict_ldap_connect: Unable to bind to server {' '.join(self._urls)} with dn {dn}: {words}")
+        self._warn(f"dict_ldap_connect: Unable to bind to server {' '.join(self._urls)} with dn {dn}: {text}")
         raise TemporaryLookupError(APPLICATION_ERROR)
 
     def _connected(self, url: str) -> ldap3.Connection:

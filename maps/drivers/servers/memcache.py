@@ -12,7 +12,7 @@ from postconf.syntax.lines import decode
 
 from ... import registry
 from ...folding import APPLICATION_ERROR
-from ...servers.connection import not_found, split_address, words
+from ...servers.connection import error_text, not_found, split_address
 from ...servers.database import Domains, Parameters, QueryTemplates
 from ...table import Access, Flags, Mode, OpenError, Table, TableError, TemporaryLookupError
 
@@ -131,8 +131,8 @@ class MemcacheTable(Table):
                 return request()
             except (ConnectionRefusedError, gaierror) as error:
                 known = not_found(self._address, error, self._warn) if isinstance(error, gaierror) else error
-                self._warn(f"connect to {self._address}: {words(known)}")
-                raise TemporaryLookupError(words(known)) from error
+                self._warn(f"connect to {self._address}: {error_text(known)}")
+                raise TemporaryLookupError(error_text(known)) from error
             except (OSError, MemcacheError) as error:
                 self._client.close()
                 if attempt:

@@ -58,8 +58,8 @@ class MysqlSession(SqlSession):
                     return [value for row in cursor.fetchall() for value in row]
         except (pymysql.Error, OSError) as error:
             raise ServerError(f"{self._table}: query failed: {_words(error)}") from error
-        words = "query returned no result set(require_result_set = yes)"
-        raise ServerError(f"{self._table}: query failed: {words}")
+        problem = "query returned no result set(require_result_set = yes)"
+        raise ServerError(f"{self._table}: query failed: {problem}")
 
     def close(self) -> None:
         self._connection.close()

@@ -99,8 +99,8 @@ class PgsqlSession(SqlSession):
                 raise TimeoutError(f"no answer within {LIMIT} seconds")
             self._connection.consume_input()
 
-    def _failure(self, words: str) -> ServerError:
-        return ServerError(f"pgsql query failed: fatal error from host {self._host}: {words.strip()}")
+    def _failure(self, text: str) -> ServerError:
+        return ServerError(f"pgsql query failed: fatal error from host {self._host}: {text.strip()}")
 
 
 def _query(parameters: Parameters) -> str:

@@ -13,7 +13,7 @@ from postconf.syntax.lines import decode, encode
 
 from ... import registry
 from ...folding import APPLICATION_ERROR
-from ...servers.connection import LookupStream, words
+from ...servers.connection import LookupStream, error_text
 from ...table import ConfigurationLookupError, Flags, Mode, Table, TableError, TemporaryLookupError
 
 TYPE_CHECKING = False
@@ -132,7 +132,7 @@ class ProxyTable(Table):
                 return self._exchange(data, wanted)
             except (OSError, EOFError, OverflowError, ValueError) as error:
                 self.close()
-                said = words(error) if isinstance(error, OSError | EOFError) else "Application error"
+                said = error_text(error) if isinstance(error, OSError | EOFError) else "Application error"
                 if attempt > 1:
                     self._warn(f"dict_proxy_{request}: service {self._service}: {said}")
                 if time.monotonic() > deadline:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from postconf.syntax.lines import decode, encode
 
 from ...folding import APPLICATION_ERROR
-from ...servers.connection import LookupStream, words
+from ...servers.connection import LookupStream, error_text
 from ...table import ConfigurationLookupError, Flags, OpenError, Table, TemporaryLookupError, require_reading
 
 TYPE_CHECKING = False
@@ -76,8 +76,8 @@ class SocketmapTable(Table):
             try:
                 self._connection = LookupStream(self._server, LIMIT, self._warn)
             except OSError as error:
-                self._warn(f"connect to {self._server.partition(':')[2]}: {words(error)}")
-                raise self._failure(words(error), words(error)) from error
+                self._warn(f"connect to {self._server.partition(':')[2]}: {error_text(error)}")
+                raise self._failure(error_text(error), error_text(error)) from error
         try:
             return _exchange(self._connection, request)
         except TimeoutError as error:

@@ -8,7 +8,7 @@ from urllib.parse import unquote_to_bytes
 from postconf.syntax.lines import decode
 
 from ...folding import APPLICATION_ERROR
-from ...servers.connection import LookupStream, words
+from ...servers.connection import LookupStream, error_text
 from ...table import Flags, OpenError, Table, TemporaryLookupError, require_reading
 
 TYPE_CHECKING = False
@@ -61,14 +61,14 @@ class TcpTable(Table):
             try:
                 self._connection = LookupStream(f"inet:{self.name}", LIMIT, self._warn)
             except OSError as error:
-                self._warn(f"connect to TCP map {self.name}: {words(error)}")
+                self._warn(f"connect to TCP map {self.name}: {error_text(error)}")
                 return None
         self._connection.begin()
         try:
             self._connection.send(request)
             return self._connection.line(b"\n", LONGEST)
         except (OSError, EOFError) as error:
-            self._warn(f"read TCP map reply from {self.name}: unexpected EOF ({words(error)})")
+            self._warn(f"read TCP map reply from {self.name}: unexpected EOF ({error_text(error)})")
         except OverflowError:
             self._warn(f"read TCP map reply from {self.name}: text longer than {LONGEST}")
         self.close()

@@ -1,4 +1,4 @@
-"""Write a Berkeley DB hash file.
+"""Writer of Berkeley DB hash files.
 
 The number of buckets is a power of two, so that their pages lie together behind the meta page and every later group of
 buckets, should the library add some, finds its place behind everything else.
@@ -55,7 +55,7 @@ def _bucket_count(entries: dict[bytes, bytes], size: int) -> int:
 def _longer_first(keys: Iterable[bytes]) -> list[bytes]:
     """Order keys as the library's search by halves wants them: when one key begins another, the longer one is first.
 
-    It thinks otherwise of keys that are stored off the page, so these never share a page with the rest.
+    Keys that are stored off the page have another order there, so they never share a page with the rest.
     """
     by_length = sorted(keys, key=len, reverse=True)
     width = len(by_length[0]) + 1 if by_length else 0
@@ -72,7 +72,7 @@ def _meta(buckets: int, count: int, last_page: int, size: int) -> bytes:
 
 
 class _Writer:
-    """Makes the pages of buckets; what doesn't fit on a bucket's first page goes behind all of these."""
+    """Makes the pages of buckets; entries that don't fit on a bucket's first page go behind all first pages."""
 
     def __init__(self, size: int, sequel: Sequel) -> None:
         self._size = size

@@ -1,4 +1,4 @@
-"""Loads OpenSSL with its configuration, which it reads then and never again."""
+"""Loading of OpenSSL with its configuration, which the library reads at that time only."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ...tls.settings.library_config import configuration
 
 
 def load_openssl(library: TlsGlobals) -> None:
-    """Load the library as these settings want it; to be called before anything imports it."""
+    """Load the library with the configuration of these settings; call it before anything imports the library."""
     file = os.memfd_create("openssl.cnf")
     try:
         os.write(file, configuration(library))

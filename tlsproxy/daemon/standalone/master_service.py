@@ -34,7 +34,7 @@ class MasterService:
             return False
 
     def problems(self) -> list[str]:
-        """Return what keeps master(8) from running it."""
+        """Return the problems that keep master(8) from running it."""
         found = []
         if not os.access(self.program, os.X_OK):
             found.append(f"{self.program} can't be executed: the service does not start; make it executable")
@@ -45,7 +45,7 @@ class MasterService:
         return found
 
     def describe(self, *, as_json: bool) -> str:
-        """Return what `--status` prints when no process answers; empty if that is not because the service is idle."""
+        """Return the output of `--status` for an idle service; empty if no process answers for another reason."""
         master = _running_master(self._view["queue_directory"])
         if not (self.is_ours and master):
             return ""

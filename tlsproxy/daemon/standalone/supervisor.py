@@ -234,13 +234,13 @@ class Supervisor:
         self._fill_places()
 
     def _fill_places(self) -> None:
-        """Have as many workers of this generation as there should be, and send away those of the ones before."""
+        """Start the workers that this generation lacks, and drain those of earlier generations."""
         old = [each for each in self._children.values() if each.generation < self._generation and not each.leaving]
         for each in old:
             each.leaving = True
         self._fork_workers()
         if old and all(each.leaving for each in self._children.values()):
-            # There is no room for a new process. Old certificates are better than none, and it is tried again.
+            # No process can be forked. Old certificates are better than no service; the next periodic task tries again.
             for each in old:
                 each.leaving = False
             if self._reloaded.state != WAITING:

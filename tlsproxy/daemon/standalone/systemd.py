@@ -18,7 +18,7 @@ class Notifier:
     """Status notifications for systemd; without systemd, they have no effect."""
 
     def __init__(self, environment: MutableMapping[str, str]) -> None:
-        """Take what is meant for this process out of the environment."""
+        """Take the variables for this process out of the environment."""
         path = environment.pop("NOTIFY_SOCKET", "")
         self._address = f"\0{path[1:]}" if path.startswith("@") else path
         interval = environment.pop("WATCHDOG_USEC", "")
@@ -28,11 +28,11 @@ class Notifier:
         self._next = 0.0
 
     def ready(self, status: str) -> None:
-        """Say that a start or a reload is done."""
+        """Report that a start or a reload is done."""
         self._send(f"READY=1\nSTATUS={status}")
 
     def reloading(self) -> None:
-        """Say that a reload has begun."""
+        """Report that a reload has begun."""
         self._send(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}")
 
     def stopping(self) -> None:

@@ -1,4 +1,4 @@
-"""Deliveries: which service of master.cf gets mail for a recipient, and what a session with the next hop is like.
+"""Deliveries: the service of master.cf that gets the mail for a recipient, and its sessions with the next hop.
 
 As qmgr(8) decides it: the resolver's answer, unless a content filter or defer_transports overrides it.
 """

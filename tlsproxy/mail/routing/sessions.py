@@ -1,6 +1,6 @@
 """Sessions of smtp(8) and lmtp(8) with a next hop: the TLS level, and whether there are credentials for the server.
 
-Nothing is asked of DNS: what depends on it is said. Of credentials nothing but their existence leaves this module.
+DNS is not queried: facts that depend on it are named. Credentials stay in this module; only their existence is returned.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
 OpenSSL's binding does not have it. The messages of a handshake can be watched for it (`callbacks`), at the price of a
 call into Python for each record of the session's whole life. Usually it can be predicted: a curve has one digest only,
-and for RSA OpenSSL takes the first RSA-PSS scheme in the ClientHello that the key has room for. So that can be read
-before OpenSSL reads it, and only what can't be predicted is watched (docs/performance.md).
+and for RSA OpenSSL takes the first RSA-PSS scheme in the ClientHello that the key has room for. So the ClientHello is
+read before OpenSSL reads it, and only the other handshakes are watched (docs/performance.md).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ _RSA_PSS = {
     "RSA-PSS": {0x0804: 32, 0x0805: 48, 0x0806: 64},
     "RSASSA-PSS": {0x0809: 32, 0x080A: 48, 0x080B: 64},
 }
-"""Schemes and the sizes of their digests, for ordinary RSA keys and for those that are good for nothing else."""
+"""Schemes and the sizes of their digests, for ordinary RSA keys and for those that allow RSA-PSS only."""
 _SCHEMES = {
     "prime256v1": 0x0403,
     "secp384r1": 0x0503,

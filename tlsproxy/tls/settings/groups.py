@@ -16,13 +16,6 @@ from ..openssl.binding import is_object_name, set_groups
 _NIST_CURVES = frozenset({"P-192", "P-224", "P-256", "P-384", "P-521"})
 
 
-def use_groups(context: SSL.Context, library: TlsGlobals, log: Log, *, defaults: str | None = None) -> None:
-    """Give a context the groups that `choose_groups` chooses."""
-    chosen = choose_groups(library, log, defaults=defaults)
-    if chosen:
-        set_groups(context, chosen)
-
-
 Usable = Callable[[tuple[str, ...]], tuple[str, ...]]
 
 

@@ -95,7 +95,7 @@ class NotJudged(Rule):
             if is_hidden(context, used.path):
                 yield self.finding(
                     used.assignment.word(used.path),
-                    f"this user may not read {used.path}, and nothing is said of it",
+                    f"this user may not read {used.path}: it is not checked",
                     "run the checker as root, or --ignore K018",
                 )
 

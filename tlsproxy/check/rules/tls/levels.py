@@ -11,6 +11,7 @@ from ...context import Context
 from ...facts.readings import readings_of
 from ...facts.tls.key_files import ENFORCED, client_level, server_level
 from ...findings import Edit, Finding, Fix, Severity
+from ...fixes import replace_line
 from ...rule import Rule
 from ...text.sources import Assignment
 from ..services.master import IMPLICIT_TLS, SUBMISSION, is_local, port
@@ -22,13 +23,6 @@ def level_name(old: str) -> str:
     """Return the parameter that has taken the place of …_use_tls and …_enforce_tls."""
     side = old.removesuffix("_use_tls").removesuffix("_enforce_tls")
     return f"{side}_security_level" if side == "tlsproxy_client" else f"{side}_tls_security_level"
-
-
-def replace_line(each: Assignment, text: str) -> tuple[Edit, ...]:
-    """Edits that put another line in the place of a setting of main.cf."""
-    first, *others = each.source.content(each.line)
-    gone = tuple(Edit(each.source.path, number, 1, number + 1, 1, "") for number in others)
-    return (Edit(each.source.path, first, 1, first + 1, 1, f"{text}\n"), *gone)
 
 
 def behind(each: Assignment, text: str) -> Edit:

@@ -13,8 +13,7 @@ from postconf import View
 
 from ...context import Context
 from ...findings import Edit
-from ...fixes import apply
-from ...rules.tls.levels import replace_line
+from ...fixes import apply, replace_line
 from ...text.sources import Assignment, MainFile, MasterFile
 from ..openssl.ciphers import VERSIONS
 
