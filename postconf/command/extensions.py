@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from ..errors import ConfigError
 from ..spelling import did_you_mean
+from ..syntax.patterns import ANY, matches, parse_pattern
 from .help import OWN
-from .patterns import ANY, matches, parse_pattern
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

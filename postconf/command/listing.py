@@ -11,8 +11,8 @@ from ..names import Names
 from ..syntax.expressions import ExpressionError
 from ..syntax.lines import encode
 from ..syntax.mastercf import FIELDS
+from ..syntax.patterns import ANY, check_field, matches, parse_pattern
 from .display import assignment, entry, field_start, field_value, fields_and_arguments, width
-from .patterns import ANY, check_field, matches, parse_pattern
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -12,12 +12,12 @@ from __future__ import annotations
 import os
 from contextlib import contextmanager
 
-from ..command.patterns import ANY, check_field, parse_pattern
 from ..errors import ConfigError
 from ..files.replacement import LockedFile
 from ..htable_order import table_order
 from ..syntax.lines import BLANK, SPACE, encode
 from ..syntax.maincf import AssignmentError, split_assignment
+from ..syntax.patterns import ANY, check_field, parse_pattern
 from .main import MainCf
 from .master import COMMENT_OUT, ENTRY, FIELD, PARAMETER, REMOVE, SET, EditRequest, MasterCf
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 from contextlib import contextmanager
 
 from ..command.display import words as blank_separated
-from ..command.patterns import matches
 from ..errors import ConfigError, Place
 from ..syntax.lines import LogicalLine
 from ..syntax.mastercf import FIELDS, check_fields, normalise, parse_service, split_words
+from ..syntax.patterns import matches
 from .entry import EditableEntry
 from .main import LineWriter, is_content, is_continuation, physical_lines
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..errors import ConfigError
-from ..syntax.mastercf import FIELDS
+from .mastercf import FIELDS
 
 ANY = "*"
 
