@@ -1,6 +1,7 @@
 """Sessions of smtp(8) and lmtp(8) with a next hop: the TLS level, and whether there are credentials for the server.
 
-DNS is not queried: facts that depend on it are named. Credentials stay in this module; only their existence is returned.
+DNS is not queried: facts that depend on it are named. Credentials stay in this module, which returns their existence
+only.
 """
 
 from __future__ import annotations
