@@ -39,7 +39,7 @@ postlog   unix-dgram n - n  -  1  postlogd
 Outcome = dict[str, object]
 WITHOUT_NAMES = "warning: NAME: could not configure peer name checks"
 """We ignore an empty pattern; the C program takes it for one that everything matches. smtp(8) never sends one."""
-WITHOUT_RECORDS = ": no certificate is good enough; "
+WITHOUT_RECORDS = ": no certificate can match; "
 """Empty lists of records, fingerprints or trust anchors match nothing for us; the C program goes by local
 authorities then. smtp(8) does not ask for that, but for a trust anchor file without an anchor in it."""
 _FACTS = re.compile(r"(?<= TLS connection established to NAME): .*")
