@@ -35,6 +35,8 @@ _MOST_BRACES = 2000
 """Opening braces in one value: the time that nested ones take grows with their square."""
 _MOST_SUGGESTIONS = 500
 """Names for which a near one is looked for."""
+_MOST_COMPARISONS = 200_000
+"""Names of services that are compared with misspelled ones: some 0.3 s."""
 
 
 @dataclass(frozen=True)
@@ -95,6 +97,9 @@ class Context:
         self._expanded: dict[tuple[int, str], str | None] = {}
         self._expanded_settings: dict[Assignment, str | None] = {}
         self._nearest: dict[str, str] = {}
+        self._similar: dict[str, str] = {}
+        self._nearest_of_services: dict[str, str] = {}
+        self._compared = 0
         self._references_of: dict[Assignment, tuple[list[str], list[str]]] = {}
         self._kept: dict[object, object] = {}
 
@@ -325,7 +330,11 @@ class Context:
 
     def entry(self, service: Service) -> MasterEntry:
         """Return the entry of a service."""
-        return next(each for each in self.entries if each.service is service)
+        return self._entry_of[id(service)]
+
+    @cached_property
+    def _entry_of(self) -> dict[int, MasterEntry]:
+        return {id(each.service): each for each in self.entries if each.service}
 
     def service_span(self, view: ServiceView, field: int = 0) -> Span:
         """Return a field of a service's entry."""
@@ -365,8 +374,28 @@ class Context:
 
     def similar_parameter(self, name: str) -> str:
         """Return a parameter that looks like a name, though more letters differ; empty as above."""
-        enough = len(self._nearest) >= _MOST_SUGGESTIONS
-        return "" if enough else similar(name, self.release.kinds)
+        if name not in self._similar:
+            enough = len(self._similar) >= _MOST_SUGGESTIONS
+            self._similar[name] = "" if enough else similar(name, self.release.kinds)
+        return self._similar[name]
+
+    def nearest_of_service(self, name: str) -> str:
+        """Return the nearest parameter that a service of the same first word makes; empty as above."""
+        if name not in self._nearest_of_services:
+            own = self._service_names_by_word.get(name.partition("_")[0], ()) if "_" in name else ()
+            enough = self._compared >= _MOST_COMPARISONS
+            self._compared += len(own)
+            self._nearest_of_services[name] = "" if enough else nearest(name, own)
+        return self._nearest_of_services[name]
+
+    @cached_property
+    def _service_names_by_word(self) -> dict[str, list[str]]:
+        found: dict[str, list[str]] = {}
+        for each in self.service_names:
+            word, sign, _ = each.partition("_")
+            if sign:
+                found.setdefault(word, []).append(each)
+        return found
 
     @cached_property
     def service_names(self) -> frozenset[str]:
@@ -375,9 +404,13 @@ class Context:
 
     def service_of(self, name: str) -> str:
         """Return the service that would have to exist to make a name valid; empty if none would."""
-        suffixes = [suffix for program in ("smtp", "pipe") for suffix, _ in self.release.service_parameters(program)]
-        found = [name.removesuffix(suffix) for suffix in suffixes if name.endswith(suffix)]
-        return min(found, key=len, default="")
+        if not name.endswith(self._service_suffixes):
+            return ""
+        return min((name.removesuffix(each) for each in self._service_suffixes if name.endswith(each)), key=len)
+
+    @cached_property
+    def _service_suffixes(self) -> tuple[str, ...]:
+        return tuple(suffix for program in ("smtp", "pipe") for suffix, _ in self.release.service_parameters(program))
 
     @cached_property
     def references(self) -> frozenset[str]:

@@ -14,7 +14,9 @@ from pathlib import Path
 import jsonschema
 import pytest
 
+from tlsproxy.check import context
 from tlsproxy.check.command.cli import main
+from tlsproxy.check.facts.filesystem import FileSystem
 from tlsproxy.check.findings import Edit
 from tlsproxy.check.reports import FORMATS
 from tlsproxy.check.rule import all_rules
@@ -445,6 +447,57 @@ def test_places_in_an_image_can_be_opened_from_outside(
         assert files["K004"] == "image/etc/postfix/main.cf"
         assert all(Path(each["file"]).exists() for each in found)
         assert not any(str(directory) in each["message"] for each in found)
+
+
+def test_links_in_an_image_do_not_reach_files_outside(directory: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    host = directory / "host"
+    host.mkdir()
+    write(host, "smtpd_use_tls = yes\n" + GOOD)
+    etc = directory / "image/etc"
+    etc.mkdir(parents=True)
+    (etc / "postfix").symlink_to(host)
+    assert check("--root", "image", "--fix") == 3
+    (etc / "postfix").unlink()
+    (etc / "postfix").mkdir()
+    (etc / "postfix/main.cf").symlink_to(host / "main.cf")
+    assert check("--root", "image", "--fix") == 3
+    assert check("--root", "image", "image/etc/postfix/main.cf") == 3
+    (directory / "image/cf").write_text("smtpd_use_tls = yes\n" + GOOD)
+    (etc / "postfix/main.cf").unlink()
+    (etc / "postfix/main.cf").symlink_to("/cf")
+    check("--root", "image", "--fix")
+    assert "smtpd_use_tls" not in (directory / "image/cf").read_text()
+    assert "smtpd_use_tls" in (host / "main.cf").read_text()
+    capsys.readouterr()
+
+
+def test_root_that_is_no_directory_is_an_error(directory: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write(directory, GOOD)
+    assert check("--root", "absent", "-c", str(directory)) == 3
+    assert "absent" in capsys.readouterr().err
+
+
+def test_long_chain_of_links_stays_in_the_image(directory: Path) -> None:
+    (directory / "secret").write_text("x")
+    (directory / "image").mkdir()
+    for number in range(45):
+        (directory / f"image/{number}").symlink_to(f"/{number + 1}" if number < 44 else directory / "secret")
+    files = FileSystem(str(directory / "image"))
+    for number in range(45):
+        assert not files.exists(f"/{number}")
+
+
+def test_similar_name_of_a_repeated_setting_is_sought_once(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sought: list[str] = []
+
+    def similar(name: str, _known: object) -> str:
+        sought.append(name)
+        return ""
+
+    monkeypatch.setattr(context, "similar", similar)
+    write(directory, GOOD, "smtp inet n - n - - smtpd" + " -o qqqqqq=1" * 50 + "\n")
+    check("--no-fs", "-c", ".")
+    assert sought == ["qqqqqq"]
 
 
 def test_diff_is_the_text_that_fix_would_write(directory: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -230,7 +230,10 @@ class _Run:
             raise _UsageError("standard input can't be fixed; --diff shows what would change")
         fixed = self._fixed(each, result)
         for before, after in zip(result.sources, fixed.sources, strict=True):
-            if after.text != before.text and not fixes.write(before.path, before.text, after.text):
+            if after.text == before.text:
+                continue
+            real = self.files.locate_outside(before.path)
+            if not fixes.write(real, before.text, after.text):
                 raise InputError(
                     f"{before.path}: another process has changed the file; nothing was written, run the command again"
                 )

@@ -12,6 +12,7 @@ from postconf.syntax.lines import SPACE, decode
 from postconf.syntax.mastercf import TYPES
 
 from ...errors import TlsproxyError
+from ..facts.filesystem import FileSystem
 from ..text.sources import MOST_CHARACTERS, MainFile, MasterFile
 
 DEFAULT_DIRECTORY = "/etc/postfix"
@@ -39,6 +40,8 @@ def read_inputs(directories: Iterable[str], files: Iterable[str], root: str) -> 
     main.cf and master.cf stand for the directory that they are in, since one can't be judged without the other.
     """
     seen: set[str] = set()
+    if not os.path.isdir(root or "/"):  # noqa: PTH112  names may have any bytes
+        raise InputError(f"{root}: there is no such directory for --root")
 
     def new(directory: str) -> Iterator[Input]:
         if os.path.normpath(directory) not in seen:
@@ -52,7 +55,7 @@ def read_inputs(directories: Iterable[str], files: Iterable[str], root: str) -> 
             yield from new(path)
         elif path.rpartition("/")[2] in ("main.cf", "master.cf"):
             directory = path.rpartition("/")[0] or ("/" if path.startswith("/") else ".")
-            _read(path)  # names it, if it is not there
+            _read(path, FileSystem(root).locate_outside(path))  # names it, if it is not there
             yield from new(directory)
         else:
             yield _single(path)
@@ -63,10 +66,12 @@ def _directory(directory: str, root: str) -> Input:
     if directory.startswith("/") and in_image != directory and not _is_absent(in_image):
         directory = in_image
     prefix = "" if directory == "." else f"{directory.rstrip('/')}/"
+    files = FileSystem(root)
     texts = {}
     for name in ("main.cf", "master.cf"):
-        if not _is_absent(prefix + name):
-            texts[name] = _read(prefix + name)
+        real = files.locate_outside(prefix + name)
+        if not _is_absent(real):
+            texts[name] = _read(prefix + name, real)
     if not texts:
         if _is_absent(directory):
             raise InputError(f"{directory}: No such file or directory")
@@ -122,10 +127,10 @@ def _is_absent(path: str) -> bool:
     return False
 
 
-def _read(path: str, *, pipe: bool = False) -> str:
-    """Read a file; `pipe`: True if it may be one, as in `tlsproxy-check <(generate)`."""
+def _read(path: str, real: str = "", *, pipe: bool = False) -> str:
+    """Read a file, in an image by its `real` name; `pipe`: True if it may be one, as in `tlsproxy-check <(make)`."""
     try:
-        with open(path, "rb", opener=None if pipe else open_regular) as file:
+        with open(real or path, "rb", opener=None if pipe else open_regular) as file:
             return decode(file.read(_MOST_BYTES))
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}") from None

@@ -27,7 +27,11 @@ class FileSystem:
         self.locate = cache(self._locate)
 
     def _locate(self, path: str) -> str:
-        """Return the real name of a file, with all symbolic links resolved within the image."""
+        """Return the real name of a file, with all symbolic links resolved within the image.
+
+        With too many links it is a name below a device, which no file has: the system would follow the rest of the
+        links out of the image.
+        """
         if not self.is_image:
             return path
         waiting = list(reversed(path.split("/")))
@@ -41,8 +45,10 @@ class FileSystem:
                 found = found[:-1]
                 continue
             here = posixpath.join(self.root, *found, part)
-            if os.path.islink(here) and links < _MAX_LINKS:  # noqa: PTH114
+            if os.path.islink(here):  # noqa: PTH114
                 links += 1
+                if links > _MAX_LINKS:
+                    return os.devnull + path
                 target = os.readlink(here)  # noqa: PTH115
                 if target.startswith("/"):
                     found = []
@@ -50,6 +56,12 @@ class FileSystem:
             else:
                 found.append(part)
         return posixpath.join(self.root, *found)
+
+    def locate_outside(self, path: str) -> str:
+        """Return the real name of a file by its name on this machine: within the image, if it is below its root."""
+        absolute = os.path.abspath(path)  # noqa: PTH100
+        is_below = self.is_image and absolute.startswith(f"{self.root}/")
+        return self.locate(absolute[len(self.root) :]) if is_below else path
 
     def outside(self, path: str) -> str:
         """Return the name on this machine of a file that Postfix calls `path`."""

@@ -7,7 +7,6 @@ from functools import cache
 
 from postconf.catalogue import ADHOC, Release, release, upstream_releases
 from postconf.kinds import kind_of
-from postconf.spelling import nearest
 
 from ....tls.settings.parameters import CERTIFICATES, CHAIN_FILES
 from ...context import Context
@@ -71,7 +70,7 @@ class UnknownParameter(Rule):
     def check(self, context: Context) -> Iterator[Finding]:
         """Yield what is found."""
         for each in unknown(context):
-            meant = context.nearest_parameter(each.name) or _nearest_of_service(context, each.name)
+            meant = context.nearest_parameter(each.name) or context.nearest_of_service(each.name)
             if meant and not is_another_case(each.name, meant) and not _known_elsewhere(each.name):
                 yield self.finding(
                     each.name_span(),
@@ -79,12 +78,6 @@ class UnknownParameter(Rule):
                     f'did you mean "{meant}"?',
                     fix=_rename(each, meant),
                 )
-
-
-def _nearest_of_service(context: Context, name: str) -> str:
-    """Return the parameter that a service of the same name makes, if a name is close to it."""
-    own = [each for each in context.service_names if "_" in each and name.startswith(each[: each.index("_") + 1])]
-    return nearest(name, own) if own else ""
 
 
 class UndefinedMacro(Rule):
@@ -218,7 +211,7 @@ class UnusedUserParameter(Rule):
         for each in unknown(context):
             if context.nearest_parameter(each.name) or _known_elsewhere(each.name):
                 continue
-            if _nearest_of_service(context, each.name):
+            if context.nearest_of_service(each.name):
                 continue
             if service := context.service_of(each.name):
                 message, help = f"there is no service {service} that this could be for", "remove it"
