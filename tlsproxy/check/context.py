@@ -385,7 +385,7 @@ class Context:
             own = self._service_names_by_word.get(name.partition("_")[0], ()) if "_" in name else ()
             enough = self._compared >= _MOST_COMPARISONS
             self._compared += len(own)
-            self._nearest_of_services[name] = "" if enough else nearest(name, own)
+            self._nearest_of_services[name] = nearest(name, own) if own and not enough else ""
         return self._nearest_of_services[name]
 
     @cached_property
