@@ -43,6 +43,13 @@ CASES = [
         "relayhost = [a.test]:25\nsmtp_tls_policy_maps = inline:{{[a.test]:1=encrypt}}\n",
     ),
     Case(
+        "F007",
+        "smtp -o { smtp_tls_policy_maps = inline:{{t1.t=secure}} }",
+        SINK,
+        "status=sent",
+        "relayhost = [a.test]:25\nsmtp_tls_policy_maps = inline:{{t1.t=secure}}\n",
+    ),
+    Case(
         "L014",
         "smtp -o { smtp_tls_policy_maps = inline:{{[127.0.0.1]:{tls}=secure match=sink.private.test}} }",
         TLS,

@@ -191,7 +191,16 @@ def test_open_relay_verdicts_of_unusual_sets_are_the_same() -> None:
 @pytest.mark.postfix
 @pytest.mark.parametrize(
     "relay_domains",
-    ["static:x", "regexp:{{/./ x}}", "!x.test, static:y", "/nonexistent", "r.test", "inline:{r.test=x}"],
+    [
+        "static:x",
+        "regexp:{{/./ x}}",
+        "!x.test, static:y",
+        "/nonexistent",
+        "r.test",
+        "inline:{r.test=x}",
+        "example",
+        ".example",
+    ],
 )
 def test_relay_domains_that_have_all_make_an_open_relay(relay_domains: str) -> None:
     with public_directory() as root:

@@ -25,7 +25,8 @@ MAIN = {
     "virtual_alias_domains": "both.test circle.test",
     "virtual_alias_maps": "inline:{ {a@circle.test = b@circle.test}, {b@circle.test = a@circle.test} }",
     "transport_maps": "inline:{ {slow.test = smtp-slo:}, {@dead.test = discard:}, {login.test = login:}, "
-    "{open.test = smtp:[mail.example.com} }",
+    "{held.test = discard:}, {open.test = smtp:[mail.example.com} }",
+    "defer_transports": "discrad",
     "header_checks": "regexp:{ {/^X-Odd: / REJCT} }",
     "bounce_queue_lifetime": "20d",
     "hopcount_limit": "5",
@@ -121,6 +122,13 @@ def test_transport_without_service_defers_mail(mistaken: Mistaken) -> None:
     mistaken.instance.wait_for_log("mail transport unavailable")
     core = "--- master.cf\nqmgr unix n - n 300 1 qmgr\nsmtp unix - - n - - smtp\n"
     assert "F001" in rules_of(main_cf("transport_maps") + core)
+
+
+def test_unknown_transport_is_not_held_back(mistaken: Mistaken) -> None:
+    mistaken.submit("a@held.test")
+    mistaken.instance.wait_for_line("to=<a@held.test>.*status=sent")
+    core = "--- master.cf\nqmgr unix n - n 300 1 qmgr\nsmtp unix - - n - - smtp\n"
+    assert "F001" in rules_of(main_cf("defer_transports") + core)
 
 
 def test_transport_key_with_at_sign_is_not_found(mistaken: Mistaken) -> None:

@@ -49,6 +49,28 @@ CASES = [
     Case(
         "R004", ("smtpd_client_restrictions = permit, reject_rbl_client x.test",), RCPT, "250", "after `permit' is ig"
     ),
+    Case(
+        "R003",
+        (
+            "smtpd_restriction_classes = loop",
+            "loop = check_client_access inline:{{127.0.0.1=loop}}",
+            "smtpd_client_restrictions = loop",
+        ),
+        RCPT,
+        "451 4.3.5",
+        "causes unreasonable recursion",
+    ),
+    *(
+        Case(
+            "R004", (f"smtpd_client_restrictions = check_client_access {table}, permit_mynetworks",), RCPT, "554 5.7.1"
+        )
+        for table in (
+            "static:REJECT",
+            "cidr:{{0.0.0.0/0 REJECT}, {::/0 REJECT}}",
+            "regexp:{{// REJECT}}",
+            "pcre:{{/^.+$$/ 554 no}}",
+        )
+    ),
     Case("R005", (f"smtpd_relay_restrictions = {CONTROL}, permit_mynetworks",), RCPT, "554 5.7.1"),
     Case(
         "R006",
@@ -123,6 +145,27 @@ CASES = [
     ),
     Case(
         "T008", ("smtpd_milter_maps = cidr:{{127.0.0.0/8 ofF}}",), MAIL, "451 4.3.5", "Milter service needs transport"
+    ),
+    Case(
+        "T008",
+        ("smtpd_client_restrictions = check_client_access static:{{OK}}",),
+        RCPT,
+        "451 4.3.5",
+        "unknown smtpd restriction",
+    ),
+    *(
+        Case(
+            "T004",
+            (
+                "smtpd_tls_security_level = may",
+                "smtpd_tls_chain_files = {dir}/c.pem",
+                f"tls_server_sni_maps = inline:{{{{x.test={value}}}}}",
+            ),
+            GREETING,
+            "220",
+            f"open {value}: No such file",
+        )
+        for value in ("foo", "aGVsbG8K")
     ),
     Case("V028", ("smtpd_command_filter = pcre:/a, pcre:/b",), GREETING, "220", "/a, pcre:/b"),
 ]

@@ -495,6 +495,137 @@ MISTAKES = [
         "info",
         "main.cf:3:1",
     ),
+    (
+        "class circle by table",
+        (
+            "smtpd_restriction_classes = a, b\n"
+            "a = check_sender_access inline:{{x.test=b}}\nb = check_client_access inline:{{y.test=a}}\n"
+        ),
+        "",
+        "R003",
+        "error",
+        "main.cf:4:5",
+    ),
+    (
+        "catch-all static",
+        "smtpd_client_restrictions = check_client_access static:REJECT, permit_mynetworks\n",
+        "",
+        "R004",
+        "warning",
+        "main.cf:3:64",
+    ),
+    (
+        "catch-all networks",
+        "smtpd_client_restrictions = check_client_access cidr:{{0.0.0.0/0 REJECT},{::/0 REJECT}}, permit\n",
+        "",
+        "R004",
+        "warning",
+        "main.cf:3:90",
+    ),
+    (
+        "catch-all pattern",
+        "smtpd_sender_restrictions = check_sender_access regexp:{{/^x/ OK},{// 550 no}}, permit\n",
+        "",
+        "R004",
+        "warning",
+        "main.cf:3:81",
+    ),
+    ("held transport", "defer_transports = smtpp\n", "", "F001", "warning", "main.cf:3:20"),
+    (
+        "filter loop by options",
+        "",
+        (
+            "25 inet n - y - - smtpd -o content_filter=smtp:[127.0.0.1]:10024\n"
+            "127.0.0.1:10025 inet n - y - - smtpd -o content_filter=smtp:[127.0.0.1]:10024\n"
+        ),
+        "F002",
+        "error",
+        "master.cf:21:56",
+    ),
+    (
+        "policy of recipients",
+        "relayhost = [relay.test]:587\nsmtp_tls_policy_maps = inline:{{bank.test=encrypt}}\n",
+        "",
+        "F007",
+        "warning",
+        "main.cf:4:43",
+    ),
+    (
+        "policy of routed recipients",
+        (
+            "transport_maps = inline:{{bank.test=smtp:[mx.partner.test]}}\n"
+            "smtp_tls_policy_maps = inline:{{bank.test=encrypt}}\n"
+        ),
+        "",
+        "F007",
+        "warning",
+        "main.cf:4:43",
+    ),
+    (
+        "no verify table",
+        "smtpd_sender_restrictions = check_sender_access inline:{{x.test=reject_unverified_sender}}\n",
+        "",
+        "X010",
+        "error",
+        "main.cf:3:1",
+    ),
+    ("sni value", "tls_server_sni_maps = inline:{{mx.example.net=foo}}\n", "", "T004", "error", "main.cf:3:47"),
+    ("port twice", "", "25 inet n - y - - smtpd\n", "M004", "warning", "master.cf:20:1"),
+    (
+        "address twice",
+        "",
+        "127.0.0.1:10025 inet n - y - - smtpd\nlocalhost:10025 inet n - y - - smtpd\n",
+        "M004",
+        "warning",
+        "master.cf:21:1",
+    ),
+    ("top-level relay domain", "relay_domains = a.test com\n", "", "R011", "error", "main.cf:3:24"),
+    ("top-level relay key", "relay_domains = inline:{{de=x}}\n", "", "R011", "error", "main.cf:3:17"),
+    (
+        "braces in a table",
+        "smtpd_client_restrictions = check_client_access inline:{x={{OK}}}\n",
+        "",
+        "T008",
+        "error",
+        "main.cf:3:59",
+    ),
+]
+LOOKALIKES = [
+    # rule, main.cf, more of master.cf
+    ("R003", "smtpd_restriction_classes = a\na = check_sender_access inline:{{x.test=REJECT a}}\n", ""),
+    ("R004", "smtpd_client_restrictions = check_client_access cidr:{{0.0.0.0/0 REJECT}}, permit\n", ""),
+    ("R004", "smtpd_client_restrictions = check_client_access regexp:{{/^x/ DUNNO},{// REJECT}}, permit\n", ""),
+    ("R004", "smtpd_client_restrictions = check_client_access regexp:{{/^.$$/ REJECT}}, permit\n", ""),
+    ("R004", "smtpd_client_restrictions = check_client_access static:DUNNO, permit\n", ""),
+    ("R004", "smtpd_client_restrictions = check_helo_access static:REJECT, permit\n", ""),
+    ("R004", "smtpd_data_restrictions = check_recipient_access static:REJECT, permit\n", ""),
+    ("R004", "smtpd_client_restrictions = warn_if_reject check_client_access static:REJECT, permit\n", ""),
+    ("F001", "defer_transports = smtp, retry\n", ""),
+    (
+        "F002",
+        "",
+        "25 inet n - y - - smtpd -o content_filter=x:\n127.0.0.1:10025 inet n - y - - smtpd -o content_filter=x:\n"
+        "127.0.0.1:10026 inet n - y - - smtpd\nx unix - n n - - pipe user=nobody argv=/bin/true\n",
+    ),
+    ("F007", "smtp_tls_policy_maps = inline:{{bank.test=encrypt}}\n", ""),
+    (
+        "F007",
+        "relayhost = [r.test]\ntransport_maps = inline:{{bank.test=smtp:}}\n"
+        "smtp_tls_policy_maps = inline:{{bank.test=encrypt},{.org.test=encrypt},{[r.test]=encrypt}}\n",
+        "",
+    ),
+    (
+        "F007",
+        "relayhost = [r.test]\ntransport_maps = hash:/etc/postfix/transport\n"
+        "smtp_tls_policy_maps = inline:{{bank.test=encrypt}}\n",
+        "",
+    ),
+    ("T004", "tls_server_sni_maps = inline:{{mx.example.net=/etc/ssl/a.pem, /etc/ssl/b.pem}}\n", ""),
+    ("M004", "", "0.0.0.0:10025 inet n - y - - smtpd\n127.0.0.1:10025 inet n - y - - smtpd\n"),
+    ("M004", "inet_interfaces = 192.0.2.1\n", "127.0.0.1:25 inet n - y - - smtpd\n"),
+    ("R011", "relay_domains = localdomain, lan, a.com\n", ""),
+    ("R011", "relay_domains = com\nparent_domain_matches_subdomains =\n", ""),
+    ("S013", "header_checks = regexp:{{/x{2}/ OK}}\nalias_maps = static:{{x}}, inline:{x={{y}}}\n", ""),
 ]
 
 
@@ -507,3 +638,15 @@ def test_variant_of_a_mistake_is_reported_at_its_place(
     checked = run(BASE + main_cf + MASTER + entries, RULES)
     found = {(each.rule, each.severity.word, str(each.span)) for each in checked.findings}
     assert (rule, severity, place) in found, subject
+
+
+@pytest.mark.parametrize("rule, main_cf, entries", LOOKALIKES)
+def test_lookalike_of_a_variant_is_not_reported(rule: str, main_cf: str, entries: str) -> None:
+    checked = run(BASE + main_cf + MASTER + entries, RULES)
+    assert [str(each.span) for each in checked.findings if each.rule == rule] == []
+
+
+@pytest.mark.parametrize("main_cf", ["inline:{x={{ action }}}", "inline:{x={{OK}}}\nmyorigin = {{ origin }}", "{{OK}}"])
+def test_braces_of_templates_are_still_markup(main_cf: str) -> None:
+    checked = run(f"{BASE}alias_maps = {main_cf}\n", RULES)
+    assert "S013" in {each.rule for each in checked.findings}

@@ -15,7 +15,7 @@ from postconf.syntax.expressions import ExpressionError
 from postconf.syntax.mastercf import FIELDS, closing_brace
 from postconf.syntax.references import NAME
 
-from ..context import Context
+from ..context import Context, words_of
 from ..findings import Severity, Span
 from ..text.sources import Assignment, MasterEntry
 from .programs import DAEMONS
@@ -102,7 +102,7 @@ def bad_values(context: Context) -> dict[str, list[BadValue]]:
 
 def _listed(context: Context) -> tuple[list[Read], list[Assignment]]:
     classes = frozenset(
-        word for each in context.named("smtpd_restriction_classes") for word in (context.expanded(each) or "").split()
+        word for each in context.named("smtpd_restriction_classes") for word in words_of(context.expanded(each) or "")
     )
     found: list[Read] = []
     left_out: list[Assignment] = []

@@ -47,6 +47,8 @@ _OPENING = re.compile(r"\s*(\{%|\{#|<%)")
 _CLOSINGS = {"{%": "%}", "{#": "#}", "<%": "%>"}
 _LONGEST_LINE = 10_000
 """Characters of a line in which markup is looked for: the expression is quadratic."""
+_TABLE = re.compile(r".*\b(?:cidr|inline|pcre|pipemap|randmap|regexp|static|unionmap):", re.DOTALL)
+"""The text up to a type whose tables can be written in braces."""
 _VARIABLE = re.compile(r"[A-Z][A-Z0-9_]+")
 """A name as variables of the environment have it, which envsubst(1) replaces."""
 
@@ -75,8 +77,10 @@ def templates(context: Context) -> Markup:
 
 def _templates(context: Context) -> Markup:
     found = Markup()
-    for source in context.sources:
-        markup = sorted({*_markup(source), *_variables(context, source)})
+    of_sources = [(source, sorted({*_markup(source), *_variables(context, source)})) for source in context.sources]
+    if all(_is_in_table(source, *each) for source, markup in of_sources for each in markup):
+        return found  # nothing else is marked: these braces are Postfix's
+    for source, markup in of_sources:
         if not markup:
             continue
         line, start, end = markup[0]
@@ -110,6 +114,17 @@ def _markup(source: Source) -> Iterator[tuple[int, int, int]]:
             elif opening := _OPENING.match(text, 0, _LONGEST_LINE):
                 closing = _CLOSINGS[opening[1]]
                 yield number, opening.start(1), len(text)
+
+
+def _is_in_table(source: Source, number: int, start: int, end: int) -> bool:
+    """Return True for doubled braces inside of a table that is written in main.cf, without blanks as templates have."""
+    text = source.line(number)
+    table = _TABLE.search(text[:start])
+    inside = text[start:end]
+    if table is None or not inside.startswith("{{") or inside[2:3].isspace():
+        return False
+    before = text[table.end() : start]
+    return not before or before.count("{") > before.count("}")
 
 
 def _variables(context: Context, source: Source) -> Iterator[tuple[int, int, int]]:

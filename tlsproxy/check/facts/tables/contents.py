@@ -53,7 +53,7 @@ def contents(context: Context, named: Named) -> Iterator[Content]:
     elif named.kind == "inline":
         yield from _inline(name)
     elif named.kind in _WITH_RULES:
-        yield from _rules(context, named)
+        yield from (each for each in rules(context, named) if each.value)
     elif named.kind in _FROM_SOURCES:
         yield from _source(context, name)
 
@@ -104,7 +104,8 @@ def _inline(name: str) -> Iterator[Content]:
             yield Content(encode(match[1]), encode(match[2]), 0)
 
 
-def _rules(context: Context, named: Named) -> Iterator[Content]:
+def rules(context: Context, named: Named) -> Iterator[Content]:
+    """Yield the rules of a table in their order; conditions, and rules without a value, have an empty one."""
     name = named.name
     if not name.startswith("{"):
         if not is_readable(context, name):
@@ -115,8 +116,7 @@ def _rules(context: Context, named: Named) -> Iterator[Content]:
     try:
         for number, line in read_rules(named.kind, name, _quiet()):
             key, value = split_rule(named.kind, line)
-            if value:
-                yield Content(key, value, number if name_is_file(named) else 0)
+            yield Content(key, value, number if name_is_file(named) else 0)
     except (OSError, TableError):
         return
 

@@ -12,7 +12,7 @@ from .contents import PATTERNS, Content, chunks, is_readable, split_rule
 from .keys import KeyProblem, dead_key, unusual_keys
 from .named import Faults, Named, as_text, examine
 from .uses import Use, UsedTable, used_tables
-from .values import Fault, fault_of, names_transports, transport_in, unusual
+from .values import Fault, fault_of, names_transports, restrictions_in, transport_in, unusual
 
 _MOST_FAULTS = 20
 """Entries of one table that are reported."""
@@ -37,6 +37,8 @@ class Survey:
     more_keys: int = 0
     transports: dict[str, Content] = field(default_factory=dict)
     """Transports that values name, with the first entry that does."""
+    restrictions: set[str] = field(default_factory=set)
+    """Words of the values of an access table that are lists of restrictions."""
 
     def add_value(self, entry: Content, fault: Fault) -> None:
         """Take a value that means nothing."""
@@ -149,6 +151,8 @@ class _Surveyor:
             if fault is not None:
                 faults[value] = fault
                 self._bad += 1
+        if used.use is Use.ACCESS and len(found.restrictions) < _MOST_KEPT:
+            found.restrictions.update(word for value in odd for word in restrictions_in(value))
         fresh = self._transports(odd, new, faults) if self._has_transports else {}
         self._known |= new - faults.keys()
         if len(self._known) >= _MOST_KEPT:

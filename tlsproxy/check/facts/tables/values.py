@@ -103,7 +103,7 @@ def _restrictions(value: str, classes: frozenset[str], severe: str) -> Fault | N
     words = value.replace(",", " ").split()
     for position, word in enumerate(words):
         name = word.lower()
-        if name in RESTRICTIONS or name in classes or not _WORD_OF_LIST.match(word):
+        if name in RESTRICTIONS or name in classes or not (_WORD_OF_LIST.match(word) or word.startswith("{")):
             if RESTRICTIONS.get(name) is not None:
                 return None  # the next word may be its argument
             continue
@@ -324,6 +324,12 @@ def transport_in(use: Use, value: bytes) -> str:
     else:
         return ""
     return "" if b"$" in name else decode(name.strip())
+
+
+def restrictions_in(value: bytes) -> list[str]:
+    """Return the restrictions and classes that a value of an access table names; none for an action."""
+    words = decode(value).replace(",", " ").split()
+    return [] if not words or words[0].lower() in _ACTIONS or words[0][:1].isdigit() else words
 
 
 _FILTER = b"filter "

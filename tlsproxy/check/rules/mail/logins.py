@@ -8,9 +8,9 @@ from postconf import ServiceView, View
 from postconf.syntax.lines import decode
 
 from ...context import Context, words_of
-from ...facts.mail.nexthops import Nexthop, named_nexthops
+from ...facts.mail.nexthops import Nexthop, named_nexthops, other_nexthop
 from ...facts.tables.contents import contents, span_of
-from ...facts.tables.uses import Use, used_tables
+from ...facts.tables.uses import Use, UsedTable, used_tables
 from ...facts.tls.key_files import level_of
 from ...findings import Finding, Severity, Span
 from ...rule import Rule
@@ -122,7 +122,8 @@ class OtherDestination(Rule):
     """Key with the next hop's host, but without its brackets or port: the entry is never found.
 
     The next hop is looked up as written; for passwords, the host alone is looked up first. `[mail.example.com]` and
-    `mail.example.com:587` differ from `[mail.example.com]:587`.
+    `mail.example.com:587` differ from `[mail.example.com]:587`. A TLS policy is looked up for the next hop, and not for
+    the domain of the recipient, if relayhost or a transport table sends its mail elsewhere.
     """
 
     id = "F007"
@@ -170,6 +171,29 @@ class OtherDestination(Rule):
                             related=[(hop.span, "the next hop")],
                         )
                         break
+            if used.use is Use.POLICY:
+                yield from self._of_recipients(context, used)
+
+    def _of_recipients(self, context: Context, used: UsedTable) -> Iterator[Finding]:
+        """Yield the policies of domains whose mail has another next hop."""
+        first: tuple[str, Span, Nexthop] | None = None
+        more = 0
+        for entry in contents(context, used.named):
+            domain = decode(entry.key).lower()
+            hop = other_nexthop(context, domain)
+            if hop is not None:
+                first = first or (domain, span_of(context, used.named, entry), hop)
+                more += 1
+        if first:
+            domain, span, hop = first
+            others = f", nor that of {more - 1} more" if more > 1 else ""
+            yield self.finding(
+                span,
+                f"the policy of {domain} is not looked up{others}: the next hop of its mail is {hop.text}",
+                f"add a policy for {hop.text}",
+                severity=Severity.WARNING,
+                related=[(hop.span, "the next hop")],
+            )
 
 
 class PolicyWithoutMeans(Rule):

@@ -9,6 +9,7 @@ from functools import lru_cache
 from ....mail.access.relaying import RECIPIENT, SENDER, RelayVerdict
 from ...context import Context, words_of
 from ...facts.mail.access import Lists, relay_verdict, smtpd_lists
+from ...facts.mail.domains import TOP_LEVEL, domains_of, keys_among
 from ...findings import Finding, Severity, Span
 from ...rule import Rule
 from ...text.sources import Assignment
@@ -20,6 +21,7 @@ _BRIDGE = ipaddress.IPv4Network("172.17.0.0/16")
 _SHARED = ipaddress.IPv4Network("100.64.0.0/10")
 """Addresses between a provider and its customers (RFC 6598)."""
 _LISTS = ("smtpd_relay_restrictions", "smtpd_recipient_restrictions")
+_PARENTS = "parent_domain_matches_subdomains"
 _LEAST_BITS = {4: 16, 6: 32}
 """The shortest prefix of public addresses that one site is likely to own."""
 
@@ -90,7 +92,8 @@ class OpenRelay(Rule):
 
     The rule evaluates the lists as smtpd(8) does, for a client outside mynetworks that has not logged in, and
     addresses of other sites. It queries the tables that exist. It also tries a sender that a table permits
-    before the relay control, because a client can claim any sender address.
+    before the relay control, because a client can claim any sender address. A top-level domain in relay_domains opens
+    the relay for all domains in it.
     """
 
     id = "R011"
@@ -120,6 +123,18 @@ class OpenRelay(Rule):
             if (finding.span, finding.message) not in reported:
                 reported.add((finding.span, finding.message))
                 yield finding
+        yield from self._top_level(context)
+
+    def _top_level(self, context: Context) -> Iterator[Finding]:
+        """Yield the top-level domains that relay_domains has, all of whose domains it takes."""
+        listed = domains_of(context, "relay_domains")
+        found = [(name, span) for name, span in listed.items() if name.lstrip(".") in TOP_LEVEL]
+        keys = {f"{dot}{name}" for name in TOP_LEVEL for dot in ("", ".")}
+        has_parents = "relay_domains" in words_of(context.value(_PARENTS))  # then a name with a dot matches nothing
+        for name, span in (*found, *keys_among(context, "relay_domains", frozenset(keys))):
+            if name.startswith(".") is not has_parents:
+                message = f"open relay for all domains in .{name.lstrip('.')}: any client may send mail to them"
+                yield self.finding(span, message, "name the domains that this host relays mail for")
 
     def _finding(self, context: Context, lists: Lists, verdict: RelayVerdict) -> Finding:
         related = [

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from postconf.spelling import did_you_mean, nearest
 from postconf.syntax.lines import decode
 
-from ....mail.access.restrictions.lists import Classes, ListElement
+from ....mail.access.restrictions.lists import ListElement
 from ....mail.access.restrictions.table import (
     CLASSES,
     DATA,
@@ -22,7 +22,10 @@ from ....mail.access.restrictions.table import (
 )
 from ...context import Context, words_of
 from ...facts.mail.access import Lists, has_argument, smtpd_lists
+from ...facts.mail.classes import in_circles
+from ...facts.tables.catch_all import decides_always
 from ...facts.tables.contents import contents, is_readable
+from ...facts.tables.named import split_table
 from ...facts.tables.uses import Use, used_tables
 from ...findings import Finding, Severity, Span
 from ...rule import Rule
@@ -32,6 +35,8 @@ _PERMITS = ("permit_mynetworks", "permit_sasl_authenticated", "permit_tls_client
 _OF_ADDRESSES = ("cidr",)
 _USUAL = ["permit_mynetworks", "permit_sasl_authenticated", "defer_unauth_destination"]
 """The default of smtpd_relay_restrictions, which names logins whether there are any or not."""
+_ASKED_ALWAYS = ("check_client_access", "check_sender_access", "check_recipient_access")
+"""Checks with a key for each message."""
 _SASL = "smtpd_sasl_auth_enable"
 _ASKING = ("smtpd_tls_ask_ccert", "smtpd_tls_req_ccert")
 _OF_OWNERS = (
@@ -157,7 +162,10 @@ class ClassProblem(Rule):
     id = "R003"
     name = "restriction-class"
     in_templates = True
-    effect = 'Without a value: smtpd(8) is fatal at its start, "restriction class `X\' needs a definition".'
+    effect = (
+        'Without a value: smtpd(8) is fatal at its start, "restriction class `X\' needs a definition". A circle: '
+        "`451 4.3.5 Server configuration error` when smtpd(8) goes round."
+    )
     bad = "smtpd_restriction_classes = insiders\n"
     good = (
         "smtpd_restriction_classes = insiders\ninsiders = check_sender_access inline:{a=OK}, reject\n"
@@ -178,9 +186,9 @@ class ClassProblem(Rule):
                     yield self.finding(each.word(word), message, f"add a line: {word} = …")
         reported: set[str] = set()
         for lists in smtpd_lists(context):
-            for name in sorted(_in_circles(lists.classes) - reported):
+            for name in sorted(in_circles(lists) - reported):
                 reported.add(name)
-                message = f"the class {name} refers to itself, perhaps through others"
+                message = f"the class {name} refers to itself, perhaps through others or tables"
                 yield self.finding(context.span(name, lists.view), message, "break the circle")
         yield from self._unused(context)
 
@@ -215,44 +223,21 @@ class ClassProblem(Rule):
                 yield self.finding(setting.word(name), message, "remove it", severity=Severity.WARNING)
 
 
-def _in_circles(classes: Classes) -> set[str]:
-    """Return the classes that refer to themselves: those left when classes without references have been taken away.
-
-    Once those that refer to no other class are taken away, then those that no other refers to; each step is linear.
-    """
-    lists = {name: classes.get(name) for name in classes.names}
-    inner = {name: {word.text for word in words.words} & lists.keys() for name, words in lists.items() if words}
-    outer: dict[str, set[str]] = {name: set() for name in inner}
-    for name, others in inner.items():
-        for other in others & inner.keys():
-            outer[other].add(name)
-    left = _without_ends(inner, outer)
-    return _without_ends({name: outer[name] & left for name in left}, {name: inner[name] & left for name in left})
-
-
-def _without_ends(forward: dict[str, set[str]], backward: dict[str, set[str]]) -> set[str]:
-    """Remove names without references repeatedly; return the remaining names, which are in circles."""
-    open_ends = {name: len(others & forward.keys()) for name, others in forward.items()}
-    ended = [name for name, count in open_ends.items() if not count]
-    while ended:
-        name = ended.pop()
-        del open_ends[name]
-        for other in backward[name]:
-            if other in open_ends:
-                open_ends[other] -= 1
-                if not open_ends[other]:
-                    ended.append(other)
-    return set(open_ends)
-
-
 class DeadRestriction(ListRule):
-    """Unreachable restriction: one before it always decides."""
+    """Unreachable restriction: one before it always decides.
+
+    That is `permit`, `reject` or `defer`, or a table that permits or rejects whatever the key is: `static:REJECT`, the
+    pattern `//`, or the networks `0.0.0.0/0` and `::/0`.
+    """
 
     id = "R004"
     name = "dead-restriction"
     severity = Severity.WARNING
     in_templates = True
-    effect = "smtpd(8): warning \"restriction `reject_rbl_client' after `permit' is ignored\"."
+    effect = (
+        "smtpd(8): warning \"restriction `reject_rbl_client' after `permit' is ignored\". Behind a table nothing is "
+        "logged: `check_client_access static:REJECT, permit_mynetworks` answers 554 to own clients, too."
+    )
     bad = "smtpd_client_restrictions = permit_mynetworks, permit, reject_rbl_client dnsbl.example\n"
     good = "smtpd_client_restrictions = permit_mynetworks, reject_rbl_client dnsbl.example, permit\n"
     lookalike = (
@@ -261,17 +246,38 @@ class DeadRestriction(ListRule):
 
     def judge(self, lists: Lists) -> Iterator[Finding]:
         """Yield what is found in the lists of one service."""
-        for parameter, _, found in elements(lists):
+        for parameter, stage, found in elements(lists):
             for position, each in enumerate(found[:-1]):
-                if each.restriction and each.restriction.unconditional and not each.warn_only:
+                if each.restriction and not each.warn_only and self._decides(lists, parameter, stage, each):
                     dead = found[position + 1]
                     yield self.finding(
                         lists.span(dead.warn_only or dead.name, parameter),
-                        f"nothing behind {each.name.text} is evaluated",
+                        f"nothing behind {_title(each)} is evaluated",
                         f"move {each.name.text} to the end",
                         related=[(lists.span(each.name, parameter), "decides always")],
                     )
                     break
+
+    @staticmethod
+    def _decides(lists: Lists, parameter: str, stage: Stage | None, entry: ListElement) -> bool:
+        """Return True if a restriction decides for each client, or asks a table that does."""
+        restriction = entry.restriction
+        if restriction is None or entry.argument is None or restriction.name not in _ASKED_ALWAYS:
+            return bool(restriction and restriction.unconditional)
+        of_recipients = restriction.subject is Subject.RECIPIENT
+        if of_recipients and stage in (None, *_WITHOUT_CHECK):
+            return False  # of several recipients none is known there
+        delays = lists.context.is_yes("smtpd_delay_reject", lists.view)
+        if stage and not delays and not restriction.subject & stage.known:
+            return False
+        setting = lists.context.setting(parameter, lists.view)
+        tables = split_table(setting, entry.argument.text) if setting else ()
+        return any(decides_always(lists.context, named) for named in tables)
+
+
+def _title(entry: ListElement) -> str:
+    """Return the name of a restriction, with its table."""
+    return entry.name.text if entry.argument in (None, entry.name) else f"{entry.name.text} {entry.argument.text}"
 
 
 class LatePermit(ListRule):

@@ -1,4 +1,4 @@
-"""Routes of mail: transports and filters, address classes, recipients that are not checked, and aliases."""
+"""Routes of mail: transports, address classes, recipients that are not checked, and aliases."""
 
 from __future__ import annotations
 
@@ -18,7 +18,6 @@ from ...facts.tables.surveys import surveys
 from ...facts.tables.uses import Use, used_tables
 from ...findings import Finding, Severity, Span
 from ...rule import Rule
-from ..services.master import IMPLICIT_TLS, STARTTLS, is_local, port
 from ..services.programs import missing_services
 
 _CORE = ("cleanup", "qmgr", "pickup")
@@ -34,8 +33,6 @@ _USED_FOR = {
 }
 """The parameters that give a transport its domains."""
 _LOOPS = {Use.ALIASES: "local(8) returns the mail", Use.VIRTUAL: "cleanup(8) refuses mail for it with 451"}
-_PORTS = {"25": "smtp", "587": "submission", "465": "submissions"}
-_OWN = ("127.0.0.1", "localhost", "::1")
 _VERIFYING = "reject_unverified_recipient"
 _CLASSES = ("mydestination", "virtual_alias_domains", "virtual_mailbox_domains", "relay_domains")
 
@@ -43,7 +40,8 @@ _CLASSES = ("mydestination", "virtual_alias_domains", "virtual_mailbox_domains",
 class TransportMissing(Rule):
     """Transport or filter without a service in master.cf: its mail is deferred.
 
-    Parameters, -o settings, transport tables and FILTER actions name transports. A master.cf without cleanup(8),
+    Parameters, -o settings, transport tables and FILTER actions name transports. For an unknown name in
+    defer_transports no mail is held back. A master.cf without cleanup(8),
     qmgr(8) and pickup(8) is taken for a fragment, and not reported.
     """
 
@@ -71,6 +69,7 @@ class TransportMissing(Rule):
             return
         yield from self._settings(context)
         yield from self._tables(context)
+        yield from self._held(context)
         if context.has_main and not missing_services(context):  # else that rule has the same remedy
             yield from self._defaults(context)
 
@@ -107,6 +106,15 @@ class TransportMissing(Rule):
                         related=[(named.span(), "the table is used here")] if entry.line else (),
                     )
 
+    def _held(self, context: Context) -> Iterator[Finding]:
+        """Yield the names in defer_transports, which qmgr(8) compares with those of services."""
+        for read in readings_of(context, "transports"):
+            for word in read.reading.words:
+                if word.text and not self._exists(context, word.text):
+                    _, span = locate(context, read.assignment, word.start, word.end)
+                    message = f"master.cf has no service {word.text}: no mail is held back"
+                    yield self.finding(span, message, self._help(context, word.text), severity=Severity.WARNING)
+
     def _defaults(self, context: Context) -> Iterator[Finding]:
         for parameter, users in _USED_FOR.items():
             name = context.value(parameter).partition(":")[0].strip()
@@ -129,78 +137,6 @@ class TransportMissing(Rule):
             {entry.service.name for entry in context.entries if entry.service and entry.service.type == "unix"}
         )
         return did_you_mean(name, known, 0.7) or f"add a service {name} of type unix to master.cf"
-
-
-class FilterLoop(Rule):
-    """Content filter loop: mail that returns from the filter is sent to it again.
-
-    The service that receives the filtered mail needs an empty content_filter (or smtpd_proxy_filter) of its own.
-    """
-
-    id = "F002"
-    name = "filter-loop"
-    effect = "Mail goes in circles until it has too many Received: headers, and is returned."
-    bad = (
-        "content_filter = smtp:[127.0.0.1]:10024\n--- master.cf\nsmtp inet n - y - - smtpd\n"
-        "127.0.0.1:10025 inet n - y - - smtpd\n"
-    )
-    good = (
-        "content_filter = smtp:[127.0.0.1]:10024\n--- master.cf\nsmtp inet n - y - - smtpd\n"
-        "127.0.0.1:10025 inet n - y - - smtpd\n  -o content_filter=\n"
-    )
-    lookalike = (
-        "--- master.cf\nsmtp inet n - y - - smtpd\n  -o content_filter=smtp:[127.0.0.1]:10024\n"
-        "127.0.0.1:10025 inet n - y - - smtpd\n127.0.0.1:587 inet n - y - - smtpd\n"
-    )
-
-    def check(self, context: Context) -> Iterator[Finding]:
-        """Yield what is found."""
-        if not context.has_main:
-            return
-        for parameter in ("content_filter", "smtpd_proxy_filter"):
-            setting = context.main.effective.get(parameter)
-            if setting is None or not context.value(parameter):
-                continue
-            for entry in context.entries:
-                if entry.service is None or entry.service.command != "smtpd" or not is_local(entry):
-                    continue
-                if port(entry) in (*STARTTLS, *IMPLICIT_TLS):
-                    continue
-                if context.value(parameter, context.service_view(entry)) == context.value(parameter):
-                    yield self.finding(
-                        entry.span(0),
-                        "what comes back from the filter here is filtered again",
-                        f"add -o {parameter}=",
-                        related=[(setting.span(), "the filter")],
-                    )
-        yield from self._to_itself(context)
-
-    def _to_itself(self, context: Context) -> Iterator[Finding]:
-        """Yield the filters that are services here which have the same filter."""
-        listening = {
-            (port(entry), context.value("content_filter", context.service_view(entry))): entry
-            for entry in context.entries
-            if entry.service and entry.service.command == "smtpd"
-        }
-        reported: set[Span] = set()
-        for view in context.services("smtpd"):
-            setting = context.setting("content_filter", view)
-            value = context.value("content_filter", view)
-            _, _, nexthop = value.partition(":")
-            host, _, number = nexthop.rpartition(":")
-            names = [each for each in (number, _PORTS.get(number)) if each]
-            entry = next((listening[each, value] for each in names if (each, value) in listening), None)
-            if setting is None or entry is None or host.strip("[]") not in _OWN or is_local(entry):
-                continue
-            span = setting.span()
-            if span not in reported:
-                reported.add(span)
-                yield self.finding(
-                    span,
-                    "this filter is a service of this Postfix that has the same filter",
-                    "name the port of the filter",
-                    related=[(entry.span(0), "this service")],
-                )
 
 
 class TwoClasses(Rule):

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from ...context import Context
 from ...facts.mail.access import smtpd_lists
+from ...facts.tables.surveys import surveys
 from ...findings import Finding, Severity
 from ...rule import Rule
 from .programs import missing_services
@@ -96,11 +97,14 @@ def _is_cache(name: str) -> bool:
 
 
 def _verifying(context: Context) -> str:
-    """Return the list or class that verifies addresses; empty without one."""
+    """Return the list or class that verifies addresses, or names a table that does; empty without one."""
     for lists in smtpd_lists(context):
         for words in (*lists.lists.values(), *lists.classes.lists):
             if any(word.text.lower() in _UNVERIFIED for word in words.words):
                 return words.name
+    for survey in surveys(context):
+        if any(word.lower() in _UNVERIFIED for word in survey.restrictions):
+            return survey.used.named.assignment.name
     return ""
 
 

@@ -8,6 +8,7 @@ from postconf.syntax.lines import SPACE
 from postconf.syntax.mastercf import TYPES
 
 from ...context import Context
+from ...facts.endpoints import same_endpoints
 from ...facts.readings import comment_words
 from ...facts.tls.key_files import server_level
 from ...findings import Edit, Finding, Fix, Severity, Span
@@ -194,12 +195,18 @@ class OrphanOptions(Rule):
 
 
 class DuplicateService(Rule):
-    """Duplicate service: the last entry counts, with the -o settings of both."""
+    """Duplicate service: the last entry counts, with the -o settings of both.
+
+    Of two services with different names for one address and port, each takes some of the connections.
+    """
 
     id = "M004"
     name = "duplicate-service"
     severity = Severity.WARNING
-    effect = "master(8) warns and uses the last entry."
+    effect = (
+        "master(8) warns and uses the last entry. `smtp` and `25`: both listen (SO_REUSEPORT), and the system gives "
+        "each connection to one of them by chance."
+    )
     bad = "--- master.cf\nsmtp inet n - y - - smtpd\nsmtp inet n - y - 1 postscreen\n"
     good = "--- master.cf\nsmtp inet n - y - 1 postscreen\nsmtpd pass - - y - - smtpd\n"
     lookalike = "--- master.cf\nsmtp inet n - y - - smtpd\nsmtp unix - - y - - smtp\n"
@@ -219,6 +226,13 @@ class DuplicateService(Rule):
                     related=[(seen[key].span(0), "the other one")],
                 )
             seen[key] = entry
+        for entry, other in same_endpoints(context):
+            yield self.finding(
+                entry.span(0),
+                f"{other.words[0][0]} has this address and port as well: chance decides which one a client reaches",
+                "keep one of them, or give it another port",
+                related=[(other.span(0), "the other one")],
+            )
 
 
 class ImplicitChroot(Rule):

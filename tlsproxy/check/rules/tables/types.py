@@ -16,7 +16,8 @@ from tlsproxy.policy.entry import parse_entry
 from tlsproxy.policy.errors import PolicyError, Where
 from tlsproxy.policy.per_site import parse_site
 
-from ...context import Context
+from ...context import Context, words_of
+from ...facts.tables.contents import contents, span_of
 from ...facts.tables.named import (
     FILES,
     Named,
@@ -173,13 +174,14 @@ class NamesWithoutContent(Rule):
     """SNI table without certificates, or with outdated ones.
 
     The values of tls_server_sni_maps are names of files in the source, and the files' content in the table:
-    `postmap -F` copies it. A renewed certificate needs another `postmap -F`; a restart is not enough.
+    `postmap -F` copies it. A renewed certificate needs another `postmap -F`; a restart is not enough. A table in
+    main.cf itself has absolute paths: neither names nor base64.
     """
 
     id = "T004"
     name = "sni-map-not-f"
-    needs_files = True
-    bad = "tls_server_sni_maps = inline:{mail.example.com=/nonexistent.pem}\n"
+    effect = "a value that is no path of a file: a warning, and the table is not used."
+    bad = "tls_server_sni_maps = inline:{mail.example.com=chain.pem}\n"
     good = "tls_server_sni_maps = texthash:$config_directory/sni\n--- sni\n"
     lookalike = "tls_server_sni_maps = inline:{mail.example.com=$config_directory/chain.pem}\n"
 
@@ -187,6 +189,10 @@ class NamesWithoutContent(Rule):
         """Yield what is found."""
         for table in named_tables(context):
             if table.assignment.name != "tls_server_sni_maps":
+                continue
+            unusable = list(self._not_files(context, table))
+            yield from unusable
+            if unusable or not context.files.enabled:
                 continue
             warnings: list[str] = []
             flags = Flags.LOCK | Flags.FOLD_FIX | Flags.SRC_RHS_IS_FILE
@@ -199,6 +205,17 @@ class NamesWithoutContent(Rule):
             if not with_files:
                 yield from self._compare(context, table, dict(opened.entries()))
             opened.close()
+
+    def _not_files(self, context: Context, table: Named) -> Iterator[Finding]:
+        """Yield the values of a table in main.cf itself that are no paths."""
+        if table.kind not in ("inline", "static"):
+            return
+        for entry in contents(context, table):
+            for path in words_of(entry.value.decode("utf-8", "surrogateescape")):
+                if not path.startswith("/"):
+                    message = f'"{path}" is no file with a key and its certificate: the table can\'t be opened'
+                    yield self.finding(span_of(context, table, entry), message, "write the path of the file")
+                    break
 
     def _compare(self, context: Context, table: Named, entries: dict[bytes, bytes]) -> Iterator[Finding]:
         command = f"run postmap -F {table.kind}:{table.name}"

@@ -1,0 +1,47 @@
+"""Addresses and ports of the inet services of master.cf, and those that two of them have."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from ipaddress import IPv4Address, IPv6Address
+
+from ..context import Context, words_of
+from ..text.sources import MasterEntry
+
+_PORTS = {"smtp": "25", "submission": "587", "submissions": "465", "smtps": "465", "urd": "465", "ssmtp": "465"}
+_ANY = {"4": str(IPv4Address(0)), "6": str(IPv6Address(0))}
+_HOSTS = {"localhost": "127.0.0.1"}
+
+
+def same_endpoints(context: Context) -> Iterator[tuple[MasterEntry, MasterEntry]]:
+    """Yield the services with an address and port that an earlier one has, with that one.
+
+    One on a single address and one on all addresses don't meet: the system prefers the former.
+    """
+    taken: dict[str, dict[str, MasterEntry]] = {}
+    for entry in context.entries:
+        if entry.service is None or entry.service.type != "inet":
+            continue
+        host, _, name = entry.service.name.rpartition(":")
+        listening = taken.setdefault(_PORTS.get(name, name), {})
+        addresses = _addresses(context, host.strip("[]").lower())
+        if other := next((listening[each] for each in addresses if each in listening), None):
+            yield entry, other
+        for each in addresses:
+            listening.setdefault(each, entry)
+
+
+def _addresses(context: Context, host: str) -> list[str]:
+    """Return the addresses of a host in master.cf; without a host, those of inet_interfaces that are known."""
+    if host:
+        return [_HOSTS.get(host, host)]
+    protocols = list(words_of(context.value("inet_protocols").lower()))
+    families = [each for each in _ANY if not protocols or "all" in protocols or f"ipv{each}" in protocols]
+    found: list[str] = []
+    for word in words_of(context.value("inet_interfaces").lower()):
+        if word in ("all", "loopback-only"):
+            loopback = {"4": "127.0.0.1", "6": "::1"}
+            found += [(_ANY if word == "all" else loopback)[each] for each in families]
+        else:
+            found.append(_HOSTS.get(word.strip("[]"), word.strip("[]")))
+    return found
