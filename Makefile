@@ -8,6 +8,11 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PYTEST_ARGS ?= -n 2 --dist loadgroup -q
 
+# Coverage of lines and branches in the processes of the tests; MEASURE= switches it off.
+PACKAGES = $(shell $(BIN)/python -c 'import sysconfig; print(*(sysconfig.get_path("purelib") + "/" + name \
+	for name in ("postconf", "maps", "tlsproxy")), sep=",")')
+MEASURE ?= -m slipcover --branch --source $(PACKAGES) --json --out build/coverage.json
+
 # The distribution's Python, which runs beside its Postfix; where it can't make an environment, the usual one.
 SYSTEM_PYTHON ?= $(shell /usr/bin/python3 -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' \
 	2>/dev/null && echo /usr/bin/python3 || echo $(PYTHON))
@@ -25,13 +30,15 @@ test: peers upgrade-peers lint types unit system
 
 # The tests see the installed wheel, never the checkout.
 unit: $(VENV)/.wheel $(VENV)/.dev
-	PYTHONSAFEPATH=1 TLSPROXY_TEST_INSTALLED=1 $(BIN)/python -m pytest $(PYTEST_ARGS)
+	mkdir -p build
+	PYTHONSAFEPATH=1 TLSPROXY_TEST_INSTALLED=1 $(BIN)/python $(MEASURE) -m pytest $(PYTEST_ARGS)
+	$(if $(MEASURE),$(BIN)/python tools/coverage_report.py build/coverage.json)
 
 # Once more by the distribution's Python, if that is another one: what parses, where releases of Python differ most.
 system: peers
 	@if [ "$$($(PYTHON) -VV)" = "$$($(SYSTEM_PYTHON) -VV)" ]; then \
 	echo "make system: skipped, the distribution has no other Python that can make an environment"; \
-	else $(MAKE) $(BY_SYSTEM) unit PYTEST_ARGS="$(PYTEST_ARGS) tests/maps tests/postconf"; fi
+	else $(MAKE) $(BY_SYSTEM) unit MEASURE= PYTEST_ARGS="$(PYTEST_ARGS) tests/maps tests/postconf"; fi
 
 # What takes minutes: reloads, floods and handshakes in numbers.
 soak: peers $(VENV)/.wheel $(VENV)/.dev
