@@ -21,6 +21,7 @@ def test_api_reference_is_that_of_the_docstrings() -> None:
 @pytest.mark.parametrize("package", GENERATOR["PACKAGES"])
 def test_exported_names_have_docstrings(package: str) -> None:
     module = importlib.import_module(package)
+    assert module.__all__
     for name in module.__all__:
         exported = getattr(module, name)
         public = [each for each in vars(exported) if not each.startswith("_")] if inspect.isclass(exported) else []

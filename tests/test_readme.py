@@ -56,6 +56,7 @@ def test_bad_configuration_is_named_as_the_readme_says(tmp_path: Path) -> None:
 
 def test_links_in_the_documents_lead_somewhere() -> None:
     documents = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "samples").rglob("*.md")]
+    followed = 0
     for document in documents:
         text = re.sub(r"```.*?```|`[^`]*`", "", document.read_text(), flags=re.DOTALL)
         for target in re.findall(r"\]\(([^)\s]+)\)", text):
@@ -64,10 +65,12 @@ def test_links_in_the_documents_lead_somewhere() -> None:
                 continue
             file = document.parent / path if path else document
             assert file.exists(), f"{document}: {target}"
+            followed += 1
             if anchor:
                 headings = re.findall(r"^#+ (.*)$", file.read_text(), re.MULTILINE)
                 anchors = {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
                 assert anchor in anchors, f"{document}: {target}"
+    assert followed
 
 
 def test_pictures_are_those_of_the_readme() -> None:
@@ -75,5 +78,7 @@ def test_pictures_are_those_of_the_readme() -> None:
         picture = (ROOT / "docs" / "images" / f"{name}.svg").read_text()
         shown = re.sub(r"\s+", "", html.unescape(re.sub(r"<[^>]*>", "", picture[picture.index("<g ") :])))
         block = next(block for block in BLOCKS if block.startswith(f"$ {command}"))
-        for line in block.splitlines()[1:]:
+        lines = block.splitlines()[1:]
+        assert lines, name
+        for line in lines:
             assert re.sub(r"\s+", "", line)[:40] in shown.replace("\xa0", ""), line

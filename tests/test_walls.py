@@ -28,6 +28,7 @@ IO_CALLS = {"open", "print", "input"}
 
 def modules(*places: str) -> list[Path]:
     found = [path for place in places for path in sorted((ROOT / place).rglob("*.py"))]
+    assert all((ROOT / place).exists() for place in places), places
     return found + [ROOT / place for place in places if place.endswith(".py")]
 
 

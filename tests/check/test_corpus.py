@@ -43,7 +43,9 @@ def test_refusal_of_postconf_is_an_error(corpus: Path, group: str, mode: str) ->
 
 @pytest.mark.parametrize("group", ["main.cf", "master.cf"])
 def test_findings_point_into_the_text(corpus: Path, group: str) -> None:
-    for path in sorted((corpus / group).glob("*.cf")):
+    paths = sorted((corpus / group).glob("*.cf"))
+    assert paths
+    for path in paths:
         checked = judge(path)
         [source] = checked.sources
         for each in checked.findings:

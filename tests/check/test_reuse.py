@@ -24,7 +24,8 @@ def test_cached_default_equals_an_expansion(version: str, level: str) -> None:
     main = MainFile("main.cf", f"{level}mydomain = example.com\nsmtp_tls_security_level = may\n")
     master = MasterFile("master.cf", "smtp inet n - y - - smtpd\n  -o smtpd_tls_security_level=may -o mydomain=a.net\n")
     context = Context(main, master, release(version), FileSystem(enabled=False))
-    for view in (context.config, *context.services("smtpd")):
+    [service] = context.services("smtpd")
+    for view in (context.config, service):
         for name, kind in release(version).kinds.items():
             text = view.lookup(name)
             try:

@@ -124,9 +124,15 @@ def odd_files(path: Path) -> dict[str, Callable[[], object]]:
     }
 
 
-@pytest.mark.parametrize("kind", sorted(odd_files(Path())))
-@pytest.mark.parametrize("name", ["main.cf", "master.cf", "table"])
-def test_odd_file_is_one_clear_line(directory: Path, kind: str, name: str) -> None:
+ENDLESS = {("table", "fifo"), ("table", "device")}
+"""Tables that are read on and on, as by postmap(1)."""
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    sorted({(name, kind) for name in ("main.cf", "master.cf", "table") for kind in odd_files(Path())} - ENDLESS),
+)
+def test_odd_file_is_one_clear_line(directory: Path, name: str, kind: str) -> None:
     path = directory / name
     path.unlink()
     odd_files(path)[kind]()
@@ -141,8 +147,6 @@ def test_odd_file_is_one_clear_line(directory: Path, kind: str, name: str) -> No
     ]
     if name == "table":
         calls = [*calls[-1:], ["tlsproxy-check", str(path)]]
-        if kind in ("fifo", "device"):  # is read on, as by postmap(1)
-            calls.clear()
     for call in calls:
         ended = run(call)
         assert is_clean(ended.stderr), ended.stderr.decode()

@@ -43,18 +43,27 @@ def flags(kind: str) -> st.SearchStrategy[int]:
 
 
 @pytest.mark.parametrize("kind", ENGINES)
-@given(data=st.data())
-def test_outline_passes_all_matches_of_its_pattern(kind: str, data: st.DataObject) -> None:
+def test_outline_passes_all_matches_of_its_pattern(kind: str) -> None:
+    """Patterns and keys have an end in common: of those by chance alone, hardly one has an outline and a match."""
     engine = ENGINES[kind]
-    pattern = data.draw(patterns(kind))
-    options = engine.default ^ data.draw(flags(kind))
-    rule, found = compiled(engine, pattern, options), outlined(engine, pattern, options)
-    if rule is None or found is None:
-        return
-    screen = Screen(found.text, found.longest, 1)
-    for key in data.draw(st.lists(KEYS, min_size=1, max_size=8)):
-        if rule.match(key, 0) is not None:
-            assert screen.passes(key), (pattern, found.text, key)
+    keys = st.tuples(KEYS, st.sampled_from([b"ab", b"AB", b"abc", b""])).map(b"".join)
+    matches = 0
+
+    @given(patterns(kind).map(lambda pattern: pattern + b"ab"), flags(kind), st.lists(keys, min_size=1, max_size=8))
+    def compare(pattern: bytes, changed: int, keys: list[bytes]) -> None:
+        nonlocal matches
+        options = engine.default ^ changed
+        rule, found = compiled(engine, pattern, options), outlined(engine, pattern, options)
+        if rule is None or found is None:
+            return
+        screen = Screen(found.text, found.longest, 1)
+        for key in keys:
+            if rule.match(key, 0) is not None:
+                assert screen.passes(key), (pattern, found.text, key)
+                matches += 1
+
+    compare()
+    assert matches > 5
 
 
 MEMBERS = ["a", "Z", "A-C", "a-c", "+-Z", "0-_", "^-b", "Z-a", "[:upper:]", "[:lower:]", "[:punct:]", "[:space:]", "é"]

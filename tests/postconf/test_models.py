@@ -163,15 +163,14 @@ def test_fatal_settings_are_reported_as_by_the_daemon(
 
 
 def test_settings_that_the_daemon_survives_are_not_reported(load: Load) -> None:
-    load(
-        {
-            "smtpd_tls_protocols": "bogus",
-            "smtpd_tls_exclude_ciphers": "!RC4",
-            "smtpd_tls_ciphers": "bogus",
-            "smtpd_tls_loglevel": "bogus",
-            "smtpd_tls_chain_files": "/nonexistent",
-        }
-    )
+    settings = {
+        "smtpd_tls_protocols": "bogus",
+        "smtpd_tls_exclude_ciphers": "!RC4",
+        "smtpd_tls_ciphers": "bogus",
+        "smtpd_tls_loglevel": "bogus",
+        "smtpd_tls_chain_files": "/nonexistent",
+    }
+    assert load(settings).server.tlsproxy_tls_chain_files == ("/nonexistent",)
 
 
 def test_problem_has_a_place_and_a_remedy(load: Load) -> None:

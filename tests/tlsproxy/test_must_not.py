@@ -224,8 +224,7 @@ def test_plaintext_that_waits_is_not_lost_when_tls_ends(daemon: Proxy, orderly: 
         received = 0
         while chunk := local.recv(65536):
             received += len(chunk)
-        if orderly:
-            assert received >= sent
+        assert received >= (sent if orderly else 1)
         raw.close()
 
 

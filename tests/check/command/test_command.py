@@ -372,6 +372,7 @@ def test_sarif_is_valid(reports: dict[str, str]) -> None:
     report = json.loads(reports["sarif"])
     jsonschema.validate(report, schema, format_checker=jsonschema.FormatChecker())
     [run] = report["runs"]
+    assert run["results"]
     for result in run["results"]:
         assert run["tool"]["driver"]["rules"][result["ruleIndex"]]["id"] == result["ruleId"]
 

@@ -61,6 +61,7 @@ def test_right_examples_are_not_reported(name: str, kind: str, directory: Path) 
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_findings_have_a_place_and_a_remedy(name: str, directory: Path) -> None:
     result = found(name, RULES[name].bad, directory)
+    assert result.findings
     for finding in result.findings:
         source = next((each for each in result.sources if each.path == finding.span.path), None)
         assert finding.help or finding.severity is Severity.INFO
