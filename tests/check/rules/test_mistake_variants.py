@@ -623,6 +623,7 @@ LOOKALIKES = [
     ("T004", "tls_server_sni_maps = inline:{{mx.example.net=/etc/ssl/a.pem, /etc/ssl/b.pem}}\n", ""),
     ("M004", "", "0.0.0.0:10025 inet n - y - - smtpd\n127.0.0.1:10025 inet n - y - - smtpd\n"),
     ("M004", "inet_interfaces = 192.0.2.1\n", "127.0.0.1:25 inet n - y - - smtpd\n"),
+    ("K015", "smtpd_tls_security_level = mya\n", ""),
     ("R011", "relay_domains = localdomain, lan, a.com\n", ""),
     ("R011", "relay_domains = com\nparent_domain_matches_subdomains =\n", ""),
     ("S013", "header_checks = regexp:{{/x{2}/ OK}}\nalias_maps = static:{{x}}, inline:{x={{y}}}\n", ""),

@@ -50,6 +50,11 @@ def level_of(context: Context, view: View, side: str) -> str:
     return level.word if isinstance(level, SecurityLevel) else level
 
 
+def is_level_valid(context: Context, view: View, side: str) -> bool:
+    """Return True if the level of a side is valid; another rule reports an invalid one."""
+    return isinstance(_level(context, view, side), SecurityLevel)
+
+
 def level_parameter(context: Context, view: View, side: str) -> str:
     """Return the parameter that decides on a level (`resulting_level`): an obsolete switch only without a level."""
     level = f"{side}_tls_security_level"

@@ -89,12 +89,12 @@ class ProxyMissing(Rule):
 
     def check(self, context: Context) -> Iterator[Finding]:
         """Yield what is found."""
-        told: set[str] = set()
+        reported: set[str] = set()
         for view in [*reusing_clients(context), *screens_with_tls(context)]:
             name = context.value("tlsproxy_service_name", view)
-            if context.has_service(name) or name in told or is_standalone(context, name):
+            if context.has_service(name) or name in reported or is_standalone(context, name):
                 continue
-            told.add(name)
+            reported.add(name)
             is_screen = isinstance(view, ServiceView) and view.service.command == "postscreen"
             yield self.finding(
                 context.span("postscreen_tls_security_level" if is_screen else "smtp_tls_connection_reuse", view),
@@ -176,7 +176,7 @@ class RoleOff(Rule):
             for view in [] if server_on else screens_with_tls(context):
                 yield self.finding(
                     context.span("postscreen_tls_security_level", view),
-                    "postscreen(8) offers TLS, and tlsproxy(8) is told not to serve it",
+                    "postscreen(8) offers TLS, and tlsproxy(8) is reported not to serve it",
                     "set smtpd_tls_security_level = may, which both of them follow",
                     related=[(context.span("tlsproxy_tls_security_level", proxy), "the server role is off")],
                 )
@@ -184,7 +184,7 @@ class RoleOff(Rule):
             if own and client == "none" and own.name.startswith("tlsproxy_client") and reusing_clients(context):
                 yield self.finding(
                     own.span(),
-                    "smtp(8) leaves TLS to tlsproxy(8), which is told not to be a client",
+                    "smtp(8) leaves TLS to tlsproxy(8), which is reported not to be a client",
                     "remove it",
                 )
 

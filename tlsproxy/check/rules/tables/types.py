@@ -140,12 +140,12 @@ class NotCompiled(Rule):
 
     def check(self, context: Context) -> Iterator[Finding]:
         """Yield what is found."""
-        told: set[str] = set()
+        reported: set[str] = set()
         for table in named_tables(context):
             suffix = FILES.get(table.kind, "")
-            if not suffix or not table.name.startswith("/") or table.is_written_by_daemons or table.text in told:
+            if not suffix or not table.name.startswith("/") or table.is_written_by_daemons or table.text in reported:
                 continue
-            told.add(table.text)
+            reported.add(table.text)
             is_alias = table.assignment.name in _ALIASES
             command = "newaliases" if is_alias else f"postmap {table.kind}:{table.name}"
             file = table.name + suffix
@@ -314,13 +314,13 @@ class BrokenTable(Rule):
 
     def check(self, context: Context) -> Iterator[Finding]:
         """Yield what is found."""
-        told: set[str] = set()
+        reported: set[str] = set()
         for table in named_tables(context):
-            if table.kind not in self._KINDS or table.text in told:
+            if table.kind not in self._KINDS or table.text in reported:
                 continue
             if table.assignment.name == "tls_server_sni_maps":
                 continue  # T004
-            told.add(table.text)
+            reported.add(table.text)
             if table.name.startswith("/") and context.files.enabled and not context.files.exists(table.name):
                 yield self.finding(table.span(), f"there is no {table.name}: lookups fail", "correct the name")
                 continue
@@ -374,14 +374,14 @@ class InvalidPolicyEntry(Rule):
 
     def check(self, context: Context) -> Iterator[Finding]:
         """Yield what is found."""
-        told: set[str] = set()
+        reported: set[str] = set()
         for table in named_tables(context):
             parameter = table.assignment.name
             if not parameter.endswith(("_tls_policy_maps", "_client_policy_maps", "_tls_per_site")):
                 continue
-            if table.text in told:
+            if table.text in reported:
                 continue
-            told.add(table.text)
+            reported.add(table.text)
             for key, value, line, column in entries_of(context, table):
                 where = Where(parameter, key.decode("utf-8", "replace"))
                 try:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from ....tls.settings.parameters import CERTIFICATES, CHAIN_FILES
 from ...context import Context
-from ...facts.tls.key_files import AUTHORITIES, level_of, level_parameter, servers, used_files
+from ...facts.tls.key_files import AUTHORITIES, is_level_valid, level_of, level_parameter, servers, used_files
 from ...findings import Finding, Severity
 from ...rule import Rule
 
@@ -200,18 +200,20 @@ class LevelWithoutCertificate(Rule):
         """Yield what is found."""
         if not context.has_main:
             return
-        told: set[str] = set()
+        reported: set[str] = set()
         for view in servers(context):
             if any(context.value(f"smtpd_tls_{suffix}", view) for suffix in (CHAIN_FILES, *CERTIFICATES)):
                 continue
+            if not is_level_valid(context, view, "smtpd"):
+                continue  # reported as a bad value
             parameter = level_parameter(context, view, "smtpd")
             if level_of(context, view, "smtpd") == "none":
                 parameter = "smtpd_tls_wrappermode"
             span = context.span(parameter, view)
             given = context.setting("smtpd_tls_chain_files", view) or context.setting("smtpd_tls_cert_file", view)
-            if str(span) in told or (given and context.undefined(given)):
+            if str(span) in reported or (given and context.undefined(given)):
                 continue
-            told.add(str(span))
+            reported.add(str(span))
             yield self.finding(
                 span,
                 "TLS is to be offered, and there is no certificate: "

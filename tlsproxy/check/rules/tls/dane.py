@@ -26,14 +26,14 @@ class DaneWithoutDnssec(Rule):
 
     def check(self, context: Context) -> Iterator[Finding]:
         """Yield what is found."""
-        told: set[str] = set()
+        reported: set[str] = set()
         for view in context.views("smtp"):
             level = client_level(context, view)
             span = context.span("smtp_tls_security_level", view)
-            if level not in _DANE or str(span) in told:
+            if level not in _DANE or str(span) in reported:
                 continue
             if context.value("smtp_dns_support_level", view).lower() != "dnssec":
-                told.add(str(span))
+                reported.add(str(span))
                 support = context.setting("smtp_dns_support_level", view)
                 if support is None:
                     edits = (context.main.addition("smtp_dns_support_level = dnssec"),)
@@ -48,7 +48,7 @@ class DaneWithoutDnssec(Rule):
                     fix=Fix("ask for DNSSEC", edits, safe=not support or bool(support.value)),
                 )
             elif "dns" not in context.value("smtp_host_lookup", view).lower().replace(",", " ").split():
-                told.add(str(span))
+                reported.add(str(span))
                 yield self.finding(
                     context.span("smtp_host_lookup", view),
                     f"level {level} needs DNS, and smtp_host_lookup does without",

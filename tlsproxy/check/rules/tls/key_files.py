@@ -121,11 +121,11 @@ class KeyTooOpen(Rule):
         """Yield what is found."""
         from ...facts.tls.certificates import holds_key
 
-        told: set[str] = set()
+        reported: set[str] = set()
         for used in used_files(context):
-            if used.path in told or used.suffix not in (*KEYS, CHAIN_FILES, *CERTIFICATES):
+            if used.path in reported or used.suffix not in (*KEYS, CHAIN_FILES, *CERTIFICATES):
                 continue
-            told.add(used.path)
+            reported.add(used.path)
             try:
                 facts = context.files.stat(used.path)
             except (OSError, ValueError):

@@ -119,16 +119,16 @@ class VerifyWithoutAnchors(Rule):
 
     def check(self, context: Context) -> Iterator[Finding]:
         """Yield what is found."""
-        told: set[str] = set()
+        reported: set[str] = set()
         for view in context.views("smtp"):
             level = client_level(context, view)
             has_anchors = context.value("smtp_tls_CAfile", view) or context.value("smtp_tls_CApath", view)
             if level not in ("verify", "secure") or has_anchors:
                 continue
             span = context.span("smtp_tls_security_level", view)
-            if str(span) in told:
+            if str(span) in reported:
                 continue
-            told.add(str(span))
+            reported.add(str(span))
             yield self.finding(
                 span,
                 f"level {level}, and no certification authority is trusted: no server can be verified",
@@ -348,7 +348,7 @@ class AuthInClear(Rule):
 
     def check(self, context: Context) -> Iterator[Finding]:
         """Yield what is found."""
-        told: set[Assignment] = set()
+        reported: set[Assignment] = set()
         for view in context.views("smtpd"):
             if isinstance(view, ServiceView):
                 entry = context.entry(view.service)
@@ -361,9 +361,9 @@ class AuthInClear(Rule):
                 and not context.is_yes("smtpd_tls_auth_only", view)
                 and "noplaintext" not in context.value("smtpd_sasl_security_options", view)
             )
-            if not is_open or setting is None or setting in told:
+            if not is_open or setting is None or setting in reported:
                 continue
-            told.add(setting)
+            reported.add(setting)
             only = context.setting("smtpd_tls_auth_only", view)
             has_tls = server_level(context, view) == "may"
             fix = None

@@ -36,13 +36,13 @@ class _Judged(Rule):
         """Yield what is found."""
         from ...facts.tls.daemon_loader import verdicts
 
-        told: set[str] = set()
+        reported: set[str] = set()
         for verdict in verdicts(context):
             if not verdict.problem or any(word in verdict.text for word in self.unless):
                 continue
             for line in [*verdict.lines, verdict.problem]:
-                if any(word in line for word in self.words) and line not in told:
-                    told.add(line)
+                if any(word in line for word in self.words) and line not in reported:
+                    reported.add(line)
                     message = verdict.problem if "error:" in line else line
                     yield self.finding(self._span(context, verdict.view, message), message, self.help)
                     break
@@ -187,14 +187,14 @@ class NothingLeft(Rule):
         """Yield what is found."""
         from ...facts.tls.daemon_loader import verdicts
 
-        told: set[str] = set()
+        reported: set[str] = set()
         for verdict in verdicts(context):
             excluded = context.value("smtpd_tls_exclude_ciphers", verdict.view)
             signs = any(word[:1] in "!-+@" for word in excluded.replace(",", " ").replace(":", " ").split())
             span = self._decisive(context, verdict.view)
-            if str(span) in told:
+            if str(span) in reported:
                 continue
-            told.add(str(span))
+            reported.add(str(span))
             if "error setting cipher grade" in verdict.problem and not signs:
                 yield self.finding(span, "no cipher is left, and every handshake fails", "exclude less")
             elif not verdict.problem and (kinds := self._without_cipher(context, verdict)):
