@@ -59,39 +59,40 @@ def logical_lines(
     length = 0
     has_nul = False
 
-    def finish(last: int) -> Iterator[LogicalLine]:
+    def finish(last: int) -> LogicalLine | None:
         if has_nul and warn_of_nul:
             first = pieces[0][1]
             shown = str(first) if first == last else f"{first}-{last}"
             warn(f"{path}, line {shown}: text after null byte may be ignored")
-        logical = _finish(parts, pieces, path, warn)
-        if logical is not None:
-            yield logical
+        return _finish(parts, pieces, path, warn)
 
     number = 0
     for number, line in enumerate(text.removesuffix("\n").split("\n"), 1):
-        first = line.lstrip(SPACE)[:1]
-        if parts and line and line[0] not in SPACE and line[0] != "#":
-            yield from finish(number - 1)
+        if not line:
+            continue
+        if parts and line[0] not in SPACE and line[0] != "#":
+            if logical := finish(number - 1):
+                yield logical
             parts, pieces, length, has_nul = [], [], 0, False
         has_nul = has_nul or "\0" in line
+        first = line.lstrip(SPACE)[:1]
         if first and first != "#":
             parts.append(line)
             pieces.append((length, number))
             length += len(line)
-    if parts:
-        yield from finish(number)
+    if parts and (logical := finish(number)):
+        yield logical
 
 
 def _finish(
     parts: list[str], pieces: list[tuple[int, int]], path: str, warn: Callable[[str], None]
 ) -> LogicalLine | None:
-    text = "".join(parts)
-    if text[0] in SPACE:
-        start, more = cut(text.partition("\0")[0], 30)
+    text = "".join(parts).partition("\0")[0]
+    if parts[0][0] in SPACE:
+        start, more = cut(text, 30)
         warn(f'{path}: logical line must not start with whitespace: "{start}{more and "..."}"')
         return None
-    return LogicalLine(path, pieces, text.partition("\0")[0])
+    return LogicalLine(path, pieces, text)
 
 
 def cut(text: str, size: int) -> tuple[str, str]:

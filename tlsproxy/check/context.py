@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Set
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, TypeVar, cast
 
 from postconf import Config, ConfigError, ServiceView, View
@@ -13,7 +13,7 @@ from postconf.config import DEFAULT_DIRECTORY
 from postconf.machine.host import FixedHost
 from postconf.origins import chain
 from postconf.spelling import nearest, similar
-from postconf.syntax.expressions import Budget, ExpressionError
+from postconf.syntax.expressions import Budget, ExpressionError, visit_names
 from postconf.syntax.maincf import Setting
 from postconf.syntax.mastercf import Master, Service
 
@@ -33,6 +33,8 @@ _EXPANSIONS = 64 << 20
 """Characters that the expansion of all values of one configuration may copy (`Budget`)."""
 _MOST_BRACES = 2000
 """Opening braces in one value: the time that nested ones take grows with their square."""
+_LONGEST_KEPT = 500
+"""Characters of a name or value that is remembered for the next configuration."""
 _MOST_SUGGESTIONS = 500
 """Names for which a near one is looked for."""
 _MOST_COMPARISONS = 200_000
@@ -193,12 +195,10 @@ class Context:
         if "$" not in assignment.value or self.release.kinds.get(assignment.name) == RAW:
             return [], []
         if assignment not in self._references_of:
-            names: dict[str, None] = {}
-            problems: list[str] = []
             if self.is_too_complex(assignment):
                 return [], []
-            self.config.visit_names(assignment.value, names.setdefault, problems.append)
-            self._references_of[assignment] = list(names), problems
+            find = _references_in if len(assignment.value) < _LONGEST_KEPT else _references_in.__wrapped__
+            self._references_of[assignment] = find(assignment.value, self.release)
         return self._references_of[assignment]
 
     def value(self, name: str, view: View | None = None) -> str:
@@ -218,7 +218,7 @@ class Context:
         if name in self.config.main or name in own:
             return None
         reached = references_of_default(name, self.release)
-        if reached is None or any(each in own for each in reached):
+        if reached is None or not own.keys().isdisjoint(reached):
             return None
         level = self.config.main.get(LEVEL)
         return cached_default(name, self.release, self.config.main, level.value if level else None)
@@ -369,14 +369,16 @@ class Context:
         """
         if name not in self._nearest:
             enough = len(self._nearest) >= _MOST_SUGGESTIONS
-            self._nearest[name] = "" if enough else nearest(name, self.release.kinds)
+            find = _nearest if len(name) < _LONGEST_KEPT else _nearest.__wrapped__
+            self._nearest[name] = "" if enough else find(name, self.release)
         return self._nearest[name]
 
     def similar_parameter(self, name: str) -> str:
         """Return a parameter that looks like a name, though more letters differ; empty as above."""
         if name not in self._similar:
             enough = len(self._similar) >= _MOST_SUGGESTIONS
-            self._similar[name] = "" if enough else similar(name, self.release.kinds)
+            find = _similar if len(name) < _LONGEST_KEPT else _similar.__wrapped__
+            self._similar[name] = "" if enough else find(name, self.release)
         return self._similar[name]
 
     def nearest_of_service(self, name: str) -> str:
@@ -448,6 +450,24 @@ class Context:
             and name not in self._overridden
             and not any(f"{opening}{name}{sign}" in tested for opening in ("${", "$(") for sign in "?:")
         ]
+
+
+@lru_cache(maxsize=4096)  # many configurations have the same values
+def _references_in(value: str, release: Release) -> tuple[list[str], list[str]]:
+    names: dict[str, None] = {}
+    problems: list[str] = []
+    visit_names(value, names.setdefault, problems.append, calls=release.since("3.11"))
+    return list(names), problems
+
+
+@lru_cache(maxsize=4096)  # many configurations have the same mistakes
+def _nearest(name: str, release: Release) -> str:
+    return nearest(name, release.kinds)
+
+
+@lru_cache(maxsize=4096)
+def _similar(name: str, release: Release) -> str:
+    return similar(name, release.kinds)
 
 
 def words_of(value: str) -> Iterator[str]:

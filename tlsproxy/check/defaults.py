@@ -28,7 +28,7 @@ def cached_default(
     reached = references_of_default(name, release)
     if reached is None:
         return None
-    if not any(each in settings for each in reached):
+    if not reached or not any(each in settings for each in reached):
         return (_expanded(name, release, None),)
     if level is None or len(level) > _LONGEST_LEVEL or "$" in level:
         return None

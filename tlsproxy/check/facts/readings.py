@@ -92,12 +92,31 @@ def too_long(context: Context) -> list[Assignment]:
 
 def readings_of(context: Context, *kinds: str) -> list[Read]:
     """Return the settings of some kinds."""
-    return [each for each in readings(context) if each.kind.name in kinds]
+    by_kind = context.keep(_by_kind)
+    if len(kinds) == 1:
+        return by_kind.get(kinds[0], [])
+    return [] if by_kind.keys().isdisjoint(kinds) else [each for each in readings(context) if each.kind.name in kinds]
+
+
+def reading_of(context: Context, assignment: Assignment) -> Read | None:
+    """Return the reading of a setting; None if it can't be read."""
+    return context.keep(_by_assignment).get(assignment)
 
 
 def bad_values(context: Context) -> dict[str, list[BadValue]]:
     """Return by kind the problems in settings of that kind."""
     return context.keep(_problems)
+
+
+def _by_kind(context: Context) -> dict[str, list[Read]]:
+    found: dict[str, list[Read]] = {}
+    for each in readings(context):
+        found.setdefault(each.kind.name, []).append(each)
+    return found
+
+
+def _by_assignment(context: Context) -> dict[Assignment, Read]:
+    return {each.assignment: each for each in readings(context)}
 
 
 def _listed(context: Context) -> tuple[list[Read], list[Assignment]]:

@@ -54,8 +54,7 @@ def _foreign(context: Context) -> list[Foreign]:
 def _of_bytes(source: Source) -> str:
     """Return the reason if a file is not even text, or markup; empty if it may be a configuration."""
     sample = source.text[:_SAMPLE]
-    odd = sum(not (each.isprintable() or each.isspace()) for each in sample)
-    if "\0" in sample and odd * 10 > len(sample):
+    if "\0" in sample and sum(not (each.isprintable() or each.isspace()) for each in sample) * 10 > len(sample):
         return "it has binary data"
     return "it is HTML or XML" if sample.lstrip()[:9].lower().startswith(_MARKUP) else ""
 

@@ -7,7 +7,7 @@ is kept beside what they accept.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 from postconf import ConfigError, Place
 from postconf.syntax.lines import SPACE, LogicalLine, logical_lines
@@ -20,6 +20,8 @@ from .arguments import read_arguments
 
 MOST_CHARACTERS = 4 << 20
 """The longest file that is looked at; real ones have a few thousand characters."""
+_LONGEST_KEPT = 1000
+"""Characters of a line whose words are remembered for the next file."""
 TOO_LARGE = "S014"
 """The rule that reports what is too large to be checked."""
 
@@ -157,7 +159,7 @@ class MasterEntry:
     def __init__(self, source: Source, line: LogicalLine) -> None:
         self.source = source
         self.line = line
-        self.words = split_words(line.text)
+        self.words = _words(line.text) if len(line.text) < _LONGEST_KEPT else split_words(line.text)
         self.service: Service | None = None
         self.error: ConfigError | None = None
         self.warnings: list[str] = []
@@ -203,6 +205,11 @@ class MasterFile(Source):
     def services(self) -> list[Service]:
         """The entries that are right."""
         return [entry.service for entry in self.entries if entry.service]
+
+
+@lru_cache(maxsize=1024)  # most configurations have the lines of the stock master.cf
+def _words(text: str) -> list[tuple[str, int]]:
+    return split_words(text)
 
 
 def _ignore(_warning: str) -> None:

@@ -61,13 +61,19 @@ class Lists:
 
     def entries(self, stage: Stage) -> list[ListElement]:
         """Return the elements of a list."""
-        return list(entries(self.lists[stage], self.classes, stage.default_check))
+        return self._entries[stage]
 
-    def of_classes(self) -> Iterator[tuple[RestrictionList, list[ListElement]]]:
-        """Yield the lists of the classes that are set, with their elements."""
-        for name in self.classes.names:
-            if words := self.classes.get(name):
-                yield words, list(entries(words, self.classes))
+    @cached_property
+    def _entries(self) -> dict[Stage, list[ListElement]]:
+        return {
+            stage: list(entries(words, self.classes, stage.default_check)) for stage, words in self.lists.items()
+        }
+
+    @cached_property
+    def of_classes(self) -> list[tuple[RestrictionList, list[ListElement]]]:
+        """The lists of the classes that are set, with their elements."""
+        lists = filter(None, map(self.classes.get, self.classes.names))
+        return [(words, list(entries(words, self.classes))) for words in lists]
 
     def span(self, word: ListWord, parameter: str) -> Span:
         """Return where a word is written; the setting, or the service, if that is not known."""
@@ -153,7 +159,7 @@ def relay_verdict(lists: Lists) -> RelayVerdict | None:
 def _forged_senders(lists: Lists, opened: Callable[[str, Access], Table]) -> list[str]:
     """Return addresses that tables of senders permit, in the lists that decide about relaying, and in classes."""
     found: list[str] = []
-    asking = [*(lists.entries(stage) for stage in (RELAY, RECIPIENT)), *(each for _, each in lists.of_classes())]
+    asking = [*(lists.entries(stage) for stage in (RELAY, RECIPIENT)), *(each for _, each in lists.of_classes)]
     names = {
         each.argument.text: None
         for one in asking

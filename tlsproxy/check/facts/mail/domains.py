@@ -10,7 +10,7 @@ from postconf.syntax.lines import decode
 
 from ...context import Context, words_of
 from ...findings import Span
-from ..readings import Read, locate, readings
+from ..readings import Read, locate, reading_of
 from ..tables.contents import contents, is_readable, span_of
 from ..tables.named import split_table
 
@@ -36,7 +36,8 @@ _WITHOUT_KEYS = ("regexp", "pcre", "cidr", "static")
 def domains_of(context: Context, parameter: str) -> dict[str, Span]:
     """Return the domains that a parameter of main.cf lists, in lower case, with their places."""
     found: dict[str, Span] = {}
-    for read in _of_main(context, parameter):
+    read = _of_main(context, parameter)
+    if read is not None:
         for word in read.reading.words:
             if word.role == "domain" and read.text[word.start - 1 : word.start] != "!":
                 _, span = locate(context, read.assignment, word.start, word.end)
@@ -50,9 +51,8 @@ def domains_of(context: Context, parameter: str) -> dict[str, Span]:
 
 def keys_among(context: Context, parameter: str, wanted: frozenset[str]) -> Iterator[tuple[str, Span]]:
     """Yield the domains among those wanted that a table of a parameter has, with their places."""
-    if not wanted:
-        return
-    for read in _of_main(context, parameter):
+    read = _of_main(context, parameter) if wanted else None
+    if read is not None:
         for word in read.reading.words:
             if word.role == "file" and is_readable(context, word.text):
                 yield from _in_file(context, word.text, wanted)
@@ -80,8 +80,7 @@ def _in_file(context: Context, path: str, wanted: frozenset[str]) -> Iterator[tu
                     yield domain, Span(context.files.outside(path), number)
 
 
-def _of_main(context: Context, parameter: str) -> Iterator[Read]:
-    """Yield the setting that has a parameter's value: its own, or that of the parameter that its default refers to."""
+def _of_main(context: Context, parameter: str) -> Read | None:
+    """Return the setting that has a parameter's value: its own, or that of the parameter that its default refers to."""
     setting = context.setting(parameter)
-    if setting is not None and not setting.service:
-        yield from (read for read in readings(context) if read.assignment is setting)
+    return None if setting is None or setting.service else reading_of(context, setting)

@@ -50,7 +50,7 @@ def elements(lists: Lists) -> Iterator[tuple[str, Stage | None, list[ListElement
     """Yield the parameter, the stage and the elements of each list; classes have no stage."""
     for stage in lists.lists:
         yield stage.parameter, stage, lists.entries(stage)
-    for words, found in lists.of_classes():
+    for words, found in lists.of_classes:
         yield words.name, None, found
 
 

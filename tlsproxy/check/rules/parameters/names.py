@@ -26,8 +26,13 @@ def other_releases() -> dict[str, Release]:
     return _ALL
 
 
-def unknown(context: Context) -> Iterator[Assignment]:
+def unknown(context: Context) -> list[Assignment]:
     """Return settings of unknown names: not built in, not of a service, and without any reference."""
+    return context.keep(_unknown)
+
+
+def _unknown(context: Context) -> list[Assignment]:
+    found = []
     legacy = context.release.legacy()
     for each in context.everywhere:
         name = each.name
@@ -37,7 +42,8 @@ def unknown(context: Context) -> Iterator[Assignment]:
             continue
         if not context.master and context.service_of(name):
             continue
-        yield each
+        found.append(each)
+    return found
 
 
 def _known_elsewhere(name: str) -> list[str]:
