@@ -46,24 +46,27 @@ def distance(one: str, other: str, limit: int) -> int:
 
 def similar(word: str, known: Iterable[str]) -> str:
     """Return a similar known name that differs in more than two letters, or an empty string."""
-    import difflib  # late: commands start fast
-
-    letters = set(word)
-    # Most names are ruled out by their length and letters alone, which is much faster than a comparison.
-    possible = [
-        each
-        for each in known
-        if 2 * min(len(word), len(each) - len(set(each) - letters)) >= _SIMILAR * (len(word) + len(each))
-    ]
-    return next(iter(difflib.get_close_matches(word, possible, n=1, cutoff=_SIMILAR)), "")
+    return _closest(word, known, _SIMILAR)
 
 
 def did_you_mean(word: str, known: Iterable[str], cutoff: float = _SIMILAR) -> str:
     """Return a line of help with the most similar word of a short list, or an empty string."""
+    found = _closest(word, known, cutoff)
+    return f'did you mean "{found}"?' if found else ""
+
+
+def _closest(word: str, known: Iterable[str], cutoff: float) -> str:
+    """Return the word with the highest ratio of difflib; empty if that is below `cutoff`."""
     import difflib  # late: commands start fast
 
-    found = next(iter(difflib.get_close_matches(word, known, n=1, cutoff=cutoff)), "")
-    return f'did you mean "{found}"?' if found else ""
+    letters = set(word)
+    # Most words are ruled out by their length and letters alone, which is much faster than a comparison.
+    possible = [
+        each
+        for each in known
+        if 2 * min(len(word), len(each) - len(set(each) - letters)) / (len(word) + len(each) or 1) >= cutoff
+    ]
+    return next(iter(difflib.get_close_matches(word, possible, n=1, cutoff=cutoff)), "")
 
 
 def suggestion(word: str, known: Iterable[str]) -> str:

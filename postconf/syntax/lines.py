@@ -64,7 +64,12 @@ def logical_lines(
             first = pieces[0][1]
             shown = str(first) if first == last else f"{first}-{last}"
             warn(f"{path}, line {shown}: text after null byte may be ignored")
-        return _finish(parts, pieces, path, warn)
+        text = "".join(parts).partition("\0")[0] if has_nul else "".join(parts)
+        if parts[0][0] in SPACE:
+            start, more = cut(text, 30)
+            warn(f'{path}: logical line must not start with whitespace: "{start}{more and "..."}"')
+            return None
+        return LogicalLine(path, pieces, text)
 
     number = 0
     for number, line in enumerate(text.removesuffix("\n").split("\n"), 1):
@@ -82,17 +87,6 @@ def logical_lines(
             length += len(line)
     if parts and (logical := finish(number)):
         yield logical
-
-
-def _finish(
-    parts: list[str], pieces: list[tuple[int, int]], path: str, warn: Callable[[str], None]
-) -> LogicalLine | None:
-    text = "".join(parts).partition("\0")[0]
-    if parts[0][0] in SPACE:
-        start, more = cut(text, 30)
-        warn(f'{path}: logical line must not start with whitespace: "{start}{more and "..."}"')
-        return None
-    return LogicalLine(path, pieces, text)
 
 
 def cut(text: str, size: int) -> tuple[str, str]:

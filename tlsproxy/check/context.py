@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Set
+from collections.abc import Callable, Collection, Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, TypeVar, cast
@@ -12,12 +12,12 @@ from postconf.catalogue import ADHOC, RAW, Release
 from postconf.config import DEFAULT_DIRECTORY
 from postconf.machine.host import FixedHost
 from postconf.origins import chain
-from postconf.spelling import nearest, similar
+from postconf.spelling import did_you_mean, nearest, similar
 from postconf.syntax.expressions import Budget, ExpressionError, visit_names
 from postconf.syntax.maincf import Setting
 from postconf.syntax.mastercf import Master, Service
 
-from .defaults import LEVEL, cached_default, references_of_default
+from .defaults import LEVEL, cached_default, plain_defaults, references_of_default
 from .facts.filesystem import FileSystem
 from .findings import Span
 from .text.sources import Assignment, MainFile, MasterEntry, MasterFile, Source, Text
@@ -35,6 +35,8 @@ _MOST_BRACES = 2000
 """Opening braces in one value: the time that nested ones take grows with their square."""
 _LONGEST_KEPT = 500
 """Characters of a name or value that is remembered for the next configuration."""
+_MOST_COMPARED = 100_000
+"""Words that unknown ones are compared with."""
 _MOST_SUGGESTIONS = 500
 """Names for which a near one is looked for."""
 _MOST_COMPARISONS = 200_000
@@ -103,6 +105,7 @@ class Context:
         self._nearest_of_services: dict[str, str] = {}
         self._compared = 0
         self._references_of: dict[Assignment, tuple[list[str], list[str]]] = {}
+        self._compared = 0
         self._kept: dict[object, object] = {}
 
     @property
@@ -145,7 +148,8 @@ class Context:
             return by_name.get(names[0], [])
         if by_name.keys().isdisjoint(names):
             return []
-        return [each for each in self.everywhere if each.name in names]
+        wanted = frozenset(names)
+        return [each for each in self.everywhere if each.name in wanted]
 
     @cached_property
     def _by_name(self) -> dict[str, list[Assignment]]:
@@ -217,6 +221,8 @@ class Context:
         own = view.service.shared if isinstance(view, ServiceView) else {}
         if name in self.config.main or name in own:
             return None
+        if (plain := plain_defaults(self.release).get(name)) is not None:
+            return (plain,)
         reached = references_of_default(name, self.release)
         if reached is None or not own.keys().isdisjoint(reached):
             return None
@@ -282,8 +288,9 @@ class Context:
 
     def services(self, *programs: str) -> list[ServiceView]:
         """Return the services that run one of these programs."""
-        if len(programs) == 1:
-            return self._views_of.get(programs[0], [])
+        there = [each for each in programs if each in self._views_of]
+        if len(there) <= 1:
+            return self._views_of[there[0]] if there else []
         return [view for view in self._views if view.service.command.rpartition("/")[2] in programs]
 
     @cached_property
@@ -399,6 +406,14 @@ class Context:
                 found.setdefault(word, []).append(each)
         return found
 
+    def did_you_mean(self, word: str, known: Collection[str], cutoff: float) -> str:
+        """Return a line of help with the most similar of some words, or an empty string.
+
+        It is always empty after `_MOST_COMPARED` comparisons: they take up to 20 microseconds each.
+        """
+        self._compared += len(known)
+        return "" if self._compared > _MOST_COMPARED else did_you_mean(word, known, cutoff)
+
     @cached_property
     def service_names(self) -> frozenset[str]:
         """Names that exist because of a service of master.cf."""
@@ -437,15 +452,16 @@ class Context:
 
     def undefined(self, assignment: Assignment) -> list[str]:
         """Names that a value refers to and that are set nowhere; those that a condition asks for don't count."""
-        found = self.names_in(assignment)
-        if not found:
+        if "$" not in assignment.value:
             return []
+        found = self.names_in(assignment)
         view = self.view(assignment)
         tested = assignment.value
         return [
             name
             for name in found
-            if name not in view
+            if name not in self.release.kinds
+            and name not in view
             and name not in self.release.legacy()
             and name not in self._overridden
             and not any(f"{opening}{name}{sign}" in tested for opening in ("${", "$(") for sign in "?:")

@@ -37,6 +37,16 @@ def cached_default(
     return (_expanded(name, release, level),)
 
 
+@lru_cache(maxsize=64)
+def plain_defaults(release: Release) -> dict[str, str]:
+    """Return the defaults that depend on nothing: neither on parameters, nor on the machine or a service."""
+    return {
+        name: default
+        for name, default in release.defaults.items()
+        if "$" not in default and name not in _OF_SERVICES and release.kinds[name] not in (COMPUTED, ADHOC, RAW)
+    }
+
+
 @lru_cache(maxsize=8192)
 def references_of_default(name: str, release: Release) -> frozenset[str] | None:
     """Return all names that a default refers to, also indirectly; None if it depends on more than parameters."""

@@ -61,16 +61,17 @@ def check(
     if pragmas:
         findings = _with_pragmas(findings, context.sources, judges)
     findings = sorted(set(findings), key=lambda finding: finding.order)
-    return Checked(context.texts, _bounded(findings, {rule.id for rule in judges if rule.optional}))
+    return Checked(context.texts, _bounded(findings, judges))
 
 
-def _bounded(findings: list[Finding], unbounded: set[str]) -> list[Finding]:
+def _bounded(findings: list[Finding], rules: list[Rule]) -> list[Finding]:
     """Return the first findings of each rule in each file, and how many more there are.
 
-    Those with fixes stay, and those of the rules in `unbounded`, which were asked for.
+    Those with fixes stay, and those of optional rules, which were asked for.
     """
     if len(findings) <= _MOST_OF_A_RULE:
         return findings
+    unbounded = {rule.id for rule in rules if rule.optional}
     kept: list[Finding] = []
     counts: Counter[tuple[str, str]] = Counter()
     first: dict[tuple[str, str], tuple[int, Finding]] = {}

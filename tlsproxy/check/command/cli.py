@@ -36,8 +36,8 @@ _LEVELS = {each.word: each for each in Severity}
 _LONGEST_NUMBER = 5
 _SHOWN = 4
 """Files that are named where there are more."""
-_NEW_OBJECTS = 50_000
-"""Objects after which the garbage collector looks for cycles: those of some ten configurations."""
+_NEW_OBJECTS = 200_000
+"""Objects after which the garbage collector looks for cycles: those of some forty configurations."""
 _EXAMPLES = """\
 examples:
   tlsproxy-check                                     /etc/postfix, with the keys and tables that it names

@@ -35,7 +35,7 @@ _WITH_QUOTES = (*_FREE_TEXT, "mail-address", "sender", "environment", "macro-val
 _SHORTEST_QUOTED = 2
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, slots=True)
 class Read:
     """A setting, its kind, its expanded value, and what the reader says."""
 

@@ -20,7 +20,7 @@ from .arguments import read_arguments
 
 MOST_CHARACTERS = 4 << 20
 """The longest file that is looked at; real ones have a few thousand characters."""
-_LONGEST_KEPT = 1000
+_LONGEST_KEPT = 200
 """Characters of a line whose words are remembered for the next file."""
 TOO_LARGE = "S014"
 """The rule that reports what is too large to be checked."""
@@ -159,13 +159,18 @@ class MasterEntry:
     def __init__(self, source: Source, line: LogicalLine) -> None:
         self.source = source
         self.line = line
-        self.words = _words(line.text) if len(line.text) < _LONGEST_KEPT else split_words(line.text)
         self.service: Service | None = None
         self.error: ConfigError | None = None
         self.warnings: list[str] = []
         """Warnings of postconf(1)."""
         self.invalid_options: list[tuple[int, str]] = []
         """Offsets and letters of options that no daemon has."""
+        fields = _fields(line.text) if len(line.text) < _LONGEST_KEPT else None
+        if fields is not None:
+            self.words = fields
+            self.service = Service(line, [word for word, _ in fields], [], [])
+            return
+        self.words = split_words(line.text)
         try:
             self.service = parse_service(line, self.warnings.append, self.words)
         except ConfigError as error:
@@ -207,9 +212,17 @@ class MasterFile(Source):
         return [entry.service for entry in self.entries if entry.service]
 
 
-@lru_cache(maxsize=1024)  # most configurations have the lines of the stock master.cf
-def _words(text: str) -> list[tuple[str, int]]:
-    return split_words(text)
+@lru_cache(maxsize=1024)
+def _fields(text: str) -> list[tuple[str, int]] | None:
+    """Return the words of a correct entry without arguments, as most of the stock master.cf are; None for others."""
+    words = split_words(text)
+    if len(words) != len(FIELDS):
+        return None
+    try:
+        parse_service(LogicalLine("", [(0, 1)], text), _ignore, words)
+    except ConfigError:
+        return None
+    return words
 
 
 def _ignore(_warning: str) -> None:

@@ -65,9 +65,7 @@ class Lists:
 
     @cached_property
     def _entries(self) -> dict[Stage, list[ListElement]]:
-        return {
-            stage: list(entries(words, self.classes, stage.default_check)) for stage, words in self.lists.items()
-        }
+        return {stage: list(entries(words, self.classes, stage.default_check)) for stage, words in self.lists.items()}
 
     @cached_property
     def of_classes(self) -> list[tuple[RestrictionList, list[ListElement]]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from postconf.spelling import did_you_mean, nearest
+from postconf.spelling import nearest
 from postconf.syntax.lines import decode
 
 from ....mail.access.restrictions.lists import ListElement
@@ -104,7 +104,7 @@ class UnknownRestriction(ListRule):
             known = [*RESTRICTIONS, *lists.classes.names]
             meant = nearest(text, known)
             message = f"there is no restriction {text}: mail is refused with 451 where the list comes to it"
-            hint = f'did you mean "{meant}"?' if meant else did_you_mean(text.lower(), known, 0.7)
+            hint = f'did you mean "{meant}"?' if meant else lists.context.did_you_mean(text.lower(), known, 0.7)
             if not hint and lists.context.setting(text, lists.view):
                 hint = f"add {text} to smtpd_restriction_classes"
         return self.finding(lists.span(entry.name, parameter), message, hint or "correct the name, or remove it")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from postconf.spelling import did_you_mean
 from postconf.syntax.lines import decode
 
 from ...context import Context, words_of
@@ -133,10 +132,14 @@ class TransportMissing(Rule):
 
     @staticmethod
     def _help(context: Context, name: str) -> str:
-        known = sorted(
-            {entry.service.name for entry in context.entries if entry.service and entry.service.type == "unix"}
+        return (
+            context.did_you_mean(name, context.keep(_transports), 0.7)
+            or f"add a service {name} of type unix to master.cf"
         )
-        return did_you_mean(name, known, 0.7) or f"add a service {name} of type unix to master.cf"
+
+
+def _transports(context: Context) -> list[str]:
+    return sorted({entry.service.name for entry in context.entries if entry.service and entry.service.type == "unix"})
 
 
 class TwoClasses(Rule):

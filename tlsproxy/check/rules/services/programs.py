@@ -8,7 +8,6 @@ from typing import ClassVar
 from postconf import ServiceView
 from postconf.catalogue import Release
 from postconf.kinds import kind_of
-from postconf.spelling import did_you_mean
 
 from ...context import Context
 from ...facts.programs import (
@@ -71,7 +70,7 @@ class UnknownProgram(Rule):
             directory = context.value("daemon_directory")
             if context.files.enabled and context.files.exists(f"{directory}/{command}"):
                 continue
-            meant = did_you_mean(command, sorted(DAEMONS), 0.6)
+            meant = context.did_you_mean(command, sorted(DAEMONS), 0.6)
             yield self.finding(
                 entry.span(_COMMAND),
                 f"Postfix has no program {command}, and master(8) can't run this service",
@@ -279,6 +278,10 @@ def _defaults_with(release: Release, name: str) -> list[str]:
 
 def named_transports(context: Context) -> set[str]:
     """Return the transports that parameters name, in main.cf and in master.cf."""
+    return context.keep(_named_transports)
+
+
+def _named_transports(context: Context) -> set[str]:
     found = set()
     for each in context.everywhere:
         kind = kind_of(each.name, context.release) if each.name in context.release.kinds else None
