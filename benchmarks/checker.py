@@ -1,4 +1,4 @@
-"""Benchmark of the checker: one configuration of 500 lines, and 1,000 configurations in one run.
+"""Benchmark of the checker: one configuration of 500 lines, 1,000 of 60 lines, and 1,000 samples in one run.
 
 python benchmarks/checker.py
 """
@@ -20,6 +20,7 @@ from tlsproxy.check.rule import all_rules
 from tlsproxy.check.text.sources import MainFile, MasterFile
 
 LINES = 500
+SHORT = 60
 CONFIGURATIONS = 1000
 AUTHORITY = trustme.CA()
 MASTER_CF = """\
@@ -64,6 +65,35 @@ def one_long_configuration() -> float:
     return (time.process_time() - started) / 10
 
 
+def short_main_cf(number: int) -> str:
+    """Return a main.cf of 60 lines: names of its own, and other parameters than its neighbours, with their defaults."""
+    known = release("3.7")
+    text = (
+        f"compatibility_level = 3.7\nmyhostname = mx{number}.example.org\nrelayhost = [relay{number}.example.org]:587\n"
+    )
+    names = [name for name in known.defaults if known.defaults[name] and known.kinds[name] not in ("computed", "adhoc")]
+    rest = SHORT - text.count("\n")
+    step = len(names) // rest
+    chosen = names[number % step :: step][:rest]
+    return text + "".join(f"{name} = {known.defaults[name]}\n" for name in chosen)
+
+
+def short_configurations(master_cf: str) -> float:
+    """Return configurations of 60 lines per second of CPU time, in one run; `master_cf`: empty for main.cf alone."""
+    with tempfile.TemporaryDirectory() as directory:
+        arguments = []
+        for number in range(CONFIGURATIONS):
+            each = Path(directory, str(number))
+            each.mkdir()
+            (each / "main.cf").write_text(short_main_cf(number))
+            if master_cf:
+                (each / "master.cf").write_text(master_cf)
+            arguments += ["-c", str(each)]
+        started = time.process_time()
+        main([*arguments, "--no-fs", "--postfix-version", "3.7", "--format", "jsonl:/dev/null"])
+        return CONFIGURATIONS / (time.process_time() - started)
+
+
 def many_configurations(*, files: bool) -> float:
     """Return configurations per second of CPU time, in one run; `files`: True if each has a key and certificate."""
     text = Path(__file__).parent.parent.joinpath("samples/starttls/main.cf").read_text()
@@ -86,5 +116,7 @@ def many_configurations(*, files: bool) -> float:
 
 if __name__ == "__main__":
     print(f"{1000 * one_long_configuration():.1f} ms of CPU time for a configuration of {LINES} lines")
+    print(f"{short_configurations(''):.0f} main.cf of {SHORT} lines per second in one run of {CONFIGURATIONS}")
+    print(f"{short_configurations(MASTER_CF):.0f} with a master.cf of 6 services each")
     print(f"{many_configurations(files=False):.0f} configurations per second in one run of {CONFIGURATIONS}")
     print(f"{many_configurations(files=True):.0f} with a key and a certificate each, which the daemon's loader judges")

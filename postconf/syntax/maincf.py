@@ -47,9 +47,9 @@ class AssignmentError(PostconfError, ValueError):
 
 def split_assignment(text: str) -> tuple[str, str, int]:
     """Split `name = value`; return both and the offset of the value. Raise `AssignmentError`."""
-    left, equals, right = text.partition("=")
+    left, sign, right = text.partition("=")
     name = left.strip(SPACE)
-    if equals and name and _SPACES.isdisjoint(name):
+    if sign and name and _SPACES.isdisjoint(name):
         value = right.lstrip(SPACE)
         return name, value.rstrip(SPACE), len(text) - len(value)
     start = len(text) - len(text.lstrip(SPACE))
