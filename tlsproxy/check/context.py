@@ -35,12 +35,10 @@ _MOST_BRACES = 2000
 """Opening braces in one value: the time that nested ones take grows with their square."""
 _LONGEST_KEPT = 500
 """Characters of a name or value that is remembered for the next configuration."""
-_MOST_COMPARED = 100_000
-"""Words that unknown ones are compared with."""
 _MOST_SUGGESTIONS = 500
 """Names for which a near one is looked for."""
 _MOST_COMPARISONS = 200_000
-"""Names of services that are compared with misspelled ones: some 0.3 s."""
+"""Names that are compared with misspelled ones: some 0.3 s for those of services, a few seconds for other words."""
 
 
 @dataclass(frozen=True)
@@ -103,7 +101,6 @@ class Context:
         self._nearest: dict[str, str] = {}
         self._similar: dict[str, str] = {}
         self._nearest_of_services: dict[str, str] = {}
-        self._compared = 0
         self._references_of: dict[Assignment, tuple[list[str], list[str]]] = {}
         self._compared = 0
         self._kept: dict[object, object] = {}
@@ -409,10 +406,10 @@ class Context:
     def did_you_mean(self, word: str, known: Collection[str], cutoff: float) -> str:
         """Return a line of help with the most similar of some words, or an empty string.
 
-        It is always empty after `_MOST_COMPARED` comparisons: they take up to 20 microseconds each.
+        It is always empty after `_MOST_COMPARISONS`.
         """
         self._compared += len(known)
-        return "" if self._compared > _MOST_COMPARED else did_you_mean(word, known, cutoff)
+        return "" if self._compared > _MOST_COMPARISONS else did_you_mean(word, known, cutoff)
 
     @cached_property
     def service_names(self) -> frozenset[str]:
