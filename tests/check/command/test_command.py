@@ -472,6 +472,26 @@ def test_links_in_an_image_do_not_reach_files_outside(directory: Path, capsys: p
     capsys.readouterr()
 
 
+def test_image_without_the_directory_is_an_error(directory: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    host = directory / "host"
+    host.mkdir()
+    write(host, GOOD)
+    (directory / "image").mkdir()
+    for named in (["-c", str(host)], [str(host)], [f"{host}/main.cf"]):
+        assert check("--root", "image", *named) == 3
+        shown = capsys.readouterr().err
+        assert f"image{host}: No such file or directory" in shown
+        assert f"{host} of this machine" in shown
+
+
+def test_image_in_a_whole_path_is_accepted(directory: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    etc = directory / "image/etc"
+    etc.mkdir(parents=True)
+    write(etc, GOOD)
+    for named in (["-c", str(etc)], [str(etc)], [f"{etc}/main.cf"], ["/etc/main.cf"]):
+        assert check("--root", str(directory / "image"), *named) == 0, capsys.readouterr()
+
+
 def test_root_that_is_no_directory_is_an_error(directory: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write(directory, GOOD)
     assert check("--root", "absent", "-c", str(directory)) == 3

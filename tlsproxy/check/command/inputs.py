@@ -55,16 +55,31 @@ def read_inputs(directories: Iterable[str], files: Iterable[str], root: str) -> 
             yield from new(path)
         elif path.rpartition("/")[2] in ("main.cf", "master.cf"):
             directory = path.rpartition("/")[0] or ("/" if path.startswith("/") else ".")
-            _read(path, FileSystem(root).locate_outside(path))  # names it, if it is not there
+            located = f"{_located(directory, root).rstrip('/')}/{path.rpartition('/')[2]}" if "/" in path else path
+            _read(located, FileSystem(root).locate_outside(located))  # names it, if it is not there
             yield from new(directory)
         else:
             yield _single(path)
 
 
-def _directory(directory: str, root: str) -> Input:
+def _located(directory: str, root: str) -> str:
+    """Return the name on this machine of a directory: one of the image, or with the path of the image before it.
+
+    Raises `InputError` for an absolute name that is neither, so that the machine is not checked in place of the image.
+    """
     in_image = root.rstrip("/") + directory
-    if directory.startswith("/") and in_image != directory and not _is_absent(in_image):
-        directory = in_image
+    if not directory.startswith("/") or in_image == directory:
+        return directory
+    if not _is_absent(in_image):
+        return in_image
+    absolute, image = os.path.abspath(directory), os.path.abspath(root)  # noqa: PTH100
+    if image == "/" or f"{absolute}/".startswith(f"{image}/"):
+        return directory
+    raise InputError(f"{in_image}: No such file or directory; {directory} of this machine is not in the image {root}")
+
+
+def _directory(directory: str, root: str) -> Input:
+    directory = _located(directory, root)
     prefix = "" if directory == "." else f"{directory.rstrip('/')}/"
     files = FileSystem(root)
     texts = {}
