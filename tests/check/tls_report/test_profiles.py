@@ -150,3 +150,39 @@ def test_profiles_say_where_they_come_from() -> None:
         assert each.source
         assert each.date.year >= 2016
         assert each.ciphers is None or any(each.ciphers.fullmatch(suite) for suite in SUITES), each.name
+
+
+@pytest.mark.parametrize(
+    ("name", "suite"),
+    [
+        ("ncsc-nl-sufficient", "DHE-RSA-AES128-CCM"),
+        ("ncsc-nl-sufficient", "ECDHE-RSA-CAMELLIA256-SHA384"),
+        ("ncsc-nl-phase-out", "CAMELLIA128-SHA"),
+        ("rfc9325", "ECDHE-ARIA128-GCM-SHA256"),
+    ],
+)
+def test_suites_that_a_guideline_tolerates_are_allowed(name: str, suite: str) -> None:
+    ciphers = profile(name).ciphers
+    assert ciphers
+    assert ciphers.fullmatch(suite)
+
+
+def test_curves_below_224_bits_violate_rfc_9325() -> None:
+    found = profile("rfc9325")
+    for curves in (found.groups, found.curves):
+        assert curves
+        assert {"secp224r1", "prime256v1", "secp521r1"} <= {*curves}
+        assert not {"prime192v1", "secp192k1", "sect163r2"} & {*curves}
+
+
+def test_ccm_8_violates_ncsc_nl_at_every_level() -> None:
+    for level in ("good", "sufficient", "phase-out"):
+        suites = profile(f"ncsc-nl-{level}").tls13
+        assert suites
+        assert "TLS_AES_128_CCM_SHA256" in suites
+        assert "TLS_AES_128_CCM_8_SHA256" not in suites
+
+
+def test_nist_wants_keys_on_two_curves_for_three_years() -> None:
+    found = profile("nist-sp-800-52r2")
+    assert (found.keys, found.curves, found.days) == (("ECDSA", "RSA"), ("prime256v1", "secp384r1"), 3 * 365)
