@@ -74,6 +74,21 @@ def test_control_characters_do_not_reach_terminals(directory: Path, capsys: pyte
     assert "\x1b" not in capsys.readouterr().out
 
 
+def test_carriage_return_at_the_end_of_a_line_is_not_shown(directory: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (directory / "main.cf").write_bytes(b"smtpd_tls_loglevel = red\r\n")
+    check("main.cf", "--fail-on", "warning")
+    assert "  smtpd_tls_loglevel = red\n" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("level, contents", [("3", "the handshake"), ("4", "mail and passwords")])
+def test_log_level_above_2_is_reported_with_its_contents(
+    directory: Path, capsys: pytest.CaptureFixture[str], level: str, contents: str
+) -> None:
+    write(directory, f"smtpd_tls_loglevel = {level}\n")
+    check("main.cf", "--fail-on", "warning")
+    assert f"level {level} logs {contents}, packet by packet" in capsys.readouterr().out
+
+
 class Terminal(io.StringIO):
     def isatty(self) -> bool:
         return True

@@ -172,7 +172,7 @@ class _Run:
         if unsafe:
             are = "1 fix is" if len(unsafe) == 1 else f"{len(unsafe)} fixes are"
             print(
-                f"tlsproxy-check: {are} left out, made by a guess at what is meant; see --diff --unsafe-fixes",
+                f"tlsproxy-check: {are} left out, because the intention is a guess; see --diff --unsafe-fixes",
                 file=sys.stderr,
             )
 

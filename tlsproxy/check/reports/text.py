@@ -47,7 +47,7 @@ def _block(finding: Finding, sources: dict[str, Text], *, colour: bool) -> str:
 
 def _excerpt(source: Text, span: Span, paint: Callable[[str], str]) -> list[str]:
     """Return the line and the mark below it; of a long line, what is around the mark."""
-    text = printable(source.line(span.line))
+    text = printable(source.line(span.line).rstrip("\r"))
     start, marked = max(span.column - 1, 0), max(min(span.end_column - span.column, len(text) - span.column + 1), 1)
     if len(text) > _LONGEST:
         cut = max(min(start - _BEFORE, len(text) - _LONGEST), 0)

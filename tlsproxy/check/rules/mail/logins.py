@@ -107,7 +107,7 @@ class PasswordInClear(Rule):
                 span,
                 "passwords are sent in clear: there is no TLS"
                 if without
-                else "passwords are sent in clear if the server, or somebody on the way, offers no TLS",
+                else "passwords are sent in clear if the server offers no TLS, or an attacker removes the offer",
                 f"set {side}_tls_security_level = encrypt",
                 severity=Severity.ERROR if without and side == "smtp" else Severity.WARNING,
                 related=[(given.span(), "the level")] if given else (),

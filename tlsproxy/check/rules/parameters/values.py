@@ -136,9 +136,10 @@ class BadLogLevel(KindRule):
         for read in readings_of(context, *self.kinds):
             for word in read.reading.words:
                 if word.text.isdigit() and int(word.text) > _LAST_HARMLESS:
+                    contents = "the handshake" if int(word.text) == _LAST_HARMLESS + 1 else "mail and passwords"
                     yield self.finding(
                         locate(context, read.assignment, word.start, word.end)[1],
-                        f"level {word.text} logs what is sent, packet by packet",
+                        f"level {word.text} logs {contents}, packet by packet",
                         "1 is right for production",
                     )
 
