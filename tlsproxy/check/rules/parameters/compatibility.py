@@ -67,8 +67,7 @@ class CompatibilityLevelLow(Rule):
     good = "compatibility_level = 3.6\n"
     lookalike = (
         "compatibility_level = 2\nrespectful_logging = yes\nsmtpd_relay_before_recipient_restrictions = yes\n"
-        "lmtp_tls_fingerprint_digest = sha256\nsmtp_tls_fingerprint_digest = sha256\n"
-        "smtpd_tls_fingerprint_digest = sha256\n"
+        "smtp_tls_policy_maps = inline:{ {a.example = encrypt} }\nsmtp_tls_fingerprint_digest = sha256\n"
     )
 
     def check(self, context: Context) -> Iterator[Finding]:
@@ -76,7 +75,9 @@ class CompatibilityLevelLow(Rule):
         each = context.main.effective.get("compatibility_level")
         if each is None:
             return
-        changed = differing_defaults(context)
+        changed = {
+            name: value for name, value in differing_defaults(context).items() if not _is_unused_digest(context, name)
+        }
         if changed:
             shown = ", ".join(f"{name} = {value}" for name, value in changed.items())
             yield self.finding(
@@ -84,6 +85,20 @@ class CompatibilityLevelLow(Rule):
                 f"defaults of older releases are in effect: {shown}",
                 f"set compatibility_level = {branch(context)} when you have looked at them",
             )
+
+
+def _is_unused_digest(context: Context, name: str) -> bool:
+    """Return True for a digest algorithm of fingerprints on a side that compares none."""
+    side, sign, _ = name.partition("_tls_fingerprint_digest")
+    if not sign:
+        return False
+    if side == "smtpd":
+        restrictions = [each.value for each in context.everywhere if each.name.startswith("smtpd_")]
+        uses = ("permit_tls_clientcerts", "check_ccert_access", "check_policy_service")
+        return not context.named("relay_clientcerts") and not any(use in text for use in uses for text in restrictions)
+    if context.named(f"{side}_tls_policy_maps", f"{side}_tls_fingerprint_cert_match"):
+        return False
+    return all("fingerprint" not in each.value.lower() for each in context.named(f"{side}_tls_security_level"))
 
 
 class CompatibilityLevelMissing(Rule):

@@ -13,7 +13,7 @@ from ...facts.readings import comment_words
 from ...facts.tls.key_files import server_level
 from ...findings import Edit, Finding, Fix, Severity, Span
 from ...rule import Rule
-from ...text.sources import MasterEntry
+from ...text.sources import MasterEntry, MasterFile
 
 _OWN_ARGUMENTS = ("pipe", "spawn")
 """Programs whose arguments are not only options."""
@@ -154,6 +154,24 @@ class OptionSpaces(Rule):
         )
 
 
+def commented_service(master: MasterFile, entry: MasterEntry) -> int:
+    """Return the number of the first line within an entry that is a service in a comment; 0 without one."""
+    for number in range(entry.line.number + 1, entry.line.last_number):
+        line = master.line(number)
+        words = line.strip(SPACE).lstrip("#").split()
+        if line.startswith("#") and len(words) >= 8 and words[1] in TYPES:
+            return number
+    return 0
+
+
+def _is_orphan(context: Context, entry: MasterEntry, span: Span) -> bool:
+    """Return True for an option of a service that is a comment, which M003 reports."""
+    if context.master is None or span.path != context.master.path:
+        return False
+    comment = commented_service(context.master, entry)
+    return bool(comment) and comment < span.line <= entry.line.last_number
+
+
 class OrphanOptions(Rule):
     """-o settings after a service that is commented out: they apply to the service above."""
 
@@ -172,26 +190,22 @@ class OrphanOptions(Rule):
 
     def check(self, context: Context) -> Iterator[Finding]:
         """Yield what is found."""
-        if not context.master:
+        if (master := context.master) is None:
             return
-        for entry in context.master.entries:
-            content = context.master.content(entry.line)
-            for number in range(entry.line.number + 1, entry.line.last_number):
-                words = context.master.line(number).strip(SPACE).lstrip("#").split()
-                is_comment = context.master.line(number).startswith("#")
-                if not is_comment or len(words) < 8 or words[1] not in TYPES:
-                    continue
-                following = next(each for each in content if each > number)
-                yield self.finding(
-                    context.master.span(following),
-                    f"this belongs to {entry.words[0][0]}: the service above it is a comment",
-                    "make it a comment, too",
-                    related=[
-                        (entry.span(0), f"{entry.words[0][0]} begins here"),
-                        (context.master.span(number), "the comment"),
-                    ],
-                )
-                break
+        for entry in master.entries:
+            number = commented_service(master, entry)
+            if not number:
+                continue
+            following = next(each for each in master.content(entry.line) if each > number)
+            yield self.finding(
+                master.span(following),
+                f"this belongs to {entry.words[0][0]}: the service above it is a comment",
+                "make it a comment, too",
+                related=[
+                    (entry.span(0), f"{entry.words[0][0]} begins here"),
+                    (master.span(number), "the comment"),
+                ],
+            )
 
 
 class DuplicateService(Rule):
@@ -294,8 +308,11 @@ class WrapperMode(Rule):
                     "add -o smtpd_tls_wrappermode=yes",
                 )
             if port(entry) in STARTTLS and wrapped:
+                span = context.span("smtpd_tls_wrappermode", view)
+                if _is_orphan(context, entry, span):
+                    continue
                 yield self.finding(
-                    context.span("smtpd_tls_wrappermode", view),
+                    span,
                     f"clients of {entry.service.name} don't begin with TLS",
                     "set smtpd_tls_wrappermode for port 465 only",
                     related=[(entry.span(0), "the service")],
@@ -322,12 +339,8 @@ class SubmissionPlaintext(Rule):
     def check(self, context: Context) -> Iterator[Finding]:
         """Yield what is found."""
         for entry in context.entries:
-            if (
-                entry.service is None
-                or entry.service.command != "smtpd"
-                or port(entry) not in SUBMISSION + IMPLICIT_TLS
-            ):
-                continue
+            if entry.service is None or entry.service.command != "smtpd" or port(entry) not in SUBMISSION:
+                continue  # M008 reports a port for implicit TLS without it; with it, nothing is in clear
             view = context.service_view(entry)
             if is_local(entry) or (not context.has_main and not context.is_set("smtpd_tls_auth_only", view)):
                 continue  # a main.cf that is not there may have it

@@ -417,9 +417,10 @@ class FingerprintDigest(Rule):
             return
         for each in context.everywhere:
             if each.name.startswith("smtpd_") and any(use in each.value for use in self._USES):
+                use = next(use for use in self._USES if use in each.value)
                 yield self.finding(
-                    each.name_span(),
-                    f"fingerprints of clients are {digest} by default here, which is too weak",
+                    each.span(each.value.index(use), len(use)),
+                    f"{use} compares fingerprints, which are {digest} by default here: too weak",
                     "set smtpd_tls_fingerprint_digest = sha256, and write fingerprints anew",
                 )
                 return

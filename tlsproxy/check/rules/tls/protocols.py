@@ -14,6 +14,7 @@ from ...facts.tls.key_files import ENFORCED, client_level, server_level
 from ...findings import Edit, Finding, Fix, Severity
 from ...rule import Rule
 from ...text.sources import Assignment
+from ...text.templates import templates
 from ..parameters.kinds import KindRule
 
 
@@ -30,6 +31,14 @@ def _allowed(found: Protocols) -> list[str]:
         for name, version in PROTOCOLS.items()
         if name not in found.excluded and version >= found.minimum and (not found.maximum or version <= found.maximum)
     ]
+
+
+def _legacy(found: Protocols | None) -> list[str]:
+    return [name for name in _allowed(found) if name in ("SSLv3", "TLSv1", "TLSv1.1")] if found else []
+
+
+def _legacy_where_mandatory(each: Assignment, found: Protocols | None) -> list[str]:
+    return _legacy(found) if "_mandatory_" in each.name else []
 
 
 class BadProtocolList(KindRule):
@@ -59,6 +68,7 @@ class IncludeListFreezes(Rule):
 
     def check(self, context: Context) -> Iterator[Finding]:
         """Yield what is found."""
+        markup = templates(context)
         for each, text, found in protocol_settings(context):
             words = text.replace(",", " ").replace(":", " ").split()
             listed = [word for word in words if word[0] not in "!<>="]
@@ -67,7 +77,7 @@ class IncludeListFreezes(Rule):
             if each in context.keep(without_effect):
                 continue
             missing = [name for name in ("TLSv1.2", "TLSv1.3") if name not in _allowed(found)]
-            if not missing:
+            if not missing or (not markup and _legacy_where_mandatory(each, found)):  # P003 has the same remedy
                 continue
             lowest = _allowed(found)[:1]
             modern = context.release.since("3.6")
@@ -102,14 +112,13 @@ class LegacyProtocols(Rule):
         for each, _, found in protocol_settings(context):
             if each in context.keep(without_effect):
                 continue
-            old = [name for name in _allowed(found) if name in ("SSLv3", "TLSv1", "TLSv1.1")] if found else []
-            if "_mandatory_" in each.name and old:
+            if old := _legacy_where_mandatory(each, found):
                 yield self.finding(
                     each.span(),
                     f"{', '.join(old)} may be used",
                     "write >=TLSv1.2" if context.release.since("3.6") else "write !SSLv2, !SSLv3, !TLSv1, !TLSv1.1",
                 )
-            elif "SSLv3" in old:
+            elif "SSLv3" in _legacy(found):
                 yield self.finding(each.span(), "SSLv3 may be used", "exclude it: !SSLv3", severity=Severity.INFO)
 
 
