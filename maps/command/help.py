@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 PROGRAM = "tlsproxy-postmap"
 OWN = (COMPLETION, HELP, VERSION)
 POSTFIX = (
-    Option(["-c"], "directory of main.cf; default: /etc/postfix", "DIR"),
+    Option(["-c"], "directory of main.cf; default: $MAIL_CONFIG or /etc/postfix", "DIR"),
     Option(["-q"], "look a key up; -: each line of standard input", "KEY"),
     Option(["-d"], "delete a key; -: each line of standard input", "KEY"),
     Option(["-s"], "print all entries"),

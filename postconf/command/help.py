@@ -20,7 +20,7 @@ OWN = (
     VERSION,
 )
 POSTFIX = (
-    Option(["-c"], "directory of main.cf and master.cf; default: /etc/postfix", "DIR"),
+    Option(["-c"], "directory of main.cf and master.cf; default: $MAIL_CONFIG or /etc/postfix", "DIR"),
     Option(["-d"], "print defaults instead of settings"),
     Option(["-n"], "print only settings in main.cf"),
     Option(["-x"], "expand $names in values"),
