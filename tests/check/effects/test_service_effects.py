@@ -128,12 +128,12 @@ def test_mail_without_the_proxy_is_deferred_then_sent_in_clear(
 def test_exclusions_can_leave_only_the_clients_with_tls_1_3(public_path: Path) -> None:
     identity = Identity(name("mail.example.com"))
     (public_path / "chain.pem").write_bytes(identity.key_pem + identity.pem)
-    ports = free_ports(3)
+    ports = free_ports(4)
     settings = {"smtpd_tls_security_level": "may", "smtpd_tls_chain_files": f"{public_path}/chain.pem"}
     not_smtpds = "aECDSA -o smtpd_tls_session_cache_database=${x?{y} -o smtpd_tls_session_cache_timeout=${x?{y}"
     entries = [
         f"127.0.0.1:{port} inet n - n - - smtpd\n  -o smtpd_tls_exclude_ciphers={excluded}\n"
-        for port, excluded in zip(ports, ("aECDSA", "aRSA", not_smtpds), strict=True)
+        for port, excluded in zip(ports, ("aECDSA", "aRSA", not_smtpds, "aECDSAA"), strict=True)
     ]
 
     def succeeds(port: int, version: str) -> bool:
@@ -142,10 +142,11 @@ def test_exclusions_can_leave_only_the_clients_with_tls_1_3(public_path: Path) -
         return "CONNECTION ESTABLISHED" in done.stdout + done.stderr
 
     with PrivatePostfix(public_path / "postfix", settings, MASTER_CF + literally("".join(entries))):
-        assert [succeeds(port, "-tls1_3") for port in ports] == [True, True, True]
-        assert [succeeds(port, "-tls1_2") for port in ports] == [False, True, False]
+        assert [succeeds(port, "-tls1_3") for port in ports] == [True, True, True, True]
+        assert [succeeds(port, "-tls1_2") for port in ports] == [False, True, False, True]
     main_cf = "".join(f"{name} = {value}\n" for name, value in settings.items())
-    assert ["P009" in rules_of(main_cf, entry, public_path) for entry in entries] == [True, False, True]
+    assert ["P009" in rules_of(main_cf, entry, public_path) for entry in entries] == [True, False, True, False]
+    assert "P014" in rules_of(main_cf, entries[3], public_path)
 
 
 @pytest.mark.parametrize("owner, mode, trusted", [(0, 0o644, True), (65534, 0o644, False), (0, 0o664, False)])

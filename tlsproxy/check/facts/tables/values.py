@@ -15,6 +15,7 @@ from postconf.values import CipherGrade, cipher_grade
 
 from ....mail.access.restrictions.table import RESTRICTIONS
 from ...findings import Severity
+from ..tls.cipher_words import cipher_meant
 from .uses import Use
 
 if TYPE_CHECKING:
@@ -224,6 +225,9 @@ def _policy(value: str) -> Fault | None:
         for problem in kind.read(text).problems if kind else ():
             if problem.outcome is not Outcome.IGNORES:
                 return Fault(f"{problem.message}: mail for it is deferred", problem.suggestion, Severity.ERROR)
+        for each in text.split(":") if name.lower() == "exclude" else ():
+            if meant := cipher_meant(each):
+                return Fault(f'OpenSSL knows no cipher "{each}": it is ignored silently', f'did you mean "{meant}"?')
     return None
 
 

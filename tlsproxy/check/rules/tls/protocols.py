@@ -10,8 +10,9 @@ from postconf.values import PROTOCOLS, Protocols, protocols
 
 from ...context import Context
 from ...facts.readings import locate, readings_of
+from ...facts.tls.cipher_words import cipher_meant
 from ...facts.tls.key_files import ENFORCED, client_level, server_level
-from ...findings import Edit, Finding, Fix, Severity
+from ...findings import Edit, Finding, Fix, Severity, Span
 from ...rule import Rule
 from ...text.sources import Assignment
 from ...text.templates import templates
@@ -216,6 +217,35 @@ class BadExclusion(KindRule):
     bad = "smtpd_tls_exclude_ciphers = !aNULL, MD5\n"
     good = "smtpd_tls_exclude_ciphers = aNULL, MD5\n"
     lookalike = "smtpd_tls_exclude_ciphers = ECDHE-RSA-DES-CBC3-SHA, kRSA+AES, 3DES\n"
+
+
+class MisspelledExclusion(Rule):
+    """Misspelled cipher in a list of exclusions: OpenSSL ignores it, and the cipher stays in use.
+
+    Words are compared with the aliases and suites of OpenSSL 1.0.2 to 3.5; a word that resembles none is not reported.
+    """
+
+    id = "P014"
+    name = "misspelled-exclusion"
+    severity = Severity.WARNING
+    effect = "`smtpd_tls_exclude_ciphers = aRSAA`: ciphers with RSA certificates are still accepted, nothing is logged."
+    bad = "smtpd_tls_exclude_ciphers = aNUL, EDH-RSA-DES-CDC3-SHA\n"
+    good = "smtpd_tls_exclude_ciphers = aNULL, EDH-RSA-DES-CBC3-SHA\n"
+    lookalike = "smtpd_tls_exclude_ciphers = KRB5-DES, EXPORT56, aNULL+AES, kDHr\n"
+
+    def check(self, context: Context) -> Iterator[Finding]:
+        """Yield what is found."""
+        reported: set[Span] = set()
+        for read in readings_of(context, "tls-exclusions"):
+            for word in read.reading.words:
+                meant = cipher_meant(word.text) if word.text[0] not in "!-+@" else ""
+                if not meant:
+                    continue
+                span = locate(context, read.assignment, word.start, word.end)[1]
+                if span not in reported:
+                    reported.add(span)
+                    message = f'OpenSSL knows no cipher "{word.text}": the word is ignored silently'
+                    yield self.finding(span, message, f'did you mean "{meant}"?')
 
 
 class OverriddenCipherList(Rule):
