@@ -186,3 +186,19 @@ def test_ccm_8_violates_ncsc_nl_at_every_level() -> None:
 def test_nist_wants_keys_on_two_curves_for_three_years() -> None:
     found = profile("nist-sp-800-52r2")
     assert (found.keys, found.curves, found.days) == (("ECDSA", "RSA"), ("prime256v1", "secp384r1"), 3 * 365)
+
+
+@pytest.mark.parametrize(
+    "main_cf, printed",
+    [
+        ("smtpd_tls_security_level = none\n", "no service offers TLS, so nothing was compared with mozilla-old"),
+        ("smtpd_tls_security_level = may\nsmtpd_tls_cert_file = none\n", "1 service compared with mozilla-old"),
+    ],
+)
+def test_profile_reports_how_many_services_were_compared(
+    main_cf: str, printed: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "main.cf").write_text("compatibility_level = 3.6\n" + main_cf)
+    (tmp_path / "master.cf").write_text("smtp inet n - n - - smtpd\n")
+    main(["--no-fs", "-c", str(tmp_path), "--profile", "mozilla-old"])
+    assert capsys.readouterr().err == f"tlsproxy-check: {printed}\n"

@@ -155,8 +155,16 @@ class _Run:
         for target in targets:
             if not (arguments.diff and not target.path):
                 target.write(self._report(target, results))
+        if self.compliance and not arguments.quiet:
+            print(f"tlsproxy-check: {self.compliance.summary(results)}", file=sys.stderr)
         shows_text = any(target.format == "text" and not target.path for target in targets)
-        is_silent = arguments.quiet or arguments.diff or self.upgrade or any(result.findings for result in results)
+        is_silent = (
+            arguments.quiet
+            or arguments.diff
+            or self.upgrade
+            or self.compliance
+            or any(result.findings for result in results)
+        )
         if shows_text and sys.stdout.isatty() and not is_silent:
             print(self._summary(results))
         return self._status(results)

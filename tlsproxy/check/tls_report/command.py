@@ -63,6 +63,15 @@ class Compliance:
 
         return comply(context, self._library, self._profile)
 
+    def summary(self, results: Sequence[Checked]) -> str:
+        """Return how many services were compared with which guideline: none is not the same as no violation."""
+        from .guidelines.compliance import Compared
+
+        count = sum(each.services for each in results if isinstance(each, Compared))
+        if not count:
+            return f"no service offers TLS, so nothing was compared with {self._profile.name}"
+        return f"{'1 service' if count == 1 else f'{count} services'} compared with {self._profile.name}"
+
 
 def choose_library(program: str) -> Library:
     """Return the OpenSSL of a program, or the one of tlsproxy; raise `LibraryError`."""

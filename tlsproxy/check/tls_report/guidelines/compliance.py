@@ -6,6 +6,7 @@ A change is proposed only after it has been tried: the offers of the changed con
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from ...context import Context
@@ -22,10 +23,19 @@ _MOST_ROUNDS = 6
 """Of changes that make other changes necessary."""
 
 
-def comply(context: Context, library: Library, profile: Profile) -> Checked:
-    """Return what a configuration offers against a guideline, as findings; only servers are judged."""
-    findings = _Compliance(context, library, profile).findings()
-    return Checked(context.texts, sorted(findings, key=lambda each: each.order))
+@dataclass
+class Compared(Checked):
+    """One configuration after the comparison with a guideline."""
+
+    services: int = 0
+    """The number of services that offer TLS, which are those that were compared."""
+
+
+def comply(context: Context, library: Library, profile: Profile) -> Compared:
+    """Return the violations of a guideline by a configuration, as findings; only servers are judged."""
+    compliance = _Compliance(context, library, profile)
+    findings = sorted(compliance.findings(), key=lambda each: each.order)
+    return Compared(context.texts, findings, services=compliance.services)
 
 
 class _Outcome(NamedTuple):
@@ -57,6 +67,7 @@ class _Compliance:
         self._offers = list(server_offers(context, library))
         self._found = self._judged(context, self._offers)
         serving = {each.service for each in self._offers if each.protocols}
+        self.services = len(serving)
         hopeless: set[str] = set()
         while True:
             self._outcome = self._changed(hopeless)
