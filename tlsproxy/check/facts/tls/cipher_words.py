@@ -1,4 +1,4 @@
-"""Words of OpenSSL's cipher lists: aliases, and the parts of the names of suites, from OpenSSL 1.0.2 to 3.5.
+"""Words of OpenSSL's cipher lists: aliases, and the parts of the names of suites, after ciphers(1).
 
 Source: ciphers(1) and ssl_ciph.c of these releases. OpenSSL ignores an unknown word, and so does Postfix.
 """
