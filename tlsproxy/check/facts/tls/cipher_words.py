@@ -1,6 +1,6 @@
 """Words of OpenSSL's cipher lists: aliases, and the parts of the names of suites, after ciphers(1).
 
-Source: ciphers(1) and ssl_ciph.c of these releases. OpenSSL ignores an unknown word, and so does Postfix.
+Source: ciphers(1) and ssl_ciph.c of several releases. OpenSSL ignores an unknown word, and so does Postfix.
 """
 
 from __future__ import annotations

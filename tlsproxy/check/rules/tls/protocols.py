@@ -222,7 +222,7 @@ class BadExclusion(KindRule):
 class MisspelledExclusion(Rule):
     """Misspelled cipher in a list of exclusions: OpenSSL ignores it, and the cipher stays in use.
 
-    Words are compared with the aliases and parts of names of suites in ciphers(1); a word that resembles none is not reported.
+    Words are compared with the aliases and the parts of names in ciphers(1). Words that resemble none are not reported.
     """
 
     id = "P014"
