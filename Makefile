@@ -8,10 +8,10 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PYTEST_ARGS ?= -n 2 --dist loadgroup -q
 
-# Coverage of lines and branches in the processes of the tests; MEASURE= switches it off.
+# Coverage of lines in the processes of the tests; MEASURE= switches it off.
 PACKAGES = $(shell $(BIN)/python -c 'import sysconfig; print(*(sysconfig.get_path("purelib") + "/" + name \
 	for name in ("postconf", "maps", "tlsproxy")), sep=",")')
-MEASURE ?= -m slipcover --branch --source $(PACKAGES) --json --out build/coverage.json
+MEASURE ?= -m slipcover --source $(PACKAGES) --json --out build/coverage.json
 
 # The distribution's Python, which runs beside its Postfix; where it can't make an environment, the usual one.
 SYSTEM_PYTHON ?= $(shell /usr/bin/python3 -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' \

@@ -1,4 +1,4 @@
-"""Coverage report: lines and branches of each package, and the modules with the lowest coverage.
+"""Coverage report: covered lines of each package, and the modules with the lowest coverage.
 
     tools/coverage_report.py build/coverage.json
 
@@ -23,17 +23,15 @@ _SHORT = 20
 
 
 class Counts(NamedTuple):
-    """Lines and branches of one or more modules, covered and in all."""
+    """Lines of one or more modules."""
 
-    lines: int
-    all_lines: int
-    branches: int
-    all_branches: int
+    covered: int
+    missing: int
 
-    def __str__(self) -> str:
-        return (
-            f"{_percent(self.lines, self.all_lines)} of lines, {_percent(self.branches, self.all_branches)} of branches"
-        )
+    @property
+    def percent(self) -> float:
+        """The share of covered lines."""
+        return 100 * self.covered / max(self.covered + self.missing, 1)
 
 
 def main(arguments: list[str]) -> int:
@@ -44,11 +42,11 @@ def main(arguments: list[str]) -> int:
     for module, counts in modules.items():
         packages[module.split("/")[0]].append(counts)
     for package in _PACKAGES:
-        print(f"coverage of {package + ':':10} {_total(packages[package])}")
-    print(f"coverage:              {_total(modules.values())}")
-    long = [module for module, counts in modules.items() if counts.all_lines >= _SHORT]
-    lowest = sorted(long, key=lambda module: (modules[module].lines / modules[module].all_lines, module))
-    print("lowest:", ", ".join(f"{module} {_percent(*modules[module][:2])}" for module in lowest[:_LOWEST]))
+        print(f"coverage of {package}: {_total(packages[package]).percent:.1f} % of lines")
+    print(f"coverage: {_total(modules.values()).percent:.1f} % of lines")
+    long = [module for module, counts in modules.items() if sum(counts) >= _SHORT]
+    lowest = sorted(long, key=lambda module: (modules[module].percent, module))[:_LOWEST]
+    print("lowest:", ", ".join(f"{module} {modules[module].percent:.0f} %" for module in lowest))
     return 0
 
 
@@ -59,16 +57,11 @@ def _module(name: str) -> str:
 
 
 def _counts(summary: dict[str, int]) -> Counts:
-    lines, branches = summary["covered_lines"], summary["covered_branches"]
-    return Counts(lines, lines + summary["missing_lines"], branches, branches + summary["missing_branches"])
+    return Counts(summary["covered_lines"], summary["missing_lines"])
 
 
 def _total(counts: Iterable[Counts]) -> Counts:
     return Counts(*map(sum, zip(*counts, strict=True)))
-
-
-def _percent(part: int, whole: int) -> str:
-    return f"{100 * part / whole:.1f} %" if whole else "100 %"
 
 
 if __name__ == "__main__":

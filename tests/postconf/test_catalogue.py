@@ -162,7 +162,7 @@ def test_reading_the_catalogue_imports_no_file() -> None:
     script += "print(*sorted(set(sys.modules) - before))"
     run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     imported = set(run.stdout.split()) - set(sys.builtin_module_names)
-    assert imported <= {"__future__", "postconf", "postconf.catalogue"}
+    assert imported <= {"__future__", "postconf", "postconf.catalogue", "postconf.errors"}
 
 
 @pytest.mark.postfix
