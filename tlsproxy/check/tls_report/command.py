@@ -65,9 +65,9 @@ class Compliance:
 
     def summary(self, results: Sequence[Checked]) -> str:
         """Return how many services were compared with which guideline: none is not the same as no violation."""
-        from .guidelines.compliance import Compared
+        from .guidelines.compliance import JudgedOffer
 
-        count = sum(each.services for each in results if isinstance(each, Compared))
+        count = sum(each.services for each in results if isinstance(each, JudgedOffer))
         if not count:
             return f"no service offers TLS, so nothing was compared with {self._profile.name}"
         return f"{'1 service' if count == 1 else f'{count} services'} compared with {self._profile.name}"

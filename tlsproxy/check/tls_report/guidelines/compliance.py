@@ -24,18 +24,18 @@ _MOST_ROUNDS = 6
 
 
 @dataclass
-class Compared(Checked):
+class JudgedOffer(Checked):
     """One configuration after the comparison with a guideline."""
 
     services: int = 0
     """The number of services that offer TLS, which are those that were compared."""
 
 
-def comply(context: Context, library: Library, profile: Profile) -> Compared:
+def comply(context: Context, library: Library, profile: Profile) -> JudgedOffer:
     """Return the violations of a guideline by a configuration, as findings; only servers are judged."""
     compliance = _Compliance(context, library, profile)
     findings = sorted(compliance.findings(), key=lambda each: each.order)
-    return Compared(context.texts, findings, services=compliance.services)
+    return JudgedOffer(context.texts, findings, services=compliance.services)
 
 
 class _Outcome(NamedTuple):
