@@ -31,6 +31,11 @@ def script(name: str) -> str:
     return str(beside) if beside.exists() else shutil.which(name) or name
 
 
+def standalone(directory: Path, user: Sequence[str] = tuple(AS_ROOT)) -> list[str]:
+    """Return the command that starts the daemon on a directory with main.cf; its socket will be there, too."""
+    return [script("tlsproxy"), "--standalone", *user, "-c", str(directory), "--socket", str(directory / "socket")]
+
+
 def write_config(directory: Path, settings: dict[str, str], *, certificate: bool = True) -> trustme.CA:
     """Write main.cf with these settings and a chain.pem for mail.private.test; return its CA."""
     ca = trustme.CA()
@@ -171,16 +176,7 @@ def running(
 ) -> Iterator[Proxy]:
     """Start the daemon on a directory with main.cf; end it, and see that it ends well."""
     with (directory / "log").open("w") as log:
-        command: list[str | Path] = [
-            script("tlsproxy"),
-            "--standalone",
-            "-c",
-            directory,
-            "--socket",
-            directory / "socket",
-            *user,
-        ]
-        process = subprocess.Popen([*prefix, *command, *arguments], stderr=log, env=environment)
+        process = subprocess.Popen([*prefix, *standalone(directory, user), *arguments], stderr=log, env=environment)
     proxy = Proxy(directory, process)
     try:
         deadline = time.monotonic() + PATIENCE

@@ -17,7 +17,6 @@ from pathlib import Path
 
 import pytest
 from peers.daemon.proxy import (
-    AS_ROOT,
     Proxy,
     StartDaemon,
     client_context,
@@ -26,6 +25,7 @@ from peers.daemon.proxy import (
     request_list,
     running,
     script,
+    standalone,
     write_config,
 )
 from peers.real.postfix import PrivatePostfix
@@ -265,16 +265,7 @@ def test_stuck_log_holds_up_nothing(tmp_path: Path) -> None:
             os.write(writing, b"x" * 65536)
     os.set_blocking(writing, True)
     write_config(tmp_path, {})
-    command: list[str | Path] = [
-        script("tlsproxy"),
-        "--standalone",
-        "-c",
-        tmp_path,
-        "--socket",
-        tmp_path / "socket",
-        *AS_ROOT,
-    ]
-    process = subprocess.Popen(command, stderr=writing)
+    process = subprocess.Popen(standalone(tmp_path), stderr=writing)
     os.close(writing)
     daemon = Proxy(tmp_path, process)
     wait_until(lambda: accepts(daemon.socket))
@@ -290,17 +281,8 @@ def test_stuck_log_holds_up_nothing(tmp_path: Path) -> None:
 
 def test_full_disk_holds_up_nothing(tmp_path: Path) -> None:
     write_config(tmp_path, {})
-    command: list[str | Path] = [
-        script("tlsproxy"),
-        "--standalone",
-        "-c",
-        tmp_path,
-        "--socket",
-        tmp_path / "socket",
-        *AS_ROOT,
-    ]
     with Path("/dev/full").open("wb") as log:
-        process = subprocess.Popen(command, stderr=log)
+        process = subprocess.Popen(standalone(tmp_path), stderr=log)
     path = tmp_path / "socket"
     wait_until(lambda: accepts(path))
     try:

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 from peers.daemon import faulty
-from peers.daemon.proxy import AS_ROOT, Proxy, StartDaemon, client_context, running, script, write_config
+from peers.daemon.proxy import AS_ROOT, Proxy, StartDaemon, client_context, running, script, standalone, write_config
 from peers.daemon.under_master import StartPostfix
 from peers.tools.children import PATIENCE, accepts, open_files, wait_until
 
@@ -226,16 +226,7 @@ def test_socket_without_a_listener_is_replaced(tmp_path: Path) -> None:
 def test_killed_daemon_has_a_successor_while_sessions_go_on(tmp_path: Path) -> None:
     write_config(tmp_path, {})
     with (tmp_path / "first.log").open("w") as log:
-        command: list[str | Path] = [
-            script("tlsproxy"),
-            "--standalone",
-            "-c",
-            tmp_path,
-            "--socket",
-            tmp_path / "socket",
-            *AS_ROOT,
-        ]
-        killed = subprocess.Popen(command, stderr=log)
+        killed = subprocess.Popen(standalone(tmp_path), stderr=log)
     first = Proxy(tmp_path, killed)
     wait_until(lambda: accepts(first.socket), explain=(tmp_path / "first.log").read_text)
     local, remote = first.tls_session()
@@ -251,16 +242,7 @@ def test_killed_daemon_has_a_successor_while_sessions_go_on(tmp_path: Path) -> N
 def test_draining_daemon_makes_room_for_its_successor(tmp_path: Path) -> None:
     write_config(tmp_path, {})
     with (tmp_path / "first.log").open("w") as log:
-        command: list[str | Path] = [
-            script("tlsproxy"),
-            "--standalone",
-            "-c",
-            tmp_path,
-            "--socket",
-            tmp_path / "socket",
-            *AS_ROOT,
-        ]
-        leaving = subprocess.Popen(command, stderr=log)
+        leaving = subprocess.Popen(standalone(tmp_path), stderr=log)
     first = Proxy(tmp_path, leaving)
     wait_until(lambda: accepts(first.socket), explain=(tmp_path / "first.log").read_text)
     local, remote = first.tls_session()

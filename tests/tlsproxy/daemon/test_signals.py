@@ -8,7 +8,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from peers.daemon.proxy import AS_ROOT, Proxy, script, write_config
+from peers.daemon.proxy import Proxy, standalone, write_config
 from peers.tools.children import PATIENCE, accepts, open_files, wait_until
 
 MEANINGLESS = [
@@ -37,9 +37,8 @@ def test_meaningless_signal_ends_no_process_and_no_session(daemon: Proxy, name: 
 
 def test_sighup_during_start_is_a_reload_afterwards(tmp_path: Path) -> None:
     write_config(tmp_path, {})
-    command = [script("tlsproxy"), "--standalone", *AS_ROOT, "-c", str(tmp_path), "--socket", str(tmp_path / "socket")]
     with (tmp_path / "log").open("wb") as log:
-        process = subprocess.Popen(command, stderr=log)
+        process = subprocess.Popen(standalone(tmp_path), stderr=log)
     try:
         status = Path(f"/proc/{process.pid}/status")
 
@@ -59,9 +58,8 @@ def test_descriptors_of_starter_are_not_kept(tmp_path: Path) -> None:
     write_config(tmp_path, {})
     reading, writing = os.pipe()
     high = os.dup2(writing, 251)
-    command = [script("tlsproxy"), "--standalone", *AS_ROOT, "-c", str(tmp_path), "--socket", str(tmp_path / "socket")]
     with (tmp_path / "log").open("wb") as log:
-        process = subprocess.Popen(command, stderr=log, pass_fds=(writing, high))
+        process = subprocess.Popen(standalone(tmp_path), stderr=log, pass_fds=(writing, high))
     os.close(writing)
     os.close(high)
     try:

@@ -20,6 +20,7 @@ from peers.daemon.proxy import (
     request_list,
     running,
     script,
+    standalone,
     tcp_pair,
     write_config,
 )
@@ -381,16 +382,7 @@ def test_configuration_without_tls_is_refused_at_start(
     tmp_path: Path, settings: dict[str, str], complaint: str
 ) -> None:
     write_config(tmp_path, settings)
-    command: list[str | Path] = [
-        script("tlsproxy"),
-        "--standalone",
-        "-c",
-        tmp_path,
-        "--socket",
-        tmp_path / "socket",
-        *AS_ROOT,
-    ]
-    result = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE)
+    result = subprocess.run(standalone(tmp_path), capture_output=True, text=True, timeout=PATIENCE)
     assert result.returncode == 1
     assert complaint in result.stderr
     assert "Traceback" not in result.stderr

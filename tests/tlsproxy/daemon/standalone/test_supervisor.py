@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from peers.daemon.proxy import AS_ROOT, Proxy, StartDaemon, client_context, running, script, write_config
+from peers.daemon.proxy import AS_ROOT, Proxy, StartDaemon, client_context, running, script, standalone, write_config
 from peers.tools.children import PATIENCE, open_files, seen_from_inside, wait_until
 
 root_only = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
@@ -284,17 +284,8 @@ def _supervisor_s_own(daemon: Proxy) -> list[str]:
 
 def test_workers_without_parent_end_with_their_last_session(tmp_path: Path) -> None:
     write_config(tmp_path, {})
-    command: list[str | Path] = [
-        script("tlsproxy"),
-        "--standalone",
-        "-c",
-        tmp_path,
-        "--socket",
-        tmp_path / "socket",
-        *AS_ROOT,
-    ]
     with (tmp_path / "log").open("w") as log:
-        parent = subprocess.Popen(command, stderr=log)
+        parent = subprocess.Popen(standalone(tmp_path), stderr=log)
     daemon = Proxy(tmp_path, parent)
     daemon.wait_for_log("listening on")
     local, remote = daemon.tls_session()

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 from OpenSSL import SSL
-from peers.daemon.proxy import AS_ROOT, client_context, script, write_config
+from peers.daemon.proxy import client_context, standalone, write_config
 from peers.daemon.roles import REQUEST, Lines, MakeServerRole, connector, make_role, serve, serving
 from peers.fakes.hello import GROUPS, TLS13, TLS13_SUITES, Hello, ask
 from peers.tools.certificates import Certificates, Identity, name
@@ -384,16 +384,7 @@ def test_ticket_log_without_ticket_keys_stays_silent(
 
 def test_daemon_without_roles_says_so_once(tmp_path: Path) -> None:
     write_config(tmp_path, {"smtpd_tls_security_level": "none", "smtp_tls_security_level": "none"})
-    command: list[str | Path] = [
-        script("tlsproxy"),
-        "--standalone",
-        "-c",
-        tmp_path,
-        "--socket",
-        tmp_path / "socket",
-        *AS_ROOT,
-    ]
-    run = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False)
+    run = subprocess.run(standalone(tmp_path), capture_output=True, text=True, timeout=PATIENCE, check=False)
     assert run.returncode == 1
     assert run.stderr.count("nothing to serve") == 1
 
