@@ -623,6 +623,18 @@ LOOKALIKES = [
     ("T004", "tls_server_sni_maps = inline:{{mx.example.net=/etc/ssl/a.pem, /etc/ssl/b.pem}}\n", ""),
     ("M004", "", "0.0.0.0:10025 inet n - y - - smtpd\n127.0.0.1:10025 inet n - y - - smtpd\n"),
     ("M004", "inet_interfaces = 192.0.2.1\n", "127.0.0.1:25 inet n - y - - smtpd\n"),
+    (
+        "Q008",
+        "smtpd_sender_login_maps = inline:{a@b.example=joe}\nsmtpd_sender_restrictions = "
+        "check_sender_access inline:{b.example=reject_sender_login_mismatch}\n",
+        "cleanup unix n - y - 0 cleanup\n",
+    ),
+    (
+        "Q008",
+        "smtpd_sender_login_maps = inline:{a@b.example=joe}\n"
+        "smtpd_sender_restrictions = check_sender_access hash:/etc/postfix/senders\n",
+        "cleanup unix n - y - 0 cleanup\n",
+    ),
     ("K015", "smtpd_tls_security_level = mya\n", ""),
     ("R011", "relay_domains = localdomain, lan, a.com\n", ""),
     ("R011", "relay_domains = com\nparent_domain_matches_subdomains =\n", ""),

@@ -8,6 +8,8 @@ from postconf.values import InvalidValueError, integer
 
 from ...context import Context
 from ...facts.mail.access import smtpd_lists
+from ...facts.tables.surveys import number_of_entries, surveys
+from ...facts.tables.uses import Use
 from ...findings import Finding, Severity
 from ...rule import Rule
 
@@ -34,7 +36,7 @@ class UnreadSetting(Rule):
     """Setting of a feature that is off: nothing reads it.
 
     postscreen_… settings need a service that runs postscreen(8); some tables are only read by restrictions, which no
-    list has. A lone main.cf is not reported, because master.cf could turn the feature on.
+    list and no access table has. A lone main.cf is not reported, because master.cf could turn the feature on.
     """
 
     id = "Q008"
@@ -100,6 +102,11 @@ class UnreadSetting(Rule):
             for words in (*lists.lists.values(), *map(lists.classes.get, lists.classes.names))
             for word in (words.words if words else ())
         }
+        for survey in surveys(context):
+            if survey.used.use is Use.ACCESS:
+                if not number_of_entries(context, survey.used.named):
+                    return  # an unread table may have any restriction as an action, access(5)
+                used |= {word.lower() for word in survey.restrictions}
         for name, ending in _RESTRICTED:
             setting = context.main.effective.get(name)
             if setting and setting.value and not any(each.endswith(ending) for each in used):
