@@ -34,13 +34,13 @@ unit: $(VENV)/.wheel $(VENV)/.dev
 	PYTHONSAFEPATH=1 TLSPROXY_TEST_INSTALLED=1 $(BIN)/python $(MEASURE) -m pytest $(PYTEST_ARGS)
 	$(if $(MEASURE),$(BIN)/python tools/coverage_report.py build/coverage.json)
 
-# Once more by the distribution's Python, if that is another one: what parses, where releases of Python differ most.
+# Once more by the distribution's Python, if that is another one: parsers, where releases of Python differ most.
 system: peers
 	@if [ "$$($(PYTHON) -VV)" = "$$($(SYSTEM_PYTHON) -VV)" ]; then \
 	echo "make system: skipped, the distribution has no other Python that can make an environment"; \
 	else $(MAKE) $(BY_SYSTEM) unit MEASURE= PYTEST_ARGS="$(PYTEST_ARGS) tests/maps tests/postconf"; fi
 
-# What takes minutes: reloads, floods and handshakes in numbers.
+# Tests that take minutes: reloads, floods and handshakes in numbers.
 soak: peers $(VENV)/.wheel $(VENV)/.dev
 	PYTHONSAFEPATH=1 TLSPROXY_TEST_INSTALLED=1 $(BIN)/python -m pytest -m soak -q
 
@@ -64,7 +64,7 @@ lint: $(VENV)/.dev
 types: $(VENV)/.wheel $(VENV)/.dev
 	$(BIN)/mypy
 
-# Real Postfix and other peers, where that is possible: Debian or its kin, as root.
+# Real Postfix and other peers, where that is possible: Debian or a similar system, as root.
 peers:
 	tests/install-peers
 
@@ -78,15 +78,15 @@ SCAN_ARGS ?= --tool own --count 250
 scan-peers: peers $(VENV)/.dev
 	PYTHONPATH=tests $(BIN)/python -W ignore -m check.tls_report.scan_peers $(SCAN_ARGS)
 
-# What README.md shows of the commands.
+# The pictures of the commands in README.md.
 pictures: $(VENV)/.dev $(VENV)/.wheel
 	$(BIN)/python tools/make_pictures.py
 
-# Record anew what Postfix decides and logs; needs root and the Postfix of the distribution.
+# Record again the decisions and log lines of Postfix; needs root and the Postfix of the distribution.
 golden: $(VENV)/.dev
 	$(BIN)/python tests/tlsproxy/tls/client/test_client_matrix.py
 
-# An editable install for those who work on the code.
+# An editable install for work on the code.
 dev: $(VENV)/.dev
 	$(BIN)/python -m pip install --quiet --editable .
 	rm -f $(VENV)/.wheel

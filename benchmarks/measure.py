@@ -19,7 +19,7 @@ _OTHERS = {"master", "tlsmgr", "postlogd"}
 
 
 def cpu(command: list[str], directory: Path, keys: bytes = b"") -> tuple[float, bytes]:
-    """Run a command; return its CPU seconds and what it printed."""
+    """Run a command; return its CPU seconds and its output."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     done = subprocess.run(command, input=keys, stdout=subprocess.PIPE, cwd=directory, check=True)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class TableType:
-    """Type of tables: the package of `drivers` with its module, and what must be installed for it ("" is nothing)."""
+    """Type of tables: the package of `drivers` with its module, and the extra that it needs ("" if none)."""
 
     __slots__ = ("package", "requirement")
 
@@ -73,7 +73,7 @@ WRITING_NEEDS = {
 
 
 def prepare_to_build(text: str, access: Access) -> None:
-    """Load what making a table needs, while this process may still read the files of Python's libraries.
+    """Load the libraries that making a table needs, while this process may still read the files of Python's libraries.
 
     Raises `TableError` for a type of which no tables are made.
     """
@@ -108,8 +108,8 @@ def open_table(text: str, access: Access) -> WrappedTable:
 def examine_table(text: str, access: Access) -> None:
     """Warn of all that opening the table `type:name` warns of.
 
-    Text tables are read once, and not kept: a million lines take no more memory than their keys' hashes. Raises what
-    `open_table` raises.
+    Text tables are read once, and not kept: a million lines take no more memory than their keys' hashes. Raises the
+    errors of `open_table`.
     """
     kind, name = split_name(text)
     driver = load_driver(kind, access)

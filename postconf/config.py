@@ -73,7 +73,7 @@ class View:
 
     def get(self, name: str, default: str | None = None) -> str | None:
         """Return the expanded value, or `default` for an unknown name."""
-        return self[name] if name in self else default  # noqa: SIM401  this is what SIM401 wants to be called
+        return self[name] if name in self else default  # noqa: SIM401  this is the method that SIM401 asks for
 
     def raw(self, name: str) -> str:
         """Return the unexpanded value or default. Raise KeyError for an unknown name."""

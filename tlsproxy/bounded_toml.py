@@ -1,4 +1,4 @@
-"""TOML from strangers: what tomllib reads, at a cost that grows with its length. No I/O.
+"""TOML from strangers: the language of tomllib, at a cost that grows with the text's length. No I/O.
 
 tomllib has no limits of its own: a key of 100,000 parts takes it minutes and gigabytes, and deep nesting ends in a
 RecursionError. Files of settings and expectations need neither.

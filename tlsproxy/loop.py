@@ -37,7 +37,7 @@ class Outlet(Protocol):
         """Items that were not accepted yet."""
 
     def flush_when_due(self, now: float) -> float:
-        """Hand on what has waited long enough; say in how many seconds to call this again, at the latest."""
+        """Hand on the items that have waited long enough; return the most seconds until the next call."""
 
 
 class _Nothing:

@@ -246,7 +246,7 @@ def _connected(path: str) -> socket.socket:
 
 
 def _read_list(reader: AttributeReader) -> Reading[Reply]:
-    """Read one list, whatever is in it."""
+    """Read one list of attributes with any names."""
     reply = {}
     while name := (yield from reader.next_name()):
         reply[name] = yield from reader.text(name)

@@ -131,7 +131,7 @@ class CdbFile:
             raise DamagedFileError("the tables do not follow each other to the end of the file")
 
     def _find(self, key: bytes, code: int, read: Read, passed: list[tuple[int, int]]) -> bytes | None:
-        """Return the value of a key, and add what was in its way to `passed`: hashes, and where their records are."""
+        """Return the value of a key, and add the slots before it to `passed`: hashes and offsets of records."""
         start, slots = self._tables[code % TABLES]
         first = (code >> 8) % slots if slots else 0
         for slot in chain(range(first, slots), range(first)):

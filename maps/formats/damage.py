@@ -6,4 +6,4 @@ from ..errors import MapsError
 
 
 class DamagedFileError(MapsError):
-    """A file that contradicts itself, or holds what Postfix never writes; the text may be the library's."""
+    """A file that contradicts itself, or holds data that Postfix never writes; the text may be the library's."""

@@ -19,7 +19,7 @@ RECENT = 100
 
 
 def suffixes(flags: Flags, default: tuple[bytes, ...]) -> tuple[bytes, ...]:
-    """Return what keys may end with in the file, in the order to try it: nothing, a NUL byte, or both."""
+    """Return the endings of keys in the file, in the order to try them: nothing, a NUL byte, or both."""
     chosen = tuple(end for flag, end in ((Flags.TRY1NULL, NUL), (Flags.TRY0NULL, b"")) if flags & flag)
     return chosen or default
 
@@ -44,7 +44,7 @@ def add_new(entries: dict[bytes, bytes], more: Sequence[tuple[bytes, bytes]], su
 
 
 def reason(error: OSError) -> str:
-    """Return strerror(3) of an error, or what is said instead of it."""
+    """Return the reason of an error: its own text, or that of strerror(3)."""
     return error.strerror or os.strerror(error.errno or 0)
 
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 LANES = 4096
-"""Keys that are hashed together at most; what they need stays in the processor's cache."""
+"""The most keys that are hashed together; their memory stays in the processor's cache."""
 FEW = 16
 """Up to that many keys are hashed sooner one by one."""
 

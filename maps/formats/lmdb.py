@@ -1,7 +1,8 @@
 """Look entries up in the file of a Lightning Memory-Mapped Database, and list them, without mapping it.
 
-The library trusts what it maps: a damaged or shortened file is the end of the process that reads it. So the reading
-that daemons do is done here, with pread(2) and checks; the library writes. Data format 1, in this machine's byte order.
+The library trusts the file that it maps: a damaged or shortened file is the end of the process that reads it. So the
+reading that daemons do is done here, with pread(2) and checks; the library writes. Data format 1, in this machine's
+byte order.
 """
 
 from __future__ import annotations
@@ -145,7 +146,7 @@ class LmdbFile:
         return None
 
     def _check(self, page: bytes) -> list[tuple[int, int, int, int]]:
-        """Return the heads of a leaf's nodes, if these fill what is not free without gaps."""
+        """Return the heads of a leaf's nodes, if these fill the used part of the page without gaps."""
         starts = self._nodes(page)
         heads: list[tuple[int, int, int, int]] = list(map(NODE.unpack_from, repeat(page), starts))
         sizes = [
@@ -189,7 +190,7 @@ class LmdbFile:
                     raise DamagedFileError(CORRUPTED)
                 keys.append(page[start + NODE.size : start + NODE.size + length])
                 children.append(low | middle << 16 | high << 32)
-            del keys[:1]  # it stands for what is before all keys
+            del keys[:1]  # it stands for all that sorts before the first key
             if not children or keys != sorted(keys):
                 raise DamagedFileError(CORRUPTED)
             if len(self._branches) == CACHED_PAGES:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class LookupStream:
-    """A stream to a server. What is asked and answered within `begin` and the next one shares one limit of time."""
+    """A stream to a server. Requests and replies between one `begin` and the next share one limit of time."""
 
     def __init__(self, server: str, seconds: float, warn: Callable[[str], None]) -> None:
         """Connect to `inet:host:port` or `unix:path`; raises OSError, or `TableError` for another form of name."""

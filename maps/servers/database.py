@@ -93,7 +93,7 @@ class Parameters:
 
 
 class QueryTemplates:
-    """The templates of one table, for what is asked (`query`) and what is made of an answer (`result`)."""
+    """The templates of one table, for the request (`query`) and for the value made of an answer (`result`)."""
 
     def __init__(self, kind: str, name: str, query: str, result: str, access: Access) -> None:
         """Parse the templates; raise `TableError`. `depends_on_key`: True if the query has a part of the key."""
@@ -112,7 +112,7 @@ class QueryTemplates:
         self._value_needs_domain = ord("d") in of_result
 
     def query(self, key: bytes, quote: Quote) -> bytes | None:
-        """Return what to ask for a key; None when the template wants more than it has."""
+        """Return the query for a key; None if the template needs parts that the key lacks."""
         if not key:
             self._warn(f'table "{self._table}": empty query string -- ignored')
             return None
@@ -126,7 +126,7 @@ class QueryTemplates:
         return _expanded(self._query, {field: quote(text) for field, text in fields.items() if text is not None})
 
     def result(self, value: bytes, key: bytes) -> bytes | None:
-        """Return what to make of one value; None when it is left out."""
+        """Return the result for one value of an answer; None if it is left out."""
         if not value:
             self._warn(f'table "{self._table}": empty lookup result for: "{decode(key)}" -- ignored')
             return None

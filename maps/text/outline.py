@@ -1,8 +1,8 @@
-"""Outlines of regular expressions: a simpler pattern that matches whatever the pattern matches, and perhaps more.
+"""Outlines of regular expressions: a simpler pattern that matches all that the pattern matches, and perhaps more.
 
 Many outlines can be put together in one pattern, where the patterns themselves could not: they have no groups to
-count, no options that reach further, no references. Only what is plain is outlined: a pattern with anything else has
-no outline. POSIX and Perl agree on what is plain as far as this goes: whether there is a match, not which.
+count, no options that reach further, no references. Only plain patterns are outlined: a pattern with anything else has
+no outline. POSIX and Perl agree on plain patterns as far as this goes: whether there is a match, not which.
 
 An outline also knows up to which length of keys the pattern's search is short, however the key was made. PCRE2 gives
 up on long searches, and that is reported: such a search must not be left out.
@@ -224,8 +224,8 @@ class _Reader:
     def _member(self) -> int:
         """Read a member of a bracket expression: a character, a range of them, or a class.
 
-        Where case is ignored PCRE2 adds the other case of what a range has, but the C library makes upper case of its
-        ends.
+        Where case is ignored PCRE2 adds the other case of the characters in a range, but the C library makes upper case
+        of its ends.
         """
         found = _CLASS.match(self._pattern, self._at)
         if found:

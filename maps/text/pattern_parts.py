@@ -26,7 +26,7 @@ class Follow(NamedTuple):
 
 
 END = Follow(0, False)
-"""The end of the pattern: what comes there has matched, and is not searched again."""
+"""The end of the pattern: text that gets there has matched, and is not searched again."""
 
 
 class Part:
@@ -58,7 +58,7 @@ class Bytes(Part):
 
 
 class Ahead(Part):
-    """An assertion of what follows; an outline is without it."""
+    """An assertion on the text that follows; an outline is without it."""
 
     __slots__ = ("_part",)
 

@@ -1,6 +1,6 @@
 """Tables of regular expressions: the rules of regexp and pcre (regexp_table(5), pcre_table(5)).
 
-What a pattern means is the engine's business, a library with a little around it: see `regexp`
+The engine gives a pattern its meaning, a library with a little around it: see `regexp`
 and `pcre` in `drivers.patterns`. Everything here is bytes, as it is for these libraries.
 """
 
@@ -130,7 +130,7 @@ def examine_patterns(engine: Engine, name: str, access: Access) -> None:
 
 @cache
 def faultless() -> re.Pattern[bytes]:
-    """Return what matches simple rules with a value: without compiling them it is clear that nothing is wrong."""
+    """Return the pattern of simple rules with a value, which are right without compiling them."""
     return re.compile(rb"/\^?(?:[\w @:;,=<>\"'%&~#-]|\\[.@/-]|\.[*+]?){1,500}\$?/i?[ \t]+[^\s$\0][^$\0]*")
 
 
@@ -229,7 +229,7 @@ class _Reader:
         rules.begin(self._number, condition.holds, self._plain(pattern), positive=pattern.positive)
 
     def _plain(self, pattern: _Pattern) -> Plain | None:
-        """Return what an outline of a pattern is made of."""
+        """Return the parts of a pattern that its outline is made of."""
         syntax = self._engine.syntax(pattern.options)
         return syntax and (pattern.text, syntax)
 

@@ -18,7 +18,7 @@ _PIECE = 1 << 18
 
 
 class TextFile:
-    """A file that is read once, piece by piece; what ended that is `error`: a directory opens, but can't be read."""
+    """A file that is read once, piece by piece, up to its end or an `error`: a directory opens, but can't be read."""
 
     def __init__(self, path: str, *, for_daemon: bool = False) -> None:
         """Open it; raise OSError.
@@ -33,7 +33,7 @@ class TextFile:
             raise OSError(errno.EFBIG, os.strerror(errno.EFBIG), path)
 
     def pieces(self) -> Iterator[bytes]:
-        """Yield what can be read, and close the file."""
+        """Yield the bytes that can be read, and close the file."""
         try:
             while piece := os.read(self._descriptor, _PIECE):
                 yield piece

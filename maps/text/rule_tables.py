@@ -1,4 +1,4 @@
-"""Tables that are rules with IF and ENDIF between them: what regexp, pcre and cidr have in common."""
+"""Tables that are rules with IF and ENDIF between them: the common parts of regexp, pcre and cidr."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def _observed(
 
 
 class TableRule(Generic[Key]):
-    """A rule, which has a value for some keys, and what an outline may be made of."""
+    """A rule, which has a value for some keys, and the parts that its outline is made of."""
 
     __slots__ = ("line", "plain", "value")
 
@@ -109,7 +109,7 @@ class Rules(Generic[Key]):
     def begin(
         self, line: int, holds: Callable[[Key], bool], plain: Plain | None = None, *, positive: bool = True
     ) -> None:
-        """Begin what counts only if a condition holds."""
+        """Begin the rules that count only if a condition holds."""
         step = If(line, holds, plain, positive=positive)
         self.steps.append(step)
         self._open.append(step)
@@ -148,7 +148,7 @@ class Rules(Generic[Key]):
 
 
 class Unkept(Rules[Key]):
-    """Rules that are read to see what is wrong with them: only conditions that are open are kept."""
+    """Rules that are read for their errors: only open conditions are kept."""
 
     def add(self, rule: TableRule[Key]) -> None:
         """Leave the rule."""

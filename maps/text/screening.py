@@ -31,7 +31,7 @@ _TEXT = 1 << 20
 _UNION = 4000
 """Bytes of the outline of all that is behind a condition."""
 _DEPTH = 20
-"""Conditions inside conditions; what is further down is not screened."""
+"""Conditions inside conditions; deeper ones are not screened."""
 
 
 def screened(steps: list[Step]) -> list[Step]:
@@ -46,7 +46,7 @@ def screened(steps: list[Step]) -> list[Step]:
 
 
 class _Member(NamedTuple):
-    """A step with all that belongs to it: a rule, or a condition and what is behind it."""
+    """A step with all that belongs to it: a rule, or a condition with its rules."""
 
     start: int
     end: int
@@ -76,7 +76,7 @@ class _Screening:
         return self._new
 
     def _member(self, index: int) -> _Member | None:
-        """Return the member that begins with a step; what is further down is known already."""
+        """Return the member that begins with a step; deeper ones are known already."""
         step = self._old[index]
         own = step.plain and outline(*step.plain)
         if own is None:
@@ -96,7 +96,7 @@ class _Screening:
         return _Member(index, step.end, own, 1) if step.positive else None
 
     def _level(self, start: int, end: int, depth: int) -> None:
-        """Add the steps of one level: of the whole table, or of what is behind one condition."""
+        """Add the steps of one level: of the whole table, or of one condition."""
         while start < end:
             members = self._run(start, end)
             anchored = all(member.outline.anchored for member in members)
@@ -150,7 +150,7 @@ class _Screening:
             condition.end = len(self._new)
 
     def _add(self, start: int, end: int, depth: int) -> None:
-        """Add a step and what belongs to it."""
+        """Add a step and all that belongs to it."""
         step = self._old[start]
         if not isinstance(step, If) or step.end > len(self._old) or depth == _DEPTH:
             self._copy(start, end)

@@ -1,6 +1,6 @@
 """The text that tables are made from: one entry per logical line, key and value (postmap(1), "INPUT FILE FORMAT").
 
-Works on bytes, which may be anything; only ASCII decides what is white space. Opens nothing: callers supply the lines.
+Works on bytes, which may be anything; only ASCII blanks are white space. Opens nothing: callers supply the lines.
 """
 
 from __future__ import annotations
@@ -118,9 +118,9 @@ def records(
 ) -> Iterator[Record]:
     """Yield the entries of a table's source in their order; duplicates are the caller's business.
 
-    `lines` are physical lines, with or without the newline. What is no entry is left out and said to `warn`, with
-    `ignoring` where texthash says more than postmap(1). With `utf8`, lines must be valid UTF-8 (`Access.utf8`). `first`
-    is the number of the first line.
+    `lines` are physical lines, with or without the newline. A line that is no entry is left out and given to `warn`,
+    with `ignoring` where texthash says more than postmap(1). With `utf8`, lines must be valid UTF-8 (`Access.utf8`).
+    `first` is the number of the first line.
     """
     for number, line in logical_lines(lines, path, warn, first):
         if utf8 and not line.isascii() and not _is_valid(line):
@@ -148,7 +148,7 @@ def logical_lines(
 ) -> Iterator[tuple[int, bytes]]:
     """Yield logical lines with the number of their first physical line, each cut at its first NUL (readlline(3)).
 
-    A line that begins with white space goes on with what was before, even behind comments and blank lines.
+    A line that begins with white space continues the line before, even behind comments and blank lines.
     """
     pieces: list[bytes] = []
     first = 0

@@ -25,7 +25,7 @@ class Substitution:
     """A parsed text: pieces of it, and the numbers of groups between them."""
 
     def __init__(self, text: bytes, warn: Callable[[str], None], warn_of_number: Callable[[str, str], None]) -> None:
-        """Raise `SubstitutionError` after warnings; those about a number get what is wrong, and the number."""
+        """Raise `SubstitutionError` after warnings; those about a number get the problem and the number."""
         self._warn = warn
         self._warn_of_number = warn_of_number
         self._pieces: list[bytes | int] = []
@@ -98,7 +98,7 @@ def _closing(text: bytes, position: int, opening: int) -> int:
 
 
 def _as_int(digits: bytes) -> int:
-    """Return what atoi(3) makes of digits on machines with 64-bit longs: the lower half of what fits, with its sign."""
+    """Return the int of atoi(3) on machines with 64-bit longs: the lower half of the long, with its sign."""
     significant = digits.lstrip(b"0")
     number = _LONG_MAX if len(significant) > 19 else min(int(significant or b"0"), _LONG_MAX)
     return (number + 2**31) % 2**32 - 2**31

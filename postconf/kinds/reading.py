@@ -25,7 +25,7 @@ _LONGEST_COMPARED = 100
 class Word(NamedTuple):
     """One word of a value: the characters from `start` to `end`.
 
-    `role` says what the word is: `word`, `table`, `file`, `network`, `host`, `domain`, `address`, `restriction`,
+    `role` is the meaning of the word: `word`, `table`, `file`, `network`, `host`, `domain`, `address`, `restriction`,
     `argument`, `transport`, `nexthop`, `port`, `endpoint`, `option`, `path`, `text`, … A word can be part of another
     one: `[mail.example.com]:587` is a nexthop with a host and a port in it.
     """

@@ -1,6 +1,6 @@
 """TLS: levels, protocols, ciphers, digests, log levels and options.
 
-`values` decides what Postfix accepts; OpenSSL defines the names of curves, ciphers and digests.
+`values` has the rules of Postfix; OpenSSL defines the names of curves, ciphers and digests.
 """
 
 from __future__ import annotations

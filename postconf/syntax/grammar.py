@@ -6,7 +6,7 @@
     branches   = ? {text} [: otherwise] | ? text | : otherwise
     otherwise  = {text} | text
 
-The grammar accepts any content: invalid text is in `rest`, so that `references` can report what was expected there.
+The grammar accepts any content: invalid text is in `rest`, so that `references` can report the syntax expected there.
 Importing pyparsing takes six times as long as a whole listing, so `references` imports it only when needed.
 """
 

@@ -25,7 +25,7 @@ def read_config(directory: str, *, version: str | None = None, overrides: Iterab
     except UnknownReleaseError as error:
         if version:
             raise FatalError(str(error)) from None
-        # A release that is newer than the catalogue takes nothing away from what can be read.
+        # A release that is newer than the catalogue: the configuration stays as it was read first.
     except postconf.ConfigError as error:
         raise FatalError(str(error)) from None
     except OSError as error:

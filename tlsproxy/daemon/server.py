@@ -87,10 +87,11 @@ class Server:
         shared: bool = False,
         make_session: Callable[[Owner, socket.SocketType], Session] = Session,
     ) -> None:
-        """Make one that does not listen yet.
+        """Make a server that does not listen yet.
 
-        `generation`: of the local peers, where they don't show it; `numbers`: what is counted here; `shared`: other
-        processes listen at the same socket; `make_session`: how sessions are made, if their log is of another kind.
+        `generation`: of the local peers, where they don't show it; `numbers`: the counters of this process; `shared`:
+        True if other processes listen at the same socket; `make_session`: how sessions are made, if their log is of
+        another kind.
         """
         self.loop = loop
         self.log = log
@@ -176,7 +177,7 @@ class Server:
             self._pause()
             return
         try:
-            # What accept() does besides costs more than a session's whole I/O on that socket.
+            # accept() also makes a socket object, which costs more than a session's whole I/O on that socket.
             descriptor, _address = self._listener._accept()  # type: ignore[attr-defined]
         except BlockingIOError:
             return

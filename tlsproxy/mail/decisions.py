@@ -10,7 +10,7 @@ from .tables import Found
 
 
 class Decision:
-    """One step: what was decided, with which value, and by what."""
+    """One step: the subject of a decision, its value, and the parameter, table or pattern that decided."""
 
     __slots__ = ("_source", "_view", "parameter", "subject", "value")
 

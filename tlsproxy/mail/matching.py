@@ -178,7 +178,7 @@ def _is_table(pattern: str) -> bool:
 
 
 def _with_network(pattern: _Pattern) -> _Pattern:
-    """Parse what is a network, or an IPv6 address, which can be written in several ways.
+    """Parse a network, or an IPv6 address, which can be written in several ways.
 
     Other texts are names or IPv4 addresses, and are never wrong.
     """

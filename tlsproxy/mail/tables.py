@@ -1,7 +1,7 @@
 """Lookup tables as the mail daemons use them: each one opened once, each answer with the table and key that it is from.
 
-`Tables` opens what a configuration names; `MapList` is one parameter's list of tables. A table that fails is a
-`TableLookupError`, which is for the caller to turn into what Postfix does then: defer, or answer with a 451 reply.
+`Tables` opens the tables that a configuration names; `MapList` is one parameter's list of tables. A table that fails is
+a `TableLookupError`, which is for the caller to turn into Postfix's reaction: defer, or answer with a 451 reply.
 Tables behind proxymap(8) are opened without it, so that no Postfix has to run.
 """
 
@@ -157,7 +157,7 @@ class Tables:
     def maps(self, parameter: str, flags: Flags = MAIL_FLAGS, *, text: str | None = None) -> MapList:
         """Return the tables of a parameter, or of a `text` that is part of its value.
 
-        Raises `ConfigError` for what stops Postfix's daemons: a name without a type, a file that can't be read.
+        Raises `ConfigError` for a value that stops Postfix's daemons: a name without a type, a file that can't be read.
         """
         value = self.view[parameter] if text is None else text
         key = (parameter, value, flags)
@@ -191,12 +191,12 @@ class Tables:
         return self._accesses[flags]
 
     def begin(self) -> None:
-        """Forget what was said about earlier lookups."""
+        """Forget the warnings of earlier lookups."""
         if self._heard:
             self._heard.clear()
 
     def reason(self, error: TableError) -> str:
-        """Return why a lookup failed: what the error says, or else what was said before Postfix's general warning."""
+        """Return the reason of a failed lookup: the error's text, or else the warning before Postfix's general one."""
         said = [each for each in self._heard if " lookup error for " not in each]
         return said[-1] if said and str(error) == APPLICATION_ERROR else str(error)
 

@@ -1,6 +1,6 @@
 """RFC 822 tokens: text to tokens, tokens to addresses, and back to text, as tok822_parse(3) does it.
 
-Lenient like Postfix: nothing is refused, and what is not understood is kept. `scan` takes a text for one address;
+Lenient like Postfix: nothing is refused, and text that is not understood is kept. `scan` takes a text for one address;
 `parse` finds the addresses between commas, brackets and comments.
 """
 
@@ -188,7 +188,7 @@ class _Parser:
                 self._done.append(token)
                 may_be_word = True
             else:
-                # What a phrase was cut off at is no part of an address.
+                # The token at which a phrase was cut off is no part of an address.
                 (self._done if boundary else self._current).append(token)
                 may_be_word = True
             boundary = False
@@ -248,7 +248,7 @@ def _is_word(node: Node) -> bool:
 
 
 def _collect(text: str, position: int, closing: str | None) -> tuple[str, int]:
-    """Read up to a closing character, or else the end of an atom; return what was read, and where it ends."""
+    """Read up to a closing character, or else the end of an atom; return the text and its end."""
     pieces = []
     while position < len(text):
         character = text[position]

@@ -48,7 +48,7 @@ class Where:
     __slots__ = ("key", "role", "table")
 
     def __init__(self, table: str, key: str, role: str = "next-hop destination") -> None:
-        """`table` is the parameter's name; `role` says what the key is to the delivery."""
+        """`table` is the parameter's name; `role` is the key's role in the delivery."""
         self.table = table
         self.key = key
         self.role = role

@@ -30,6 +30,6 @@ def parse_site(value: bytes | str, where: Where) -> SecurityLevel:
 
 
 def merged(first: SecurityLevel | None, second: SecurityLevel | None) -> SecurityLevel | None:
-    """Merge what next hop and host say: the stronger one counts, but "none" is stronger than "may"."""
+    """Return the level of next hop and host: the stronger one counts, but "none" is stronger than "may"."""
     strength = (None, SecurityLevel.MAY, SecurityLevel.NONE, SecurityLevel.ENCRYPT, SecurityLevel.VERIFY)
     return max(first, second, key=strength.index)

@@ -139,7 +139,7 @@ class Policies:
                 return self._with_names(policy, entry, anchors)
         return policy
 
-    # What the tables say.
+    # The entries of the tables.
 
     def _entry(self, destination: Destination) -> PolicyEntry:
         """Return the entry of a table, or one that has only main.cf's level."""
@@ -181,7 +181,7 @@ class Policies:
         level = self._one_site(tables, destination.nexthop, "next-hop destination")
         if destination.nexthop.casefold() != destination.host.name.casefold():
             level = merged(level, self._one_site(tables, destination.host.name, "server hostname"))
-        # "may" is what a table has for everyone.
+        # Tables have "may" for destinations in general.
         return max(level, self.settings.level) if level is SecurityLevel.MAY else level
 
     def _one_site(self, tables: TableList, key: str, role: str) -> SecurityLevel | None:
@@ -196,7 +196,7 @@ class Policies:
             ) from error
         return None if value is None else parse_site(value, where)
 
-    # What main.cf adds.
+    # The parameters of main.cf.
 
     def _with_fingerprints(self, policy: Policy, entry: PolicyEntry) -> Policy:
         settings = self.settings
@@ -243,7 +243,7 @@ class Policies:
                 raise PolicyError(f"error reading trust anchor file: {file}: {error}") from None
         return anchors
 
-    # What DNS says.
+    # The records of DNS.
 
     def _with_dane(self, policy: Policy) -> Policy:
         """Replace level `dane` or `dane-only` if it is not available."""

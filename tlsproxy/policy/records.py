@@ -26,7 +26,7 @@ class TrustAnchorsError(TlsproxyError):
 def fingerprints(values: Iterable[str], warn: Callable[[str], None]) -> tuple[TlsaRecord, ...]:
     """Turn hexadecimal digests of certificates or public keys into records, in the order of Postfix's.
 
-    Postfix does not know which of both a digest is of, so each makes two records. What is malformed is left out.
+    Postfix does not know which of both a digest is of, so each makes two records. Malformed digests are left out.
     """
     records: list[TlsaRecord] = []
     for value in values:

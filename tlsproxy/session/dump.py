@@ -1,7 +1,7 @@
-"""Shows in the log what passes between a remote peer and TLS, for log levels 3 and 4.
+"""Dump of the bytes between a remote peer and TLS in the log, for log levels 3 and 4.
 
 OpenSSL reads and writes descriptors by itself, and its callback for that is not bound. So TLS gets one end of a socket
-pair, and what goes through the other end is moved by hand: slow, but nothing of it is in the way of other sessions.
+pair, and the bytes at its other end are moved by hand: slow, but never in the way of other sessions.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class PacketDump:
         self._move(self._inner, self._remote, events)
 
     def _move(self, here: _End, there: _End, events: int) -> None:
-        """Go on with what `here` has been waiting for."""
+        """Write or read `here`, as its events allow, and pass the bytes to `there`."""
         try:
             if events & OUT:
                 here.write()
@@ -100,7 +100,7 @@ class _End:
         return self.pending
 
     def write(self) -> None:
-        """Write what can be written."""
+        """Write as many pending bytes as the descriptor takes."""
         if self.pending:
             with suppress(BlockingIOError):
                 self.pending = self.pending[os.write(self.descriptor, self.pending) :]

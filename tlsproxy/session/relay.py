@@ -1,7 +1,7 @@
 """The relay of one session: bytes between its two sides, after the handshake.
 
-"Up" is from the remote peer (ciphertext) to the local one (plaintext), "down" the other way. Nothing is held back while
-it can be written; what can't is kept, and its side is not read again until it is gone: that is the whole flow control.
+"Up" is from the remote peer (ciphertext) to the local one (plaintext), "down" the other way. No byte is held back while
+it can be written. The rest is kept, and its side is not read again until it is gone: that is the whole flow control.
 All sessions of a process share one buffer, so an idle session owns none.
 
 The handlers of the steady state are called by the loop itself, each does its work in one call, and none looks at a
@@ -93,7 +93,7 @@ class Relay:
         self._ssl = ssl
 
     def watch(self) -> None:
-        """Wait for what comes, on either side; but read no side whose bytes can't be passed on."""
+        """Wait for bytes from either side; but read no side whose bytes can't be passed on."""
         up, down = self.up_pending, self._down_pending
         watch = self._loop.watch
         watch(
@@ -110,17 +110,17 @@ class Relay:
     def close(self) -> None:
         """Give up the descriptors, before the session closes them."""
         if self._remote_socket is not None:
-            self._remote_socket.detach()  # or else it would close what is another file by then
+            self._remote_socket.detach()  # or else it would close a descriptor that is another file's by then
             self._remote_socket = None
 
     def describe_stall(self) -> str:
-        """Return what the relay is waiting for, as Postfix logs it at the limit."""
+        """Return the operation that the relay is waiting for, as Postfix logs it at the limit."""
         if self.up_pending:
             return "deadlock on plaintext stream"
         return "deadlock on ciphertext stream" if self._down_pending else "ciphertext read/write timeout"
 
     def write_local(self) -> End | None:
-        """Go on with what the local peer would not take."""
+        """Write the bytes that the local peer would not take."""
         try:
             self.up_pending = self.up_pending[self._send_up(self.up_pending) :]
         except BlockingIOError:
@@ -132,7 +132,7 @@ class Relay:
     # -- the steady state: nothing is pending
 
     def _on_remote(self, _events: int) -> None:
-        """Decrypt what has come from the remote peer and pass it on."""
+        """Decrypt bytes of the remote peer and pass them on."""
         self.touched = self._loop.now
         used = SSL_read(self._ssl, _data, _RECORD)
         end = None
@@ -163,7 +163,7 @@ class Relay:
         return used, None if error in (ERROR_WANT_READ, ERROR_WANT_WRITE) else _closed_or_failed(error)
 
     def _on_local(self, _events: int) -> None:
-        """Encrypt what has come from the local peer and pass it on."""
+        """Encrypt bytes of the local peer and pass them on."""
         self.touched = self._loop.now
         try:
             count = self._receive_down(_view)
@@ -185,7 +185,7 @@ class Relay:
             self.session.relay_ended(_closed_or_failed(error))
 
     def _write_many(self, count: int) -> int:
-        """Encrypt and pass on more than a few records; return what SSL_write has."""
+        """Encrypt and pass on more than a few records; return the result of SSL_write."""
         if self._remote_socket is None:
             self._remote_socket = socket.SocketType(fileno=self._remote)
         set_option = self._remote_socket.setsockopt
@@ -200,7 +200,7 @@ class Relay:
     # -- something is pending
 
     def _on_blocked_local(self, events: int) -> None:
-        """Go on with what the local peer has not taken; it may have something to say all the same."""
+        """Write the bytes that the local peer has not taken; it may send some all the same."""
         if events & (OUT | GONE):
             self.touched = self._loop.now
             self._go_on(self.write_local())
@@ -208,7 +208,7 @@ class Relay:
             self._on_local(events)
 
     def _on_blocked_remote(self, events: int) -> None:
-        """Go on with what the remote peer has not taken; it may have something to say all the same."""
+        """Write the bytes that the remote peer has not taken; it may send some all the same."""
         if events & (OUT | GONE):
             self.touched = self._loop.now
             self._go_on(self._write_remote())
@@ -216,7 +216,7 @@ class Relay:
             self._on_remote(events)
 
     def _write_remote(self) -> End | None:
-        """Go on with what the remote peer would not take: the same bytes, as SSL_write demands."""
+        """Write the bytes that the remote peer would not take: the same ones, as SSL_write demands."""
         pending = self._down_pending
         written = SSL_write(self._ssl, from_buffer(pending), len(pending))
         if written > 0:

@@ -61,7 +61,7 @@ class RequestReader:
         return role == Flag.CLIENT or (role == Flag.SERVER and self._generation >= Generation.V3_12)
 
     def _read(self, attributes: AttributeReader) -> Reading[None]:
-        """Read the whole request, or what is missing of it."""
+        """Read the whole request, or the rest of it."""
         if self.request is None:
             self.request = yield from read_request(attributes)
         if not self._has_settings(self.request):

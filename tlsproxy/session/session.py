@@ -7,7 +7,7 @@ The rules (tlsproxy(8), as real postscreen(8) and smtp(8) rely on them):
 - During the handshake no plaintext is read or written.
 - Then bytes pass both ways. A side that can't be written stops the other side from being read.
 - When the local peer closes, the remote one gets close_notify; its own is not awaited.
-- When the remote peer closes or fails, what it sent before still reaches the local peer; close_notify is not answered.
+- When the remote peer closes or fails, its last bytes still reach the local peer; close_notify is not answered.
 - Every state has a limit of inactivity. No input ends anything but this session.
 
 `states` has the table of states; the handlers that it names are methods here. An object of this class does the I/O of
@@ -69,7 +69,7 @@ class Owner(Protocol):
     generation: Generation
 
     def established(self, session: Session, agreed: Agreement, *, reused: bool) -> None:
-        """Note that a session has done its handshake, and what has been agreed on."""
+        """Note the end of a session's handshake, and the protocol and cipher that it has agreed on."""
 
     def ended(self, session: Session) -> None:
         """Forget a session that is over."""
@@ -139,12 +139,12 @@ class Session:
         getattr(self, self._state.at_limit)()
 
     def abort(self) -> None:
-        """End at once, whatever the state: something unforeseen has happened."""
+        """End at once, in any state, after an exception that was not expected."""
         if self._local.fileno() >= 0:
             self.end()
 
     def _enter(self, state: State) -> None:
-        """Go on in another state: its limit begins, and its handlers get what comes."""
+        """Enter a state: its limit begins, and its handlers get the events."""
         self._state = state
         self._touched = self._loop.now
         self._limit = states.seconds(state.limit, self._request)
@@ -156,7 +156,7 @@ class Session:
     # -- requesting, reading settings
 
     def on_request(self, _events: int) -> None:
-        """Take what has come of the request; act on it when it is whole."""
+        """Take bytes of the request; act on it when it is whole."""
         try:
             data = self._local.recv(65536)
         except BlockingIOError:
@@ -408,7 +408,7 @@ class Session:
         self.end()
 
     def on_shutdown(self, _events: int) -> None:
-        """Send close_notify; what the remote peer says to it is not awaited."""
+        """Send close_notify; the remote peer's reply to it is not awaited."""
         clear_errors()
         if self._connection is not None:
             result = SSL_shutdown(self._connection.ssl)
@@ -422,7 +422,7 @@ class Session:
         self.end()
 
     def on_drain(self, _events: int) -> None:
-        """Write out what the remote peer sent before it left."""
+        """Write the last bytes of the remote peer to the local one."""
         self._touched = self._loop.now
         if self._relay is None or self._relay.write_local() is not None or not self._relay.up_pending:
             self.end()

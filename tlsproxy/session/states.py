@@ -1,7 +1,7 @@
-"""States of a session: what may come in each, how long that may take, and where it leads (tlsproxy(8)).
+"""States of a session: the event that each one waits for, its time limit, and the next state (tlsproxy(8)).
 
 =================  =====================================  =====================  ==================================
-state              what may come                          limit                  at the limit
+state              waits for                              limit                  at the limit
 =================  =====================================  =====================  ==================================
 requesting         the request begins                     100 s                  end, silently
 reading settings   the rest of the request                10 s                   warning, end
@@ -12,7 +12,7 @@ greeted            the remote peer's first bytes          first of the request  
 handshaking        messages of TLS                        first of the request   warning, handshake failed, end
 relaying           data both ways, an end                 second, and 10 s more  warning, end
 shutting down      room for close_notify                  second, and 10 s more  warning, end
-draining           room for what the remote peer sent     second, and 10 s more  warning, end
+draining           room for bytes of the remote peer      second, and 10 s more  warning, end
 =================  =====================================  =====================  ==================================
 
 A limit is one of inactivity: it begins again when something comes; that of a request counts from its first byte. The
@@ -49,7 +49,7 @@ def seconds(limit: float | str, request: Request) -> float:
 
 
 class State(NamedTuple):
-    """One row of the table. Handlers and what is done at the limit are methods of `session.Session`, by name."""
+    """One row of the table. The handlers, and the action at the limit, are methods of `session.Session`, by name."""
 
     name: str
     limit: float | str

@@ -62,7 +62,7 @@ class Proxy:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A request in bytes, and what its answer must be like."""
+    """A request in bytes, and the conditions on its answer."""
 
     path: Path
     data: bytes
@@ -90,7 +90,7 @@ def prepare(
     remote_endpoint: str,
     ehlo: str,
 ) -> Prepared:
-    """Make the request; raise ValueError for what can't be one."""
+    """Make the request; raise ValueError for arguments that contradict each other."""
     remote_endpoint = remote_endpoint or _remote_endpoint(sock)
     seconds = [max(1, math.ceil(each)) for each in timeouts]
     generation = Behaviour.of(proxy.view.config.release).generation

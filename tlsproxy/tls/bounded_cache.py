@@ -1,4 +1,4 @@
-"""A cache of what is expensive to make: bounded, and what was not used for longest is evicted first."""
+"""A cache of values that are expensive to make: bounded; the one that was used least recently is evicted."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class BoundedCache(OrderedDict[K, V]):
         self._most = most
 
     def get_or_make(self, key: K, make: Callable[[], V]) -> V:
-        """Return the value of a key, made now if need be; what `make` raises is not remembered."""
+        """Return the value of a key, made now if need be; an exception of `make` is not remembered."""
         if key in self:
             self.move_to_end(key)
             return self[key]

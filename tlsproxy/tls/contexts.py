@@ -21,8 +21,8 @@ from .settings.errors import CipherError, SettingsError, TrustError
 from .settings.options import protocol_options
 
 _LOWEST_SECURITY = b"ALL:@SECLEVEL=0"
-"""Postfix's own security level; the library's default (2) refuses what old mail servers have. It must be in force
-before certificates are loaded, and stays in force when the real list follows."""
+"""Postfix's own security level; the library's default (2) refuses the keys and ciphers of old mail servers. It must be
+in force before certificates are loaded, and stays in force when the real list follows."""
 
 
 def log_error(error: SettingsError, log: Log) -> None:
@@ -126,7 +126,7 @@ def _built_in() -> bytes:
 class DhParameters:
     """Finite-field Diffie-Hellman parameters for TLS 1.2 and below, out of a file, or built in.
 
-    OpenSSL's automatic choice is not bound; the 2048-bit group of RFC 3526 is what it chooses for most keys.
+    OpenSSL's automatic choice is not bound; it chooses the 2048-bit group of RFC 3526 for most keys.
     """
 
     def __init__(self, file: str, log: Log) -> None:

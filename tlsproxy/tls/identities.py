@@ -41,7 +41,7 @@ class Identity(NamedTuple):
     key: PemObject
     chain: tuple[PemObject, ...]
     kind: str = ""
-    """Of a pair of files: the kind in messages, whatever the key really is."""
+    """Of a pair of files: the kind in messages, even if the key is of another one."""
 
     @property
     def chain_text(self) -> bytes:
@@ -195,7 +195,7 @@ def _use_pair(context: SSL.Context, identity: Identity) -> None:
 
 
 def _undecodable(identity: Identity, kind: int) -> str:
-    """Say which object is not what its label says, and leave OpenSSL's reasons; empty if all can be read."""
+    """Return the error of the first object that can't be read, or ""; OpenSSL's reasons stay in its queue."""
     if not kind:
         return f"error loading private key (PEM object number {identity.key.number}) from {identity.key.source}"
     for each in identity.chain:

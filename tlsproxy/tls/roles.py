@@ -1,4 +1,4 @@
-"""The seam between the engine, which moves bytes and keeps time, and TLS, which knows what they mean.
+"""The seam between the engine, which moves bytes and keeps time, and TLS, which knows their meaning.
 
 A role (`tls.server.role`, `tls.client.role`) is made once, at start, with privileges. For each request it makes a plan,
 before the client has passed the descriptor of the remote peer: only then does the client know whether to go on. The
@@ -19,7 +19,7 @@ from .report.summary import Agreement
 
 
 class RoleUnavailableError(TlsproxyError):
-    """The role can't be served (status 0). What is wrong has been logged; the text is a summary for people."""
+    """The role can't be served (status 0). The reasons have been logged; the text is a summary for people."""
 
 
 class SessionRefusedError(TlsproxyError):
@@ -27,7 +27,7 @@ class SessionRefusedError(TlsproxyError):
 
 
 class TlsConnection(Protocol):
-    """One TLS connection on the remote peer's descriptor, and what its callbacks have seen."""
+    """One TLS connection on the remote peer's descriptor, and the facts that its callbacks have collected."""
 
     ssl: Any
     """The `SSL *`, in accept or connect state, on a non-blocking descriptor that the engine owns."""
@@ -38,13 +38,13 @@ class TlsConnection(Protocol):
     """The parameters that both sides have agreed on, from `finish_handshake` on."""
 
     def finish_handshake(self) -> Agreement:
-        """Verify the peer after a handshake, log the summary line, and return what was agreed on."""
+        """Verify the peer after a handshake, log the summary line, and return the protocol and the cipher."""
 
     def tls_context(self) -> TlsContext:
-        """Return what the client may know of the connection, after `finish_handshake`."""
+        """Return the facts of the connection that the local client gets; only after `finish_handshake`."""
 
     def log_failure(self) -> None:
-        """Log what OpenSSL's error queue holds after a failed handshake, and empty it."""
+        """Log the errors in OpenSSL's queue after a failed handshake, and empty it."""
 
     def close(self) -> None:
         """Release the data of the connection, at the end of the session."""

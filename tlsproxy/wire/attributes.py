@@ -1,7 +1,7 @@
 """Postfix's default attribute encoding (attr_print0(3), attr_scan0(3)), byte by byte and without I/O.
 
-A list is `name NUL value NUL` repeated, then one more NUL. There are no types on the wire: the reader says what it
-expects.
+A list is `name NUL value NUL` repeated, then one more NUL. There are no types on the wire: the reader names the types
+that it expects.
 Values are text, decoded as UTF-8 with surrogateescape so that any bytes survive.
 """
 
@@ -16,7 +16,7 @@ from ..errors import TlsproxyError
 
 T = TypeVar("T")
 Reading = Generator[None, None, T]
-"""A parser that yields whenever it needs more bytes, and returns what it has read."""
+"""A parser that yields whenever it needs more bytes, and returns the value that it has read."""
 
 MAX_LIST = 4 * 1024 * 1024
 """Bytes that one peer may send before its request is complete; Postfix itself has no limit."""
@@ -57,7 +57,7 @@ def write_list(attributes: Iterable[tuple[str, str | int | bytes]]) -> bytes:
 class AttributeReader:
     """Reads attributes in the receiver's order from bytes that arrive in any pieces.
 
-    `source` is what diagnostics call the stream. The methods are generators: drive them with `next()` after a `feed()`.
+    `source` is the stream's name in diagnostics. The methods are generators: drive them with `next()` after a `feed()`.
     """
 
     __slots__ = ("_next", "_received", "_rest", "_strings", "source")
@@ -89,7 +89,7 @@ class AttributeReader:
         return sum(len(encode(each)) + 1 for each in self._strings[self._next :]) + len(self._rest)
 
     def end_of_input(self, kind: str = "premature end-of-input") -> ProtocolError:
-        """Say what an end of input at this point means, or another kind of end: a `timeout`."""
+        """Return the error of an end of input at this point, or of another kind of end: a `timeout`."""
         reading = "value" if self._next < len(self._strings) else "name"
         return ProtocolError(f"{kind} on {self.source} while reading input attribute {reading}")
 
@@ -139,7 +139,7 @@ class AttributeReader:
             if self._next + 1 < len(strings) and strings[self._next] == name:
                 value = strings[self._next + 1]
                 self._next += 2
-            else:  # wait for it, or say what is there instead
+            else:  # wait for it, or report the other name
                 value = yield from self.text(name)
             found.append((name, self._number(name, value) if name in numbers else value))
         return found

@@ -1,7 +1,7 @@
 """TLSA records on the wire (TLS_DANE), in the two forms that they have had. No I/O.
 
 Since Postfix 3.6 they are handed over as they are; fingerprints and trust anchors have the same form. Before that,
-smtp(8) goes through all of them itself, and hands over what it makes of them: digests of trust anchors and of servers,
+smtp(8) sorts them itself, and hands over the results: digests of trust anchors and of servers,
 by algorithm, and the whole certificates and keys of trust anchors. Here these become records again.
 """
 

@@ -326,7 +326,7 @@ def status_reply(available: bool) -> bytes:
 
 
 class PeerStatus(IntFlag):
-    """The bits of peer_status (tls.h: TLS_CERT_FLAG_*). MATCHED is what smtp(8) trusts."""
+    """The bits of peer_status (tls.h: TLS_CERT_FLAG_*). MATCHED is the one that smtp(8) trusts."""
 
     PRESENT = 1
     TRUSTED = 4

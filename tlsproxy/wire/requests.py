@@ -89,7 +89,7 @@ def _client_start(start: ClientStart, generation: Generation) -> Iterator[_Attri
 
 
 def read_announcement(reader: AttributeReader) -> Reading[None]:
-    """Read what the server says first; raise `ProtocolError` if it is not tlsproxy(8)."""
+    """Read the server's announcement; raise `ProtocolError` if it is not tlsproxy(8)."""
     name = yield from reader.text("protocol")
     if name != "tlsproxy_protocol":
         raise ProtocolError(f"unexpected protocol {name} from {reader.source} (expecting: tlsproxy_protocol)")
@@ -104,7 +104,7 @@ def read_status(reader: AttributeReader) -> Reading[bool]:
 
 
 def read_context(reader: AttributeReader) -> Reading[TlsContext]:
-    """Read the context of a session, of any generation: what we don't know is skipped, what is missing is empty."""
+    """Read the context of a session, of any generation: unknown attributes are skipped, missing ones are empty."""
     context = TlsContext()
     kinds = {each.name: each.type for each in fields(context)}
     while name := (yield from reader.next_name()):

@@ -1,4 +1,4 @@
-"""Look up and list what a Berkeley DB btree file holds: keys in the order of their bytes, the leaves chained."""
+"""Look up and list the entries of a Berkeley DB btree file: keys in the order of their bytes, the leaves chained."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ DELETED = 0x80
 
 ALIGNMENT = 4
 ITEM_HEAD = 3 + ALIGNMENT - 1
-"""Length and type of an item, and what rounds up to the next multiple of the alignment."""
+"""Length and type of an item, and the bytes that round up to the next multiple of the alignment."""
 CACHED_BRANCHES = 4096
 LEAF_LEVEL = 1
 
@@ -130,7 +130,7 @@ class BtreeFile:
             keys.append(key)
             children.append(child)
             used += (self._child.size + length + ALIGNMENT - 1) & -ALIGNMENT
-        del keys[0]  # it stands for what is before all keys
+        del keys[0]  # it stands for all that sorts before the first key
         if used != self._pages.page_size - page.free:
             raise DamagedFileError("items overlap, or leave gaps")
         if keys != sorted(keys):
@@ -153,7 +153,7 @@ class BtreeFile:
         return self._reference(page.data, at)[1] if kind == OFF_PAGE else int(length)
 
     def _check(self, page: Page) -> list[tuple[int, int]]:
-        """Return lengths and types of the items of a leaf, if these fill what is not free without gaps."""
+        """Return lengths and types of the items of a leaf, if these fill the used part of the page without gaps."""
         offsets = self._pages.offsets(page)
         if offsets and not page.free <= min(offsets) <= max(offsets) <= self._pages.page_size - self._item.size:
             raise DamagedFileError("an item lies outside of its page, or in free space")

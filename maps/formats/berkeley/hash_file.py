@@ -1,4 +1,4 @@
-"""Look up and list what a Berkeley DB hash file holds.
+"""Look up and list the entries of a Berkeley DB hash file.
 
 A bucket is a chain of pages, keys and values take turns on them. Whether a page's keys are sorted makes no difference
 here: bytes.rfind() is faster than a search by halves in Python.

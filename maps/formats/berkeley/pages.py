@@ -1,6 +1,6 @@
 """Common parts of Berkeley DB files: the meta page, page headers, and overflow chains.
 
-Nothing here trusts the file: what doesn't fit together raises `DamagedFileError`, and no loop is longer than the file.
+Nothing here trusts the file: a contradiction in it raises `DamagedFileError`, and no loop is longer than the file.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ HASH_SORTED = 13
 
 
 class Meta:
-    """The first page: what kind of file this is, and how it is laid out."""
+    """The first page: the kind of file, and its layout."""
 
     def __init__(self, page: bytes, file_size: int) -> None:
         """Read it; raises `DamagedFileError` for anything but a whole hash or btree file."""

@@ -51,7 +51,7 @@ def load(kind: str, descriptor: int) -> dict[bytes, bytes]:
 
 
 def explain(error: DamagedFileError | OSError) -> str:
-    """Return what strerror(3) says of an error, or of a file that can't be right."""
+    """Return the text of strerror(3) for an error, or for a file that can't be right."""
     return reason(error) if isinstance(error, OSError) else os.strerror(errno.EINVAL)
 
 
@@ -94,7 +94,7 @@ class BerkeleyTable(Table):
             warn_if_older(access, self.name, source, status.st_mtime)
 
     def open_error(self, error: DamagedFileError | OSError) -> OpenError:
-        """Return what to raise when the file can't be opened."""
+        """Return the exception for a file that can't be opened."""
         return OpenError(f"open database {self.name}: {explain(error)}")
 
     def lookup(self, key: bytes) -> bytes | None:
@@ -153,7 +153,7 @@ class BerkeleyTable(Table):
             raise TableError(f"error {doing} {self.name}: {explain(error)}") from error
 
     def _current(self) -> HashFile | BtreeFile:
-        """Return the file's entries; what is known of the file is used for as long as it has not changed."""
+        """Return the file's entries; an unchanged file is not read again."""
         status = os.fstat(self._descriptor)
         while status.st_nlink == 0 and self._follow():
             status = os.fstat(self._descriptor)

@@ -72,7 +72,7 @@ class JsonForm:
 
 
 def _recorded(method: Method) -> Method:
-    """Make a session the subject of what a method logs."""
+    """Make a session the subject of the lines that a method logs."""
 
     def run(self: RecordedSession, *arguments: object, **named: object) -> object:
         before, self.form.subject = self.form.subject, self
@@ -85,7 +85,7 @@ def _recorded(method: Method) -> Method:
 
 
 class RecordedSession(Session):
-    """A session that says with each line which one it is, and what is known of it by then."""
+    """A session that adds its identity and its known facts to each of its lines."""
 
     __slots__ = ("_began", "_id", "_tls_began", "form")
 
@@ -96,7 +96,7 @@ class RecordedSession(Session):
         self._began = time.monotonic()
         self._tls_began = 0.0
 
-    # What the loop and the server call.
+    # The methods that the loop and the server call.
     start = _recorded(Session.start)
     check = _recorded(Session.check)
     time_out = _recorded(Session.time_out)

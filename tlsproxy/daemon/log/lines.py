@@ -144,7 +144,7 @@ class PostfixLog:
         self._sink = sink
 
     def flush(self) -> None:
-        """Hand on what has been collected, as far as that goes without waiting."""
+        """Hand on the collected lines, as far as that goes without waiting."""
         if self._lost and len(self.waiting) < _MAX_LINES:
             lost, self._lost = self._lost, 0
             self._add(LogSeverity.WARNING, f"{lost} lines of this log were lost: it was not taken for too long")
@@ -168,7 +168,7 @@ class PostfixLog:
         return max(0.0, self._flush_at - now) if self.waiting else _LAST_PAUSE
 
     def forked(self) -> None:
-        """Become the log of a child process; what was not handed on is the parent's."""
+        """Become the log of a child process; lines that were not handed on are the parent's."""
         self.waiting.clear()
         self._lost = 0
         self.form.forked()

@@ -48,7 +48,7 @@ stderr: Callable[[list[bytes]], int] = _StandardError()
 
 
 def also_to_stderr(sink: Callable[[list[bytes]], int]) -> Callable[[list[bytes]], int]:
-    """Show on standard error what another sink has taken."""
+    """Return a sink that also shows on standard error the lines that another one has taken."""
 
     def both(lines: list[bytes]) -> int:
         taken = sink(lines)

@@ -1,7 +1,7 @@
-"""Asking a running daemon for its state (`tlsproxy --status`), without believing what answers.
+"""State of a running daemon, asked for at its control socket (`tlsproxy --status`) and not trusted.
 
 The control socket is in a directory that may belong to another account: the account that answers is checked, the answer
-is bounded in size and time, each field has to be what it should be, and nothing but printable characters is shown.
+is bounded in size and time, each field has to be of its type, and only printable characters are shown.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ class DaemonStatus:
     """The fields of /status, each of the type that it should have."""
 
     def __init__(self, text: str, path: Path) -> None:
-        """Raise `FatalError` for what is no such answer."""
+        """Raise `FatalError` for a text that is no such answer."""
         try:
             fields = _as_mapping(json.loads(text, parse_constant=_refuse), "the whole")
         except (ValueError, RecursionError):

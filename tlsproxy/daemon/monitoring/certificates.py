@@ -49,6 +49,6 @@ def described(role: ServerRole | None) -> list[Described]:
             subject = certificate.subject.rfc4514_string()
             digest = certificate.fingerprint(SHA256()).hex()
             found.append(Described(leaf.source, subject, certificate.not_valid_after_utc.timestamp(), digest))
-        except ValueError:  # OpenSSL takes what this parser does not
+        except ValueError:  # OpenSSL takes certificates that this parser does not
             found.append(Described(leaf.source, "unknown", _UNKNOWN))
     return found

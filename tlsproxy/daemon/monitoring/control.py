@@ -70,7 +70,7 @@ class Control:
         self._add(listener)
 
     def listen_on(self, host: str, port: int) -> None:
-        """Listen on an address as soon as that can be had; the log has it, or what is in the way."""
+        """Listen on an address as soon as it is free; the log has the address, or the error."""
         self._wanted = host, port
         self._try_to_listen(first=True)
 

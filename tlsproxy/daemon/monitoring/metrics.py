@@ -173,7 +173,7 @@ class Shared:
     def __init__(self, processes: int) -> None:
         self._memory = memoryview(mmap.mmap(-1, processes * SIZE * 8)).cast("Q")
         self._free = list(reversed(range(1, processes)))
-        # The first place is for what processes have counted that are gone.
+        # The first place is for the counts of processes that are gone.
 
     def take(self) -> int:
         """Find a place for one more process; the last one is shared by all that are too many."""
@@ -184,7 +184,7 @@ class Shared:
         return self._memory[place * SIZE : (place + 1) * SIZE]
 
     def give_back(self, place: int) -> None:
-        """Note that the process has ended; what it has counted stays counted."""
+        """Note that the process has ended; its counts stay."""
         numbers, gone = self.numbers(place), self.numbers(0)
         for index in range(SIZE):
             if index not in _GAUGES:

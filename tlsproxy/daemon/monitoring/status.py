@@ -45,7 +45,7 @@ class Reload:
         self.at = 0.0
         """0 before the first reload."""
         self.succeeded_at = clock()
-        """When what is in use was read: at the start, or by a reload."""
+        """The time at which the configuration in use was read: at the start, or by a reload."""
 
     def note(self, state: str) -> None:
         """Note the outcome of a reload."""
@@ -94,7 +94,7 @@ class Status(NamedTuple):
         return any(not each.leaving for each in self.workers) and bool({"served", "limited"} & set(self.roles.values()))
 
     def json(self) -> str:
-        """Return what /status answers."""
+        """Return the body of /status."""
         problems = self.problems
         reload = self.reload
         return json.dumps(
@@ -122,7 +122,7 @@ class Status(NamedTuple):
         )
 
     def health(self) -> tuple[bool, str]:
-        """Return what /healthz answers: are new sessions served, and the text.
+        """Return the answer of /healthz: True if new sessions are served, and the text.
 
         A failed reload is no reason to restart a daemon that serves: it is in the text only.
         """

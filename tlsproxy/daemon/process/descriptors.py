@@ -11,7 +11,7 @@ _LAST = (1 << 31) - 1
 
 
 def passed_by_systemd(environment: Mapping[str, str]) -> int:
-    """Return how many sockets are for this process, by what systemd has put into its environment."""
+    """Return the number of sockets that systemd's variables name for this process (sd_listen_fds(3))."""
     count = environment.get("LISTEN_FDS", "")
     is_ours = environment.get("LISTEN_PID") == str(os.getpid())
     return int(count) if is_ours and count.isascii() and count.isdigit() else 0

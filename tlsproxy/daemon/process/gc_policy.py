@@ -1,4 +1,4 @@
-"""Keeps the garbage collector off what lives as long as the process.
+"""Garbage collection: objects that live as long as the process are never looked at.
 
 While a process starts, next to nothing becomes garbage, and looking for some takes a tenth of the time; later, each
 look at modules, classes and settings would be a pause for all sessions.
@@ -15,6 +15,6 @@ def start() -> None:
 
 
 def serve() -> None:
-    """Collect from now on, and never look again at what there is."""
+    """Collect from now on, and never look again at the objects that exist already."""
     gc.freeze()
     gc.enable()

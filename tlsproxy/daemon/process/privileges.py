@@ -1,6 +1,6 @@
 """Giving up root, for good: setgid, initgroups, chroot, setuid, in that order (chroot_uid(3)).
 
-What has to be read as root (keys, tables) is read before. What is opened before and kept must not lead out of the
+Files that only root may read (keys, tables) are read before. A descriptor that stays open must not lead out of the
 chroot: no directory stays open.
 """
 

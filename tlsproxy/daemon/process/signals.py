@@ -1,8 +1,8 @@
-"""Signals as events of the loop: what they call runs between other handlers, never in the middle of one.
+"""Signals as events of the loop: their handlers run between other ones, never in the middle of one.
 
 A signal that means nothing here ends nothing: `ignore_others` has it ignored from the start on, as the default action
-of most signals ends a process with all its sessions. What a defect or the kernel raises (SIGSEGV, SIGXCPU, …) and what
-only stops a process (SIGTSTP) keeps its default action.
+of most signals ends a process with all its sessions. Signals of a defect or of the kernel (SIGSEGV, SIGXCPU, …), and
+those that only stop a process (SIGTSTP), keep their default action.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def on_signals(loop: Loop, log: Log, actions: Mapping[signal.Signals, Callable[[
 
 
 def restore_signals() -> None:
-    """Forget what `on_signals` has set up, in a child process."""
+    """Undo `on_signals`, in a child process."""
     writing = signal.set_wakeup_fd(-1)
     if writing >= 0:
         os.close(writing)

@@ -28,6 +28,6 @@ def remove(path: Path, inode: int) -> None:
 
 
 def is_for_root_alone(directory: Path) -> bool:
-    """Return True if this process is root's and no other account can change what is in a directory."""
+    """Return True if this process is root's and no other account can change the entries of a directory."""
     found = directory.stat()
     return os.geteuid() == 0 and found.st_uid == 0 and not found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)

@@ -1,6 +1,6 @@
 """`tlsproxy --check`: load all that the daemon would load, serve nothing, and report (as `nginx -t` does).
 
-What needs the socket is left out, as a daemon may be running; so is what only linting finds (tlsproxy-check(1)).
+Checks that need the socket are left out, as a daemon may be running; so are those of tlsproxy-check(1).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ GOOD, BAD, LESS = 0, 1, 3
 
 
 class _Report:
-    """A log that prints: what loading has to say, without a date."""
+    """A log that prints the lines of loading, without a date."""
 
     def __init__(self, say: Callable[[str], None]) -> None:
         self._say = say

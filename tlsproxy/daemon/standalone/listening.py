@@ -1,6 +1,6 @@
 """The socket that local peers connect to, where master(8) has not made it: its place, owner and mode.
 
-The directory belongs to another account as a rule (queue/private to mail_owner). What happens in it happens with the
+The directory belongs to another account as a rule (queue/private to mail_owner). Changes in it are made with the
 rights of that account, as in master(8).
 """
 

@@ -99,7 +99,7 @@ def socket_path(view: postconf.View) -> Path:
 
 
 def _show_status(options: argparse.Namespace) -> int:
-    """Print what a running daemon reports; return 3 if it is degraded. Raise `FatalError` if none answers."""
+    """Print the report of a running daemon; return 3 if it is degraded. Raise `FatalError` if none answers."""
     believed = own_accounts()
     if options.user:
         believed.add(account(options.user, why="--user").pw_uid)
@@ -150,7 +150,7 @@ def _log_form(options: argparse.Namespace, settings: TlsSettings) -> tuple[Form,
 
 
 def _serve(options: argparse.Namespace, environment: MutableMapping[str, str]) -> int:
-    """Be the daemon; return the exit status. Raise `FatalError` for what is wrong before there is a log."""
+    """Be the daemon; return the exit status. Raise `FatalError` for an error before there is a log."""
     if options.log == "mail":  # which is found from the queue directory
         options.config = Path(options.config).absolute()
         options.socket = options.socket and options.socket.absolute()

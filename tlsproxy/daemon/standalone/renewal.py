@@ -39,7 +39,7 @@ def _named(settings: TlsSettings) -> Iterator[str]:
 
 
 class FileWatch:
-    """Remembers what files were like, and notices that they have been replaced."""
+    """Remembers the state of files, and notices that they have been replaced."""
 
     def __init__(self, files: Iterable[str]) -> None:
         self._files = list(files)

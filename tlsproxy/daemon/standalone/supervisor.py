@@ -1,9 +1,9 @@
 """The parent of the workers: makes the contexts, with privileges, and forks; serves no session itself.
 
 A generation of workers shares the contexts, and so the ticket keys, that there were when it was forked. A reload makes
-new contexts and a new generation; the workers of the one before end with their last session. What can't be reloaded
-changes nothing. A worker that dies is replaced: at once if it has lived for a while, else after longer and longer
-pauses.
+new contexts and a new generation; the workers of the one before end with their last session. A configuration that can't
+be loaded changes nothing. A worker that dies is replaced: at once if it has lived for a while, else after longer and
+longer pauses.
 
 Signals: SIGHUP reloads; SIGTERM and SIGINT end all at once; SIGQUIT ends with the last session; no other one ends it.
 """
@@ -212,12 +212,12 @@ class Supervisor:
             return
         self._notifier.reloading()
         before = self._worker_config.settings
-        # Made first: what changes while it is read is read again.
+        # Made first: a file that changes while it is read is read again.
         self._watch = FileWatch(files_of(before))
         config = None
         try:
             config = self._load(self._worker_config)
-        except Exception:  # a defect is no reason to end what works
+        except Exception:  # a defect is no reason to end sessions that work
             self._log_traceback()
         if config is None:
             self._log.warning("reload failed: keeping the previous configuration; correct the settings named above")

@@ -1,6 +1,7 @@
-"""A process that serves sessions for a parent that is ours: what it gives up first, and what ends it.
+"""A process that serves sessions for a parent that is ours: the rights that it gives up first, and the events that end
+it.
 
-What ends it:
+It ends when
     its channel is closed   no more sessions are begun; it ends with the last one (a reload, or the death of the parent)
     SIGTERM, SIGINT         at once
 """

@@ -57,7 +57,7 @@ class Child:
         generation: int,
         retire_after: int,
     ) -> None:
-        """`status` is how master(8) and we know of each other; `files` are what the roles are made from.
+        """`status` is the connection to master(8); `files` are those that the roles are made from.
 
         `retire_after` is in seconds or 0.
         """

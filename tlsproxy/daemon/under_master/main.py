@@ -1,7 +1,8 @@
-"""Started by master(8): its options, its descriptors, and the order of what is done before the first session.
+"""Started by master(8): its options, its descriptors, and the order of the steps before the first session.
 
-What Postfix does as root is done as root (reading keys and tables), and nothing after. A problem with TLS never ends
-the process (one role less is better than none); one with the configuration as a whole does, after it has been logged.
+The steps that Postfix takes as root are taken as root (reading keys and tables), and none after them. A problem with
+TLS never ends the process (one role less is better than none); one with the configuration as a whole does, after it has
+been logged.
 """
 
 from __future__ import annotations

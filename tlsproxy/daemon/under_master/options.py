@@ -82,4 +82,4 @@ def _take(options: MasterOptions, option: str, value: str) -> None:
         options.transport = value
     elif option == "-S":
         raise FatalError("option -S: a session on standard input can't receive the descriptor of its remote peer")
-    # -l is contradicted by -z; -v asks for what tlsproxy_tls_loglevel says more aptly.
+    # -l is contradicted by -z; -v is left to tlsproxy_tls_loglevel, which is more precise.

@@ -1,7 +1,7 @@
-"""SMTP access control: what smtpd(8) answers to a client, and why.
+"""SMTP access control: the answers of smtpd(8) to a client, and their reasons.
 
-Pure functions on a configuration, its lookup tables and facts about a session; nothing else is asked. What only the
-world outside knows is a `World`'s to answer, or makes an answer that depends.
+Pure functions on a configuration, its lookup tables and facts about a session; nothing else is asked. Facts that only
+the world outside knows are a `World`'s to answer, or make an answer that depends.
 
     service = smtpd.open_service(postconf.load("/etc/postfix"), "smtp/inet")
     client = facts.SmtpClient.named("192.0.2.1", "mail.example.org")

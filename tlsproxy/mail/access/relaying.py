@@ -39,9 +39,9 @@ CLIENTS = (
 class RelayVerdict(NamedTuple):
     """The answer for one service.
 
-    `permits` is True if a stranger may relay, whatever is `unlisted`, `DUNNO` and the like outside; `depends` are the
-    questions to the world whose answers would change that, empty for a certain verdict. `steps` are the restrictions
-    that were evaluated, and `reply` is the last reply. `session` is what was tried.
+    `permits` is True if a stranger may relay while the world answers `unlisted`, `DUNNO` and the like; `depends` are
+    the questions to the world whose answers would change that, empty for a certain verdict. `steps` are the
+    restrictions that were evaluated, and `reply` is the last reply. `session` is the one that was tried.
     """
 
     permits: bool
@@ -67,7 +67,7 @@ def stranger_may_relay(smtpd: Smtpd, world: World = NOWHERE, senders: Iterable[s
 
 
 def _sessions(smtpd: Smtpd, senders: Iterable[str]) -> Iterator[SmtpSession]:
-    """Yield what is tried: one client, and what else could be answered differently."""
+    """Yield the sessions to try: one client, and others that could get another answer."""
     tls = Tls() if smtpd.requires_tls else None
     first, *others = CLIENTS
     asks_tables = smtpd.asks_tables

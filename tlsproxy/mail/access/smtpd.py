@@ -1,4 +1,4 @@
-"""One smtpd(8) service, ready for sessions: its restriction lists, tables, match lists, and what it asks of others.
+"""One smtpd(8) service, ready for sessions: its restriction lists, tables, match lists, and requests to other daemons.
 
 Everything is read from the configuration when the service is made; afterwards only tables are asked. The `-o` settings
 of the service count for it alone: addresses are resolved by trivial-rewrite(8), which has main.cf's.
@@ -61,9 +61,9 @@ class Smtpd:
     """A service of smtpd(8). `traces` is False for callers that need replies only: places are not looked for then."""
 
     def __init__(self, router: Router, service: str, *, traces: bool = True) -> None:
-        """Read what smtpd(8) reads when it starts; `service` is a `name/type` in master.cf.
+        """Read the settings that smtpd(8) reads when it starts; `service` is a `name/type` in master.cf.
 
-        Raises `ConfigError` for what smtpd(8) or trivial-rewrite(8) dies of.
+        Raises `ConfigError` for a setting with which smtpd(8) or trivial-rewrite(8) dies.
         """
         self.router = router
         self.service = service
@@ -93,7 +93,7 @@ class Smtpd:
         self._resolved: dict[tuple[str, str], Resolution] = {}
         self._probe_sender: str | None = None
 
-    # What lists refer to.
+    # The tables and policy services that lists refer to.
 
     def access_table(self, argument: str) -> MapList | None:
         """Return the table that is the argument of a check, None for one in braces: smtpd(8) does not know those."""
@@ -183,7 +183,7 @@ class Smtpd:
         return (f"ipv{parsed.version}", parsed.packed) in self.own_addresses
 
     def resolve(self, sender: str, address: str) -> Resolution:
-        """Return what trivial-rewrite(8) says of an address, case folded as smtpd(8) does."""
+        """Return the answer of trivial-rewrite(8) for an address, case folded as smtpd(8) does."""
         key = (sender, address)
         resolution = self._resolved.get(key)
         if resolution is None:
@@ -240,7 +240,7 @@ class Smtpd:
         return self.router.cleanup(self.settings.text("cleanup_service_name"))
 
     def envelope(self, sender: str, recipients: Sequence[str]) -> Envelope:
-        """Return what cleanup(8) writes for a message; addresses are in internal form."""
+        """Return the envelope that cleanup(8) writes for a message; addresses are in internal form."""
         return self.cleanup.envelope(sender, *recipients, mappings=self.maps_addresses)
 
     def _recipient_stages(self) -> tuple[tuple[Stage, RestrictionList], ...]:
@@ -265,8 +265,8 @@ class Smtpd:
 def open_service(config: Config, service: str, *, traces: bool = True, opener: Opener = open_table) -> Smtpd:
     """Return a service of smtpd(8) by its `name/type`, such as `smtp/inet`.
 
-    `opener` opens tables, by default `maps.open_table`. Raises `ServiceError`, and `ConfigError` for what smtpd(8) or
-    trivial-rewrite(8) dies of.
+    `opener` opens tables, by default `maps.open_table`. Raises `ServiceError`, and `ConfigError` for a setting with
+    which smtpd(8) or trivial-rewrite(8) dies.
     """
     return service_of(Router(config, opener=opener), service, traces=traces)
 

@@ -23,7 +23,7 @@ _TEMPFAIL_ACTIONS = (
 
 
 def check_start(settings: MailView, lists: Mapping[Stage, RestrictionList], classes: Classes) -> None:
-    """Raise `ConfigError` for what smtpd(8) dies of when it looks at its lists."""
+    """Raise `ConfigError` for a list with which smtpd(8) dies when it reads it."""
     for name in classes.undefined:
         message = f"restriction class `{name}' needs a definition"
         remedy = f"give {name} a value, or remove it"

@@ -1,7 +1,7 @@
-"""The world outside the configuration: what DNS, policy services, probes and mail filters would answer.
+"""The world outside the configuration: the answers of DNS, policy services, probes and mail filters.
 
 An evaluation asks a `World`. One that does not know raises `UndecidedError` with the possible answers; `explore` then
-evaluates once for each of them, and so finds what depends on the answer. Answers come, in this order, from
+evaluates once for each of them, and so finds the outcomes that depend on the answer. Answers come, in this order, from
 assumptions of the user (`--assume NAME=VALUE`), from an `Inquirer` that asks the real world, and from the exploration.
 """
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 Outcome = TypeVar("Outcome")
 
 MAX_EVALUATIONS = 128
-"""Evaluations of one session with different answers of the world; what is not reached then counts as dependent."""
+"""Evaluations of one session with different answers; outcomes that are not reached by then count as dependent."""
 
 
 class QuestionKind(enum.Enum):
@@ -39,7 +39,7 @@ class QuestionKind(enum.Enum):
 class Question(NamedTuple):
     """A question to the world.
 
-    `subject` is what the user names: the list, the domain, the endpoint. `detail` is the rest of what is asked, such as
+    `subject` is the part that the user names: the list, the domain, the endpoint. `detail` is the rest, such as
     the address that is looked up in a list.
     """
 
@@ -60,9 +60,9 @@ class Answer(NamedTuple):
     """An answer of the world: a word of the question's kind, with data.
 
     Lists: `listed` (data: text of the TXT records), `unlisted`, `failed`. Domains: `exists`, `missing`, `nullmx`,
-    `malformed`, `failed`. Servers: `found` (data: their names and addresses), `result` (data: what the access table has
-    for one of them), `none`. Backup: `yes`, `no`, `failed`. Policy services and filters: `action` (data), `failed`.
-    Probes: `deliverable`, `undeliverable`, `unknown` (data: the reason), `failed`.
+    `malformed`, `failed`. Servers: `found` (data: their names and addresses), `result` (data: the entry of the access
+    table for one of them), `none`. Backup: `yes`, `no`, `failed`. Policy services and filters: `action` (data),
+    `failed`. Probes: `deliverable`, `undeliverable`, `unknown` (data: the reason), `failed`.
     """
 
     word: str
@@ -157,7 +157,7 @@ class World:
         return world
 
     def with_answers(self, decided: Mapping[Question, Answer]) -> World:
-        """Return this world with other answers for what it does not know."""
+        """Return this world with other answers to the questions that it can't answer."""
         world = World(self.assumed, self.inquirer, decided)
         world._asked = self._asked
         return world

@@ -1,7 +1,7 @@
-"""Builds the graph of a configuration.
+"""The graph of a configuration, built from its views.
 
-Pure but for local tables: entries of transport_maps are read where the type can list them and needs no server. What a
-table decides that can't be listed is said, and leads nowhere.
+Pure but for local tables: entries of transport_maps are read where the type can list them and needs no server. A
+table that can't be listed is a node that leads nowhere.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ class _Builder:
         return self.graph.add(Node("programs", NodeKind.SOURCE, "sendmail(1)", ("programs and cron jobs here",)))
 
     def _into_queue(self, view: ServiceView, node: str, milters: str) -> None:
-        """Connect a service with the queue, through what filters its mail before."""
+        """Connect a service with the queue, through the filters of its mail."""
         proxy = setting(view, "smtpd_proxy_filter") if milters == "smtpd_milters" else ""
         overridden = words(setting(view, "receive_override_options"))
         found = () if "no_milters" in overridden else tuple(_endpoints(setting(view, milters)))

@@ -1,7 +1,7 @@
 """Places for the nodes of a graph: columns from left to right, in each an order that lets few edges cross.
 
 The method is that of Sugiyama: long edges get a point in each column that they pass, nodes go where their neighbours
-are, a few times over. Widths of texts are estimated: what draws them has its own fonts.
+are, a few times over. Widths of texts are estimated: a viewer has its own fonts.
 """
 
 from __future__ import annotations

@@ -63,7 +63,7 @@ def listener_lines(view: ServiceView) -> tuple[str, ...]:
 
 
 def screen_lines(view: ServiceView) -> tuple[str, ...]:
-    """Return what postscreen(8) looks at."""
+    """Return lines on the lists that postscreen(8) looks at."""
     sites = words(setting(view, "postscreen_dnsbl_sites"))
     access = setting(view, "postscreen_access_list")
     lines = [f"access list: {access}"] if access else []
@@ -73,7 +73,7 @@ def screen_lines(view: ServiceView) -> tuple[str, ...]:
 
 
 def cleanup_lines(view: View) -> tuple[str, ...]:
-    """Return what cleanup(8) changes."""
+    """Return lines on the tables with which cleanup(8) rewrites."""
     return tuple(f"{title}: {value}" for parameter, title in _REWRITING.items() if (value := setting(view, parameter)))
 
 

@@ -32,7 +32,7 @@ _STYLE = """\
 
 
 def svg(graph: Graph, *, title: str = "How mail flows", links: dict[str, str] | None = None) -> str:
-    """Return the picture; `links` are what nodes lead to, by their ids."""
+    """Return the picture; `links` are the targets of nodes, by their ids."""
     placed = layout(graph)
     width, height = placed.width + 2 * _MARGIN, placed.height + _TOP + _MARGIN
     role = "group" if links else "img"

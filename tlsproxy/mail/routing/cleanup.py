@@ -49,7 +49,7 @@ class Cleanup:
     """Makes envelopes by the settings of a view."""
 
     def __init__(self, view: MailView, rewriter: Rewriter | None = None) -> None:
-        """Open the tables; raise `ConfigError` for what stops cleanup(8)."""
+        """Open the tables; raise `ConfigError` for a setting that stops cleanup(8)."""
         self.view = view
         self.rewriter = rewriter or Rewriter(view)
         self.mapper = AddressMapper(view, self.rewriter)
@@ -204,7 +204,7 @@ class _Message:
         self._write(recipient, "", recipient)
 
     def _write(self, recipient: str, dsn_original: str, original: str) -> None:
-        """Write what a recipient expands to, unless that is there already for the same original recipient."""
+        """Write the addresses that a recipient expands to, each once for the same original recipient."""
         for each in self._expanded(recipient):
             key = (dsn_original, original, each) if self._cleanup.by_original else ("", "", each)
             folded = (self._folded(key[0]), self._folded(key[1]), self._folded(key[2]))

@@ -1,4 +1,4 @@
-"""Local routing: what is left of an address when the local domains are stripped that it is routed through.
+"""Local routing: an address without the local domains that it is routed through.
 
 user%other@local becomes user@other, which may be local again; quoted local parts are opened, since others do so.
 """

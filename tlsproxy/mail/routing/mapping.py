@@ -81,9 +81,9 @@ class AddressMapper:
         return address
 
     def expand(self, maps: MapList, address: str, *, propagate: bool, note: Note) -> list[str]:
-        """Return what an address expands to, recursively (virtual(5)); raise `ExpansionError`, `TableLookupError`."""
+        """Return the recursive expansion of an address (virtual(5)); raise `ExpansionError`, `TableLookupError`."""
         results = [address]
-        complete: set[str] = set()  # what expanded to itself, too
+        complete: set[str] = set()  # those that expanded to themselves, too
         position = 0
         while position < len(results):
             if len(results) > self._expansion_limit:

@@ -82,7 +82,7 @@ class AddressResolver:
     """Resolves addresses by the settings of a view. Answers are kept: under a view, tables do not change."""
 
     def __init__(self, view: MailView) -> None:
-        """Open the tables; raise `ConfigError` for what stops trivial-rewrite(8)."""
+        """Open the tables; raise `ConfigError` for a setting that stops trivial-rewrite(8)."""
         self.view = view
         self.rewriter = Rewriter(view)
         self._routing = LocalRouting(view, self.rewriter)
@@ -215,7 +215,7 @@ class AddressResolver:
         return f"{match[1]} {match[2]}"
 
     def _start(self, answer: _Answer, chosen: AddressClass, domain: str, sender: str) -> None:
-        """Choose what holds unless transport_maps says otherwise."""
+        """Choose the transport and next hop that hold without an entry in transport_maps."""
         parameter = _TRANSPORTS[chosen]
         by_sender: Found | None = None
         if chosen is AddressClass.DEFAULT:

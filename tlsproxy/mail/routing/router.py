@@ -68,8 +68,8 @@ class Router:
     def route(self, sender: str, recipient: str, service: str = "") -> Route:
         """Return the route of a recipient; both are SMTP paths without `<>`, and the null sender is empty.
 
-        `service`: the service of master.cf that receives the mail, such as `smtp/inet`; without one, main.cf decides on
-        what a service decides. Raises KeyError for an unknown service, `ConfigError` for what stops a daemon.
+        `service`: the service of master.cf that receives the mail, such as `smtp/inet`; without one, main.cf's settings
+        count. Raises KeyError for an unknown service, `ConfigError` for a setting that stops a daemon.
         """
         view = self.view(service)
         internal_sender, internal_recipient = parse_path(sender).address, parse_path(recipient).address
@@ -80,7 +80,7 @@ class Router:
         return Route(sender, recipient, resolution, envelope, view.text("content_filter"))
 
     def deliveries(self, route: Route) -> tuple[Delivery, ...]:
-        """Return what happens to each of a route's final recipients."""
+        """Return the delivery to each of a route's final recipients."""
         if self._deliveries is None:
             view = self.view("qmgr/unix", optional=True)
             resolver = self.resolver(view.text("rewrite_service_name"))
@@ -97,7 +97,7 @@ class Router:
         return self._resolvers[service]
 
     def cleanup(self, service: str = "cleanup") -> Cleanup:
-        """Return what a service makes of envelopes; main.cf's view of it, if master.cf does not have it."""
+        """Return a service's `Cleanup`; it has main.cf's settings, if master.cf does not have the service."""
         if service not in self._cleanups:
             view = self.view(f"{service}/unix", optional=True)
             resolver = self.resolver(view.text("rewrite_service_name"))

@@ -1,1 +1,1 @@
-"""tlsproxy-trace: what a configuration would answer to an SMTP session, and where the mail would go."""
+"""tlsproxy-trace: a configuration's answers to an SMTP session, and the route of the mail."""

@@ -34,14 +34,14 @@ _DNS_SECONDS = 10
 _MAX_REPLY = 65536
 """Bytes of a policy service's answer."""
 _MAX_SECONDS = 30
-"""The longest time to wait for a policy service, whatever the configuration allows."""
+"""Seconds to wait for a policy service at most, even if the configuration allows more."""
 _MAX_TEXT = 500
 """Bytes of TXT records in a reply (RBL_TXT_LIMIT)."""
 _MAX_SERVERS = 100
 
 
 class Inquiries:
-    """Asks what it may ask."""
+    """Asks DNS and policy services the questions that the user allows."""
 
     def __init__(self, *, dns: bool, policies: bool) -> None:
         """`dns`, `policies`: True if DNS and policy services may be asked. Raises `ConfigError` without dnspython."""

@@ -104,7 +104,7 @@ def read_session(line: str) -> SmtpSession:
 
 
 def read_tls(value: object) -> Tls | None:
-    """Read what a record says of TLS: true, false, or the fingerprint of a certificate."""
+    """Read a record's field on TLS: true, false, or the fingerprint of a certificate."""
     if value is None or value is False:
         return None
     if value is True:

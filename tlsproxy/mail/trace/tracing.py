@@ -29,7 +29,7 @@ class RouteTrace(NamedTuple):
 
 
 class Trace(NamedTuple):
-    """All answers to one session. `screening` is what postscreen(8) does before, None if it is not in front."""
+    """All answers to one session. `screening` is the decision of postscreen(8) before, None if it is not in front."""
 
     session: SmtpSession
     conversation: Conversation
@@ -59,7 +59,7 @@ class Tracer:
 
         `router` is one of the same configuration, shared with other tracers. `traces` is False if the places of table
         entries are not wanted, `deliveries` if those of final recipients are not. Raises `ServiceError`, and
-        `ConfigError` for what smtpd(8) dies of.
+        `ConfigError` for a setting with which smtpd(8) dies.
         """
         self.config = config
         self.service = service
@@ -93,7 +93,7 @@ class Tracer:
         return RouteTrace(route, self.router.deliveries(route))
 
     def screen(self, session: SmtpSession, world: World) -> Screening | None:
-        """Return what postscreen(8) does with a client; None without it. Lists of unknown content list nothing."""
+        """Return the decision of postscreen(8) on a client; None without it. Lists of unknown content list nothing."""
         if self.postscreen is None:
             return None
         postscreen = self.postscreen

@@ -79,7 +79,7 @@ class ClientConnection:
         callbacks.hook(ssl, hooks)
 
     def finish_handshake(self) -> Agreement:
-        """Verify the server after a handshake, write the log, and return what was agreed on."""
+        """Verify the server after a handshake, write the log, and return the protocol and the cipher."""
         setting, mask, log = self._setting, self._setting.mask, self._setting.log
         self.reused = reused = peers.session_reused(self.ssl)
         if reused and mask & LogMask.CACHE:
@@ -104,11 +104,11 @@ class ClientConnection:
         return agreed
 
     def tls_context(self) -> TlsContext:
-        """Return what the local peer may know."""
+        """Return the facts of the session that the local peer gets."""
         return self._facts
 
     def log_failure(self) -> None:
-        """Log what OpenSSL says about a failed handshake."""
+        """Log OpenSSL's errors of a failed handshake."""
         binding.log_errors(self._setting.log)
         if self._setting.cached is not None:
             self._setting.cached.discard()
@@ -185,7 +185,7 @@ class ClientConnection:
 
 
 def _matched(match: TlsaMatch, level: SecurityLevel) -> str:
-    """Say what has verified a chain, as tls_dane_log(3) does."""
+    """Return the log text on the record that has verified a chain, as tls_dane_log(3) has it."""
     record, depth = match.record, match.depth
     if level >= SecurityLevel.VERIFY:
         return f"Matched trust anchor at depth {depth}"

@@ -1,6 +1,6 @@
 """SSL contexts of the client role.
 
-`ClientContexts` reads all that an INIT names: what sessions with the same settings have in common. pyOpenSSL has no
+`ClientContexts` reads all files that an INIT names, for all sessions with the same settings. pyOpenSSL has no
 setters for ciphers, protocols and security level of one connection, so there is a context for each combination of
 those that sessions ask for. All share the trusted authorities.
 """
@@ -77,7 +77,7 @@ class ClientContexts:
             peers.share_trust(context, self._trust)
         use_identities(context, self.identities, self.settings.certificates.text, self._log)
         callbacks.judge_chains(context, self.settings.verifydepth)
-        callbacks.see_messages(context)  # for tickets, and for what the server has signed with
+        callbacks.see_messages(context)  # for tickets, and for the server's signature
         if self._groups:
             binding.set_groups(context, self._groups)
         use_ciphers(context, variant.ciphers, authenticate=variant.authenticate)

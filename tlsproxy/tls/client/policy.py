@@ -1,7 +1,8 @@
 """The policy of a session, from a request of smtp(8): its effective level, names, records, and the name that is sent.
 
-Goes through a START in Postfix's order (tls_client_start(3)), logging what can't be used. What can't be used makes the
-policy one that no server satisfies; only `dane` and `half-dane` fall back to `encrypt` (RFC 7672, section 2.2).
+Goes through a START in Postfix's order (tls_client_start(3)), and logs the values that can't be used. Such a value
+makes the policy one that no server satisfies; only `dane` and `half-dane` fall back to `encrypt` (RFC 7672, section
+2.2).
 """
 
 from __future__ import annotations
@@ -43,10 +44,10 @@ class SessionPolicy(NamedTuple):
 def session_policy(
     start: ClientStart, digests: Digests, log: Log, *, verifydepth: int, mismatch_yields: bool
 ) -> SessionPolicy:
-    """Return what a START demands; raise `SessionRefusedError`."""
+    """Return the policy that a START demands; raise `SessionRefusedError`."""
     level, namaddr = level_of(start), start.namaddr.lower()
     dane = start.dane
-    # Without its records a session at these levels can't be what it is meant to be.
+    # Without its records a session at these levels can't have the security that it is meant to have.
     must_fail = bool(start.forced_failure_type) or (level in DANE_LEVELS and dane is None)
     references = None
     if level in DANE_LEVELS or level >= SecurityLevel.VERIFY:

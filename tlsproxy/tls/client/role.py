@@ -121,7 +121,7 @@ class ClientRole:
         return True
 
     def _contexts_of(self, init: ClientInit) -> ClientContexts:
-        """Return what there is for an INIT, or make it now; what can't be made is not remembered."""
+        """Return the contexts of an INIT, or make them now; a failure is not remembered."""
         return self._contexts.get_or_make(self._comparison.key(init), lambda: self._make_contexts(init))
 
     def _make_contexts(self, init: ClientInit) -> ClientContexts:

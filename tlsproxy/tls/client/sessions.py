@@ -1,7 +1,7 @@
 """Sessions that servers may be offered again, kept by tlsmgr(8), and their names there (tls_client(3), tls_fprint(3)).
 
-A session keeps the verdict on its certificate. So its name has everything in it that a verdict depends on: what Postfix
-has in it, and for verified sessions also the names that were looked for and the authorities that were trusted.
+A session keeps the verdict on its certificate. So its name has everything in it that a verdict depends on: all that
+Postfix has in it, and for verified sessions also the names that were looked for and the authorities that were trusted.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """OpenSSL's private binding: connections, contexts, keys. Its siblings `callbacks`, `peers` and `paths` touch it, too.
 
-Everything here goes through `OpenSSL._util.lib` and `.ffi`, which pyOpenSSL does not promise to keep. What is needed is
-looked up once, at import; what is missing is named in the `ImportError`.
+Everything here goes through `OpenSSL._util.lib` and `.ffi`, which pyOpenSSL does not promise to keep. The names are
+looked up once, at import; missing ones are in the text of the `ImportError`.
 """
 
 import os
@@ -22,7 +22,7 @@ from ...log import Log
 
 
 def require(*names: str) -> None:
-    """Raise an ImportError that names what the binding lacks of `names`."""
+    """Raise an ImportError with those of `names` that the binding lacks."""
     missing = [name for name in names if not hasattr(lib, name)]
     if missing:
         raise ImportError(
@@ -105,7 +105,7 @@ def buffer(size: int) -> tuple[Any, memoryview]:
 
 
 def ask_for_certificate(ssl: Any) -> None:
-    """Ask a client for its certificate, which it need not have; what it sends is judged by the context's callback."""
+    """Ask a client for its certificate, which it need not have; the context's callback judges the chain."""
     lib.SSL_set_verify(ssl, SSL.VERIFY_PEER | SSL.VERIFY_CLIENT_ONCE, ffi.NULL)
 
 

@@ -205,7 +205,7 @@ def _on_verify(ok: int, store_context: Any) -> int:
 
 
 def judge_chains(context: SSL.Context, depth: int) -> None:
-    """Let the chains that peers send be judged; the handshake goes on whatever comes out.
+    """Let the chains that peers send be judged; the handshake goes on after each verdict.
 
     `depth` is the limit on intermediate certificates, in Postfix's counting.
     """

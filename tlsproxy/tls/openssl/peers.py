@@ -200,7 +200,7 @@ def trust_system(context: SSL.Context) -> None:
 
 
 def share_trust(context: SSL.Context, other: SSL.Context) -> None:
-    """Let `context` trust what `other` does, without a copy."""
+    """Let `context` share the trusted authorities of `other`, without a copy."""
     store = lib.SSL_CTX_get_cert_store(other._context)
     lib.X509_STORE_up_ref(store)
     lib.SSL_CTX_set_cert_store(context._context, store)

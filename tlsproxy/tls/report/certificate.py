@@ -31,7 +31,7 @@ def fill_in(facts: TlsContext, certificate: PeerCertificate, digest: Digest, log
 
 
 def describe(facts: TlsContext, issuer: str, words: tuple[str, str] | None) -> str:
-    """Return the line on a certificate (log word `peercert`); `issuer` and `words` are what its parts are called."""
+    """Return the line on a certificate (log word `peercert`); `issuer` and `words` are the names of its parts."""
     names = (issuer, "fingerprint", "pkey_fingerprint") if words is None else ("issuer", *words)
     values = facts.issuer_CN, facts.peer_fingerprint, facts.peer_pubkey_fingerprint
     return f"subject_CN={facts.peer_CN}" + "".join(f", {a}={b}" for a, b in zip(names, values, strict=True))

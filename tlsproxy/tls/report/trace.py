@@ -54,7 +54,7 @@ _ALERTS = {
 
 
 def follow(ssl: Any, log: Log | None, on_hello: Callable[[], None] | None = None) -> Callable[[int, int], None]:
-    """Return what logs each step of a connection's handshake, and its alerts (`openssl.callbacks.Hooks.on_step`).
+    """Return a callback that logs each step of a handshake, and its alerts (`openssl.callbacks.Hooks.on_step`).
 
     `on_hello` is called when a client's hello has been read, with or without a log.
     """

@@ -1,5 +1,5 @@
 """The ClientHello, read from its bytes before OpenSSL sees them (RFC 8446 §4.1.2, RFC 5246 §7.4.1.2). No parser of TLS:
-what can't be read is not there.
+a part that can't be read counts as absent.
 """
 
 from __future__ import annotations

@@ -77,7 +77,7 @@ class ServerConnection:
     def __init__(
         self, setting: ServerSessionSettings, request: Request, namaddr: str, descriptor: int, digest: SignatureDigest
     ) -> None:
-        """Begin TLS on the remote peer's descriptor; `namaddr` is what the peer is called in the log."""
+        """Begin TLS on the remote peer's descriptor; `namaddr` is the peer's name in the log."""
         self._setting = setting
         self._request = request
         self._namaddr = namaddr.lower()
@@ -115,7 +115,7 @@ class ServerConnection:
             callbacks.hook(ssl, hooks)
 
     def finish_handshake(self) -> Agreement:
-        """Verify the client after a handshake, write the log, and return what was agreed on."""
+        """Verify the client after a handshake, write the log, and return the protocol and the cipher."""
         setting, mask, log = self._setting, self._setting.mask, self._setting.log
         self.reused = reused = peers.session_reused(self.ssl)
         if reused and mask & LogMask.CACHE:
@@ -134,13 +134,13 @@ class ServerConnection:
         return agreed
 
     def tls_context(self) -> TlsContext:
-        """Return what the local peer may know."""
+        """Return the facts of the session that the local peer gets."""
         if self._facts is None:
             self._facts = self.agreed.context(self._namaddr)
         return self._facts
 
     def log_failure(self) -> None:
-        """Log what OpenSSL says about a failed handshake."""
+        """Log OpenSSL's errors of a failed handshake."""
         binding.log_errors(self._setting.log)
 
     def close(self) -> None:

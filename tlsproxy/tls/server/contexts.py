@@ -1,7 +1,7 @@
 """SSL contexts of the server role.
 
-`ServerContexts` reads, once and with privileges, all that an INIT names: what sessions with the same settings have in
-common. pyOpenSSL has no setters for ciphers and security level of one connection, so there is a `ServerContext` for
+`ServerContexts` reads, once and with privileges, all files that an INIT names, for all sessions with the same settings.
+pyOpenSSL has no setters for ciphers and security level of one connection, so there is a `ServerContext` for
 each combination of those that sessions ask for. With it go contexts for other certificates, by server name.
 """
 

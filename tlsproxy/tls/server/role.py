@@ -51,7 +51,7 @@ class ServerRole:
 
     @classmethod
     def load(cls, settings: TlsSettings, log: Log) -> ServerRole:
-        """Make the role; raise `RoleUnavailableError` after having logged what is wrong."""
+        """Make the role; log the reasons and raise `RoleUnavailableError` if that is impossible."""
         try:
             return cls(settings, log)
         except SettingsError as error:
@@ -103,7 +103,7 @@ class ServerRole:
         return True
 
     def _session_settings(self, init: ServerInit, start: ServerStart) -> ServerSessionSettings:
-        """Return what sessions with these settings work with, made now if need be; raise `SettingsError`."""
+        """Return the settings that sessions with these parts share, made now if need be; raise `SettingsError`."""
         contexts = self._contexts_of(init)
         behaviour, library, log = self._behaviour, self._settings.globals, self._log
         context = contexts.get(ServerVariant.of(start, library, by_service=behaviour.settings_from_client))
@@ -124,7 +124,7 @@ class ServerRole:
         )
 
     def _contexts_of(self, init: ServerInit) -> ServerContexts:
-        """Return what there is for an INIT, or make it now; what can't be made is not remembered."""
+        """Return the contexts of an INIT, or make them now; a failure is not remembered."""
         return self._contexts.get_or_make(self._comparison.key(init), lambda: self._make_contexts(init))
 
     def _make_contexts(self, init: ServerInit) -> ServerContexts:

@@ -40,7 +40,7 @@ class SignatureDigest:
         self._hello = b""
 
     def look(self, descriptor: int) -> None:
-        """Look at what the client has sent, before TLS begins; watch the handshake if that is not a whole hello."""
+        """Look at the client's first bytes, before TLS begins; watch the handshake if they are not a whole hello."""
         if self.waits_for_hello:
             self._hello = peek(descriptor)
             self.is_watched = not is_whole(self._hello)

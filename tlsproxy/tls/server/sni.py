@@ -44,7 +44,7 @@ class ServerNames:
 def open_names(view: View, log: Log) -> ServerNames | None:
     """Open the configured tables; return None if no table is configured. One that can't be opened fails each lookup.
 
-    Raises `TableError` for what is not the name of a table.
+    Raises `TableError` for a text that is not the name of a table.
     """
     flags = Flags.LOCK | Flags.FOLD_FIX | Flags.SRC_RHS_IS_FILE
     access = Access(flags=flags, config=view, warn=log.warning, error=log.error)

@@ -1,7 +1,7 @@
 """Settings of the client role: INIT from the parameters of the daemon, of smtp(8) or of lmtp(8), and its types.
 
-Here are the only names of parameters of this role; what the values mean is not asked again behind this. What a START
-demands of the server's certificate is the matter of `tls.client.policy`.
+Here are the only names of parameters of this role; no module behind this one interprets values again. The demands of a
+START on the server's certificate are the matter of `tls.client.policy`.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class ClientVariant(NamedTuple):
 
 
 def client_init(view: View, prefix: str = CLIENT) -> ClientInit:
-    """Return what the parameters with this prefix say of contexts: tlsproxy_client_…, smtp_tls_… or lmtp_tls_….
+    """Return the INIT of the parameters with this prefix: tlsproxy_client_…, smtp_tls_… or lmtp_tls_….
 
     Raises `InvalidValueError` for a bad number.
     """

@@ -30,7 +30,7 @@ _RENAMED = {"config_file": "tls_config_file", "config_name": "tls_config_name"}
 
 
 class SettingsComparison(Generic[Init]):
-    """Compares requests with our own settings, and logs what differs."""
+    """Compares requests with our own settings, and logs the differences."""
 
     def __init__(self, settings: TlsSettings, init: Init, log: Log, *, sender: str) -> None:
         """Compare with these settings. `sender`: Postfix's name for the senders of such requests."""
@@ -52,7 +52,7 @@ class SettingsComparison(Generic[Init]):
         return init._replace(log_param="") if self._mask_log_param else init
 
     def compare(self, params: Mapping[str, str | int], init: Init, *, new: bool) -> None:
-        """Warn of what is unexpected in a request; `new`: its context is still to be made."""
+        """Warn of unexpected values in a request; `new`: True if its context is still to be made."""
         differing = self._compare_params(params)
         if new and self.key(init) != self.key(self.init) and any(getattr(init, name) for name in FILES):
             self._log.warning(_UNEXPECTED.format(self._sender))
@@ -89,7 +89,7 @@ def _differences(own: Mapping[str, str | int], theirs: Mapping[str, str | int]) 
 
 
 def _differ(own: str, theirs: str) -> bool:
-    """Defaults that are built into Postfix may end with a blank; what is read does not."""
+    """Return True if the values differ; Postfix's built-in defaults may end with a blank, values of a file do not."""
     return own != theirs and own.strip() != theirs.strip()
 
 

@@ -11,7 +11,7 @@ from .parameters import CHAIN_FILES
 class SettingsError(TlsproxyError):
     """Settings for which a role is not served; the text is Postfix's warning, and OpenSSL's error queue may say more.
 
-    `setting`: what is to blame, as `culprit` knows it; `reasons`: further warnings.
+    `setting`: the parameter to blame, as `culprit` knows it; `reasons`: further warnings.
     """
 
     def __init__(self, message: str, setting: str, reasons: Sequence[str] = ()) -> None:

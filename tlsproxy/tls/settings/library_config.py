@@ -1,7 +1,7 @@
 """OpenSSL's own configuration file (tls_config_file, tls_config_name; postconf(5), config(5)).
 
 The library reads it once, when it is loaded, and keeps silent about errors. So this must not import it: `configuration`
-is what the library is to read, `problem` is what Postfix would complain of, `reasons` is what the library says of it.
+is the file for the library, `problem` is Postfix's complaint about it, `reasons` are the library's.
 The verdict on a file is the library's: a process of its own loads the file, strictly as Postfix does.
 """
 
@@ -179,7 +179,7 @@ def _with_includes(text: bytes, depth: int = _DEEPEST) -> bytes:
 
 
 def _one_ticket(text: bytes, section: bytes) -> bytes:
-    """Return what to write behind a file, so that its section leaves one ticket for each handshake, as in `_OWN`."""
+    """Return the text to add to a file, so that its section leaves one ticket for each handshake, as in `_OWN`."""
     section = section.partition(b"#")[0].strip()
     if not section:
         return b""

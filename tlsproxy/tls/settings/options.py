@@ -22,7 +22,7 @@ NO_PROTOCOL = {
     "TLSv1.2": 0x08000000,
     "TLSv1.3": 0x20000000,
 }
-# What an administrator can't turn on: SSL_OP_ALL, and the bits that other parameters govern.
+# Bits that an administrator can't turn on: SSL_OP_ALL, and the bits that other parameters govern.
 _MANAGED = _ALL | _CIPHER_SERVER_PREFERENCE | _IGNORE_UNEXPECTED_EOF | sum(NO_PROTOCOL.values())
 
 

@@ -49,7 +49,7 @@ class CertificateFiles(NamedTuple):
 
     @classmethod
     def of(cls, init: object) -> CertificateFiles:
-        """Return what an INIT of either role names."""
+        """Return the files that an INIT of either role names."""
         text: str = getattr(init, CHAIN_FILES)
         named = [KeyPair(kind, getattr(init, cert), getattr(init, key)) for kind, cert, key in KEY_PAIRS]
         return cls(words(text), text, () if text else tuple(each for each in named if each.certificate))

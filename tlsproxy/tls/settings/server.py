@@ -1,7 +1,7 @@
 """Settings of the server role: from main.cf to the form that requests of Postfix 3.12 have, and from there to types.
 
 Contexts are made from an INIT, sessions from a START, whether a request has brought them or our own configuration. Here
-are the only names of parameters of this role; what the values mean is not asked again behind this.
+are the only names of parameters of this role; no module behind this one interprets values again.
 """
 
 from __future__ import annotations
@@ -170,7 +170,7 @@ def _check_certificates(
 
 
 def unsupported(server: TlsServer, init: ServerInit, view: View) -> Iterator[str]:
-    """Yield lines on settings that OpenSSL 4 or its Python binding can't follow, and what happens instead."""
+    """Yield lines on settings that OpenSSL 4 or its Python binding can't follow, and the behaviour instead."""
     if _SSLV3.intersection(word.lower() for word in words(init.protocols, LIST_SEPARATORS + ":")):
         yield f'not supported: SSLv3, which the protocol list "{init.protocols}" names: OpenSSL 4 has none; remove it'
     if server.tlsproxy_tls_enable_rpk:

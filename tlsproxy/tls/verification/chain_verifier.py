@@ -48,7 +48,7 @@ class ChainVerifier:
     __slots__ = ("_in_doubt", "_peer_chain", "_policy", "_steps", "answer")
 
     def __init__(self, policy: VerificationPolicy, peer_chain: Callable[[], list[PeerCertificate]]) -> None:
-        """`peer_chain`: returns what the server has sent, its own certificate first."""
+        """`peer_chain`: returns the certificates that the server has sent, its own first."""
         self._policy = policy
         self._peer_chain = peer_chain
         self._steps: list[VerifyStep] = []
@@ -59,7 +59,7 @@ class ChainVerifier:
     def step(self, ok: bool, error: int, depth: int, certificate: PeerCertificate | None) -> int:
         """Process OpenSSL's result of one step; return the error so far.
 
-        Once a step has raised an exception, the verification has failed, whatever comes later.
+        Once a step has raised an exception, the verification has failed; later steps do not change that.
         """
         self._steps.append(VerifyStep(ok, error, depth, certificate))
         if self._in_doubt:

@@ -1,6 +1,6 @@
 """The verdict on a client's certificate: whether its chain ends at an authority that the server role trusts.
 
-Unlike a server's, it lets nothing happen by itself: smtpd(8) decides what a trusted certificate is good for. No I/O.
+Unlike a server's, it lets nothing happen by itself: smtpd(8) decides on the rights of a trusted certificate. No I/O.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def _is_for_servers_only(certificate: PeerCertificate) -> bool:
 
 
 def _purposes(certificate: PeerCertificate | None) -> frozenset[bytes]:
-    """Return what a certificate may be used for; nothing if it can't be read."""
+    """Return the purposes of a certificate (extended key usage); none if it can't be read."""
     if certificate is None:
         return frozenset()
     try:

@@ -1,7 +1,7 @@
-"""TLSA records: which of them can be used, how they rank, and what they match (RFC 6698, RFC 7671).
+"""TLSA records: which of them can be used, their ranks, and the certificates that they match (RFC 6698, RFC 7671).
 
 Postfix gives fingerprints and local trust anchors the same form, so this is the one way in which certificates are
-matched by content. What a match is worth is decided in `verify`. No I/O.
+matched by content. The worth of a match is decided in `verify`. No I/O.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Digests(NamedTuple):
 def read_digests(configured: DaneDigests, fingerprint: Digest, log: Log) -> Digests:
     """Return the functions and ranks of tls_dane_digests. `fingerprint` is the digest of fingerprints.
 
-    What can't be used is logged and left out.
+    A digest that can't be used is logged and left out.
     """
     functions: dict[int, Digest] = {FINGERPRINT: fingerprint}
     order: list[int] = []
@@ -137,7 +137,7 @@ def strongest(records: Iterable[TlsaRecord], digests: Digests) -> tuple[TlsaReco
 
 
 def matches(record: TlsaRecord, certificate: PeerCertificate, digests: Digests) -> bool:
-    """Return True if a usable record matches a certificate, whatever its usage."""
+    """Return True if a usable record matches a certificate, with any usage."""
     try:
         data = certificate.der if record.selector == CERTIFICATE else certificate.parts.public_key_info
     except DerError:

@@ -1,6 +1,6 @@
 """The few places of a certificate's DER that verification needs and no tolerant parser gives (RFC 5280).
 
-Certificates of peers can be odd; what can't be read here raises `DerError`, and the caller treats it as a
+Certificates of peers can be odd; a field that can't be read raises `DerError`, and the caller treats it as a
 certificate that matches nothing. No I/O.
 """
 
@@ -74,7 +74,7 @@ class Parts(NamedTuple):
     public_key_bits: bytes
     """The bits of the key alone, without the count of unused ones."""
     signature_algorithm: bytes
-    """The content of the AlgorithmIdentifier; empty where what is signed names another one than what is not."""
+    """The content of the AlgorithmIdentifier; empty if the signed part names another algorithm than the signature."""
     begins: str
     """The first second of its life, as YYYYMMDDhhmmssZ; empty if it is not written as RFC 5280 demands."""
     ends: str

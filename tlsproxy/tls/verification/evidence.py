@@ -24,7 +24,7 @@ class VerifyStep(NamedTuple):
 
 
 class TlsaMatch(NamedTuple):
-    """The record that has verified a chain, and the depth of what it matched."""
+    """The record that has verified a chain, and the depth of the certificate that it matched."""
 
     record: TlsaRecord
     depth: int

@@ -1,4 +1,4 @@
-"""Server names: what a policy's match patterns refer to, and which names in a certificate satisfy them.
+"""Server names: the references of a policy's match patterns, and the names in a certificate that satisfy them.
 
 The rules are those of Postfix's add_namechecks() and of OpenSSL's X509_check_host(3), which it relies on: RFC 6125 with
 whole-label wildcards only. No I/O, no OpenSSL.

@@ -1,4 +1,4 @@
-"""Certification paths that a policy may rely on: what OpenSSL has verified, and strong enough at every step."""
+"""Certification paths that a policy may rely on: verified by OpenSSL, and strong enough at every step."""
 
 from __future__ import annotations
 

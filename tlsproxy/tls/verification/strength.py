@@ -1,7 +1,7 @@
 """Strength of keys and signatures: OpenSSL's security level 1, which asks for 80 bits (SSL_CTX_set_security_level(3)).
 
-OpenSSL looks at what it verifies for a connection. The binding has no way to ask the same of a path that is built
-beside it, so what is strong enough is listed here; what is not listed is weak. No I/O.
+OpenSSL checks the path that it verifies for a connection. The binding has no way to ask the same of a path that is
+built beside it, so the strong keys and signatures are listed here; any other is weak. No I/O.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The verdict on a server's certificate: the one decision that lets smtp(8) send mail.
 
-`verdict` decides, from what a policy demands, what the server has sent, and what OpenSSL reports of local authorities.
+`verdict` decides, from the policy, the server's chain, and the steps that OpenSSL has verified to local authorities.
 It answers with a `Proof` only where each part of one was established, and else with a `Refusal`. There is no third
 answer, and no empty one. It does no I/O, and gets the time as an argument.
 
@@ -38,7 +38,7 @@ from .verify_error import CHAIN_TOO_LONG, HOSTNAME_MISMATCH, VerifyFailure, note
 ADDRESS_MISMATCH = 64
 DANE_NO_MATCH = 65
 _AFTER_NAMES = frozenset({6, 7, 9, 10, 13, 14, 21})
-"""Signatures and dates: what OpenSSL looks at after names, so that these errors come too late to hide a wrong name."""
+"""Signatures and dates: OpenSSL checks them after names, so that these errors come too late to hide a wrong name."""
 
 
 class Trust(NamedTuple):
@@ -111,7 +111,7 @@ class _Case:
             for each in self.policy.records
             if (each.usage, each.selector, each.mtype) == (DANE_TA, dane.CERTIFICATE, dane.FULL)
         ]
-        # OpenSSL prefers them to what the peer has sent.
+        # OpenSSL prefers them to those that the peer has sent.
         return [self.leaf, *(each for each in given if each is not None), *self.chain[1:]]
 
     def passes_over_issuer(self, below: Sequence[PeerCertificate]) -> bool:
@@ -263,7 +263,7 @@ def _by_local_authority(case: _Case) -> Answer:
 
 
 def _restriction(case: _Case, path: VerifiedPath | PathFailure) -> TlsaMatch | None:
-    """Return what a record of usage 1 or 0 has matched; None if none has."""
+    """Return the match of a record of usage 1 or 0; None without one."""
     record = case.first_match(case.leaf, PKIX_EE)
     if record is not None:
         return TlsaMatch(record, 0)

@@ -34,7 +34,7 @@ class VerifyFailure:
         self.certificate: PeerCertificate | None = None
 
     def note(self, error: int, depth: int, certificate: PeerCertificate | None = None) -> None:
-        """Remember an error if it is closer to the peer's own certificate than what is known."""
+        """Remember an error if it is closer to the peer's own certificate than the known one."""
         replaceable = depth < self.depth
         if self._mismatch_yields:
             replaceable = error != HOSTNAME_MISMATCH and (replaceable or self.error == HOSTNAME_MISMATCH)

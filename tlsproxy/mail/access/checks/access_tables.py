@@ -1,4 +1,4 @@
-"""Access tables (access(5)): the keys under which clients, names and addresses are looked up, and what results do."""
+"""Access tables (access(5)): the keys for clients, names and addresses, and the actions of results."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Item(NamedTuple):
     subject: str
 
 
-# Keys. Each comes with True if it is a part of what is looked up; patterns are not asked for parts.
+# Keys. Each comes with True if it is a part of the name or address; patterns are not asked for parts.
 
 Key = tuple[str, bool]
 
@@ -132,7 +132,7 @@ def _nested(evaluation: Evaluation, table: str, value: str, item: Item, frame: F
         evaluation.note = note or evaluation.note
 
 
-# Actions: what the first word of a result says.
+# Actions, by the first word of a result.
 
 
 def _reply(evaluation: Evaluation, code: int, status: str, text: str, item: Item) -> Result:
@@ -258,7 +258,7 @@ _ACTIONS: dict[str, Callable[[Evaluation, str, Item, str], Result]] = {
 
 
 def forbid_permit(evaluation: Evaluation, name: str, result: Result, target: str) -> Result:
-    """Pass a result on; an OK is an error, for what a client can make up."""
+    """Pass a result on; an OK is an error, as a client can make up the name that is looked up."""
     if result is Result.OK and not evaluation.discards:
         raise evaluation.misconfigured(
             f"restriction {name} returns OK for {target}; this is not allowed for security reasons;"

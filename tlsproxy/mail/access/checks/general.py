@@ -32,14 +32,14 @@ def defer(evaluation: Evaluation, _argument: str, frame: Frame) -> Result:
 
 @handles("defer_if_permit")
 def defer_if_permit(evaluation: Evaluation, _argument: str, frame: Frame) -> Result:
-    """Defer what would be permitted."""
+    """Defer a command that would be permitted."""
     text = f"<{frame.name}>: {frame.subject} rejected: defer_if_permit requested"
     return evaluation.defer_unless_rejected(450, "4.7.0", text)
 
 
 @handles("defer_if_reject")
 def defer_if_reject(evaluation: Evaluation, _argument: str, frame: Frame) -> Result:
-    """Defer what would be rejected."""
+    """Defer a command that would be rejected."""
     text = f"<{frame.name}>: {frame.subject} rejected: defer_if_reject requested"
     return evaluation.defer_if_rejected(450, "4.7.0", text)
 

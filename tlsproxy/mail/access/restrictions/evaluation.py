@@ -60,7 +60,7 @@ class RestrictionStep(NamedTuple):
     `outcome` is `permit`, `reject`, `defer`, `warn` (a rejection behind warn_if_reject), `dunno`, `defer_if_permit`,
     `defer_if_reject` or `error`; `depth` is 0 for a list of a parameter, more for classes and results of tables.
     `table`, `key` and `value` are the entry that decided, `entry_place` is where it is written. `note` is a warning
-    that smtpd(8) logs, or what else there is to know.
+    that smtpd(8) logs, or another remark.
     """
 
     parameter: str
@@ -104,7 +104,7 @@ class Deferral:
 
 
 class Evaluation:
-    """The state of one session: what is known of it, what waits, and what was found."""
+    """The state of one session: the facts that are known by now, the replies that wait, and the steps."""
 
     MAX_DEPTH = MAX_DEPTH
 
@@ -150,7 +150,7 @@ class Evaluation:
         return f"{client.name}[{client.address}]{port}"
 
     def resolve(self, address: str, *, is_sender: bool) -> Resolution:
-        """Return what becomes of an address; raise `RejectionError` if a table fails."""
+        """Return the resolution of an address; raise `RejectionError` if a table fails."""
         other = (self.recipient if is_sender else self.sender) or ""
         resolution = self.smtpd.resolve(other, address)
         if resolution.address_class is None and not resolution.is_bad:
@@ -188,7 +188,7 @@ class Evaluation:
         }
         return "".join(f"{name}={value}\n" for name, value in attributes.items()) + "\n"
 
-    # What restrictions call.
+    # The methods that restrictions call.
 
     def ask(self, question: Question, choices: tuple[Answer, ...] = ()) -> Answer:
         """Return the world's answer; raise `UndecidedError`, with the `choices` that make a difference."""
@@ -236,12 +236,12 @@ class Evaluation:
         return self.lookup_failure(name)
 
     def hangup(self, text: str) -> HangupError:
-        """Return what ends the session without a reply; to be raised."""
+        """Return the error that ends the session without a reply; to be raised."""
         self.act("HANGUP", text)
         return HangupError(text)
 
     def misconfigured(self, warning: str = "") -> RejectionError:
-        """Return the error for a mistake in a list, with what smtpd(8) warns of; to be raised."""
+        """Return the error for a mistake in a list, with smtpd(8)'s warning; to be raised."""
         if warning:
             self.warn(warning)
         self.reject(451, "4.3.5", "Server configuration error", always=True)

@@ -41,7 +41,7 @@ class RestrictionList(NamedTuple):
 
 
 class ListElement(NamedTuple):
-    """One element of a list: a name, the words that belong to it, and what the name means.
+    """One element of a list: a name, the words that belong to it, and the restriction that it names.
 
     `restriction` is None for a class (`is_class`) and for an unknown name. A table without a name in front of it has
     the name of the stage's own check, with `implied`; `argument` is that table. `warn_only` is the word

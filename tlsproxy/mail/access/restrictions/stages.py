@@ -1,4 +1,4 @@
-"""The order of restriction lists in a session: which are evaluated at which command, and what follows them.
+"""The order of restriction lists in a session: the command at which each is evaluated, and the steps that follow.
 
 With smtpd_delay_reject the lists for clients, HELO and senders are evaluated at each RCPT, otherwise at their own
 commands. Each function returns the text of the rejection, or None.

@@ -1,4 +1,5 @@
-"""Restrictions of smtpd(8), as data: their names, arguments and subjects, what they can decide, and what they need.
+"""Restrictions of smtpd(8), as data: their names, arguments and subjects, their possible decisions, and the facts they
+need.
 
 The names are those of postconf(5), section smtpd_*_restrictions, and of Postfix's source for the old ones. Restriction
 lists are read by `lists`, and evaluated by `evaluator`; rules of the linter import the table as well.
@@ -215,8 +216,8 @@ class Stage(NamedTuple):
     """One restriction list and the point of the session where it is evaluated.
 
     `subject` is the class in replies. `default_check` is the restriction that a lone `type:table` means. `known`
-    is what smtpd(8) knows there with `smtpd_delay_reject = no`; otherwise the lists for clients, HELO and senders are
-    evaluated at RCPT (for clients and HELO also at ETRN) and know all.
+    are the facts that smtpd(8) has there with `smtpd_delay_reject = no`; otherwise the lists for clients, HELO and
+    senders are evaluated at RCPT (for clients and HELO also at ETRN) and know all.
     """
 
     name: str

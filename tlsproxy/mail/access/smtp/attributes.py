@@ -31,7 +31,7 @@ def _character(escape: str) -> str:
 def expand_reply(evaluation: Evaluation, template: str, values: Mapping[str, str]) -> str:
     """Expand a template; `values` are attributes beside those of the session. Raises `ExpressionError`.
 
-    What a client has chosen has only characters of smtpd_expansion_filter, others become `_`.
+    Values that a client has chosen keep the characters of smtpd_expansion_filter; others become `_`.
     """
     allowed = evaluation.smtpd.expansion_filter
 

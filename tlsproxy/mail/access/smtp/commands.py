@@ -19,7 +19,7 @@ class CommandToken(NamedTuple):
 
 
 def path_and_options(path: str) -> list[CommandToken]:
-    """Split `<path>` of MAIL or RCPT, and what may be behind it, into words; the first one is the path."""
+    """Split `<path>` of MAIL or RCPT, and the options behind it, into words; the first one is the path."""
     if _PLAIN.fullmatch(path):
         return [CommandToken(f"<{path}>")]
     return tokens(f"MAIL FROM:<{path}>")[2:]
@@ -65,7 +65,7 @@ def _next(line: str, position: int) -> tuple[CommandToken | None, int]:
 
 
 def _quoted(line: str, position: int, wanted: str) -> tuple[int, bool]:
-    """Return the offset behind what is quoted, and True if the quote has an end."""
+    """Return the offset behind the quoted text, and True if the quote has an end."""
     stack = [wanted]
     while position < len(line):
         character = line[position]

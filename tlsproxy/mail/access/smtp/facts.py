@@ -1,4 +1,4 @@
-"""Facts about one SMTP session: the client, what it says, and how it is known."""
+"""Facts about one SMTP session: the client, its commands, and its authentication."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class Tls(NamedTuple):
 
 
 class SmtpSession(NamedTuple):
-    """One client and its side of a session. Addresses are what is between `<` and `>`, verbatim.
+    """One client and its side of a session. Addresses are the text between `<` and `>`, verbatim.
 
     `sasl_user` is the login name, empty without AUTH. `helo` is None if the client does not say HELO; `esmtp` is True
     for EHLO. `pipelines` is True if the client sends commands without waiting where it must not.

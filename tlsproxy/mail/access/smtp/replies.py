@@ -1,7 +1,7 @@
 """Replies of smtpd(8): code, enhanced status (RFC 3463) and text, made to fit each other, and the reject footer.
 
-All functions are pure. What they make is what the client sees, byte for byte: smtpd(8)'s own corrections of bad codes,
-of status codes that do not fit what is rejected, of long and of non-printing text are made here.
+All functions are pure. Their results are those that the client sees, byte for byte: smtpd(8)'s own corrections of bad
+codes, of status codes that do not fit the rejected part, of long and of non-printing text are made here.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _UNAVAILABLE = "450 4.7.1 Service unavailable"
 _ENDS_SESSION = (421, 521)
 _UNPRINTABLE = re.compile(rb"([\xc2-\xfe][\x80-\xbf]+)|[^ -~]")
 _UNPRINTABLE_ASCII = re.compile(rb"(?!)()|[^ -~]")
-"""The first group is what looks unprintable and is not."""
+"""The first group is for text that looks unprintable and is not."""
 
 
 class Reply(NamedTuple):
@@ -62,7 +62,7 @@ def split_status(default: str, text: str) -> tuple[str, str]:
 
 
 def fix_status(status: str, subject: str) -> str:
-    """Make an address status (x.1.y) fit the class of what is rejected, as smtpd_dsn_fix does."""
+    """Make an address status (x.1.y) fit the class of the rejected part, as smtpd_dsn_fix does."""
     if status[1:4] != ".1.":
         return status
     if subject == SENDER_CLASS:
@@ -94,7 +94,7 @@ def soften(reply: str) -> str:
 
 
 def printable(text: str, replacement: str, *, utf8: bool = True) -> str:
-    """Replace each byte that is not printable: control characters, and what is not UTF-8 (printable(3))."""
+    """Replace each byte that is not printable: control characters, and bytes that are not UTF-8 (printable(3))."""
     if text.isascii():
         return text if text.isprintable() else "".join(each if each.isprintable() else replacement for each in text)
     pattern = _UNPRINTABLE if utf8 else _UNPRINTABLE_ASCII

@@ -1,7 +1,7 @@
 """One SMTP session: greeting, HELO, MAIL, RCPT, DATA and the end of the data, answered as smtpd(8) does.
 
-`Smtpd` says what the service is, `SmtpSession` what the client says. The result has each reply with the steps that led
-to it. `run` raises `UndecidedError` where the world outside decides; `converse` finds what depends on it.
+`Smtpd` is the service, `SmtpSession` has the commands of the client. The result has each reply with the steps that led
+to it. `run` raises `UndecidedError` where the world outside decides; `converse` finds the replies that depend on it.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Exchange(NamedTuple):
 
     @property
     def decided_by(self) -> RestrictionStep | None:
-        """The restriction that rejected, or that permitted relaying; None for what no restriction decided."""
+        """The restriction that rejected, or that permitted relaying; None if no restriction decided."""
         if not self.reply.is_good:
             bad = [step for step in self.steps if step.outcome in ("reject", "defer", "error")]
             waiting = [step for step in self.steps if step.outcome in ("defer_if_permit", "defer_if_reject")]
@@ -55,7 +55,7 @@ class Exchange(NamedTuple):
 
 
 class Conversation(NamedTuple):
-    """All of a session. `accepted` are the recipients, in internal form; `actions` what tables did to the message."""
+    """All of a session. `accepted` are the recipients, in internal form; `actions` those of tables on the message."""
 
     exchanges: tuple[Exchange, ...]
     sender: str | None
@@ -64,7 +64,7 @@ class Conversation(NamedTuple):
 
 
 def converse(smtpd: Smtpd, session: SmtpSession, world: World) -> Conversation:
-    """Hold a session; what the world decides is marked in the replies that depend on it."""
+    """Hold a session; replies that depend on the world name the questions that decide."""
     exploration = outcomes(smtpd, session, world)
     first, *others = exploration.branches
     if not others and not exploration.unexplored:
@@ -88,7 +88,7 @@ def outcomes(
 
 
 def run(smtpd: Smtpd, session: SmtpSession, world: World) -> Conversation:
-    """Hold a session once; raise `UndecidedError` for what the world does not know."""
+    """Hold a session once; raise `UndecidedError` for a question that the world can't answer."""
     conversation = _Conversation(smtpd, session, world)
     try:
         conversation.hold()
@@ -189,7 +189,7 @@ class _Conversation:
             return self.denied
         return f"503 5.7.0 Error: access denied for {self.evaluation.name_and_address}"
 
-    # What happens at each command.
+    # The commands.
 
     def _connect(self) -> None:
         self._say("CONNECT", self.session.client.address, self._greet)
@@ -340,7 +340,7 @@ _NEEDS_SMTPUTF8 = "553 5.6.7 Must declare SMTPUTF8 to send unicode address"
 
 
 def _problem_of_options(options: list[str]) -> str:
-    """Return the rejection of what is behind the path in MAIL, or an empty text."""
+    """Return the rejection of the options behind the path in MAIL, or an empty text."""
     for option in options:
         name, _, value = option.partition("=")
         if name.lower() == "size":

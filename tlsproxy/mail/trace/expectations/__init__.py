@@ -1,1 +1,1 @@
-"""Expectations: files that say what a configuration must answer, judged and reported."""
+"""Expectations: files with the answers that a configuration must give, judged and reported."""

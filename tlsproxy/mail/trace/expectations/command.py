@@ -29,7 +29,7 @@ _MOST_BYTES = 4 * MAX_LENGTH + 1
 def check_file(arguments: argparse.Namespace, load: Callable[[str, str], Config], world: World) -> int:
     """Check a file of expectations; return 1 if one does not hold, else 0.
 
-    Raises `ExpectationError`, OSError, and what loading and tracing raise.
+    Raises `ExpectationError`, OSError, and the errors of loading and tracing.
     """
     from ....check.reports import Target
     from .reports import render

@@ -1,4 +1,4 @@
-"""Files of expectations in TOML: sessions and routes, and what must happen to them.
+"""Files of expectations in TOML: sessions and routes, each with the outcome that it must have.
 
     [[session]]
     name = "strangers can't relay"
@@ -11,7 +11,7 @@
     recipient = "info@example.com"
     class = "local"
 
-Files are read and checked here; what happens is found out by `judging`.
+Files are read and checked here; `judging` compares them with a configuration.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class ExpectationError(RequestError):
 
 
 class ExpectedSession(NamedTuple):
-    """A session and what must happen.
+    """A session and the outcome that it must have.
 
     `reply` is the beginning of the decisive reply, `by` the restriction that decides; both are empty if they do not
     matter. `line` is where the entry begins.
@@ -64,7 +64,7 @@ class ExpectedSession(NamedTuple):
 
 
 class ExpectedRoute(NamedTuple):
-    """A recipient and where its mail must go; None for what does not matter."""
+    """A recipient and where its mail must go; None for a part that does not matter."""
 
     name: str
     line: int

@@ -1,7 +1,7 @@
-"""`--init`: a first file of expectations, made from what a configuration does now.
+"""`--init`: a first file of expectations, made from a configuration's present answers.
 
 Each expectation that is written holds, and is one that most administrators want to hold. One that does not, such as an
-open relay, becomes a comment that says so. What only the world knows is assumed at the top of the file.
+open relay, becomes a comment that says so. Answers that only the world knows are assumed at the top of the file.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _MAX_DOMAINS = 5
 
 
 def first_expectations(config: Config) -> str:
-    """Return the text of a file of expectations; raise `ConfigError` for what smtpd(8) dies of."""
+    """Return the text of a file of expectations; raise `ConfigError` for a setting with which smtpd(8) dies."""
     services = [view for view in config.services() if _program(view) in ("smtpd", "postscreen")]
     services = [view for view in services if view.service.type == "inet"]
     if not services:
@@ -50,7 +50,7 @@ def _program(view: ServiceView) -> str:
 
 
 def _checked(config: Config, name: str, entry: str, assumed: dict[str, Answer]) -> str:
-    """Return an entry if it holds, else a comment with what happens; add to what is assumed."""
+    """Return an entry if it holds, else a comment with the real outcome; add to the assumptions."""
     text = entry.replace("@NAME@", _quoted(name))
     expectations = read_expectations(text, "expectation")
     added: dict[str, Answer] = {}

@@ -1,4 +1,4 @@
-"""Expectations against a configuration: which ones hold, and what happens in place of the others."""
+"""Expectations against a configuration: the ones that hold, and the real outcomes of the others."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 class JudgedExpectation(NamedTuple):
     """One expectation that was judged.
 
-    `difference` is what happens in its place, empty if it holds. `questions` are those to the world that decide
+    `difference` is the real outcome, empty if the expectation holds. `questions` are those to the world that decide
     whether it holds.
     """
 
@@ -49,7 +49,7 @@ class Judge:
         self._tracers: dict[str, Tracer] = {}
 
     def judge(self, expectations: Expectations) -> Iterator[JudgedExpectation]:
-        """Yield a verdict for each expectation; raise what `Tracer` raises."""
+        """Yield a verdict for each expectation; raise the errors of `Tracer`."""
         for session in expectations.sessions:
             yield JudgedExpectation(session.name, session.line, *self._session(session))
         if not expectations.routes:
@@ -125,7 +125,7 @@ def _any_service(config: Config) -> str:
 
 
 def _difference(conversation: Conversation, expected: ExpectedSession) -> str:
-    """Return what happens in place of what is expected; empty if that happens."""
+    """Return the real outcome, or an empty text if it is the expected one."""
     outcome = _outcome(conversation)
     wanted = ("reject", "defer") if expected.expect == "refuse" else (expected.expect,)
     if outcome not in wanted:
