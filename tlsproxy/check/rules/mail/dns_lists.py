@@ -28,7 +28,7 @@ class DnsList(Rule):
     lookalike = "smtpd_client_restrictions = permit_dnswl_client list.dnswl.org, reject_rbl_client sorbs.example.net\n"
 
     def check(self, context: Context) -> Iterator[Finding]:
-        """Yield what is found."""
+        """Yield the findings."""
         reported: set[Span] = set()
         for lists in smtpd_lists(context):
             for parameter, _, found in elements(lists):
@@ -74,7 +74,7 @@ class ListsBeforeLogin(ListRule):
     )
 
     def judge(self, lists: Lists) -> Iterator[Finding]:
-        """Yield what is found in the lists of one service."""
+        """Yield the findings on the lists of one service."""
         if not lists.context.is_yes("smtpd_sasl_auth_enable", lists.view):
             return
         for stage in (CLIENT, RECIPIENT):
@@ -104,7 +104,7 @@ class DnsListArgument(ListRule):
     lookalike = "smtpd_client_restrictions = reject_rbl_client list.example=127.0.[0..2].[2;4..11]\n"
 
     def judge(self, lists: Lists) -> Iterator[Finding]:
-        """Yield what is found in the lists of one service."""
+        """Yield the findings on the lists of one service."""
         for parameter, _, found in elements(lists):
             for each in found:
                 if each.restriction is None or each.restriction.argument is not Argument.DOMAIN or not each.argument:

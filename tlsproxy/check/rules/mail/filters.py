@@ -38,7 +38,7 @@ class FilterLoop(Rule):
     )
 
     def check(self, context: Context) -> Iterator[Finding]:
-        """Yield what is found."""
+        """Yield the findings."""
         if not context.has_main:
             return
         for parameter in ("content_filter", "smtpd_proxy_filter"):

@@ -40,7 +40,7 @@ class NoPasswords(Rule):
     lookalike = "smtp_sasl_auth_enable = no\nsmtpd_sasl_auth_enable = yes\n"
 
     def check(self, context: Context) -> Iterator[Finding]:
-        """Yield what is found."""
+        """Yield the findings."""
         reported: set[Span] = set()
         for side, view in _clients(context):
             span = context.span(f"{side}_sasl_auth_enable", view)
@@ -82,7 +82,7 @@ class PasswordInClear(Rule):
     )
 
     def check(self, context: Context) -> Iterator[Finding]:
-        """Yield what is found."""
+        """Yield the findings."""
         reported: set[Span] = set()
         for side, view in _clients(context):
             name = f"{side}_sasl_auth_enable"
@@ -144,7 +144,7 @@ class OtherDestination(Rule):
     )
 
     def check(self, context: Context) -> Iterator[Finding]:
-        """Yield what is found."""
+        """Yield the findings."""
         hops = named_nexthops(context)
         if not hops:
             return
@@ -218,7 +218,7 @@ class PolicyWithoutMeans(Rule):
     )
 
     def check(self, context: Context) -> Iterator[Finding]:
-        """Yield what is found."""
+        """Yield the findings."""
         for used in used_tables(context):
             if used.use is not Use.POLICY:
                 continue

@@ -44,7 +44,7 @@ class UnusablePolicyService(ListRule):
     )
 
     def judge(self, lists: Lists) -> Iterator[Finding]:
-        """Yield what is found in the lists of one service."""
+        """Yield the findings on the lists of one service."""
         for parameter, _, found in elements(lists):
             for each in found:
                 if each.restriction is None or each.restriction.name != "check_policy_service" or not each.argument:
@@ -106,7 +106,7 @@ class PolicyAction(ListRule):
     lookalike = "smtpd_policy_service_default_action = 451 4.3.5 later\n"
 
     def judge(self, lists: Lists) -> Iterator[Finding]:
-        """Yield what is found in the lists of one service."""
+        """Yield the findings on the lists of one service."""
         setting = lists.context.setting("smtpd_policy_service_default_action", lists.view)
         if setting is None:
             return

@@ -46,7 +46,7 @@ class NoRelayControl(Rule):
     lookalike = "compatibility_level = 2\nsmtpd_recipient_restrictions = permit_mynetworks\n"
 
     def check(self, context: Context) -> Iterator[Finding]:
-        """Yield what is found."""
+        """Yield the findings."""
         reported: set[Span] = set()
         for lists in smtpd_lists(context):
             if lists.has_relay_control or not (context.has_main or _sets_lists(lists)) or _is_cut(lists):
@@ -122,7 +122,7 @@ class OpenRelay(Rule):
     )
 
     def check(self, context: Context) -> Iterator[Finding]:
-        """Yield what is found."""
+        """Yield the findings."""
         reported: set[tuple[Span, str]] = set()
         for lists in smtpd_lists(context):
             if not context.has_main and not _sets_lists(lists):
@@ -223,7 +223,7 @@ class TrustedNetworks(Rule):
     lookalike = "mynetworks = 10.0.0.0/8, [::1]/128, [fe80::]/64, 198.51.100.0/24\n"
 
     def check(self, context: Context) -> Iterator[Finding]:
-        """Yield what is found."""
+        """Yield the findings."""
         for setting in context.named("mynetworks"):
             for word, network in _networks(context, setting):
                 message, severity = self._judge(network)

@@ -58,7 +58,7 @@ class ListRule(Rule):
     """Looks at the lists of all smtpd(8) services, and reports each place once."""
 
     def check(self, context: Context) -> Iterator[Finding]:
-        """Yield what is found."""
+        """Yield the findings."""
         reported: set[Span] = set()
         for lists in smtpd_lists(context):
             for finding in self.judge(lists):
@@ -67,7 +67,7 @@ class ListRule(Rule):
                     yield finding
 
     def judge(self, lists: Lists) -> Iterator[Finding]:
-        """Yield what is found in the lists of one service."""
+        """Yield the findings on the lists of one service."""
         raise NotImplementedError
 
 
@@ -89,7 +89,7 @@ class UnknownRestriction(ListRule):
     )
 
     def judge(self, lists: Lists) -> Iterator[Finding]:
-        """Yield what is found in the lists of one service."""
+        """Yield the findings on the lists of one service."""
         for parameter, _, found in elements(lists):
             for each in found:
                 if each.restriction is None and not each.is_class and not each.implied:
@@ -127,7 +127,7 @@ class MissingArgument(ListRule):
     )
 
     def judge(self, lists: Lists) -> Iterator[Finding]:
-        """Yield what is found in the lists of one service."""
+        """Yield the findings on the lists of one service."""
         for parameter, stage, found in elements(lists):
             for each in found:
                 text = each.name.text
@@ -177,7 +177,7 @@ class ClassProblem(Rule):
     )
 
     def check(self, context: Context) -> Iterator[Finding]:
-        """Yield what is found."""
+        """Yield the findings."""
         for each in context.named("smtpd_restriction_classes"):
             view = context.view(each)
             for word in (context.expanded(each) or "").replace(",", " ").split():
@@ -245,7 +245,7 @@ class DeadRestriction(ListRule):
     )
 
     def judge(self, lists: Lists) -> Iterator[Finding]:
-        """Yield what is found in the lists of one service."""
+        """Yield the findings on the lists of one service."""
         for parameter, stage, found in elements(lists):
             for position, each in enumerate(found[:-1]):
                 if each.restriction and not each.warn_only and self._decides(lists, parameter, stage, each):
@@ -297,7 +297,7 @@ class LatePermit(ListRule):
     )
 
     def judge(self, lists: Lists) -> Iterator[Finding]:
-        """Yield what is found in the lists of one service."""
+        """Yield the findings on the lists of one service."""
         for stage in (RELAY, RECIPIENT):
             rejects: ListElement | None = None
             permitted = False
@@ -329,7 +329,7 @@ class NoEffect(ListRule):
     lookalike = "smtpd_delay_reject = no\nsmtpd_recipient_restrictions = check_client_access inline:{a=OK}, reject\n"
 
     def judge(self, lists: Lists) -> Iterator[Finding]:
-        """Yield what is found in the lists of one service."""
+        """Yield the findings on the lists of one service."""
         context, view = lists.context, lists.view
         delays = context.is_yes("smtpd_delay_reject", view)
         for parameter, stage, found in elements(lists):
@@ -398,7 +398,7 @@ class TableShape(ListRule):
     lookalike = "smtpd_client_restrictions = check_client_access cidr:/etc/postfix/clients\n"
 
     def judge(self, lists: Lists) -> Iterator[Finding]:
-        """Yield what is found in the lists of one service."""
+        """Yield the findings on the lists of one service."""
         for parameter, _, found in elements(lists):
             for each in found:
                 if each.restriction is None or each.argument is None or each.restriction.argument is not Argument.TABLE:

@@ -63,7 +63,7 @@ class TransportMissing(Rule):
     )
 
     def check(self, context: Context) -> Iterator[Finding]:
-        """Yield what is found."""
+        """Yield the findings."""
         if context.master is None or not context.services(*_CORE):
             return
         yield from self._settings(context)
@@ -159,7 +159,7 @@ class TwoClasses(Rule):
     )
 
     def check(self, context: Context) -> Iterator[Finding]:
-        """Yield what is found."""
+        """Yield the findings."""
         lists = {name: domains_of(context, name) for name in _CLASSES}
         reported: set[str] = set()
         for index, first in enumerate(_CLASSES):
@@ -215,7 +215,7 @@ class UncheckedRecipients(Rule):
     )
 
     def check(self, context: Context) -> Iterator[Finding]:
-        """Yield what is found."""
+        """Yield the findings."""
         if not context.has_main or self._verifies(context):
             return
         local = context.setting("local_recipient_maps")
@@ -282,7 +282,7 @@ class AliasLoop(Rule):
     )
 
     def check(self, context: Context) -> Iterator[Finding]:
-        """Yield what is found."""
+        """Yield the findings."""
         for used in used_tables(context):
             if used.use not in _LOOPS:
                 continue
@@ -312,7 +312,7 @@ class AliasDeadEnd(Rule):
     )
 
     def check(self, context: Context) -> Iterator[Finding]:
-        """Yield what is found."""
+        """Yield the findings."""
         domains = frozenset(domains_of(context, "virtual_alias_domains"))
         for named, entry, target in dead_ends(context, domains):
             yield self.finding(
@@ -343,7 +343,7 @@ class ProxyRefused(Rule):
     lookalike = "virtual_alias_maps = proxy:mysql:/etc/postfix/a.cf\n"
 
     def check(self, context: Context) -> Iterator[Finding]:
-        """Yield what is found."""
+        """Yield the findings."""
         tables = [each for each in named_tables(context) if each.text.startswith("proxy:") and "{" not in each.text]
         if not context.has_main or not tables:
             return

@@ -52,7 +52,7 @@ class SizeLimits(Rule):
     )
 
     def check(self, context: Context) -> Iterator[Finding]:
-        """Yield what is found."""
+        """Yield the findings."""
         reported: set[Span] = set()
         for program, limit, transport, domains in self._AGENTS:
             used = context.value(transport).partition(":")[0] == program and context.value(domains)
@@ -97,7 +97,7 @@ class QueueTimes(Rule):
     )
 
     def check(self, context: Context) -> Iterator[Finding]:
-        """Yield what is found."""
+        """Yield the findings."""
         for smaller, larger, effect in self._PAIRS:
             setting = context.main.effective.get(smaller) or context.main.effective.get(larger)
             if setting is None or (not smaller.startswith("minimal") and setting.name != smaller):
@@ -129,7 +129,7 @@ class NoEffectBeside(Rule):
     _ORDER = ("mailbox_transport", "mailbox_command", "home_mailbox")
 
     def check(self, context: Context) -> Iterator[Finding]:
-        """Yield what is found."""
+        """Yield the findings."""
         main = context.main.effective
         for index, name in enumerate(self._ORDER):
             setting = main.get(name)
@@ -179,7 +179,7 @@ class SharedInstance(Rule):
     lookalike = "# multi_instance_directories = /nonexistent/postfix-out\nmulti_instance_enable = yes\n"
 
     def check(self, context: Context) -> Iterator[Finding]:
-        """Yield what is found."""
+        """Yield the findings."""
         setting = context.main.effective.get("multi_instance_directories")
         if setting is None:
             return
@@ -218,7 +218,7 @@ class MailboxForm(Rule):
     lookalike = "home_mailbox = Mailbox\n"
 
     def check(self, context: Context) -> Iterator[Finding]:
-        """Yield what is found."""
+        """Yield the findings."""
         for each in context.named("home_mailbox"):
             value = (context.expanded(each) or "").strip()
             if value.rpartition("/")[2].lower().lstrip(".") == "maildir":
@@ -242,7 +242,7 @@ class OwnName(Rule):
     lookalike = "myhostname = mail.example.com\nmydestination = localhost\n"
 
     def check(self, context: Context) -> Iterator[Finding]:
-        """Yield what is found."""
+        """Yield the findings."""
         setting = context.main.effective.get("myhostname")
         name = (context.expanded(setting) or "").strip().lower() if setting else ""
         if setting is None or not name or any(each.isspace() for each in name):
@@ -265,7 +265,7 @@ class DebugEveryone(Rule):
     lookalike = "debug_peer_list =\n"
 
     def check(self, context: Context) -> Iterator[Finding]:
-        """Yield what is found."""
+        """Yield the findings."""
         for each in context.named("debug_peer_list"):
             for word in words_of(context.expanded(each) or ""):
                 if word in ("0.0.0.0/0", "[::]/0") or word.startswith("static:"):

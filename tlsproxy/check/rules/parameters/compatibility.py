@@ -42,7 +42,7 @@ class Deprecated(Rule):
     lookalike = "smtp_tls_policy_maps = texthash:/etc/postfix/tls_policy\n"
 
     def check(self, context: Context) -> Iterator[Finding]:
-        """Yield what is found."""
+        """Yield the findings."""
         advice = context.release.deprecated()
         for each in context.named(*advice):
             if each.name.endswith(("_use_tls", "_enforce_tls")) or each.name in RENAMED:
@@ -71,7 +71,7 @@ class CompatibilityLevelLow(Rule):
     )
 
     def check(self, context: Context) -> Iterator[Finding]:
-        """Yield what is found."""
+        """Yield the findings."""
         each = context.main.effective.get("compatibility_level")
         if each is None:
             return
@@ -112,7 +112,7 @@ class CompatibilityLevelMissing(Rule):
     lookalike = "# compatibility_level is the newest one\ncompatibility_level = 0\n"
 
     def check(self, context: Context) -> Iterator[Finding]:
-        """Yield what is found."""
+        """Yield the findings."""
         if any(not lists.has_relay_control for lists in smtpd_lists(context)):
             return  # that is an error, and its remedy is the same
         if context.has_main and context.main.assignments and "compatibility_level" not in context.main.effective:
@@ -142,7 +142,7 @@ class DefaultChanged(Rule):
     _NAMES = ("smtp_tls_security_level", "smtp_tls_dane_insecure_mx_policy")
 
     def check(self, context: Context) -> Iterator[Finding]:
-        """Yield what is found."""
+        """Yield the findings."""
         from .names import other_releases
 
         for name in self._NAMES:
@@ -175,7 +175,7 @@ class OpensslConfiguration(Rule):
     lookalike = "tls_config_file = none\n"
 
     def check(self, context: Context) -> Iterator[Finding]:
-        """Yield what is found."""
+        """Yield the findings."""
         for each in context.named("tls_config_file"):
             file = context.expanded(each) or ""
             if each.name not in context.release.kinds or context.undefined(each) or file in ("default", "none"):

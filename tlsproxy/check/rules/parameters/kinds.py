@@ -25,7 +25,7 @@ class KindRule(Rule):
     """The problems that it reports, by what becomes of the value."""
 
     def check(self, context: Context) -> Iterator[Finding]:
-        """Yield what is found."""
+        """Yield the findings."""
         found = bad_values(context)
         for kind in self.kinds:
             for each in found.get(kind, ()):

@@ -74,7 +74,7 @@ class UnknownParameter(Rule):
     lookalike = "my_networks = 192.0.2.0/24\nmynetworks = $my_networks\n"
 
     def check(self, context: Context) -> Iterator[Finding]:
-        """Yield what is found."""
+        """Yield the findings."""
         for each in unknown(context):
             meant = context.nearest_parameter(each.name) or context.nearest_of_service(each.name)
             if meant and not is_another_case(each.name, meant) and not _known_elsewhere(each.name):
@@ -97,7 +97,7 @@ class UndefinedMacro(Rule):
     lookalike = "smtpd_banner = $myhostname ESMTP $mail_name ${my_suffix?$my_suffix}\n"
 
     def check(self, context: Context) -> Iterator[Finding]:
-        """Yield what is found."""
+        """Yield the findings."""
         for each in context.everywhere:
             if not context.has_main:
                 return  # it may be set in a main.cf that is not there
@@ -142,7 +142,7 @@ class WrongSide(Rule):
     lookalike = "smtp_tls_cert_file = /etc/ssl/c.pem\nsmtp_tls_key_file = /etc/ssl/c.key\n"
 
     def check(self, context: Context) -> Iterator[Finding]:
-        """Yield what is found."""
+        """Yield the findings."""
         for this, other in (("smtp", "smtpd"), ("smtpd", "smtp")):
             for kind in ("", "ec", "d"):
                 for one, half in (("key", "cert"),):
@@ -213,7 +213,7 @@ class UnusedUserParameter(Rule):
     lookalike = "virtual_alias_maps = mysql:valiases\nvaliases_hosts = db\nvaliases_dbname = mail\n"
 
     def check(self, context: Context) -> Iterator[Finding]:
-        """Yield what is found."""
+        """Yield the findings."""
         for each in unknown(context):
             if context.nearest_parameter(each.name) or _known_elsewhere(each.name):
                 continue
@@ -245,7 +245,7 @@ class NotInThisVersion(Rule):
     lookalike = "smtp_tlsrpt_enable_here = $smtp_tlsrpt_on\nsmtp_tlsrpt_on = x\nrelayhost = $smtp_tlsrpt_enable_here\n"
 
     def check(self, context: Context) -> Iterator[Finding]:
-        """Yield what is found."""
+        """Yield the findings."""
         for each in unknown(context):
             versions = _known_elsewhere(each.name)
             if versions and _numbers(versions[0]) > context.release.version:
@@ -268,7 +268,7 @@ class RemovedInThisVersion(Rule):
     lookalike = "disable_dns_lookups = no\n"
 
     def check(self, context: Context) -> Iterator[Finding]:
-        """Yield what is found."""
+        """Yield the findings."""
         for each in unknown(context):
             versions = _known_elsewhere(each.name)
             if versions and _numbers(versions[0]) <= context.release.version:
@@ -293,7 +293,7 @@ class ReadOnly(Rule):
     lookalike = "syslog_name = postfix/$service_name\n"
 
     def check(self, context: Context) -> Iterator[Finding]:
-        """Yield what is found."""
+        """Yield the findings."""
         for each in context.everywhere:
             if context.release.kinds.get(each.name) == ADHOC:
                 yield self.finding(each.name_span(), f"{each.name} is read-only", "remove the line")
@@ -320,7 +320,7 @@ class CaseOrDash(Rule):
     lookalike = "smtpd_tls_CAfile = /etc/ssl/ca.pem\n"
 
     def check(self, context: Context) -> Iterator[Finding]:
-        """Yield what is found."""
+        """Yield the findings."""
         names = _by_lower_case(context.release)
         for each in unknown(context):
             meant = names.get(each.name.lower().replace("-", "_"), "")

@@ -58,7 +58,7 @@ class UnreadSetting(Rule):
     )
 
     def check(self, context: Context) -> Iterator[Finding]:
-        """Yield what is found."""
+        """Yield the findings."""
         if context.master is None or not context.has_main or not context.services(*_CORE):
             return
         yield from self._screen(context)
@@ -136,7 +136,7 @@ class VirtualDelivery(Rule):
     lookalike = "virtual_mailbox_domains = example.com\nvirtual_transport = lmtp:unix:private/lmtp\n"
 
     def check(self, context: Context) -> Iterator[Finding]:
-        """Yield what is found."""
+        """Yield the findings."""
         domains = context.main.effective.get("virtual_mailbox_domains")
         transport = context.value("virtual_transport").partition(":")[0]
         if domains is None or not context.value(domains.name) or transport != "virtual":

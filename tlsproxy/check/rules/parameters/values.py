@@ -78,7 +78,7 @@ class BadTime(KindRule):
     lookalike = "smtpd_starttls_timeout = ${stress?{10}:{300}}s\nmaximal_queue_lifetime = 5\n"
 
     def check(self, context: Context) -> Iterator[Finding]:
-        """Yield what is found."""
+        """Yield the findings."""
         yield from super().check(context)
         for read in readings_of(context, *self.kinds):
             text = read.text.lstrip(SPACE).lstrip("+").rstrip(" ")
@@ -131,7 +131,7 @@ class BadLogLevel(KindRule):
     kinds = ("tls-loglevel",)
 
     def check(self, context: Context) -> Iterator[Finding]:
-        """Yield what is found."""
+        """Yield the findings."""
         yield from super().check(context)
         for read in readings_of(context, *self.kinds):
             for word in read.reading.words:
@@ -157,7 +157,7 @@ class RelativePath(KindRule):
     kinds = ("file", "files", "directory", "directories", "colon-directories", "program")
 
     def check(self, context: Context) -> Iterator[Finding]:
-        """Yield what is found, once for a setting."""
+        """Yield the findings, once for a setting."""
         last = None
         for kind in self.kinds:
             for each in bad_values(context).get(kind, ()):
@@ -177,7 +177,7 @@ class CircularMacro(Rule):
     lookalike = "smtpd_banner = $myhostname $$smtpd_banner\nmydomain = example.com\nmydestination = $mydomain\n"
 
     def check(self, context: Context) -> Iterator[Finding]:
-        """Yield what is found."""
+        """Yield the findings."""
         for each in context.everywhere:
             if "$" not in each.value or context.expanded(each) is not None or context.reference_problems(each):
                 continue
@@ -216,7 +216,7 @@ class EqualsDefault(Rule):
     lookalike = "smtpd_tls_security_level = may\n"
 
     def check(self, context: Context) -> Iterator[Finding]:
-        """Yield what is found."""
+        """Yield the findings."""
         for each in context.main.effective.values():
             default = context.release.defaults.get(each.name)
             if default is not None and each.value == default and context.release.kinds[each.name] != "computed":

@@ -48,7 +48,7 @@ class ChrootUnreachable(Rule):
     )
 
     def check(self, context: Context) -> Iterator[Finding]:
-        """Yield what is found."""
+        """Yield the findings."""
         if not context.has_main:
             return  # the level decides what - means
         reported: set[tuple[Span, str]] = set()
@@ -99,7 +99,7 @@ class ChrootWithoutAccounts(Rule):
     lookalike = "--- master.cf\nvirtual unix - n y - - virtual\nlmtp unix - - y - - lmtp\n"
 
     def check(self, context: Context) -> Iterator[Finding]:
-        """Yield what is found."""
+        """Yield the findings."""
         queue = context.value("queue_directory").rstrip("/")
         for view in context.services(*_ACCOUNTS, "proxymap"):
             is_stated = view.service.fields[_CHROOT] == "y"

@@ -43,7 +43,7 @@ class HelperMissing(Rule):
     )
 
     def check(self, context: Context) -> Iterator[Finding]:
-        """Yield what is found."""
+        """Yield the findings."""
         if context.master is None or not context.has_main or not context.services(*_CORE):
             return
         for name, line, parameter, effect, severity in self._needs(context):

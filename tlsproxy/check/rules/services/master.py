@@ -46,7 +46,7 @@ class BadFieldCount(Rule):
     lookalike = "--- master.cf\nsmtp inet n\n  - y - - smtpd\n"
 
     def check(self, context: Context) -> Iterator[Finding]:
-        """Yield what is found."""
+        """Yield the findings."""
         for entry in context.master.entries if context.master else []:
             if entry.error and "field count" in entry.error.message:
                 yield self.finding(entry.span(0), f"this entry has {len(entry.words)} of 8 fields", entry.error.remedy)
@@ -64,7 +64,7 @@ class BadField(Rule):
     lookalike = "--- master.cf\npickup unix n - y 60? 1 pickup\n"
 
     def check(self, context: Context) -> Iterator[Finding]:
-        """Yield what is found."""
+        """Yield the findings."""
         for entry in context.master.entries if context.master else []:
             if entry.error and entry.error.place and "field count" not in entry.error.message:
                 place = entry.error.place
@@ -92,7 +92,7 @@ class OptionSpaces(Rule):
     )
 
     def check(self, context: Context) -> Iterator[Finding]:
-        """Yield what is found."""
+        """Yield the findings."""
         for entry in context.entries:
             service = entry.service
             if service is None or service.command in _OWN_ARGUMENTS or "/" in service.command:
@@ -189,7 +189,7 @@ class OrphanOptions(Rule):
     lookalike = "--- master.cf\nsmtp inet n - y - - smtpd\n# local policy\n  -o smtpd_tls_security_level=may\n"
 
     def check(self, context: Context) -> Iterator[Finding]:
-        """Yield what is found."""
+        """Yield the findings."""
         if (master := context.master) is None:
             return
         for entry in master.entries:
@@ -226,7 +226,7 @@ class DuplicateService(Rule):
     lookalike = "--- master.cf\nsmtp inet n - y - - smtpd\nsmtp unix - - y - - smtp\n"
 
     def check(self, context: Context) -> Iterator[Finding]:
-        """Yield what is found."""
+        """Yield the findings."""
         seen: dict[str, MasterEntry] = {}
         for entry in context.master.entries if context.master else []:
             if entry.service is None:
@@ -263,7 +263,7 @@ class ImplicitChroot(Rule):
     lookalike = "myhostname = mail.example.com\n--- master.cf\nsmtp inet n - n - - smtpd\n"
 
     def check(self, context: Context) -> Iterator[Finding]:
-        """Yield what is found."""
+        """Yield the findings."""
         if not context.has_main or not context.chroot_by_default:
             return
         found = [entry for entry in context.entries if entry.service and entry.service.fields[4] == "-"]
@@ -295,7 +295,7 @@ class WrapperMode(Rule):
     lookalike = "--- master.cf\nsubmission inet n - y - - smtpd\n  -o smtpd_tls_security_level=encrypt\n"
 
     def check(self, context: Context) -> Iterator[Finding]:
-        """Yield what is found."""
+        """Yield the findings."""
         for entry in context.entries:
             if entry.service is None or entry.service.command != "smtpd":
                 continue
@@ -337,7 +337,7 @@ class SubmissionPlaintext(Rule):
     )
 
     def check(self, context: Context) -> Iterator[Finding]:
-        """Yield what is found."""
+        """Yield the findings."""
         for entry in context.entries:
             if entry.service is None or entry.service.command != "smtpd" or port(entry) not in SUBMISSION:
                 continue  # M008 reports a port for implicit TLS without it; with it, nothing is in clear
@@ -374,7 +374,7 @@ class OverrideDefeatsMain(Rule):
     )
 
     def check(self, context: Context) -> Iterator[Finding]:
-        """Yield what is found."""
+        """Yield the findings."""
         for each in context.overrides:
             main = context.main.effective.get(each.name)
             if main and "tls" in each.name and main.value != each.value:

@@ -43,7 +43,7 @@ class PipeAttributes(Rule):
     )
 
     def check(self, context: Context) -> Iterator[Finding]:
-        """Yield what is found."""
+        """Yield the findings."""
         for entry in context.entries:
             if entry.service and entry.service.command in ("pipe", "spawn"):
                 is_used = entry.service.command == "spawn" or entry.service.name in named_transports(context)
@@ -147,7 +147,7 @@ class SingleRecipient(Rule):
     lookalike = "--- master.cf\nmaildrop unix - n n - - pipe flags=DRhu user=vmail argv=/usr/bin/maildrop -d x\n"
 
     def check(self, context: Context) -> Iterator[Finding]:
-        """Yield what is found."""
+        """Yield the findings."""
         used = named_transports(context)
         for entry in context.entries:
             if entry.service is None or entry.service.command != "pipe" or entry.service.name not in used:

@@ -57,7 +57,7 @@ class UnknownProgram(Rule):
     )
 
     def check(self, context: Context) -> Iterator[Finding]:
-        """Yield what is found."""
+        """Yield the findings."""
         for entry in context.entries:
             command = entry.service.command if entry.service else ""
             if command in DAEMONS or not command or "$" in command:
@@ -100,7 +100,7 @@ class ProcessLimit(Rule):
     programs: ClassVar[tuple[str, ...]] = tuple(each for each in PROCESS_LIMITS if each != "tlsproxy")
 
     def check(self, context: Context) -> Iterator[Finding]:
-        """Yield what is found."""
+        """Yield the findings."""
         for view in context.services(*self.programs, "proxymap"):
             program = view.service.command.rpartition("/")[2]
             required = PROCESS_LIMITS.get(program)
@@ -140,7 +140,7 @@ class Unprivileged(Rule):
     lookalike = "--- master.cf\nlmtp unix - - n - - lmtp\n"
 
     def check(self, context: Context) -> Iterator[Finding]:
-        """Yield what is found."""
+        """Yield the findings."""
         for view in context.services(*PRIVILEGED):
             if view.service.fields[_UNPRIVILEGED] != "n":
                 span = context.service_span(view, _UNPRIVILEGED)
@@ -165,7 +165,7 @@ class InvalidOption(Rule):
     lookalike = "--- master.cf\nsmtp inet n - y - - smtpd -osyslog_name=postfix/mx -v\n"
 
     def check(self, context: Context) -> Iterator[Finding]:
-        """Yield what is found."""
+        """Yield the findings."""
         for entry in context.entries:
             for offset, letter in entry.invalid_options:
                 yield self.finding(
@@ -199,7 +199,7 @@ class WrongProgram(Rule):
     )
 
     def check(self, context: Context) -> Iterator[Finding]:
-        """Yield what is found."""
+        """Yield the findings."""
         for entry in context.entries:
             if entry.service is None or entry.service.command not in DAEMONS:
                 continue
@@ -321,7 +321,7 @@ class ServiceMissing(Rule):
     lookalike = "--- master.cf\nsubmission inet n - y - - smtpd\n"
 
     def check(self, context: Context) -> Iterator[Finding]:
-        """Yield what is found."""
+        """Yield the findings."""
         if context.master is None or not context.services(*_CORE):
             return
         missing = missing_services(context)
@@ -351,7 +351,7 @@ class ScreenIncomplete(Rule):
     lookalike = "--- master.cf\nsmtp inet n - y - 1 postscreen\nsmtpd pass - - y - - smtpd\n"
 
     def check(self, context: Context) -> Iterator[Finding]:
-        """Yield what is found."""
+        """Yield the findings."""
         for view in context.services("postscreen"):
             for name, line, why in self._needs(context, view):
                 if not context.has_service(name):

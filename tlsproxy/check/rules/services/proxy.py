@@ -88,7 +88,7 @@ class ProxyMissing(Rule):
     )
 
     def check(self, context: Context) -> Iterator[Finding]:
-        """Yield what is found."""
+        """Yield the findings."""
         reported: set[str] = set()
         for view in [*reusing_clients(context), *screens_with_tls(context)]:
             name = context.value("tlsproxy_service_name", view)
@@ -125,7 +125,7 @@ class ManagerMissing(Rule):
     lookalike = "smtpd_tls_security_level = none\n--- master.cf\nsmtp inet n - y - - smtpd\n"
 
     def check(self, context: Context) -> Iterator[Finding]:
-        """Yield what is found."""
+        """Yield the findings."""
         if context.master is None:
             return
         using = [
@@ -169,7 +169,7 @@ class RoleOff(Rule):
     lookalike = "--- master.cf\nsmtp inet n - y - 1 postscreen\ntlsproxy unix - - y - 0 tlsproxy\n"
 
     def check(self, context: Context) -> Iterator[Finding]:
-        """Yield what is found."""
+        """Yield the findings."""
         for proxy in context.services("tlsproxy"):
             client = context.value("tlsproxy_client_security_level", proxy).lower()
             server_on = level_of(context, proxy, "tlsproxy") != "none"
@@ -214,7 +214,7 @@ class SettingsDiffer(Rule):
     )
 
     def check(self, context: Context) -> Iterator[Finding]:
-        """Yield what is found."""
+        """Yield the findings."""
         for proxy in context.services("tlsproxy"):
             for view in reusing_clients(context):
                 yield from self._client(context, view, proxy)
@@ -252,7 +252,7 @@ class LegacyProxyNames(Rule):
     lookalike = "tlsproxy_client_loglevel = 1\ntlsproxy_client_policy_maps = $smtp_tls_policy_maps\n"
 
     def check(self, context: Context) -> Iterator[Finding]:
-        """Yield what is found."""
+        """Yield the findings."""
         for each in context.named(*RENAMED):
             new = RENAMED[each.name]
             if each.name in context.release.kinds:
@@ -288,7 +288,7 @@ class SessionCache(Rule):
     )
 
     def check(self, context: Context) -> Iterator[Finding]:
-        """Yield what is found."""
+        """Yield the findings."""
         data = context.value("data_directory").rstrip("/")
         for side in ("smtpd", "smtp", "lmtp"):
             for each in context.named(f"{side}_tls_session_cache_database"):
@@ -321,7 +321,7 @@ class LogServiceMissing(Rule):
     lookalike = "--- master.cf\nsmtp inet n - y - - smtpd\n"
 
     def check(self, context: Context) -> Iterator[Finding]:
-        """Yield what is found."""
+        """Yield the findings."""
         each = context.main.effective.get("maillog_file")
         name = context.value("postlog_service_name")
         if each and each.value and not context.has_service(name):

@@ -24,7 +24,7 @@ class StrangeBytes(Rule):
     lookalike = "smtpd_banner = $myhostname Grüße\r\n"
 
     def check(self, context: Context) -> Iterator[Finding]:
-        """Yield what is found."""
+        """Yield the findings."""
         for source in context.sources:
             if source.text.startswith("\ufeff"):
                 edit = Edit(source.path, 1, 1, 1, 2, "")
@@ -58,7 +58,7 @@ class NoFinalNewline(Rule):
     lookalike = "myhostname = mail.example.com\n# the end\n"
 
     def check(self, context: Context) -> Iterator[Finding]:
-        """Yield what is found."""
+        """Yield the findings."""
         for source in context.sources:
             if source.text and not source.text.endswith("\n"):
                 last, column = len(source.lines), len(source.lines[-1])
@@ -90,7 +90,7 @@ class TooLarge(Rule):
     lookalike = "a0 = 0\na1 = $a0 $a0 $a0 $a0 $a0 $a0 $a0\na2 = $a1 $a1 $a1 $a1 $a1 $a1\nmydestination = $a2\n"
 
     def check(self, context: Context) -> Iterator[Finding]:
-        """Yield what is found."""
+        """Yield the findings."""
         for source in context.sources:
             if source.is_too_long:
                 yield self.finding(
@@ -141,7 +141,7 @@ class UnrenderedTemplate(Rule):
     )
 
     def check(self, context: Context) -> Iterator[Finding]:
-        """Yield what is found."""
+        """Yield the findings."""
         for span, text in templates(context).first:
             yield self.finding(
                 span, f'"{text}" is still to be replaced: this looks like a template', "check what is made from it"

@@ -25,7 +25,7 @@ class ForeignFile(Rule):
     lookalike = "#!/usr/sbin/postconf\nmyhostname = mail.example.com\n"
 
     def check(self, context: Context) -> Iterator[Finding]:
-        """Yield what is found."""
+        """Yield the findings."""
         for each in foreign(context):
             yield self.finding(
                 each.span,

@@ -33,7 +33,7 @@ class MissingEquals(Rule):
     lookalike = "smtpd_tls_cert_file\n  = /etc/ssl/mail.pem\n"
 
     def check(self, context: Context) -> Iterator[Finding]:
-        """Yield what is found."""
+        """Yield the findings."""
         for line, error in context.main.broken:
             span = Span.at(line.place(min(error.offset, max(0, len(line.text) - 1))))
             yield self.finding(span, str(error), "write NAME = VALUE, or # in front of a comment")
@@ -57,7 +57,7 @@ class InlineComment(Rule):
     lookalike = "smtpd_banner = $myhostname ESMTP #1 of 2\nheader_checks = regexp:{{/^X: #/ IGNORE}}\n"
 
     def check(self, context: Context) -> Iterator[Finding]:
-        """Yield what is found."""
+        """Yield the findings."""
         for each in context.everywhere:
             start = comment_start(context, each)
             if start >= 0:
@@ -118,7 +118,7 @@ class SwallowedAssignment(Rule):
     lookalike = "smtpd_recipient_restrictions =\n  permit_mynetworks,\n  check_recipient_access inline:{ a=b }\n"
 
     def check(self, context: Context) -> Iterator[Finding]:
-        """Yield what is found."""
+        """Yield the findings."""
         for each in context.main.assignments:
             for number in context.main.content(each.line)[1:]:
                 text = context.main.line(number)
@@ -151,7 +151,7 @@ class LeadingWhitespace(Rule):
     lookalike = " # a comment may be indented\n\nsmtpd_tls_security_level = may\n"
 
     def check(self, context: Context) -> Iterator[Finding]:
-        """Yield what is found."""
+        """Yield the findings."""
         for source in context.sources:
             for number, text in enumerate(source.lines, 1):
                 stripped = text.strip(SPACE)
@@ -193,7 +193,7 @@ class CommentedContinuation(Rule):
     optional = True
 
     def check(self, context: Context) -> Iterator[Finding]:
-        """Yield what is found."""
+        """Yield the findings."""
         for source in context.sources:
             for line in source.logical:
                 for number in range(line.number + 1, line.last_number):
@@ -222,7 +222,7 @@ class UnbalancedMacro(Rule):
     )
 
     def check(self, context: Context) -> Iterator[Finding]:
-        """Yield what is found."""
+        """Yield the findings."""
         for each in context.everywhere:
             for problem in context.reference_problems(each):
                 yield self.finding(
@@ -257,7 +257,7 @@ class QuotedValue(Rule):
     lookalike = 'mailbox_command = "/usr/bin/deliver"\n'
 
     def check(self, context: Context) -> Iterator[Finding]:
-        """Yield what is found."""
+        """Yield the findings."""
         for each in context.everywhere:
             if not is_quoted(context, each):
                 continue
@@ -285,7 +285,7 @@ class DuplicateParameter(Rule):
     lookalike = "smtpd_tls_security_level = may\nsmtp_tls_security_level = may\n"
 
     def check(self, context: Context) -> Iterator[Finding]:
-        """Yield what is found."""
+        """Yield the findings."""
         first: dict[str, Assignment] = {}
         for each in context.main.assignments:
             earlier = first.get(each.name)
@@ -320,7 +320,7 @@ class EmptyOverridesDefault(Rule):
     lookalike = "relayhost =\nsmtpd_tls_exclude_ciphers =\nsmtpd_tls_security_level =\n"
 
     def check(self, context: Context) -> Iterator[Finding]:
-        """Yield what is found."""
+        """Yield the findings."""
         for each in context.everywhere:
             if each.value or each.name not in context.release.kinds:
                 continue

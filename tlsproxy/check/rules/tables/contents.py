@@ -40,7 +40,7 @@ class BadTableValue(Rule):
     )
 
     def check(self, context: Context) -> Iterator[Finding]:
-        """Yield what is found."""
+        """Yield the findings."""
         for survey in surveys(context):
             used = survey.used
             related = [(used.named.span(), "the table is used here")]
@@ -76,7 +76,7 @@ class DeadKey(Rule):
     )
 
     def check(self, context: Context) -> Iterator[Finding]:
-        """Yield what is found."""
+        """Yield the findings."""
         for survey in surveys(context):
             used = survey.used
             related = [(used.named.span(), "the table is used here")]
@@ -112,7 +112,7 @@ class BadAliases(Rule):
     )
 
     def check(self, context: Context) -> Iterator[Finding]:
-        """Yield what is found."""
+        """Yield the findings."""
         for used in used_tables(context):
             if used.use is Use.ALIASES and used.named.kind in FILES:
                 for number, message, suggestion in alias_faults(context, used.named):
@@ -137,7 +137,7 @@ class ListFileMissing(Rule):
     lookalike = "mydestination = $myhostname, localhost\nmyorigin = /etc/mailname\n"
 
     def check(self, context: Context) -> Iterator[Finding]:
-        """Yield what is found."""
+        """Yield the findings."""
         from ...facts.readings import locate, readings
 
         reported: set[str] = set()
@@ -170,7 +170,7 @@ class OtherSyntax(Rule):
     _SUFFIXES = ("pcre", "regexp", "cidr", "mysql", "pgsql", "ldap", "sqlite")
 
     def check(self, context: Context) -> Iterator[Finding]:
-        """Yield what is found."""
+        """Yield the findings."""
         reported: set[Span] = set()
         for named in named_tables(context):
             suffix = named.name.rpartition(".")[2].lower() if "." in named.name.rpartition("/")[2] else ""
@@ -204,7 +204,7 @@ class ChecksWithoutPatterns(Rule):
     _SUFFIXES = ("header_checks", "body_checks", "_reply_filter", "_delivery_status_filter", "_command_filter")
 
     def check(self, context: Context) -> Iterator[Finding]:
-        """Yield what is found."""
+        """Yield the findings."""
         reported: set[Span] = set()
         for named in named_tables(context):
             is_fixed = named.kind in (*FILES, "texthash", "inline", "cidr")
@@ -229,7 +229,7 @@ class PasswordsReadable(Rule):
     lookalike = "smtp_sasl_password_maps = texthash:$config_directory/nofile\nalias_maps = $config_directory/cert.pem\n"
 
     def check(self, context: Context) -> Iterator[Finding]:
-        """Yield what is found."""
+        """Yield the findings."""
         reported: set[str] = set()
         for named in named_tables(context):
             if not named.assignment.name.endswith("_sasl_password_maps") or not named.name.startswith("/"):
@@ -262,7 +262,7 @@ class BadSource(Rule):
     lookalike = "alias_maps = hash:$config_directory/aliases\n--- aliases\npostmaster: root\n"
 
     def check(self, context: Context) -> Iterator[Finding]:
-        """Yield what is found."""
+        """Yield the findings."""
         reported: set[str] = set()
         for named in named_tables(context):
             is_alias = named.assignment.name in ("alias_maps", "alias_database")

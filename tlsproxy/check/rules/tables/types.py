@@ -53,7 +53,7 @@ class UnknownType(Rule):
     )
 
     def check(self, context: Context) -> Iterator[Finding]:
-        """Yield what is found."""
+        """Yield the findings."""
         for table in named_tables(context):
             if not table.name:
                 missing = "name" if ":" in table.text else "type"
@@ -94,7 +94,7 @@ class TypeNotAvailable(Rule):
     lookalike = "transport_maps = mysql:/etc/postfix/transport.cf\n"
 
     def check(self, context: Context) -> Iterator[Finding]:
-        """Yield what is found."""
+        """Yield the findings."""
         directory = context.options.directory or "/etc/postfix"
         build = self._read(context, f"{directory}/makedefs.out")
         if not build:
@@ -139,7 +139,7 @@ class NotCompiled(Rule):
     lookalike = "smtp_tls_session_cache_database = btree:$data_directory/smtp_scache\n"
 
     def check(self, context: Context) -> Iterator[Finding]:
-        """Yield what is found."""
+        """Yield the findings."""
         reported: set[str] = set()
         for table in named_tables(context):
             suffix = FILES.get(table.kind, "")
@@ -186,7 +186,7 @@ class NamesWithoutContent(Rule):
     lookalike = "tls_server_sni_maps = inline:{mail.example.com=$config_directory/chain.pem}\n"
 
     def check(self, context: Context) -> Iterator[Finding]:
-        """Yield what is found."""
+        """Yield the findings."""
         for table in named_tables(context):
             if table.assignment.name != "tls_server_sni_maps":
                 continue
@@ -273,7 +273,7 @@ class DefaultNotNamed(Rule):
     )
 
     def check(self, context: Context) -> Iterator[Finding]:
-        """Yield what is found."""
+        """Yield the findings."""
         from ...facts.tls.certificates import leaves, names_of
 
         tables = [each for each in named_tables(context) if each.assignment.name == "tls_server_sni_maps"]
@@ -313,7 +313,7 @@ class BrokenTable(Rule):
     _KINDS = ("cidr", "inline", "pcre", "regexp", "static", "texthash")
 
     def check(self, context: Context) -> Iterator[Finding]:
-        """Yield what is found."""
+        """Yield the findings."""
         reported: set[str] = set()
         for table in named_tables(context):
             if table.kind not in self._KINDS or table.text in reported:
@@ -343,7 +343,7 @@ class DynamicMapsOwner(Rule):
     good = ""
 
     def check(self, context: Context) -> Iterator[Finding]:
-        """Yield what is found."""
+        """Yield the findings."""
         setting = context.main.effective.get("meta_directory")
         if setting is None and context.options.directory != DEFAULT_DIRECTORY:
             return
@@ -373,7 +373,7 @@ class InvalidPolicyEntry(Rule):
     lookalike = "smtp_tls_policy_maps = inline:{ {example.com = secure match=.example.com:example.net} }\n"
 
     def check(self, context: Context) -> Iterator[Finding]:
-        """Yield what is found."""
+        """Yield the findings."""
         reported: set[str] = set()
         for table in named_tables(context):
             parameter = table.assignment.name

@@ -26,7 +26,7 @@ class IncompleteChain(Rule):
     lookalike = "smtpd_tls_security_level = may\nsmtpd_tls_chain_files = $config_directory/chain.pem\n"
 
     def check(self, context: Context) -> Iterator[Finding]:
-        """Yield what is found."""
+        """Yield the findings."""
         from ...facts.tls.certificates import chains, is_self_signed, subjects
 
         for used, chain in chains(context):
@@ -56,7 +56,7 @@ class Validity(Rule):
     lookalike = "smtpd_tls_security_level = none\nsmtpd_tls_chain_files = $config_directory/expired.pem\n"
 
     def check(self, context: Context) -> Iterator[Finding]:
-        """Yield what is found."""
+        """Yield the findings."""
         from ...facts.tls.certificates import chains
 
         now = datetime.datetime.now(datetime.UTC)
@@ -100,7 +100,7 @@ class NameNotInCertificate(Rule):
     lookalike = "smtpd_tls_security_level = may\nsmtpd_tls_chain_files = $config_directory/elsewhere.pem\n"
 
     def check(self, context: Context) -> Iterator[Finding]:
-        """Yield what is found."""
+        """Yield the findings."""
         from ...facts.tls.certificates import is_for, leaves, names_of
 
         host = context.main.effective.get("myhostname")
@@ -132,7 +132,7 @@ class WeakKey(Rule):
     )
 
     def check(self, context: Context) -> Iterator[Finding]:
-        """Yield what is found."""
+        """Yield the findings."""
         from cryptography.exceptions import UnsupportedAlgorithm
         from cryptography.hazmat.primitives.asymmetric import dsa, ec, rsa
 
@@ -179,7 +179,7 @@ class CertificateOnClientSide(Rule):
     lookalike = "smtpd_tls_cert_file = /etc/ssl/mail.pem\nsmtp_tls_cert_file = /etc/ssl/client.pem\n"
 
     def check(self, context: Context) -> Iterator[Finding]:
-        """Yield what is found."""
+        """Yield the findings."""
         for suffix in (CHAIN_FILES, *CERTIFICATES):
             each = context.main.effective.get(f"smtp_tls_{suffix}")
             if each and each.value and context.value(each.name) == context.value(f"smtpd_tls_{suffix}"):
@@ -197,7 +197,7 @@ class LevelWithoutCertificate(Rule):
     lookalike = "smtpd_tls_security_level = may\nsmtpd_tls_cert_file = none\n"
 
     def check(self, context: Context) -> Iterator[Finding]:
-        """Yield what is found."""
+        """Yield the findings."""
         if not context.has_main:
             return
         reported: set[str] = set()
@@ -248,7 +248,7 @@ class AuthoritiesAreOwnChain(Rule):
     )
 
     def check(self, context: Context) -> Iterator[Finding]:
-        """Yield what is found."""
+        """Yield the findings."""
         from ...facts.tls.certificates import certificates, chains
 
         for used in used_files(context):

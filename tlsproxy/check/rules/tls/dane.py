@@ -25,7 +25,7 @@ class DaneWithoutDnssec(Rule):
     lookalike = "smtp_tls_security_level = may\nsmtp_dns_support_level = enabled\n"
 
     def check(self, context: Context) -> Iterator[Finding]:
-        """Yield what is found."""
+        """Yield the findings."""
         reported: set[str] = set()
         for view in context.views("smtp"):
             level = client_level(context, view)
@@ -73,7 +73,7 @@ class PolicyOverridesDane(Rule):
     lookalike = "smtp_tls_security_level = may\nsmtp_tls_policy_maps = socketmap:inet:127.0.0.1:8461:postfix\n"
 
     def check(self, context: Context) -> Iterator[Finding]:
-        """Yield what is found."""
+        """Yield the findings."""
         for each in context.named("smtp_tls_policy_maps"):
             words = (context.expanded(each) or "").replace(",", " ").split()
             first = next((word for word in words if word.startswith("socketmap:")), "")
@@ -100,7 +100,7 @@ class TlsaRecords(Rule):
     lookalike = "smtpd_tls_security_level = none\nsmtpd_tls_chain_files = $config_directory/chain.pem\n"
 
     def check(self, context: Context) -> Iterator[Finding]:
-        """Yield what is found."""
+        """Yield the findings."""
         from ...facts.tls.certificates import leaves, public_key_digest
 
         for used, leaf in leaves(context):
@@ -127,7 +127,7 @@ class DeadAnchors(Rule):
     )
 
     def check(self, context: Context) -> Iterator[Finding]:
-        """Yield what is found."""
+        """Yield the findings."""
         levels = {client_level(context, view) for view in context.views("smtp")}
         if levels != {"dane-only"} or context.value("smtp_tls_policy_maps"):
             return

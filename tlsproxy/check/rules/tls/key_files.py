@@ -20,7 +20,7 @@ class _Missing(Rule):
     consequence = ""
 
     def check(self, context: Context) -> Iterator[Finding]:
-        """Yield what is found."""
+        """Yield the findings."""
         for used in used_files(context):
             if used.suffix in self.suffixes and (reason := missing(context, used.path)):
                 yield self.finding(
@@ -90,7 +90,7 @@ class NotJudged(Rule):
     needs_files = True
 
     def check(self, context: Context) -> Iterator[Finding]:
-        """Yield what is found."""
+        """Yield the findings."""
         for used in used_files(context):
             if is_hidden(context, used.path):
                 yield self.finding(
@@ -118,7 +118,7 @@ class KeyTooOpen(Rule):
     )
 
     def check(self, context: Context) -> Iterator[Finding]:
-        """Yield what is found."""
+        """Yield the findings."""
         from ...facts.tls.certificates import holds_key
 
         reported: set[str] = set()
@@ -174,7 +174,7 @@ class KeyAfterDrop(Rule):
     )
 
     def check(self, context: Context) -> Iterator[Finding]:
-        """Yield what is found."""
+        """Yield the findings."""
         for proxy in context.services("tlsproxy"):
             for view in context.services("smtp"):
                 if not context.is_yes("smtp_tls_connection_reuse", view) or client_level(context, view) == "none":
@@ -212,7 +212,7 @@ class LegacyAndChainFiles(Rule):
     lookalike = "smtpd_tls_chain_files = /etc/ssl/mail.pem\nsmtpd_tls_cert_file = none\nsmtpd_tls_key_file =\n"
 
     def check(self, context: Context) -> Iterator[Finding]:
-        """Yield what is found."""
+        """Yield the findings."""
         for side in ("smtpd_tls_", "smtp_tls_", "tlsproxy_tls_", "tlsproxy_client_"):
             chains = context.main.effective.get(side + CHAIN_FILES)
             if chains is None or not chains.value:

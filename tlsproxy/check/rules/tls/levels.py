@@ -49,7 +49,7 @@ class UseTlsAndLevel(Rule):
     lookalike = "smtp_tls_security_level = encrypt\nsmtp_tls_note_starttls_offer = yes\n"
 
     def check(self, context: Context) -> Iterator[Finding]:
-        """Yield what is found."""
+        """Yield the findings."""
         for side in _SIDES:
             pair = self._pair(context, side)
             if pair:
@@ -118,7 +118,7 @@ class VerifyWithoutAnchors(Rule):
     lookalike = "smtp_tls_security_level = secure\ntls_append_default_CA = yes\nsmtp_tls_CApath = /etc/ssl/certs\n"
 
     def check(self, context: Context) -> Iterator[Finding]:
-        """Yield what is found."""
+        """Yield the findings."""
         reported: set[str] = set()
         for view in context.views("smtp"):
             level = client_level(context, view)
@@ -162,7 +162,7 @@ class ClientPathInChroot(Rule):
     """Debian's script, which copies what smtp_tls_CApath has into the default queue directory."""
 
     def check(self, context: Context) -> Iterator[Finding]:
-        """Yield what is found."""
+        """Yield the findings."""
         queue = context.value("queue_directory")
         if queue == context.release.defaults["queue_directory"] and context.files.exists(self._COPIES):
             return
@@ -195,7 +195,7 @@ class LevelNoneWithCertificate(Rule):
     )
 
     def check(self, context: Context) -> Iterator[Finding]:
-        """Yield what is found."""
+        """Yield the findings."""
         views = [context.config, *context.services("smtpd")]
         if any(server_level(context, view) != "none" for view in views):
             return
@@ -235,7 +235,7 @@ class EncryptOnMx(Rule):
     lookalike = "--- master.cf\nsubmission inet n - y - - smtpd\n  -o smtpd_tls_security_level=encrypt\n"
 
     def check(self, context: Context) -> Iterator[Finding]:
-        """Yield what is found."""
+        """Yield the findings."""
         for entry in context.entries:
             if port(entry) not in ("25", "smtp") or is_local(entry) or entry.service is None:
                 continue
@@ -261,7 +261,7 @@ class SmtpsRelay(Rule):
     lookalike = "relayhost = [smtp.example.com]:587\nsmtp_tls_security_level = encrypt\n"
 
     def check(self, context: Context) -> Iterator[Finding]:
-        """Yield what is found."""
+        """Yield the findings."""
         relay = context.main.effective.get("relayhost")
         if relay is None or not (target := context.expanded(relay)):
             return
@@ -312,7 +312,7 @@ class ClientCertificateWithoutEffect(Rule):
     lookalike = "smtpd_tls_security_level = may\nsmtpd_tls_ask_ccert = yes\n"
 
     def check(self, context: Context) -> Iterator[Finding]:
-        """Yield what is found."""
+        """Yield the findings."""
         for each in context.named("smtpd_tls_req_ccert", "smtpd_tls_ask_ccert"):
             if (context.expanded(each) or "").lower() != "yes":
                 continue
@@ -347,7 +347,7 @@ class AuthInClear(Rule):
     )
 
     def check(self, context: Context) -> Iterator[Finding]:
-        """Yield what is found."""
+        """Yield the findings."""
         reported: set[Assignment] = set()
         for view in context.views("smtpd"):
             if isinstance(view, ServiceView):
@@ -397,7 +397,7 @@ class FingerprintDigest(Rule):
     _USES = ("permit_tls_clientcerts", "check_ccert_access", "relay_clientcerts")
 
     def check(self, context: Context) -> Iterator[Finding]:
-        """Yield what is found."""
+        """Yield the findings."""
         for read in readings_of(context, "digest"):
             each, digest = read.assignment, read.text.lower()
             if digest in self._WEAK:

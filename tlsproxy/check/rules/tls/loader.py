@@ -33,7 +33,7 @@ class _Judged(Rule):
     help = ""
 
     def check(self, context: Context) -> Iterator[Finding]:
-        """Yield what is found."""
+        """Yield the findings."""
         from ...facts.tls.daemon_loader import verdicts
 
         reported: set[str] = set()
@@ -151,7 +151,7 @@ class RoleUnavailable(_Judged):
     )
 
     def check(self, context: Context) -> Iterator[Finding]:
-        """Yield what is found."""
+        """Yield the findings."""
         from ...facts.tls.daemon_loader import verdicts
 
         for verdict in verdicts(context):
@@ -184,7 +184,7 @@ class NothingLeft(Rule):
     )
 
     def check(self, context: Context) -> Iterator[Finding]:
-        """Yield what is found."""
+        """Yield the findings."""
         from ...facts.tls.daemon_loader import verdicts
 
         reported: set[str] = set()

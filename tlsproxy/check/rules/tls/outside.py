@@ -33,7 +33,7 @@ class RenewedNotLoaded(Rule):
     needs_files = True
 
     def check(self, context: Context) -> Iterator[Finding]:
-        """Yield what is found."""
+        """Yield the findings."""
         for used, chain in chains(context):
             served = context.options.served.get(used.path, frozenset())
             if used.is_server and not served <= {each.fingerprint(SHA256()).hex() for each in chain}:
@@ -56,7 +56,7 @@ class TlsaMismatch(Rule):
     needs_files = True
 
     def check(self, context: Context) -> Iterator[Finding]:
-        """Yield what is found."""
+        """Yield the findings."""
         from ....policy import DnsLookupError, DnsName
         from ....policy.dane import find
 

@@ -68,7 +68,7 @@ class IncludeListFreezes(Rule):
     lookalike = "smtpd_tls_protocols = !SSLv2, !SSLv3\n"
 
     def check(self, context: Context) -> Iterator[Finding]:
-        """Yield what is found."""
+        """Yield the findings."""
         markup = templates(context)
         for each, text, found in protocol_settings(context):
             words = text.replace(",", " ").replace(":", " ").split()
@@ -109,7 +109,7 @@ class LegacyProtocols(Rule):
     lookalike = "smtpd_tls_protocols = !SSLv2, !SSLv3\n"
 
     def check(self, context: Context) -> Iterator[Finding]:
-        """Yield what is found."""
+        """Yield the findings."""
         for each, _, found in protocol_settings(context):
             if each in context.keep(without_effect):
                 continue
@@ -133,7 +133,7 @@ class AllProtocolsExcluded(Rule):
     lookalike = "smtpd_tls_protocols = !SSLv2, !SSLv3, !TLSv1, !TLSv1.1, !TLSv1.2\n"
 
     def check(self, context: Context) -> Iterator[Finding]:
-        """Yield what is found."""
+        """Yield the findings."""
         for each, _, found in protocol_settings(context):
             if found is not None and set(_allowed(found)) <= {"SSLv3"}:  # which OpenSSL no longer has
                 yield self.finding(each.span(), "no protocol is left", "allow at least TLSv1.2 and TLSv1.3")
@@ -181,7 +181,7 @@ class MandatoryWithoutEffect(Rule):
     )
 
     def check(self, context: Context) -> Iterator[Finding]:
-        """Yield what is found."""
+        """Yield the findings."""
         for each in context.keep(without_effect):
             yield self.finding(
                 each.name_span(),
@@ -234,7 +234,7 @@ class MisspelledExclusion(Rule):
     lookalike = "smtpd_tls_exclude_ciphers = KRB5-DES, EXPORT56, aNULL+AES, kDHr\n"
 
     def check(self, context: Context) -> Iterator[Finding]:
-        """Yield what is found."""
+        """Yield the findings."""
         reported: set[Span] = set()
         for read in readings_of(context, "tls-exclusions"):
             for word in read.reading.words:
@@ -260,7 +260,7 @@ class OverriddenCipherList(Rule):
     lookalike = "tls_high_cipherlist = aNULL:-aNULL:HIGH:@STRENGTH\n"
 
     def check(self, context: Context) -> Iterator[Finding]:
-        """Yield what is found."""
+        """Yield the findings."""
         for each in context.named("tls_high_cipherlist", "tls_medium_cipherlist", "tls_low_cipherlist"):
             if each.value != context.release.defaults.get(each.name):
                 yield self.finding(
@@ -282,7 +282,7 @@ class Obsolete(Rule):
     lookalike = "smtpd_tls_eecdh_grade = none\n"
 
     def check(self, context: Context) -> Iterator[Finding]:
-        """Yield what is found."""
+        """Yield the findings."""
         for each in context.named("smtpd_tls_dh512_param_file", "tlsproxy_tls_dh512_param_file"):
             if each.value:
                 yield self.finding(each.name_span(), "export ciphers are gone, and with them this file", "remove it")
@@ -308,7 +308,7 @@ class BlankAfterOperator(Rule):
     lookalike = "smtpd_tls_protocols = !SSLv3, >=TLSv1.2\n"
 
     def check(self, context: Context) -> Iterator[Finding]:
-        """Yield what is found."""
+        """Yield the findings."""
         for each, text, _ in protocol_settings(context):
             words = text.replace(",", " ").replace(":", " ").split()
             for sign, following in pairwise(words):
@@ -352,7 +352,7 @@ class UnknownGroup(Rule):
     lookalike = "tls_eecdh_auto_curves =\n"
 
     def check(self, context: Context) -> Iterator[Finding]:
-        """Yield what is found."""
+        """Yield the findings."""
         for read in readings_of(context, "tls-groups"):
             each = read.assignment
             if each.value == self._default(context, each):

@@ -38,7 +38,7 @@ class StartTlsOff(Rule):
     lookalike = "smtp_tls_security_level = none\nsmtp_never_send_ehlo = yes\nsmtpd_discard_ehlo_keywords = starttls\n"
 
     def check(self, context: Context) -> Iterator[Finding]:
-        """Yield what is found."""
+        """Yield the findings."""
         reported: set[Span] = set()
         for finding in self._found(context):
             if finding.span not in reported:
@@ -87,7 +87,7 @@ class LoginNeverOffered(Rule):
     lookalike = "smtpd_sasl_auth_enable = no\nsmtpd_tls_auth_only = yes\n"
 
     def check(self, context: Context) -> Iterator[Finding]:
-        """Yield what is found."""
+        """Yield the findings."""
         if not context.has_main:
             return
         reported: set[Span] = set()
@@ -124,7 +124,7 @@ class VerifiedByDefault(Rule):
     )
 
     def check(self, context: Context) -> Iterator[Finding]:
-        """Yield what is found."""
+        """Yield the findings."""
         setting = context.main.effective.get("smtp_tls_security_level")
         if setting is None or context.value("relayhost") or context.value("sender_dependent_relayhost_maps"):
             return
@@ -159,7 +159,7 @@ class AuthoritiesAreKey(Rule):
     )
 
     def check(self, context: Context) -> Iterator[Finding]:
-        """Yield what is found."""
+        """Yield the findings."""
         for side in ("smtpd", "smtp", "lmtp"):
             for each in context.named(f"{side}_tls_CAfile"):
                 view, path = context.view(each), context.expanded(each)
@@ -193,7 +193,7 @@ class UnusableDhParameters(Rule):
     lookalike = "smtpd_tls_dh1024_param_file = auto\n"
 
     def check(self, context: Context) -> Iterator[Finding]:
-        """Yield what is found."""
+        """Yield the findings."""
         for each in context.named("smtpd_tls_dh1024_param_file"):
             path = context.expanded(each) or ""
             if not path.startswith("/"):
