@@ -135,7 +135,7 @@ class Context:
 
     @cached_property
     def everywhere(self) -> list[Assignment]:
-        """All that is in effect: main.cf without what is overridden later, then -o settings."""
+        """All settings in effect: those of main.cf that no later one replaces, then -o settings."""
         return [*self.main.effective.values(), *self.overrides]
 
     def named(self, *names: str) -> list[Assignment]:
@@ -176,7 +176,7 @@ class Context:
 
     @property
     def is_exhausted(self) -> bool:
-        """True if values expand to more than is looked at: what needs their expansion is not judged any more."""
+        """True if values expand to more text than the budget: rules that need their expansion judge no more of them."""
         return self.config.budget is not None and self.config.budget.left < 0
 
     def _expand(self, text: str, view: View) -> str | None:
@@ -188,7 +188,7 @@ class Context:
             return None
 
     def reference_problems(self, assignment: Assignment) -> list[str]:
-        """Return what is wrong with the references in a value, as Postfix words it."""
+        """Return the problems of the references in a value, in Postfix's messages."""
         return self._references(assignment)[1]
 
     def _references(self, assignment: Assignment) -> tuple[list[str], list[str]]:

@@ -45,7 +45,7 @@ def check(
     options: Options | None = None,
     pragmas: bool = True,
 ) -> Checked:
-    """Check one configuration. `pragmas`: whether comments may say what to ignore."""
+    """Check one configuration. `pragmas`: True if comments may suppress findings."""
     context = Context(main, master, release, files, options)
     markup = templates(context)
     judges = [rule for rule in rules if (files.enabled or not rule.needs_files) and (rule.in_templates or not markup)]

@@ -14,7 +14,7 @@ class Severity(enum.IntEnum):
     INFO = 1
     """Worth knowing."""
     WARNING = 2
-    """Not what was meant, most likely."""
+    """Another effect than was meant, most likely."""
     ERROR = 3
     """A service dies, TLS is off, or security is lost."""
 
@@ -56,7 +56,7 @@ class Edit:
 
 @dataclass(frozen=True, slots=True)
 class Fix:
-    """Edits that belong together. `safe`: what is in effect afterwards is what was certainly meant."""
+    """Edits that belong together. `safe`: True if the result is certainly the one that was meant."""
 
     title: str
     edits: tuple[Edit, ...]

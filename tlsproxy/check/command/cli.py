@@ -185,7 +185,7 @@ class _Run:
             )
 
     def _summary(self, results: list[Checked]) -> str:
-        """Return what was checked, for a run that has found nothing."""
+        """Return the line on the files that were checked, for a run without findings."""
         files = [source.path for result in results for source in result.sources]
         shown = ", ".join(files[:_SHOWN]) + (f" and {len(files) - _SHOWN} more" if len(files) > _SHOWN else "")
         looked = "and the files that they name" if self.files.enabled and self.arguments.files != ["-"] else "alone"
@@ -233,7 +233,7 @@ class _Run:
                 print(fixes.diff(source, fixed.text), end="")
 
     def _fix(self, each: Input, result: Checked) -> Checked:
-        """Fix what can be fixed, and write each file once."""
+        """Apply the fixes, and write each file once."""
         if not each.directory:
             raise _UsageError("standard input can't be fixed; --diff shows what would change")
         fixed = self._fixed(each, result)

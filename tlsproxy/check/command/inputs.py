@@ -21,7 +21,7 @@ _MOST_BYTES = 4 * MOST_CHARACTERS + 1
 
 
 class InputError(TlsproxyError):
-    """Something that was named can't be read; the text says what and why."""
+    """A file that was named and can't be read; the text has its name and the reason."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,7 +37,7 @@ _SHORTEST_QUOTED = 2
 
 @dataclass(eq=False, slots=True)
 class Read:
-    """A setting, its kind, its expanded value, and what the reader says."""
+    """A setting, its kind, its expanded value, and the result of the reader."""
 
     assignment: Assignment
     kind: Kind
@@ -70,7 +70,7 @@ class BadValue:
 
 @dataclass
 class Piece:
-    """Part of a written value: literal text, or a reference with what it stands for."""
+    """Part of a written value: literal text, or a reference with its value."""
 
     start: int
     end: int

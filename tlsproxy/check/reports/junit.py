@@ -1,4 +1,4 @@
-"""JUnit's XML: each rule is a test case of each file, so that what was checked and found good is visible, too."""
+"""JUnit's XML: each rule is a test case of each file, so that rules without findings are visible, too."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""SARIF 2.1.0, for code scanning. What comments say to ignore is in it, as suppressed."""
+"""SARIF 2.1.0, for code scanning. Findings that comments ignore are in it, as suppressed."""
 
 from __future__ import annotations
 

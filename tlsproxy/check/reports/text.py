@@ -1,4 +1,4 @@
-"""For people: the place, what is wrong, the line with a mark under it, and what to do."""
+"""Text for people: the place, the problem, the line with a mark under it, and the remedy."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def _block(finding: Finding, sources: dict[str, Text], *, colour: bool) -> str:
 
 
 def _excerpt(source: Text, span: Span, paint: Callable[[str], str]) -> list[str]:
-    """Return the line and the mark below it; of a long line, what is around the mark."""
+    """Return the line and the mark below it; of a long line, the part around the mark."""
     text = printable(source.line(span.line).rstrip("\r"))
     start, marked = max(span.column - 1, 0), max(min(span.end_column - span.column, len(text) - span.column + 1), 1)
     if len(text) > _LONGEST:

@@ -1,7 +1,7 @@
 """Arguments of a service in master.cf as its daemon reads them, which is by getopt(3).
 
 postconf(1) reads them otherwise: of `-osmtpd_tls_auth_only=yes` it makes two settings (`postconf.syntax.mastercf`).
-The daemon's reading is what counts for mail.
+The daemon's reading counts for mail.
 """
 
 from __future__ import annotations

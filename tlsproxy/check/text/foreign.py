@@ -30,7 +30,7 @@ class Foreign(NamedTuple):
 
     span: Span
     name: str
-    """`main.cf` or `master.cf`: what it would have to be."""
+    """`main.cf` or `master.cf`: the file that it should be."""
     reason: str
 
 

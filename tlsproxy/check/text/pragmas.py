@@ -1,4 +1,4 @@
-"""Comments that say what to ignore: `# tlsproxy-check: ignore=N001,S011 -- reason`.
+"""Comments that suppress findings: `# tlsproxy-check: ignore=N001,S011 -- reason`.
 
 main.cf and master.cf have whole-line comments only, so such a comment speaks of the next logical line.
 `ignore-file=` applies to the whole file, and must precede its first content.
@@ -29,7 +29,7 @@ class Pragma:
 
 
 class Suppressions:
-    """Pragma comments of a configuration, indexed by what they suppress."""
+    """Pragma comments of a configuration, indexed by the rules that they suppress."""
 
     def __init__(self, pragmas: list[Pragma]) -> None:
         """`pragmas` are in the order of the text."""

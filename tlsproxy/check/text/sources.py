@@ -1,7 +1,7 @@
 """main.cf and master.cf, parsed with all mistakes, not only the first one.
 
 The readers of Postfix's syntax (`postconf.syntax.maincf` and `mastercf`) do the work line by line; text they refuse
-is kept beside what they accept.
+is kept beside the text that they accept.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ MOST_CHARACTERS = 4 << 20
 _LONGEST_KEPT = 200
 """Characters of a line whose words are remembered for the next file."""
 TOO_LARGE = "S014"
-"""The rule that reports what is too large to be checked."""
+"""The rule that reports files and values that are too large to be checked."""
 
 
 class Text:
     """The text of one file and its physical lines."""
 
     def __init__(self, path: str, text: str) -> None:
-        """`path` is what reports call it. A text of more than `MOST_CHARACTERS` counts as empty (`is_too_long`)."""
+        """`path` is its name in reports. A text of more than `MOST_CHARACTERS` counts as empty (`is_too_long`)."""
         self.path = path
         self.is_too_long = len(text) > MOST_CHARACTERS
         self.text = "" if self.is_too_long else text

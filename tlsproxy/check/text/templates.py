@@ -1,4 +1,4 @@
-"""Files that still have to be rendered: what marks them, and which of their lines can't be judged before that.
+"""Templates: the markup of files that still have to be rendered, and the lines that can't be judged before that.
 
 A rule says itself (`Rule.in_templates`) whether it can be said of a template, line by line.
 """

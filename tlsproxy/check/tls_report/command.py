@@ -23,7 +23,7 @@ class Offering(Checked):
 
 
 class TlsReport:
-    """A report of what is offered."""
+    """A report of the offers of TLS."""
 
     FORMATS = ("text", "json", "html")
 
@@ -41,7 +41,7 @@ class TlsReport:
 
 
 class Compliance:
-    """The comparison of what is offered with a guideline; its findings are reported as those of rules."""
+    """The comparison of the offers with a guideline; its findings are reported as those of rules."""
 
     def __init__(self, name: str, program: str) -> None:
         """`name` is the profile's, `program` as above. Raise `UnknownProfileError` or `LibraryError`."""

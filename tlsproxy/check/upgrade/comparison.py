@@ -38,7 +38,7 @@ def compare(
     old = Context(main, master, source.release, files, options)
     situation = Situation(old, Context(main, master, target.release, files, options), source, target)
     found = [*changed_settings(situation), *changed_tables(situation)]
-    if old.has_main:  # without it, what is set is not known
+    if old.has_main:  # without it, the settings are not known
         found += changed_defaults(situation)
     markup = templates(old)
     changes = sorted(

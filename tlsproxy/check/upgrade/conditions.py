@@ -84,7 +84,7 @@ class Situation:
                 found.update(release.parameter(name).programs)
         if any(program.startswith("lib") or program in _COMMANDS for program in found):
             return frozenset()
-        # proxymap(8) reads what others look up, only to know which tables it may open.
+        # proxymap(8) reads the parameters of other programs' tables, only to know the tables that it may open.
         return frozenset(found - {"proxymap"} or found)
 
     def values(self, name: str) -> list[str]:

@@ -49,7 +49,7 @@ class Note:
         return new.since(*self.since) and not old.since(*self.since) and not replaced
 
     def text(self, template: str, word: str) -> str:
-        """Return a message or help for what was found."""
+        """Return a message or help; `word` is the text that was found."""
         return template.replace("{word}", word).replace("{instead}", self.instead.get(word, ""))
 
     def first(self, new: Release) -> str:
@@ -72,7 +72,7 @@ class Default:
 
 @dataclass(frozen=True)
 class Knowledge:
-    """Notes, defaults, families and what is ignored."""
+    """Notes, defaults, families, and the defaults that are ignored."""
 
     notes: tuple[Note, ...]
     defaults: Mapping[str, Default]
@@ -88,7 +88,7 @@ class Knowledge:
 
 @cache
 def knowledge() -> Knowledge:
-    """Return what is known."""
+    """Return the content of the data file."""
     data = tomllib.loads(_DATA.read_text(encoding="utf-8"))
     return Knowledge(
         tuple(_note(entry) for entry in data["change"]),

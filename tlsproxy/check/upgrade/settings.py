@@ -1,4 +1,4 @@
-"""Changes of what is set: removed and renamed parameters, values, restrictions, services and lines of tables."""
+"""Changes of settings: removed and renamed parameters, values, restrictions, services and lines of tables."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def _deprecated(situation: Situation) -> Iterator[Change]:
         elif not has_name:
             fix = _removal(each, safe=False)
         if fix and each.name in situation.old.references:
-            fix = None  # another value would lose what it refers to
+            fix = None  # another value would lose the setting that it refers to
         yield make(
             "parameter-deprecated",
             Severity.WARNING,
@@ -235,7 +235,7 @@ def _written(each: Assignment, word: str) -> str:
 def _fix(situation: Situation, note: Note, each: Assignment) -> Fix | None:
     safe = bool(note.fix.get("safe"))
     if "replace" not in note.fix and each.name in situation.old.references:
-        return None  # another value would lose what it refers to
+        return None  # another value would lose the setting that it refers to
     if note.fix.get("remove"):
         return _removal(each, safe=safe)
     if each.name in note.fix.get("rename", {}):

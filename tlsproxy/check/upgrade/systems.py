@@ -17,7 +17,7 @@ BERKELEY_DB = frozenset(["hash", "btree"])
 
 
 class UnknownSystemError(TlsproxyError):
-    """A name that is neither a Postfix release nor a known distribution; the text says what there is."""
+    """A name that is neither a Postfix release nor a known distribution; the text lists the known ones."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class System:
 
 
 def parse_system(name: str) -> System:
-    """Return what a name stands for; raise `UnknownSystemError`."""
+    """Return the system of a name; raise `UnknownSystemError`."""
     distribution = _distributions().get(_squeezed(name))
     if distribution is not None:
         return distribution
@@ -104,5 +104,5 @@ def _release(version: str, distribution: str = "") -> Release:
 
 
 def _squeezed(name: str) -> str:
-    """Return a name without what people write otherwise: Ubuntu 24.04, ubuntu-24.04."""
+    """Return a name without the case and signs that people vary: Ubuntu 24.04, ubuntu-24.04."""
     return name.lower().replace(" ", "").replace("-", "").replace("_", "")

@@ -30,7 +30,7 @@ GONE: Mapping[str, str] = MappingProxyType(
 """Domain of a list → when it ended, as its operator announced on that domain's web site."""
 
 OF_GOOD_SENDERS = ("bondedsender.org", "dnswl.org", "swl.spamhaus.org", "hostkarma.junkemailfilter.com=127.0.0.1")
-"""Lists of hosts whose mail is wanted: to reject what they list is a mistake."""
+"""Lists of hosts whose mail is wanted: to reject the clients that they list is a mistake."""
 
 
 def gone(domain: str) -> str:

@@ -1,1 +1,1 @@
-"""Lookup tables: which ones are named, what they are used for, and what is in them."""
+"""Lookup tables: their names in a configuration, their uses, and their entries."""

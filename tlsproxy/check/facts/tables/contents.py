@@ -1,6 +1,6 @@
 """Entries of lookup tables that are text: those in their own names, in files, and in the sources of indexed files.
 
-Tables are read in one pass and not kept. What opening a table warns of is left to `facts.tables.named`.
+Tables are read in one pass and not kept. Warnings of opening a table are left to `facts.tables.named`.
 """
 
 from __future__ import annotations
@@ -144,7 +144,7 @@ def _split_pattern(line: bytes) -> tuple[bytes, bytes]:
 
 @lru_cache(maxsize=256)
 def _inside(delimiter: bytes) -> re.Pattern[bytes]:
-    """Return what matches up to the delimiter, or a backslash at the end of the line."""
+    """Return a pattern of the text up to the delimiter, or to a backslash at the end of the line."""
     end = re.escape(delimiter or b"/")
     return re.compile(rb"[^\\]*" if delimiter == b"\\" else rb"(?s:[^\\%b]+|\\.)*" % end)
 

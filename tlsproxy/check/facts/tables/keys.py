@@ -23,7 +23,7 @@ _CLIENTS = ("check_client_access", "check_reverse_client_hostname_access", "chec
 
 
 class KeyProblem(NamedTuple):
-    """The reason why a key is never found, and what to write instead."""
+    """The reason why a key is never found, and the key to write instead."""
 
     message: str
     suggestion: str

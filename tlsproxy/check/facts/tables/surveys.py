@@ -1,4 +1,4 @@
-"""Survey of each table whose use is known: one pass finds what is wrong with it, and the transports that it names."""
+"""Survey of each table whose use is known: one pass finds its problems, and the transports that it names."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def _surveys(context: Context) -> _Surveys:
 
 
 def _read(context: Context, surveyor: _Surveyor, found: _Surveys) -> None:
-    """Read a table, and find out what opening it warns of in the same pass, if that is not known."""
+    """Read a table, and collect the warnings of opening it in the same pass, if they are not known."""
     named = surveyor.found.used.named
     source = as_text(named)
     key = source.kind, source.name

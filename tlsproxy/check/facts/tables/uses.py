@@ -1,4 +1,4 @@
-"""Uses of lookup tables: what the programs that ask a table take its values for."""
+"""Uses of lookup tables: the meaning of a table's values to the programs that ask it."""
 
 from __future__ import annotations
 

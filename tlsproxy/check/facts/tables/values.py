@@ -1,4 +1,4 @@
-"""Values of lookup tables, by the use of the table: what Postfix can't do anything with, and what it does then."""
+"""Values of lookup tables, by the use of the table: those that Postfix can't use, and its reaction."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class Fault(NamedTuple):
 
 
 def fault_of(use: Use, value: str, classes: frozenset[str] = frozenset()) -> Fault | None:
-    """Return what is wrong with a value of a table of some use; `classes` are restriction classes, in lower case."""
+    """Return the fault of a value of a table of some use, or None; `classes` are restriction classes, in lower case."""
     if use is Use.ACCESS:
         return _access(value, classes)
     judge = _JUDGES.get(use)

@@ -58,7 +58,7 @@ def holds_key(context: Context, path: str) -> bool:
 
 
 def chains(context: Context) -> list[tuple[UsedFile, list[x509.Certificate]]]:
-    """Return the used files with certificates of our own, and what they hold."""
+    """Return the used files with certificates of our own, and these certificates."""
     return context.keep(_chains)
 
 

@@ -1,4 +1,4 @@
-"""The daemon's own loader as a judge: what it says when it makes its server role of the settings of a service."""
+"""The daemon's own loader as a judge: its log lines when it makes its server role of the settings of a service."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ class UsedFile:
 
     assignment: Assignment
     suffix: str
-    """The end of the parameter's name, which says what the file is for."""
+    """The end of the parameter's name, which is the purpose of the file."""
     path: str
     is_server: bool
 

@@ -203,7 +203,7 @@ def _networks(
 
 @lru_cache(maxsize=1024)
 def _bits(network: ipaddress.IPv4Network | ipaddress.IPv6Network) -> bool:
-    """Return True for a public network that is larger than what one site is likely to own."""
+    """Return True for a public network that is larger than one site is likely to own."""
     if network.is_private or network.is_loopback or network.is_link_local:
         return False
     if isinstance(network, ipaddress.IPv4Network) and network.subnet_of(_SHARED):

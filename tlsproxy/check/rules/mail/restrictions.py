@@ -226,7 +226,7 @@ class ClassProblem(Rule):
 class DeadRestriction(ListRule):
     """Unreachable restriction: one before it always decides.
 
-    That is `permit`, `reject` or `defer`, or a table that permits or rejects whatever the key is: `static:REJECT`, the
+    That is `permit`, `reject` or `defer`, or a table that permits or rejects every key: `static:REJECT`, the
     pattern `//`, or the networks `0.0.0.0/0` and `::/0`.
     """
 

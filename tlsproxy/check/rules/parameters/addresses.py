@@ -10,8 +10,8 @@ class BadNetwork(KindRule):
     """Invalid network, address or host in a list of clients.
 
     A network with the address of a host in it makes each lookup that comes as far fail: of `mynetworks`, that is 451
-    for every recipient from elsewhere. An IPv6 address without brackets is taken for a table. What is no network at
-    all is compared with names, and matches none.
+    for every recipient from elsewhere. An IPv6 address without brackets is taken for a table. Any other text
+    is compared with names, and matches none.
     """
 
     id = "V013"

@@ -254,7 +254,7 @@ class OwnName(Rule):
 
 
 class DebugEveryone(Rule):
-    """Verbose logging for all peers: thousands of lines for each session, with what was in it."""
+    """Verbose logging for all peers: thousands of lines for each session, with its content."""
 
     id = "Q007"
     name = "debug-all-peers"

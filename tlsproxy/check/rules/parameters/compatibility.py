@@ -1,4 +1,4 @@
-"""Releases: what is deprecated, which defaults change, what the compatibility level does."""
+"""Releases: deprecated parameters, changed defaults, and the compatibility level."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _RENAMED = {
     "postscreen_whitelist_interfaces": "postscreen_allowlist_interfaces",
     "virtual_maps": "virtual_alias_maps",
 }
-"""Old names of what is otherwise the same."""
+"""Old names of parameters that are otherwise the same."""
 
 
 class Deprecated(Rule):

@@ -1,7 +1,7 @@
 """Values by their kind: one rule for each family of kinds that `postconf.kinds` reads.
 
-The readers find the words that mean nothing, and say what Postfix does with them. A rule here has examples, and a
-severity for each outcome; a value that nothing reads as things are is a warning at most.
+The readers find the words without a meaning, and know Postfix's reaction to them. A rule here has examples, and a
+severity for each outcome; a value that no program reads now is a warning at most.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from ...rule import Rule
 
 
 class KindRule(Rule):
-    """Reports what the readers of some kinds don't accept."""
+    """Reports the values that the readers of some kinds don't accept."""
 
     kinds: ClassVar[tuple[str, ...]] = ()
     outcomes: ClassVar[tuple[Outcome, ...]] = tuple(Outcome)
-    """The problems that it reports, by what becomes of the value."""
+    """The problems that it reports, by their outcome."""
 
     def check(self, context: Context) -> Iterator[Finding]:
         """Yield the findings."""

@@ -1,4 +1,4 @@
-"""Settings of features that are off, and what virtual(8) needs to deliver."""
+"""Settings of features that are off, and settings that virtual(8) needs to deliver."""
 
 from __future__ import annotations
 

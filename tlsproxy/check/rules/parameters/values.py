@@ -62,7 +62,7 @@ class BadInteger(KindRule):
 class BadTime(KindRule):
     """Invalid time, or one with another meaning than it seems.
 
-    A time is a whole number and one letter: s, m, h, d or w. What is behind the letter is ignored: `500ms` are 500
+    A time is a whole number and one letter: s, m, h, d or w. Text behind the letter is ignored: `500ms` are 500
     minutes.
     """
 

@@ -50,7 +50,7 @@ class ChrootUnreachable(Rule):
     def check(self, context: Context) -> Iterator[Finding]:
         """Yield the findings."""
         if not context.has_main:
-            return  # the level decides what - means
+            return  # the level decides on the meaning of -
         reported: set[tuple[Span, str]] = set()
         queue = context.value("queue_directory").rstrip("/")
         for view in context.services(*_CONNECTING):

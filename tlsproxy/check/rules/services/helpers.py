@@ -19,7 +19,7 @@ _CORE = ("cleanup", "qmgr", "pickup")
 class HelperMissing(Rule):
     """Missing service that other programs connect to.
 
-    proxymap(8) opens the tables that begin with `proxy:`, which is what local_recipient_maps has by default; verify(8)
+    proxymap(8) opens the tables that begin with `proxy:`, as in the default of local_recipient_maps; verify(8)
     probes addresses; anvil(8) counts clients. A fragment of master.cf is not reported.
     """
 
@@ -60,7 +60,7 @@ class HelperMissing(Rule):
                 )
 
     def _needs(self, context: Context) -> Iterator[tuple[str, str, str, str, Severity]]:
-        """Yield for each service: name, entry of master.cf, the parameter that needs it, and what happens without."""
+        """Yield for each service: name, entry of master.cf, the parameter that needs it, and the effect without it."""
         yield from self._tables(context)
         if parameter := _verifying(context):
             name = context.value("address_verify_service_name") or "verify"

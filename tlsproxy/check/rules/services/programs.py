@@ -30,7 +30,7 @@ _NEEDED = (
     ("error_service_name", "error", "mail for error: destinations is deferred"),
     ("retry_service_name", "retry", "mail for retry: destinations is deferred"),
 )
-"""Services that every Postfix needs: the parameter with the name, the usual name, and what happens without it."""
+"""Services that every Postfix needs: the parameter with the name, the usual name, and the effect without it."""
 _CORE = ("cleanup", "qmgr", "pickup")
 """Programs of which at least one is in a master.cf that is not a fragment."""
 _OF_ALL = ("lib", "master")
@@ -178,8 +178,8 @@ class InvalidOption(Rule):
 class WrongProgram(Rule):
     """-o setting of a parameter that the service's program does not read: it has no effect.
 
-    `smtpd_*` is for smtpd(8), which receives mail, `smtp_*` for smtp(8), which sends it. What limits deliveries of a
-    transport is read by qmgr(8), from main.cf alone.
+    `smtpd_*` is for smtpd(8), which receives mail, `smtp_*` for smtp(8), which sends it. Limits on deliveries of a
+    transport are read by qmgr(8), from main.cf alone.
     """
 
     id = "M015"
@@ -291,7 +291,7 @@ def _named_transports(context: Context) -> set[str]:
 
 
 def missing_services(context: Context) -> list[tuple[str, str]]:
-    """Return the services that every Postfix needs and that master.cf does not have, with what happens without them."""
+    """Return the services that every Postfix needs and that master.cf does not have, with the effect."""
     return [
         (context.value(parameter) or name, effect)
         for parameter, name, effect in _NEEDED

@@ -1,4 +1,4 @@
-"""The services around TLS: tlsproxy(8), tlsmgr(8), postscreen(8), postlogd(8), and what they share."""
+"""The services around TLS: tlsproxy(8), tlsmgr(8), postscreen(8), postlogd(8), and their common settings."""
 
 from __future__ import annotations
 

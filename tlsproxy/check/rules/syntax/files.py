@@ -124,8 +124,8 @@ class UnrenderedTemplate(Rule):
     """Unrendered template: template markup or environment variables.
 
     It is reported once for each file. To Postfix, statements are lines without `=`, and in a value markup is text; so
-    it must not be installed as it is. Check what is made from it, or say `# tlsproxy-check: ignore-file=S013` in it. In
-    a template only what a line alone shows is reported, and nothing of lines that will be others.
+    it must not be installed as it is. Check the rendered file, or write `# tlsproxy-check: ignore-file=S013` in it. In
+    a template, a rule reports only mistakes that one line shows, and none in lines that will change.
     """
 
     id = UNRENDERED

@@ -307,8 +307,8 @@ class DuplicateParameter(Rule):
 class EmptyOverridesDefault(Rule):
     """Empty value where Postfix requires one.
 
-    Without a name of the host or a directory master(8) does not start, without what TLS needs its services die; and
-    postconf(1) says nothing.
+    Without a name of the host or a directory, master(8) does not start. Without a value that TLS needs, its services
+    die. postconf(1) does not warn.
     """
 
     id = "S012"

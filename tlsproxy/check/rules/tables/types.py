@@ -1,4 +1,4 @@
-"""Lookup tables: their types, their files, and what is in them."""
+"""Lookup tables: their types, their files, and the text in them."""
 
 from __future__ import annotations
 

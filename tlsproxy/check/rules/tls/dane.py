@@ -1,4 +1,4 @@
-"""DANE and MTA-STS: what they need, and what keeps them from working."""
+"""DANE and MTA-STS: their requirements, and the settings that disable them."""
 
 from __future__ import annotations
 

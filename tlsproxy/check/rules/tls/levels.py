@@ -159,7 +159,7 @@ class ClientPathInChroot(Rule):
     lookalike = "smtp_tls_CAfile = $config_directory/root.pem\n--- master.cf\nsmtp unix - - y - - smtp\n"
 
     _COPIES = "/usr/lib/postfix/configure-instance.sh"
-    """Debian's script, which copies what smtp_tls_CApath has into the default queue directory."""
+    """Debian's script, which copies the files of smtp_tls_CApath into the default queue directory."""
 
     def check(self, context: Context) -> Iterator[Finding]:
         """Yield the findings."""

@@ -23,7 +23,7 @@ _NO_SIGNS = str.maketrans(':,"=', "    ")
 
 
 class _Judged(Rule):
-    """Reports what the daemon's loader says in certain words."""
+    """Reports the warnings of the daemon's loader that have certain words."""
 
     needs_files = True
     words: tuple[str, ...] = ()
@@ -112,7 +112,7 @@ class StrayPem(_Judged):
     lookalike = "smtpd_tls_security_level = may\nsmtpd_tls_chain_files = $config_directory/ec-parameters.pem\n"
 
     def _span(self, context: Context, view: View, line: str) -> Span:
-        """Return the key's file for what is wrong with a key, since a certificate can be in the same file."""
+        """Return the key's file for a problem with a key, since a certificate can be in the same file."""
         if "private key" in line:
             for suffix in (CHAIN_FILES, *KEYS):
                 setting = context.setting(f"smtpd_tls_{suffix}", view)

@@ -1,6 +1,6 @@
 """Changes of a configuration: wishes for one setting, of all services, made one value, and the edits for it.
 
-A value is changed where it is set, in main.cf or behind -o; what is not set is added to main.cf.
+A value is changed where it is set, in main.cf or behind -o; a parameter that is not set is added to main.cf.
 """
 
 from __future__ import annotations

@@ -128,7 +128,7 @@ class _Judge:
         return [] if allowed is None else [each for each in self._older() if not allowed.fullmatch(each)]
 
     def _exclusion(self) -> Wish:
-        """Return the wish that ends what is wrong with ciphers, their finite fields among that."""
+        """Return the wish that excludes all bad ciphers, with those of weak finite fields."""
         bad = self._bad_ciphers()
         good = [each for each in self._older() if each not in bad]
         if self._has_weak_field():

@@ -42,7 +42,7 @@ _CURVE_SIGNERS = {
 
 
 def certificates(identities: Iterable[Identity], server_name: str = "") -> tuple[OfferedCertificate, ...]:
-    """Return the certificates of identities that have been read; what can't be parsed is left out."""
+    """Return the certificates of identities that have been read; those that can't be parsed are left out."""
     found = (_certificate(each, server_name) for each in identities)
     return tuple(each for each in found if each)
 

@@ -11,7 +11,7 @@ from postconf import View
 
 @dataclass(frozen=True)
 class OfferedCertificate:
-    """A certificate that is sent, with what of its chain counts."""
+    """A certificate that is sent, with the facts that count of its chain."""
 
     algorithm: str
     """RSA, RSA-PSS, ECDSA, DSA, Ed25519, Ed448, or a name as OpenSSL has it."""
@@ -63,6 +63,6 @@ class Offer:
     problems: tuple[str, ...] = ()
     """Why there is less than the settings say."""
     parameters: Mapping[str, str] = field(default_factory=dict)
-    """The parameters that decide, by what they decide: protocols, ciphers, exclude_ciphers, …"""
+    """The parameters that decide, by the subject of the decision: protocols, ciphers, exclude_ciphers, …"""
     origins: dict[str, str] = field(default_factory=dict)
     """By parameter that is set: file:line."""

@@ -24,7 +24,7 @@ def origins(view: View, names: Iterable[str]) -> dict[str, str]:
 
 
 class OfferWarnings(LoaderVerdict):
-    """The loader's warnings; what it only reports is left out."""
+    """The loader's warnings; its other log lines are left out."""
 
     def info(self, text: str) -> None:
         """Drop a line."""

@@ -97,7 +97,7 @@ def chosen_groups(globals_: TlsGlobals, library: Library, log: Log, *, defaults:
 
 
 def expanded(text: str, defaults: tuple[str, ...]) -> list[Group]:
-    """Return the groups of a list in OpenSSL's syntax, each once; `defaults` is what DEFAULT or an empty list means."""
+    """Return the groups of a list in OpenSSL's syntax, each once; `defaults` are those of DEFAULT or an empty list."""
     if not text:
         return [each for each in map(group, defaults) if each]
     found: dict[str, Group] = {}

@@ -1,6 +1,6 @@
 """The OpenSSL that a report speaks for: the one that tlsproxy brings, or a program of an installed one.
 
-Both are asked the same: its version, what is left of a cipher list, and which groups it has.
+Both answer the same questions: the version, the ciphers of a list, and the groups.
 """
 
 from __future__ import annotations

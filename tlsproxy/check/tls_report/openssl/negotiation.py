@@ -45,7 +45,7 @@ class Side:
     """The OpenSSL."""
     certificates: Sequence[OfferedCertificate] = ()
     dh_bits: int | None = None
-    """Of a file; 0 if refused, None if OpenSSL chooses what is strong enough."""
+    """Of a file; 0 if refused, None if OpenSSL chooses parameters that are strong enough."""
 
     def agreed(self, *, server: bool) -> tuple[dict[str, tuple[str, ...]], tuple[str, ...]]:
         """Return the ciphers of each version that can be negotiated, and the groups."""
@@ -128,7 +128,7 @@ class Side:
         return [each for each in self.certificates if each.strength >= self._least_bits]
 
     def _kinds(self, version: str) -> frozenset[str]:
-        """Return what the certificates can prove."""
+        """Return the kinds of authentication that the certificates allow."""
         return frozenset(kind for each in self._strong for kind in _kinds(each, version))
 
     def is_met(self, certificate: OfferedCertificate, ciphers: Mapping[str, Sequence[str]]) -> bool:
@@ -164,7 +164,7 @@ class Side:
 
 
 def _kinds(certificate: OfferedCertificate, version: str) -> frozenset[str]:
-    """Return what a certificate can prove up to TLS 1.2."""
+    """Return the kinds of authentication that a certificate allows up to TLS 1.2."""
     algorithm = certificate.algorithm
     if algorithm == "RSA":
         return frozenset({"RSA", "key transport"})
