@@ -47,6 +47,8 @@ class Options:
 
     directory: str = ""
     """Value of config_directory; empty if the text does not come from a file."""
+    directories: Mapping[str, str] = field(default_factory=dict)
+    """Directories that this run checks: as they were named, by absolute name on this machine."""
     expiry_days: int = 21
     known: frozenset[str] = field(default_factory=frozenset)
     """Parameters that other programs read from main.cf."""

@@ -255,6 +255,7 @@ def test_fixes_leave_nothing_more_to_fix(rule: object, directory: Path, capsys: 
 
     files = files_of(rule.bad)  # type: ignore[attr-defined]
     for name, text in files.items():
+        (directory / name).parent.mkdir(exist_ok=True)
         (directory / name).write_text(text)
     version = rule.example_version  # type: ignore[attr-defined]
     main(["-c", ".", "--no-fs", "--unsafe-fixes", "--postfix-version", version])

@@ -83,19 +83,6 @@ def test_table_type_without_its_plug_in_is_refused(tmp_path: Path) -> None:
     assert "T002" in rules_of(main_cf, tmp_path)
 
 
-def test_instances_can_not_share_a_queue(public_path: Path) -> None:
-    with PrivatePostfix(public_path / "postfix") as instance:
-        other = public_path / "other"
-        other.mkdir()
-        for each in ("main.cf", "master.cf"):
-            (other / each).write_text((instance.conf / each).read_text())
-        master: list[str | Path] = [public_path / "postfix/libexec/master", "-c", other, "-w"]
-        assert subprocess.run(master, cwd=instance.queue, timeout=60, check=False).returncode != 0
-    main_cf = "data_directory = /var/lib/other\n"
-    (other / "main.cf").write_text(main_cf)
-    assert "Q004" in rules_of(f"multi_instance_directories = {other}\n", public_path)
-
-
 def test_log_file_stays_empty_without_postlog(public_path: Path) -> None:
     entries = "".join(each for each in MASTER_CF.splitlines(keepends=True) if not each.startswith("postlog"))
     with PrivatePostfix(public_path / "postfix", {}, entries) as instance:

@@ -32,10 +32,11 @@ def directory(tmp_path: Path, certificate_files: dict[str, bytes]) -> Path:
 
 
 def with_files(rule: Rule, example: str, directory: Path) -> Path | None:
-    for name, text in files_of(example).items():
-        if name not in ("main.cf", "master.cf"):
-            (directory / name).write_text(text)
-    return directory if rule.needs_files else None
+    others = {name: text for name, text in files_of(example).items() if name not in ("main.cf", "master.cf")}
+    for name, text in others.items():
+        (directory / name).parent.mkdir(exist_ok=True)
+        (directory / name).write_text(text)
+    return directory if rule.needs_files or others else None
 
 
 def found(name: str, example: str, directory: Path) -> Checked:

@@ -28,7 +28,7 @@ from ..tls_report.command import Compliance, Offering, TlsReport
 from ..tls_report.guidelines.profiles import profile_names
 from ..upgrade.command import Upgrade
 from ..upgrade.systems import system_names
-from .inputs import DEFAULT_DIRECTORY, Input, InputError, read_inputs
+from .inputs import DEFAULT_DIRECTORY, Input, InputError, directories_of, read_inputs
 from .project import Project, find_project
 
 FINE, FOUND, USAGE, FAILED = range(4)
@@ -111,6 +111,7 @@ class _Run:
             raise _UsageError("--openssl needs --tls-report or --profile")
         days = project.expiry_days if arguments.expiry_days is None else arguments.expiry_days
         self.options = Options(
+            directories=directories_of(arguments.config_directory, arguments.files),
             expiry_days=days,
             known=frozenset([*project.known, *arguments.known]),
             served=served_by(arguments.status) if arguments.status else {},

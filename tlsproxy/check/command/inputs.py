@@ -62,6 +62,12 @@ def read_inputs(directories: Iterable[str], files: Iterable[str], root: str) -> 
             yield _single(path)
 
 
+def directories_of(directories: Iterable[str], files: Iterable[str]) -> dict[str, str]:
+    """Return the configuration directories that a command line names, by their absolute names."""
+    named = [*directories, *(each if os.path.isdir(each) else each.rpartition("/")[0] for each in files)]  # noqa: PTH112
+    return {os.path.abspath(each): each for each in named if each}  # noqa: PTH100  names may have any bytes
+
+
 def _located(directory: str, root: str) -> str:
     """Return the name on this machine of a directory: one of the image, or with the path of the image before it.
 

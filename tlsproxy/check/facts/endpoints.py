@@ -12,23 +12,41 @@ _PORTS = {"smtp": "25", "submission": "587", "submissions": "465", "smtps": "465
 _ANY = {"4": str(IPv4Address(0)), "6": str(IPv6Address(0))}
 _HOSTS = {"localhost": "127.0.0.1"}
 
+Endpoint = tuple[str, str]
+"""Address and port."""
+
 
 def same_endpoints(context: Context) -> Iterator[tuple[MasterEntry, MasterEntry]]:
-    """Yield the services with an address and port that an earlier one has, with that one.
+    """Yield the services with an address and port that an earlier one has, with that one."""
+    taken: dict[Endpoint, MasterEntry] = {}
+    for entry, endpoints in endpoints_of(context):
+        if other := next((taken[each] for each in endpoints if each in taken), None):
+            yield entry, other
+        for each in endpoints:
+            taken.setdefault(each, entry)
+
+
+def endpoints_of(context: Context) -> Iterator[tuple[MasterEntry, list[Endpoint]]]:
+    """Yield the inet services that master(8) runs, with their endpoints.
 
     One on a single address and one on all addresses don't meet: the system prefers the former.
     """
-    taken: dict[str, dict[str, MasterEntry]] = {}
+    disabled = [word.lower() for word in words_of(context.value("master_service_disable"))]
     for entry in context.entries:
-        if entry.service is None or entry.service.type != "inet":
+        if entry.service is None or entry.service.type != "inet" or _is_disabled(entry.service.name, disabled):
             continue
-        host, _, name = entry.service.name.rpartition(":")
-        listening = taken.setdefault(_PORTS.get(name, name), {})
+        host, _, port = entry.service.name.rpartition(":")
         addresses = _addresses(context, host.strip("[]").lower())
-        if other := next((listening[each] for each in addresses if each in listening), None):
-            yield entry, other
-        for each in addresses:
-            listening.setdefault(each, entry)
+        yield entry, [(address, _PORTS.get(port, port)) for address in addresses]
+
+
+def _is_disabled(name: str, patterns: list[str]) -> bool:
+    """Return True if an inet service matches master_service_disable: the first pattern that matches decides."""
+    for each in patterns:
+        pattern = each.lstrip("!")
+        if pattern in ("inet", f"{name.lower()}/inet", f"{name.lower()}.inet"):
+            return (len(each) - len(pattern)) % 2 == 0
+    return False
 
 
 def _addresses(context: Context, host: str) -> list[str]:

@@ -10,7 +10,7 @@ from postconf.values import InvalidValueError, integer, seconds
 from ...context import Context, words_of
 from ...findings import Finding, Severity, Span
 from ...rule import Rule
-from ...text.sources import Assignment, MainFile
+from ...text.sources import Assignment
 
 _DELIVERIES = (
     ("mailbox_transport_maps", "mailbox_transport", "mailbox_command_maps", "mailbox_command", "home_mailbox"),
@@ -163,46 +163,6 @@ class NoEffectBeside(Rule):
         return self.finding(
             setting.name_span(), message, "remove one of them", severity=severity, related=[(other.span(), "it counts")]
         )
-
-
-class SharedInstance(Rule):
-    """Postfix instances that share a directory, or that don't exist.
-
-    Each instance needs a queue_directory and a data_directory of its own.
-    """
-
-    id = "Q004"
-    name = "shared-instance"
-    needs_files = True
-    bad = "multi_instance_directories = /nonexistent/postfix-out\n"
-    good = "multi_instance_directories =\n"
-    lookalike = "# multi_instance_directories = /nonexistent/postfix-out\nmulti_instance_enable = yes\n"
-
-    def check(self, context: Context) -> Iterator[Finding]:
-        """Yield the findings."""
-        setting = context.main.effective.get("multi_instance_directories")
-        if setting is None:
-            return
-        own = {name: context.value(name) for name in ("queue_directory", "data_directory")}
-        for directory in words_of(context.value("multi_instance_directories")):
-            try:
-                text = context.files.read(f"{directory}/main.cf").decode("utf-8", "surrogateescape")
-            except (OSError, ValueError):
-                if not context.files.exists(f"{directory}/main.cf"):
-                    yield self.finding(
-                        setting.word(directory), f"there is no instance in {directory}", "create it, or remove it here"
-                    )
-                continue
-            theirs = MainFile(f"{directory}/main.cf", text).effective
-            for name, value in own.items():
-                given = theirs.get(name)
-                other = given.value if given else context.release.defaults.get(name, "")
-                if other.rstrip("/") == value.rstrip("/"):
-                    yield self.finding(
-                        setting.word(directory),
-                        f"the instance in {directory} has the same {name}, {value}",
-                        f"set another {name} in {directory}/main.cf",
-                    )
 
 
 class MailboxForm(Rule):

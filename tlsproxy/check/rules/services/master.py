@@ -240,10 +240,12 @@ class DuplicateService(Rule):
                     related=[(seen[key].span(0), "the other one")],
                 )
             seen[key] = entry
+        by_chance = "chance decides which one a client reaches"
+        effect = by_chance if context.release.since("3.6") else "master(8) does not start"
         for entry, other in same_endpoints(context):
             yield self.finding(
                 entry.span(0),
-                f"{other.words[0][0]} has this address and port as well: chance decides which one a client reaches",
+                f"{other.words[0][0]} has this address and port as well: {effect}",
                 "keep one of them, or give it another port",
                 related=[(other.span(0), "the other one")],
             )
