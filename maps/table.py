@@ -70,7 +70,7 @@ class Mode(Enum):
     """Purpose of opening a table."""
 
     READ = "look up, list"
-    CHANGE = "change what exists: postmap -d"
+    CHANGE = "change entries: postmap -d"
     ADD = "add to it, create it when missing, keep others out: postmap -i"
     BUILD = "replace all it holds: postmap"
 

@@ -241,7 +241,7 @@ class Config(View):
         try:
             return self.expand(self.release.defaults[name], self.lookup, self.warn)
         except ExpressionError as error:
-            raise ConfigError(str(error), None, "correct what its default refers to") from None
+            raise ConfigError(str(error), None, "correct the parameters in its default") from None
 
 
 class ServiceView(View):

@@ -91,7 +91,7 @@ def _check_named_port(reading: Reading, word: Word) -> None:
             at,
             f'"{port}" is looked up in /etc/services, which has no ports of mail filters',
             "specify a number",
-            effect="each session gets what milter_default_action says, which is 451 by default",
+            effect="each session gets the reply of milter_default_action, which is 451 by default",
         )
 
 

@@ -136,7 +136,7 @@ def test_expected_route_is_compared_with_the_route(checked: Check, entry: str, s
         (session("accept", more="assume = { x = 'y' }"), "assume:"),
         (session("accept").replace("203.0.113.7", "x"), "is no IP address"),
         ("[session]\nx=1", "write [[session]]"),
-        ("[[route]]\nrecipient = 'a'", "say what must be"),
+        ("[[route]]\nrecipient = 'a'", "name the expectation"),
         ("[[route]]\nrecipient = 'a'\nclass = 'x'", "class is one of"),
         ("[[route]]\nclass = 'local'", "recipient is missing"),
         (session("accept", more="service = 'none/inet'"), "no service none/inet"),

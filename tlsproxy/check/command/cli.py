@@ -44,7 +44,7 @@ examples:
   tlsproxy-check --no-fs -c ./postfix                a copy, on a machine that is not the mail server
   tlsproxy-check --explain R011                      describe a rule
   tlsproxy-check --tls-report                        the TLS that each service offers
-  tlsproxy-check --upgrade debian13                  what another Postfix changes for this configuration
+  tlsproxy-check --upgrade debian13                  changes by another Postfix for this configuration
   tlsproxy-check -c ./postfix --format sarif:out.sarif --format text
 
 exit status: 0 no finding as severe as --fail-on; 1 findings; 2 usage; 3 a file can't be read or written
@@ -236,7 +236,7 @@ class _Run:
     def _fix(self, each: Input, result: Checked) -> Checked:
         """Apply the fixes, and write each file once."""
         if not each.directory:
-            raise _UsageError("standard input can't be fixed; --diff shows what would change")
+            raise _UsageError("standard input can't be fixed; --diff shows the changes")
         fixed = self._fixed(each, result)
         for before, after in zip(result.sources, fixed.sources, strict=True):
             if after.text == before.text:
@@ -349,7 +349,7 @@ def _parser() -> Parser:
         "--upgrade",
         default="",
         metavar="TO",
-        help="show what an upgrade changes; TO is a release or system: 3.10, 3.8.4, debian13, ...",
+        help="show the changes by an upgrade; TO is a release or system: 3.10, 3.8.4, debian13, ...",
     )
     add(
         "--from",

@@ -87,7 +87,7 @@ def _families() -> Iterator[Family]:
         (
             "sessions_ended_total",
             "counter",
-            "Requests of local peers that have come to an end, by what became of them.",
+            "Requests of local peers that have come to an end, by outcome.",
             tuple(f'role="{role}",outcome="{outcome}"' for role in ROLES for outcome in OUTCOMES),
         ),
         (

@@ -146,7 +146,7 @@ class Status(NamedTuple):
         at = self.reload.at or self.started
         yield Gauge("last_reload_timestamp_seconds", "When the last reload or renewal was, or the start.", at)
         when = self.reload.succeeded_at
-        yield Gauge("last_reload_success_timestamp_seconds", "When what is in use was read.", when)
+        yield Gauge("last_reload_success_timestamp_seconds", "When the configuration in use was read.", when)
         yield Gauge(
             "worker_restarts_total", "Workers that ended without being asked to.", self.restarts, kind="counter"
         )

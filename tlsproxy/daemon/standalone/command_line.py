@@ -60,7 +60,9 @@ def _parser() -> Parser:
     action = parser.add_mutually_exclusive_group()
     action.add_argument("--standalone", action="store_true", help="serve in the foreground, without master(8)")
     action.add_argument(
-        "--check", action="store_true", help="test the configuration: load what a start would load, and report errors"
+        "--check",
+        action="store_true",
+        help="test the configuration: load all that a start would load, and report errors",
     )
     action.add_argument(
         "--status", action="store_true", help="show state, sessions and certificates of a running daemon"

@@ -220,7 +220,7 @@ def _stations(graph: Graph) -> Iterator[str]:
         link = f'<a href="#station-{numbers[target.id]}">{_text(target.title)}</a>{assumed}'
         leads.setdefault(edge.source, []).append(link)
     yield from _table(
-        ("station", "what is known", "leads to", "where"),
+        ("station", "facts", "leads to", "where"),
         (
             (
                 f'<span id="station-{numbers[node.id]}">{_text(node.title)}</span><br>'

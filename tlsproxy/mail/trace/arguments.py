@@ -26,8 +26,8 @@ def parser() -> Parser:
     """Return the parser of the command line."""
     parser = Parser(
         "tlsproxy-trace",
-        description="Show what a configuration of Postfix does with a message: the replies, the restriction that "
-        "decides, and the route of the mail. Nothing is sent, and no Postfix is needed.",
+        description="Show the replies of a Postfix configuration to a message, the restriction that decides, and the "
+        "route of the mail. Nothing is sent, and no Postfix is needed.",
         epilog=_EXAMPLES,
     )
     session = parser.add_argument_group("session")

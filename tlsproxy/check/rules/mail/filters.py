@@ -53,7 +53,7 @@ class FilterLoop(Rule):
                 if context.value(parameter, context.service_view(entry)) == context.value(parameter):
                     yield self.finding(
                         entry.span(0),
-                        "what comes back from the filter here is filtered again",
+                        "mail that comes back from the filter here is filtered again",
                         f"add -o {parameter}=",
                         related=[(setting.span(), "the filter")],
                     )

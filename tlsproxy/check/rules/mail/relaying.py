@@ -237,7 +237,7 @@ class TrustedNetworks(Rule):
         if _bits(network):
             return f"{network} has public addresses of many sites, and their clients may relay", Severity.ERROR
         if network in _SAMPLE:
-            return f"{network} is the sample in Postfix's documentation, and somebody else's", Severity.ERROR
+            return f"{network} is the sample in Postfix's documentation, and belongs to others", Severity.ERROR
         if isinstance(network, ipaddress.IPv4Network) and network.prefixlen > 8 and network.supernet_of(_BRIDGE):
             message = f"{network} has Docker's bridge {_BRIDGE}: clients whose connections Docker forwards may relay"
             return message, Severity.WARNING

@@ -39,7 +39,7 @@ class StrangeBytes(Rule):
                 continue
             for number, text in enumerate(source.lines, 1):
                 for character, word in (
-                    ("\0", "NUL: what is behind it is lost"),
+                    ("\0", "NUL: the text behind it is lost"),
                     ("\r", "carriage return within a line"),
                 ):
                     at = text.rstrip("\r").find(character)
@@ -65,7 +65,7 @@ class NoFinalNewline(Rule):
                 edit = Edit(source.path, last, column + 1, last, column + 1, "\n")
                 yield self.finding(
                     Span(source.path, last, max(1, column), column + 1),
-                    "the last line does not end: what is appended becomes part of it",
+                    "the last line does not end: appended text becomes part of it",
                     "end it",
                     fix=Fix("end the last line", (edit,), safe=True),
                 )
@@ -96,7 +96,7 @@ class TooLarge(Rule):
                 yield self.finding(
                     Span(source.path),
                     f"the file has more than {MOST_CHARACTERS:,} characters, and was not checked",
-                    "split it, or check what it is generated from",
+                    "split it, or check the file it is generated from",
                 )
         for each in context.everywhere:
             if "$" not in each.value or context.expanded(each) is not None:
@@ -144,5 +144,5 @@ class UnrenderedTemplate(Rule):
         """Yield the findings."""
         for span, text in templates(context).first:
             yield self.finding(
-                span, f'"{text}" is still to be replaced: this looks like a template', "check what is made from it"
+                span, f'"{text}" is still to be replaced: this looks like a template', "check the rendered file"
             )

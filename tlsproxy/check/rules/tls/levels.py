@@ -421,7 +421,7 @@ class FingerprintDigest(Rule):
                 yield self.finding(
                     each.span(each.value.index(use), len(use)),
                     f"{use} compares fingerprints, which are {digest} by default here: too weak",
-                    "set smtpd_tls_fingerprint_digest = sha256, and write fingerprints anew",
+                    "set smtpd_tls_fingerprint_digest = sha256, and write the fingerprints again",
                 )
                 return
 

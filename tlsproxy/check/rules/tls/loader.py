@@ -157,7 +157,7 @@ class RoleUnavailable(_Judged):
         for verdict in verdicts(context):
             if verdict.problem and not any(word in verdict.text for word in self._OTHERS):
                 span = self._span(context, verdict.view, verdict.problem)
-                yield self.finding(span, verdict.problem, "see what the daemon's log would say")
+                yield self.finding(span, verdict.problem, "correct this setting, or the file that it names")
 
 
 class NothingLeft(Rule):

@@ -80,7 +80,7 @@ class TlsaMismatch(Rule):
                 yield self.finding(
                     each.assignment.word(each.path),
                     f"none of the TLSA records of {dane.domain}, port 25, fits {each.path}",
-                    "publish what --select D003 prints",
+                    "publish the records that --select D003 prints",
                 )
 
     @staticmethod

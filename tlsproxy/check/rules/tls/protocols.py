@@ -90,7 +90,7 @@ class IncludeListFreezes(Rule):
             yield self.finding(
                 each.span(),
                 f"this list leaves out {' and '.join(missing)}",
-                f"write >={lowest[0]}" if modern and lowest else "exclude what is too old: !SSLv2, !SSLv3",
+                f"write >={lowest[0]}" if modern and lowest else "exclude the old versions: !SSLv2, !SSLv3",
                 fix=fix,
             )
 
@@ -266,7 +266,7 @@ class OverriddenCipherList(Rule):
                 yield self.finding(
                     each.name_span(),
                     f"{each.name} is not Postfix's own",
-                    "remove it; choose a grade, and exclude what you must",
+                    "remove it; choose a grade, and exclude ciphers where you must",
                 )
 
 

@@ -174,7 +174,7 @@ def _route(entry: Mapping[str, object], where: str, line: int) -> ExpectedRoute:
     if address_class is not None and address_class not in CLASSES:
         raise ExpectationError(f"{where}: class is one of {', '.join(CLASSES)}")
     if not set(entry) & {"class", "transport", "nexthop", "final-recipients", "tls"}:
-        raise ExpectationError(f"{where}: say what must be: class, transport, nexthop, final-recipients or tls")
+        raise ExpectationError(f"{where}: name the expectation: class, transport, nexthop, final-recipients or tls")
     final = frozenset(_list(entry, "final-recipients", where)) if "final-recipients" in entry else None
     return ExpectedRoute(
         _text(entry, "name", where) or f"route of {recipient}",

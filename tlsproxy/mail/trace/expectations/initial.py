@@ -37,7 +37,7 @@ def first_expectations(config: Config) -> str:
     wanted = [each for view in services for each in _sessions(config, view, view.service.key)]
     assumed: dict[str, Answer] = {}
     parts = [_checked(config, name, entry, assumed) for name, entry in [*wanted, *_routes(config)]]
-    head = "# Expectations for tlsproxy-trace --expect: what this configuration has to do.\n"
+    head = "# Expectations for tlsproxy-trace --expect: the behaviour of this configuration.\n"
     head += f'config = "{_quoted(config.directory)}"{_RELATIVE if not config.directory.startswith("/") else ""}\n'
     if assumed:
         head += "\n[assume]\n"
