@@ -169,7 +169,7 @@ class IdleInstance(Rule):
     """Postfix instance that is not started with the others, or that takes no mail.
 
     A new instance of postmulti(1) has `master_service_disable = inet` and an empty authorized_submit_users: nothing
-    listens, and nobody may use sendmail(1). `postfix start` skips an instance without `multi_instance_enable = yes`.
+    listens, and no user may use sendmail(1). `postfix start` skips an instance without `multi_instance_enable = yes`.
     """
 
     id = "Q011"
@@ -197,7 +197,7 @@ class IdleInstance(Rule):
                 )
 
     def _without_mail(self, context: Context) -> Iterator[Finding]:
-        """Yield the setting that closes all ports of an instance to which nobody may submit mail."""
+        """Yield the setting that closes all ports of an instance to which no user may submit mail."""
         disabled = context.main.effective.get("master_service_disable")
         users = context.main.effective.get("authorized_submit_users")
         if disabled is None or users is None or users.value or not context.is_yes("multi_instance_enable"):
@@ -207,9 +207,9 @@ class IdleInstance(Rule):
         if is_closed and not others and not any(endpoints_of(context)):
             yield self.finding(
                 disabled.span(),
-                "no service of this instance takes mail from the network, and nobody may use sendmail(1)",
+                "no service of this instance takes mail from the network, and no user may use sendmail(1)",
                 "empty master_service_disable",
-                related=[(users.span(), "nobody may submit mail")],
+                related=[(users.span(), "no user may submit mail")],
             )
 
 
