@@ -49,7 +49,7 @@ class CompoundTable(Table):
 
 
 def _depth(name: str) -> int:
-    """Return how many levels of braces a name has."""
+    """Return the number of levels of braces in a name."""
     depth = deepest = 0
     for brace in re.findall("[{}]", name):
         depth += 1 if brace == "{" else -1

@@ -25,7 +25,7 @@ RAW = "raw"  # never expanded
 
 
 class UnknownReleaseError(PostconfError, ValueError):
-    """Postfix version whose branch is not in the catalogue."""
+    """Postfix version of a branch that is not in the catalogue."""
 
 
 class Parameter:

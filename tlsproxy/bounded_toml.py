@@ -33,7 +33,7 @@ A string without an end goes on to that of its line or of the text: tomllib refu
 
 
 class TomlError(TlsproxyError, ValueError):
-    """A text that is not TOML, or that exceeds a limit; the message says which, and where if that is known."""
+    """A text that is not TOML, or that exceeds a limit; the message names the limit, and the place if that is known."""
 
 
 def loads(text: str) -> dict[str, object]:

@@ -223,7 +223,7 @@ class LmdbFile:
         return data
 
     def _nodes(self, page: bytes) -> tuple[int, ...]:
-        """Return where the nodes of a page are."""
+        """Return the offsets of a page's nodes."""
         _, _, lower, upper = HEADER.unpack_from(page)
         starts = struct.unpack_from(f"={(lower - HEADER_SIZE) // 2}H", page, HEADER_SIZE)
         if starts and not upper <= min(starts) <= max(starts) <= self._page_size - NODE.size:
@@ -239,7 +239,7 @@ class LmdbFile:
         return [(page[at : at + length], self._value(page, at - NODE.size)[0]) for at, length, _ in places]
 
     def _value(self, page: bytes, start: int) -> tuple[bytes, int]:
-        """Return the value of the node at `start`, and where the node ends."""
+        """Return the value of the node at `start`, and the end of the node."""
         low, high, flags, key_length = NODE.unpack_from(page, start)
         at = start + NODE.size + key_length
         length = low | high << 16
@@ -260,7 +260,7 @@ class LmdbFile:
 
 
 def _stored_length(low: int, high: int, flags: int) -> int:
-    """Return how many bytes of a page a value takes."""
+    """Return the bytes that a value takes in its page."""
     if flags == 0:
         return low | high << 16
     if flags != BIG_DATA:

@@ -174,7 +174,7 @@ def _parts(template: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 
 def _fields(name: str, what: str, template: bytes) -> frozenset[int]:
-    """Return which characters follow percent signs; raise `TableError` for one that must not."""
+    """Return the characters behind percent signs; raise `TableError` for an invalid one."""
     fields = [field for _, field in _parts(template)][:-1]
     if not all(field and field in b"%sSuUdD" + _LABELS for field in fields):
         raise TableError(f"db_common_parse: {name}: Invalid {what} template: {decode(template)}")

@@ -1,4 +1,4 @@
-"""Parts of a regular expression as a tree: their outlines, and how long PCRE2 may search for them."""
+"""Parts of a regular expression as a tree: their outlines, and bounds on the steps of PCRE2."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Part:
         """Copies of a group that the library makes, at most."""
 
     def cost(self, length: int, follow: Follow) -> tuple[int, int]:  # noqa: ARG002
-        """Return in how many ways it may match at one place of a key of some length, and how many steps that takes.
+        """Return the number of ways to match at one place of a key of some length, and the number of steps for them.
 
         Both are upper bounds. Steps are those that PCRE2 counts: it makes one for each alternative and repetition that
         it may come back to.

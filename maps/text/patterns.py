@@ -257,7 +257,7 @@ class _Reader:
         return _Pattern(start[1:end], options, positive), start[position:]
 
     def _delimiter(self, text: bytes) -> int:
-        """Return where the delimiter that a text begins with comes again, not protected by a backslash."""
+        """Return the offset of the second delimiter: the byte that the text begins with, not behind a backslash."""
         position = text.find(text[:1], 1)
         if position > 0 and b"\\" not in text[:position]:
             return position

@@ -85,7 +85,7 @@ def _blocks(pieces: Iterable[bytes]) -> Iterator[tuple[int, bytes]]:
 
 
 def _end_of_lines(piece: bytes) -> int:
-    """Return where in a piece the last logical line begins; 0 if that is nowhere."""
+    """Return the offset of the last logical line that begins in a piece; 0 if no line does."""
     newline = piece.rfind(b"\n", 0, -1)
     while newline >= 0 and piece[newline + 1] in _MAY_GO_ON:
         newline = piece.rfind(b"\n", 0, newline)
@@ -182,7 +182,7 @@ def _finished(
 
 
 def _end_of_key(line: bytes) -> int | None:
-    """Return where the first white space outside of double quotes is; None when they are open at the end."""
+    """Return the offset of the first white space outside of double quotes; None if they are open at the end."""
     quoted = False
     position = 0
     while position < len(line):

@@ -85,7 +85,7 @@ class Substitution:
 
 
 def _closing(text: bytes, position: int, opening: int) -> int:
-    """Return where the bracket that was opened before `position` is closed; -1 if it isn't."""
+    """Return the offset at which the bracket before `position` is closed; -1 if it isn't."""
     level = 1
     for index in range(position, len(text)):
         if text[index] == opening:

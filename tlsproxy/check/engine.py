@@ -65,7 +65,7 @@ def check(
 
 
 def _bounded(findings: list[Finding], rules: list[Rule]) -> list[Finding]:
-    """Return the first findings of each rule in each file, and how many more there are.
+    """Return the first findings of each rule in each file, and the number of others.
 
     Those with fixes stay, and those of optional rules, which were asked for.
     """

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 class Rule:
     """One kind of mistake in a configuration.
 
-    The docstring of a rule is its documentation: the first line is its title, the rest says why. `bad`, `good` and
+    The docstring of a rule is its documentation: the first line is its title, the rest is the reason. `bad`, `good` and
     `lookalike` are small configurations: main.cf text, optionally followed by `--- FILE` lines and the texts of
     other files. The rule reports `bad`, and nothing in the others; `lookalike` is good although it looks wrong.
     Tests run the examples, and the documentation pages show them.

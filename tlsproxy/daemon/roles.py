@@ -36,7 +36,7 @@ def load_roles(settings: TlsSettings, log: Log) -> Roles:
 def renew_roles(roles: Roles, settings: TlsSettings, log: Log) -> Roles | None:
     """Read keys and certificates again, also for a role that could not be made before.
 
-    None if any previous ones stay in use, and why has been logged.
+    Returns None if any previous ones stay in use; the reason has been logged.
     """
     renewed = [role.renew() for role in roles if role is not None]
     if not all(renewed):

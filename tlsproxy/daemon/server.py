@@ -53,7 +53,7 @@ _RESERVE = 64
 
 
 def capacity() -> int:
-    """Raise the limit of open files as far as it goes; return how many sessions (two descriptors each) that allows."""
+    """Raise the limit of open files to the hard limit; return the number of sessions (two descriptors each)."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     with suppress(ValueError, OSError):
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
@@ -90,7 +90,7 @@ class Server:
         """Make a server that does not listen yet.
 
         `generation`: of the local peers, where they don't show it; `numbers`: the counters of this process; `shared`:
-        True if other processes listen at the same socket; `make_session`: how sessions are made, if their log is of
+        True if other processes listen at the same socket; `make_session`: makes sessions, if their log is of
         another kind.
         """
         self.loop = loop
@@ -199,7 +199,7 @@ class Server:
             self._on_failure(session.start)
 
     def _makes_room(self) -> bool:
-        """End the oldest session that has not come to TLS, so that another may begin; say whether there was one."""
+        """End the oldest session that has not come to TLS, so that another may begin; return True if there was one."""
         oldest = next(iter(self._beginning), None)
         if oldest is None or self.loop.now - self._beginning[oldest] < _PATIENCE:
             return False

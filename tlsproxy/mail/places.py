@@ -22,7 +22,7 @@ class Places:
         self._lines: dict[tuple[str, bool], dict[bytes, int]] = {}
 
     def of(self, table: Table, key: bytes) -> Place | None:
-        """Return where the entry for a key is written; None if the type has no file, or its text is gone."""
+        """Return the place of the entry for a key; None if the type has no file, or its text is gone."""
         suffix = _SUFFIXES.get(table.type)
         if suffix is None:
             line = table.line(key) if table.name.startswith("/") else None

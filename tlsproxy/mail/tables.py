@@ -48,7 +48,7 @@ class TableLookupError(TlsproxyError):
 
 
 class Found:
-    """An answer of a table: the value, and where it comes from."""
+    """An answer of a table: the value, and its table and key."""
 
     __slots__ = ("_owner", "_table", "key", "parameter", "value")
 
@@ -185,7 +185,7 @@ class Tables:
         return self._names[table]
 
     def access(self, flags: Flags) -> Access:
-        """Return how tables are opened with these flags."""
+        """Return the settings for opening tables with these flags."""
         if flags not in self._accesses:
             self._accesses[flags] = Access(flags=flags, config=self.view, warn=self._hear, error=self._hear)
         return self._accesses[flags]
@@ -246,5 +246,5 @@ def _without_proxy(name: str) -> str:
 
 
 def place_of_parameter(view: View, parameter: str) -> Place | None:
-    """Return where the value of a parameter is set; None for a built-in default or an unknown name."""
+    """Return the place of a parameter's value; None for a built-in default or an unknown name."""
     return place_of(view, parameter) if parameter in view else None

@@ -265,7 +265,7 @@ def _collect(text: str, position: int, closing: str | None) -> tuple[str, int]:
 
 
 def _end_of_comment(text: str, start: int) -> int:
-    """Return where a comment ends; there may be comments in it."""
+    """Return the end of a comment; there may be comments in it."""
     level = 0
     position = start
     while position < len(text):

@@ -67,7 +67,7 @@ class MailView:
         return words(self.text(name))
 
     def place(self, name: str) -> Place | None:
-        """Return where a parameter is set; None for a built-in default."""
+        """Return the place of a parameter's setting; None for a built-in default."""
         return place_of(self.view, name)
 
     def maps(self, name: str, flags: Flags = MAIL_FLAGS) -> MapList:

@@ -23,7 +23,7 @@ class DnsLookupError(TlsproxyError):
 
 @dataclass(frozen=True, slots=True)
 class TlsaAnswer:
-    """TLSA records as they came, and whether DNSSEC secures them. `canonical` is the name that has them."""
+    """TLSA records as they came, and True if DNSSEC secures them. `canonical` is the name that has them."""
 
     name: str
     canonical: str

@@ -15,7 +15,7 @@ SMTP_PORT = 25
 
 @dataclass(frozen=True, slots=True)
 class DnsName:
-    """A name that was looked up, its canonical form after CNAME records, and whether DNSSEC secured all of that."""
+    """A name that was looked up, its canonical form after CNAME records, and True if DNSSEC secured all of that."""
 
     name: str
     canonical: str = ""

@@ -20,7 +20,7 @@ _PEM = re.compile(rb"-----BEGIN ([^\r\n]*?)-----[ \t]*\r?\n(.*?)(?:-----END \1--
 
 
 class TrustAnchorsError(TlsproxyError):
-    """A file of trust anchors that can't be used; the text says why."""
+    """A file of trust anchors that can't be used; the text has the reason."""
 
 
 def fingerprints(values: Iterable[str], warn: Callable[[str], None]) -> tuple[TlsaRecord, ...]:

@@ -79,7 +79,7 @@ class PacketDump:
 
 
 class _End:
-    """One of the two ends: the bytes that wait for it, and whether it has ended."""
+    """One of the two ends: the bytes that wait for it, and its end."""
 
     def __init__(self, descriptor: int, verb: str) -> None:
         self.descriptor = descriptor

@@ -47,7 +47,7 @@ class End(Enum):
     REMOTE_CLOSED = auto()
     """The remote peer has ended the session, in order or not."""
     REMOTE_FAILED = auto()
-    """OpenSSL has reported an error; its queue says which."""
+    """OpenSSL has reported an error; its queue has it."""
     LOCAL_CLOSED = auto()
     """The local peer has closed its side."""
 

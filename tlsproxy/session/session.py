@@ -54,7 +54,7 @@ _ROLES = {
     Flag.CLIENT: ("client", "to"),
     EITHER_ROLE: ("none", "from"),
 }
-"""The role that a request's flags mean, and how the log says it."""
+"""By a request's flags: the role, and the direction in the log."""
 _NO_REQUEST = Request("", 0, 0, 0, "")
 _ONE_DESCRIPTOR = socket.CMSG_LEN(4)
 

@@ -66,7 +66,7 @@ class SessionPlan(Protocol):
     packets: Packets
     """The packets that the log level wants to be shown."""
     hello_decides: bool
-    """True if the plan starts when the remote peer has sent something, as that decides how; otherwise at once."""
+    """True if the plan starts with the remote peer's first bytes, which decide on its settings; otherwise at once."""
 
     def when_ready(self, go_on: Callable[[], None]) -> None:
         """Call `go_on` once nothing is waited for any more: now, or within seconds."""
@@ -82,7 +82,7 @@ class RefusedSessionPlan:
     hello_decides = False
 
     def __init__(self, generation: Generation, problem: str, log: Log | None = None) -> None:
-        """`log`: where the problem is logged when the session begins; None: it has been."""
+        """`log`: for the problem, when the session begins; None if it has been logged."""
         self.generation = generation
         self._problem = problem
         self._log = log

@@ -290,14 +290,14 @@ def _params(reader: AttributeReader) -> Reading[dict[str, str | int]]:
 
 
 def _structure(reader: AttributeReader, kind: Callable[..., T]) -> Reading[T]:
-    """Read every field of a flat structure in its order; annotations say which are numbers."""
+    """Read every field of a flat structure in its order; annotations mark the numbers."""
     names, numbers = _layout(kind)
     return kind(**dict((yield from reader.several(names, numbers=numbers))))
 
 
 @cache
 def _layout(kind: Callable[..., object]) -> tuple[tuple[str, ...], frozenset[str]]:
-    """Return the names of the fields, and which of them are numbers."""
+    """Return the names of the fields, and those of the numbers among them."""
     kinds = get_type_hints(kind)
     return tuple(kinds), frozenset(name for name in kinds if kinds[name] is int)
 
@@ -321,7 +321,7 @@ def _tlsrpt(reader: AttributeReader) -> Reading[bool]:
 
 @cache
 def status_reply(available: bool) -> bytes:
-    """Encode the answer to a request: whether the role is available."""
+    """Encode the answer to a request: its status is 1 if the role is available."""
     return write_list([("status", int(available))])
 
 

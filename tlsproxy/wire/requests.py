@@ -1,4 +1,4 @@
-"""The other end of the protocol: how clients of tlsproxy(8) write requests and read its replies. No I/O."""
+"""The other end of the protocol: writing of requests to tlsproxy(8), and reading of its replies. No I/O."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def read_announcement(reader: AttributeReader) -> Reading[None]:
 
 
 def read_status(reader: AttributeReader) -> Reading[bool]:
-    """Read the answer to a request: whether the role is available."""
+    """Read the answer to a request: True if the role is available."""
     status = yield from reader.integer("status")
     yield from reader.end_of_list()
     return status == 1

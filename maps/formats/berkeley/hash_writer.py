@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 FILL = 0.7
 """Maximum average fill of the buckets' first pages."""
 ITEM_OVERHEAD = 3
-"""An item has a type byte, and two bytes for where it begins."""
+"""An item has a type byte, and two bytes for its offset."""
 
 
 def write_hash(entries: dict[bytes, bytes], out: BinaryIO, size: int) -> None:
@@ -53,7 +53,7 @@ def _bucket_count(entries: dict[bytes, bytes], size: int) -> int:
 
 
 def _longer_first(keys: Iterable[bytes]) -> list[bytes]:
-    """Order keys as the library's search by halves wants them: when one key begins another, the longer one is first.
+    """Order keys for the library's binary search: when one key begins another, the longer one is first.
 
     Keys that are stored off the page have another order there, so they never share a page with the rest.
     """

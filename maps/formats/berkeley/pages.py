@@ -109,22 +109,22 @@ class Pages:
         return page
 
     def offsets(self, page: Page) -> tuple[int, ...]:
-        """Return where the page's items begin."""
+        """Return the offsets of the page's items."""
         return struct.unpack_from(f"{self.meta.order}{page.items}H", page.data, HEADER_SIZE)
 
     def offset(self, page: Page, index: int) -> int:
-        """Return where item `index` begins."""
+        """Return the offset of item `index`."""
         if index >= page.items:
             raise DamagedFileError("a key without a value")
         (at,) = self._short.unpack_from(page.data, HEADER_SIZE + 2 * index)
         return int(at)
 
     def end(self, page: Page, index: int) -> int:
-        """Return where item `index` ends, if it lies below the one before it."""
+        """Return the end of item `index`, if it lies below the one before it."""
         return self.offset(page, index - 1) if index else self.page_size
 
     def index_of(self, page: Page, at: int) -> int:
-        """Return which item begins at `at`; -1 when none does."""
+        """Return the index of the item at offset `at`; -1 if no item begins there."""
         wanted = self._short.pack(at)
         end = HEADER_SIZE + 2 * page.items
         place = page.data.find(wanted, HEADER_SIZE, end)

@@ -20,7 +20,7 @@ from ...errors import TlsproxyError
 
 
 class ProjectError(TlsproxyError):
-    """A file with settings that mean nothing; the text says which."""
+    """A file with settings that mean nothing; the text names them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -209,7 +209,7 @@ def _problems(context: Context) -> dict[str, list[BadValue]]:
 
 
 def locate(context: Context, assignment: Assignment, start: int, end: int) -> tuple[Assignment, Span]:
-    """Return the setting that has these characters of an expanded value, and where they are in it."""
+    """Return the setting that has these characters of an expanded value, and their offset in it."""
     for _ in range(_MAX_DEPTH):
         if "$" not in assignment.value or context.release.kinds.get(assignment.name) == "raw":
             return assignment, assignment.span(start, end - start)

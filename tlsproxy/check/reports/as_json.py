@@ -1,4 +1,4 @@
-"""JSON: all findings, also those that comments say to ignore, and how many there are."""
+"""JSON: all findings, also those that comments ignore, and their number."""
 
 from __future__ import annotations
 

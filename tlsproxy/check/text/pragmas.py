@@ -17,7 +17,7 @@ _MARK = "tlsproxy-check:"
 
 
 class Pragma:
-    """One comment, and whether it was good for anything."""
+    """One comment, and the rules whose findings it has suppressed."""
 
     def __init__(self, span: Span, rules: frozenset[str], lines: range | None, reason: str) -> None:
         """`lines` are those that it speaks of; None for the whole file."""

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class UpgradeError(TlsproxyError):
-    """Releases that can't be compared; the text says why."""
+    """Releases that can't be compared; the text has the reason."""
 
 
 class Upgrade:

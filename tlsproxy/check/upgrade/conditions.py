@@ -1,7 +1,7 @@
 """Conditions of a change: data that is looked up in a configuration.
 
 A condition is a table; all its keys have to hold. Lists mean any of their members. `KINDS` has the keys; the docstring
-of each says when it holds. Nothing here knows a release note.
+of each is its condition. Nothing here knows a release note.
 """
 
 from __future__ import annotations

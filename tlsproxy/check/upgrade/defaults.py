@@ -60,7 +60,7 @@ _NOTHING = _Nothing()
 
 
 def _explanation(situation: Situation, name: str) -> Default:
-    """Return why a default changes; for one with references, the reason of the first that has one."""
+    """Return the reason of a changed default; for one with references, the reason of the first that has one."""
     known = knowledge().defaults
     names = (origin.name for _, origin in chain(situation.new.config, name))
     return next((known[each] for each in names if each in known), _UNEXPLAINED)

@@ -17,7 +17,7 @@ from enum import IntEnum
 from typing import Protocol
 
 Sink = Callable[[list[bytes]], int]
-"""Hands on lines without waiting, and says how many of them, from the first, it has dealt with."""
+"""Hands on lines without waiting, and returns the number of lines, from the first, that it has dealt with."""
 
 MAX_TEXT = 2000
 """Characters of a text that a line has."""
@@ -133,7 +133,7 @@ class PostfixLog:
         self._add(LogSeverity.ERROR, text)
 
     def fatal(self, text: str) -> None:
-        """Log the reason why the program ends, at once."""
+        """Log the reason of the program's end, at once."""
         self._add(LogSeverity.FATAL, text)
         self.flush()
 
@@ -156,7 +156,7 @@ class PostfixLog:
             self._flush_at = 0.0
 
     def flush_when_due(self, now: float) -> float:
-        """Hand on lines that have waited long enough; say in how many seconds to call this again, at the latest.
+        """Hand on lines that have waited long enough; return the most seconds until the next call.
 
         `now` is monotonic.
         """

@@ -59,7 +59,7 @@ def also_to_stderr(sink: Callable[[list[bytes]], int]) -> Callable[[list[bytes]]
 
 
 def _chunk(lines: list[bytes], start: int, end_of_last: bytes = b"") -> tuple[int, bytes]:
-    """As many whole lines as fit, and how many these are."""
+    """Return the number of whole lines that fit, and these lines."""
     size = len(lines[start]) + 1
     end = start + 1
     while end < len(lines) and size + len(lines[end]) < _CHUNK:
@@ -83,7 +83,7 @@ class Datagrams:
         self.connect()
 
     def connect(self) -> bool:
-        """Connect where that has not been done; say whether there is a receiver."""
+        """Connect if that has not been done; return True if there is a receiver."""
         if self._socket is None:
             try:
                 new = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)

@@ -66,7 +66,7 @@ _GROUPS = ("X25519MLKEM768", "X25519", "X448", "prime256v1", "secp384r1", "secp5
 
 
 class Family(NamedTuple):
-    """A metric: where its numbers begin, and the labels of each."""
+    """A metric: the index of its first number, and the labels of each."""
 
     name: str
     kind: str

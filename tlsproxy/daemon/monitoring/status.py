@@ -62,7 +62,7 @@ class Status(NamedTuple):
     started: float
     """On the clock of time(2)."""
     generation: int
-    """Stand-alone: 1, and one more for each reload. Under master(8): how many processes it had started by then."""
+    """Stand-alone: 1, and one more for each reload. Under master(8): the number of processes started by then."""
     reload: Reload
     roles: dict[str, str]
     workers: list[WorkerStatus]

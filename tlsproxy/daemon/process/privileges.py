@@ -13,7 +13,7 @@ from ...log import FatalError
 
 
 def account(name: str, *, why: str = "mail_owner") -> pwd.struct_passwd:
-    """Find a user; raise `FatalError`. `why` says which setting names it."""
+    """Find a user; raise `FatalError`. `why` names the setting that has the name."""
     try:
         return pwd.getpwnam(name)
     except KeyError:

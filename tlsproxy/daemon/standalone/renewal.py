@@ -60,7 +60,7 @@ class FileWatch:
         return True
 
     def is_closed(self) -> bool:
-        """Say whether there are files that this process has no right to read."""
+        """Return True if this process has no right to read some of the files."""
         return any(_is_closed(each) for each in self._files)
 
     def _stamps(self) -> list[Stamp]:

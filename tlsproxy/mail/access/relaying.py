@@ -58,7 +58,7 @@ class RelayVerdict(NamedTuple):
 
 
 def stranger_may_relay(smtpd: Smtpd, world: World = NOWHERE, senders: Iterable[str] = ()) -> RelayVerdict:
-    """Return whether a stranger may relay through a service: the worst verdict of several attempts.
+    """Return the verdict on relaying by strangers through a service: the worst of several attempts.
 
     `senders`: addresses that the stranger claims to have, besides one that no table knows.
     """

@@ -1,4 +1,4 @@
-"""A page about a configuration: the picture of its mail flow, findings, TLS, and settings with where they are from.
+"""A page about a configuration: the picture of its mail flow, findings, TLS, and settings with their origins.
 
 One file without scripts that loads nothing: it can be mailed, and stored with the configuration. Passwords that are in
 the configuration are not shown.

@@ -242,7 +242,7 @@ class _Layout:
         return lines, bottom + _THROUGH * len(lanes)
 
     def _ports(self) -> tuple[dict[int, float], dict[int, float]]:
-        """Return where each edge leaves its box and enters the other one, so that edges are apart."""
+        """Return the heights at which each edge leaves its box and enters the other one, so that edges are apart."""
         starts: dict[str, list[int]] = defaultdict(list)
         ends: dict[str, list[int]] = defaultdict(list)
         for number, chain in self._chains.items():

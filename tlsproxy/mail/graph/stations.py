@@ -95,7 +95,7 @@ def hop_station(view: View, program: str, transport: str, nexthop: str) -> Node:
 
 
 def mailbox_hop(view: View) -> Node:
-    """Return where local(8) puts mail: a command, or files."""
+    """Return the destination of local(8): a command, or files."""
     command = setting(view, "mailbox_command")
     place = place_of(view, "mailbox_command" if command else "home_mailbox")
     if command:

@@ -74,7 +74,7 @@ class Resolution(NamedTuple):
 
     @property
     def has_failed(self) -> bool:
-        """True if the address could not be resolved for now; most often `failure` says why."""
+        """True if the address could not be resolved for now; most often `failure` has the reason."""
         return self.address_class is None and not self.is_bad
 
 

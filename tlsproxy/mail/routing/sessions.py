@@ -1,4 +1,4 @@
-"""Sessions of smtp(8) and lmtp(8) with a next hop: the TLS level, and whether there are credentials for the server.
+"""Sessions of smtp(8) and lmtp(8) with a next hop: the TLS level, and the presence of credentials for the server.
 
 DNS is not queried: facts that depend on it are named. Credentials stay in this module, which returns their existence
 only.
@@ -38,7 +38,7 @@ class DeliverySession(NamedTuple):
     level: str
     """The TLS security level by its word; empty if there is no policy."""
     problem: str
-    """The reason why there can be no session: mail waits."""
+    """The reason for which there is no session, and mail waits."""
     credentials: Credentials | None
     """None if the client does not log in, or has nothing for this server."""
     depends: tuple[str, ...]

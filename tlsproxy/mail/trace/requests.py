@@ -24,7 +24,7 @@ _FIELDS = ("client", "client_name", "helo", "sasl_user", "sender", "recipients",
 
 
 class RequestError(TlsproxyError, ValueError):
-    """A session that can't be traced; the message says which part of it is wrong."""
+    """A session that can't be traced; the message names the part that is wrong."""
 
 
 def make_session(

@@ -152,7 +152,7 @@ class ClientConnection:
             log.info(f"{self._namaddr}: {_matched(answer.match, self._setting.policy.verification.level)}")
 
     def _complain(self, *, reused: bool) -> None:
-        """Say why the server's certificate is not good enough."""
+        """Log the reason for which the server's certificate does not satisfy the policy."""
         setting, answer = self._setting, self._verifier.answer
         if reused:
             setting.log.info(

@@ -104,7 +104,7 @@ class ClientRole:
     def renew(self) -> bool:
         """Read certificates and authorities again, for new sessions; sessions that there are go on.
 
-        If that can't be done, say why, keep the old ones, and return False.
+        If that can't be done, log the reason, keep the old ones, and return False.
         """
         try:
             for each in self._contexts.values():

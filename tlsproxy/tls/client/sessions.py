@@ -31,7 +31,7 @@ class CachedSession:
     """A session in the cache of tlsmgr(8), if sessions of its type are kept there."""
 
     def __init__(self, manager: TlsManager, loop: Loop, cache_type: str, name: str, log: Log | None) -> None:
-        """`log`: where searches and changes are logged; None: nowhere."""
+        """`log`: for searches and changes; None if they are not logged."""
         self.session = b""
         """The cached session; empty without one."""
         self._manager = manager

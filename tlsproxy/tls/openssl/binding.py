@@ -262,7 +262,7 @@ def is_readable(file: str) -> bool:
 
 
 class DhParametersError(TlsproxyError):
-    """Parameters that OpenSSL can read but does not use; its error queue says why."""
+    """Parameters that OpenSSL can read but does not use; its error queue has the reason."""
 
 
 def use_dh(context: SSL.Context, parameters: bytes) -> bool:

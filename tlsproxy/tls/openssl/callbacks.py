@@ -92,7 +92,7 @@ def _address(ssl: Any) -> int:
     return int(ffi.cast("uintptr_t", ssl))
 
 
-# Messages: the only way to learn a signature's scheme, and when there is a ticket.
+# Messages: the only way to learn a signature's scheme, and of tickets.
 
 _HANDSHAKE = 22
 _CLIENT_HELLO = 1

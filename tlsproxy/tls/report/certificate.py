@@ -44,7 +44,7 @@ def log_fault(log: Log) -> None:
 
 
 def _unfit(name: str) -> str:
-    """Say why a common name is not fit to be shown."""
+    """Return the reason for which a common name is not shown."""
     size = len(name.encode("utf-8", "surrogateescape"))
     if size >= _MAX_NAME:
         return f"peer subject CN too long: {size}"

@@ -149,7 +149,7 @@ class ServerConnection:
             callbacks.unhook(self.ssl)
 
     def _look_at_certificate(self, *, reused: bool) -> int:
-        """Log the client's certificate, if there is one, and whether it is trusted; return the peer's status."""
+        """Log the client's certificate, if there is one, and the reason if it is not trusted; return its status."""
         certificate = peers.peer_certificate(self.ssl)
         if certificate is None:
             return 0
@@ -160,7 +160,7 @@ class ServerConnection:
         return facts.peer_status
 
     def _describe(self, certificate: PeerCertificate, facts: TlsContext) -> None:
-        """Describe the client's certificate, and whether it is trusted."""
+        """Fill in `facts` of the client's certificate, present or trusted, and log it."""
         setting, log = self._setting, self._setting.log
         facts.peer_status = PeerStatus.PRESENT
         if peers.verify_result(self.ssl) == peers.OK:
@@ -174,7 +174,7 @@ class ServerConnection:
             log.info(f"{self._namaddr}: {describe(facts, 'issuer', setting.behaviour.fingerprint_words)}")
 
     def _complain(self, *, reused: bool) -> None:
-        """Say why the client's certificate is not trusted."""
+        """Log the reason for which the client's certificate is not trusted."""
         setting = self._setting
         if not (setting.mask & LogMask.UNTRUSTED or setting.context.variant.req_ccert):
             return
@@ -244,7 +244,7 @@ class ServerConnection:
 
 
 def signature_digest(setting: ServerSessionSettings, request: Request) -> SignatureDigest:
-    """Decide how the digest of a session becomes known, as far as anybody wants it."""
+    """Return the means to find the digest of a session's signature, as far as the log or the client needs it."""
     contexts, mask = setting.contexts, setting.mask
     wanted = bool(mask or request.flags & Flag.SEND_CONTEXT)
     # In debug logs TLS begins before the client has sent anything; a file may choose other signature algorithms.

@@ -89,7 +89,7 @@ class ServerRole:
     def renew(self) -> bool:
         """Read keys, certificates and tables again, for new sessions; sessions and tickets that there are stay valid.
 
-        If that can't be done, say why, keep the old ones, and return False.
+        If that can't be done, log the reason, keep the old ones, and return False.
         """
         try:
             names = _open_names(self._settings, self._log)

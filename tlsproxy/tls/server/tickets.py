@@ -39,7 +39,7 @@ class Resumption(NamedTuple):
     ids: bool
     """Sessions have an id even if they can't be resumed."""
     timeout: int
-    """For how many seconds."""
+    """The seconds for which a session can be resumed."""
 
     @classmethod
     def of(cls, library: TlsGlobals, view: View, options: int, log: Log, *, ids: bool) -> Resumption:

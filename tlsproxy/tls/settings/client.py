@@ -19,7 +19,7 @@ from .parameters import CLIENT, FILES, CertificateFiles
 
 DANE_LEVELS = (SecurityLevel.HALF_DANE, SecurityLevel.DANE, SecurityLevel.DANE_ONLY)
 _LOG_PARAMETER = "tlsproxy_client_loglevel_parameter"
-"""Until Postfix 3.11, the setting that says which parameter complaints about the log level name."""
+"""Until Postfix 3.11, the setting with the parameter that warnings about the log level name."""
 
 
 class ClientContextSettings(NamedTuple):

@@ -30,7 +30,7 @@ NumTickets = 1
 """
 """One session ticket for each handshake, as Postfix has it: OpenSSL has no other setting for it."""
 _SELECTION = b"\n\n[default]\nopenssl_conf = %b\n"
-"""Behind the text of a file, says which section counts."""
+"""Text behind that of a file, which selects the section."""
 _STRICT = b"config_diagnostics = 1\n"
 """Behind a selection, makes errors count (config(5))."""
 _PATIENCE = 20.0

@@ -1,4 +1,4 @@
-"""Log levels in use: which packets one shows, and the warning about one that can't be read (tls_log_mask(3))."""
+"""Log levels in use: the packets that one shows, and the warning about one that can't be read (tls_log_mask(3))."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ..roles import Packets
 
 
 def packets(mask: int) -> Packets:
-    """Return which packets a log level shows: those of the handshake, or after them all others, too."""
+    """Return the packets that a log level shows: those of the handshake, or after them all others, too."""
     if not mask & LogMask.HANDSHAKE_DUMP:
         return Packets.NONE
     return Packets.ALL if mask & LogMask.SESSION_DUMP else Packets.HANDSHAKE

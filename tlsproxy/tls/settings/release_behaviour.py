@@ -40,7 +40,7 @@ class Behaviour(NamedTuple):
     one_ticket_saved: bool
     """Of the tickets that a server sends in a session, the first is kept, not the last."""
     raw_keys: bool
-    """Sessions are kept apart by whether raw public keys were asked for."""
+    """Sessions for which raw public keys were requested are kept apart."""
 
     @classmethod
     def of(cls, release: Release) -> Behaviour:

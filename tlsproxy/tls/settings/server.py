@@ -107,7 +107,7 @@ def server_settings(settings: TlsSettings, log: Log) -> ServerSettings:
 
 
 def _is_enforced(settings: TlsSettings, log: Log) -> bool:
-    """Return whether TLS is required; raise `SettingsError` where it is not even offered."""
+    """Return True if TLS is required; raise `SettingsError` if it is not even offered."""
     configured = settings.server.tlsproxy_tls_security_level
     if configured is not None and configured > SecurityLevel.ENCRYPT:
         word = settings.view["tlsproxy_tls_security_level"]

@@ -15,7 +15,7 @@ from .verify_error import INVALID_PURPOSE, VerifyFailure
 
 
 def client_verdict(steps: Sequence[VerifyStep], *, trust_servers: bool) -> Proof | Refusal:
-    """Decide whether OpenSSL has verified a client's chain, by its reports so far.
+    """Return the proof that OpenSSL has verified a client's chain, or the refusal, by its reports so far.
 
     ================================================  =======================================
     reports                                           answer

@@ -1,4 +1,4 @@
-"""TLSA records: which of them can be used, their ranks, and the certificates that they match (RFC 6698, RFC 7671).
+"""TLSA records: those that can be used, their ranks, and the certificates that they match (RFC 6698, RFC 7671).
 
 Postfix gives fingerprints and local trust anchors the same form, so this is the one way in which certificates are
 matched by content. The worth of a match is decided in `verify`. No I/O.
@@ -34,7 +34,7 @@ _MAX_SHOWN = 64  # bytes; of longer data the head and the tail are shown
 
 
 class Digests(NamedTuple):
-    """Matching types that are in use, and how they rank: the strongest has the highest rank."""
+    """Matching types that are in use, and their ranks: the strongest has the highest."""
 
     functions: dict[int, Digest]
     ranks: dict[int, int]

@@ -56,7 +56,8 @@ class Undecided:
 
 
 def verdict(policy: VerificationPolicy, chain: Sequence[PeerCertificate], trust: Trust) -> Proof | Refusal:
-    """Decide whether a server that has sent `chain` satisfies a policy. The first line that applies decides.
+    """Return the proof that a server with `chain` satisfies a policy, or the refusal. The first line that applies
+    decides.
 
     =========================================  =========================================================================
     policy and chain                           proof, all of which must be established

@@ -74,7 +74,7 @@ class Lists:
         return [(words, list(entries(words, self.classes))) for words in lists]
 
     def span(self, word: ListWord, parameter: str) -> Span:
-        """Return where a word is written; the setting, or the service, if that is not known."""
+        """Return the span of a word; that of the setting, or the service, if the word's is not known."""
         if word.place is None:
             return self.context.span(parameter, self.view)
         source = next((each for each in self.context.sources if each.path == word.place.path), None)
@@ -137,7 +137,7 @@ def _smtpd_lists(context: Context) -> list[Lists]:
 
 
 def relay_verdict(lists: Lists) -> RelayVerdict | None:
-    """Return whether a stranger may relay through a service; None if that can't be evaluated."""
+    """Return the verdict on relaying by strangers through a service; None if that can't be evaluated."""
     context = lists.context
 
     def opened(name: str, access: Access) -> Table:

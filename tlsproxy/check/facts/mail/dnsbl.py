@@ -34,7 +34,7 @@ OF_GOOD_SENDERS = ("bondedsender.org", "dnswl.org", "swl.spamhaus.org", "hostkar
 
 
 def gone(domain: str) -> str:
-    """Return when a DNS list ended; empty if it is not known to have ended."""
+    """Return the date of a DNS list's end; empty if it is not known to have ended."""
     labels = domain.lower().rstrip(".").split(".")
     return next((GONE[name] for start in range(len(labels)) if (name := ".".join(labels[start:])) in GONE), "")
 

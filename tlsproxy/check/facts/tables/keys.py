@@ -40,7 +40,7 @@ def unusual_keys(use: Use, entries: Sequence[tuple[bytes, bytes]]) -> list[int]:
 
 
 def dead_key(used: UsedTable, key: bytes, *, parents: bool) -> KeyProblem | None:
-    """Return why a key of a table with fixed keys matches nothing.
+    """Return the reason why a key of a table with fixed keys matches nothing.
 
     `parents`: domains match their subdomains (parent_domain_matches_subdomains has the table's name in it).
     """

@@ -17,7 +17,7 @@ from ...text.sources import Assignment
 from ..readings import readings
 
 FILES = {"btree": ".db", "hash": ".db", "cdb": ".cdb", "lmdb": ".lmdb", "dbm": ".pag", "sdbm": ".pag"}
-"""The types that postmap(1) makes files of, and how the names of those end."""
+"""The types that postmap(1) makes files of, and the suffixes of these files."""
 _NOT_TABLES = "tables-with-references"
 """Kind of lists in which Postfix ignores words that are not tables."""
 _IN_FILES = ("cidr", "pcre", "regexp", "texthash")

@@ -28,7 +28,7 @@ _WITHOUT_KEYS = (*PATTERNS, "cidr", "static")
 
 @dataclass
 class Survey:
-    """The result for one table: the first faults of each sort, and how many more there are."""
+    """The result for one table: the first faults of each sort, and the number of others."""
 
     used: UsedTable
     values: list[tuple[Content, Fault]] = field(default_factory=list)

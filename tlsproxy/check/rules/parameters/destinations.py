@@ -1,4 +1,4 @@
-"""Values that say where mail and requests go: transports, next hops, ports, mail filters, DNS lists, services."""
+"""Destinations of mail and requests: transports, next hops, ports, mail filters, DNS lists, services."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ _RESTRICTED = (
     ("relay_clientcerts", "permit_tls_clientcerts"),
     ("permit_mx_backup_networks", "permit_mx_backup"),
 )
-"""Parameters that nothing but a restriction reads, and how the restriction's name ends."""
+"""Parameters that nothing but a restriction reads, and the end of the restriction's name."""
 _SCREEN = "postscreen_"
 _SHARED = ("postscreen_cache_map",)
 _OF_VIRTUAL = ("virtual_mailbox_base", "virtual_uid_maps", "virtual_gid_maps")

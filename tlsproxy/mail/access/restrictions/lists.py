@@ -27,7 +27,7 @@ _MAX_DEPTH = 20
 
 
 class ListWord(NamedTuple):
-    """One word of a list, expanded, and where it is written; None for a built-in default or an override."""
+    """One word of a list, expanded, and its place; None for a built-in default or an override."""
 
     text: str
     place: Place | None = None

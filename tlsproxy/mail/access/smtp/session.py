@@ -31,7 +31,7 @@ _BODIES = ("body=8bitmime", "body=7bit")
 
 
 class Exchange(NamedTuple):
-    """One command of the client, the reply, and how that was found.
+    """One command of the client, the reply, and the steps that led to it.
 
     `command` is CONNECT, AUTH, HELO, MAIL, RCPT, DATA or EOD (the end of the data). `depends` are the names of the
     questions to the world whose answers would change the reply; the one given is that for the quiet answers.

@@ -64,7 +64,7 @@ class ExpectedSession(NamedTuple):
 
 
 class ExpectedRoute(NamedTuple):
-    """A recipient and where its mail must go; None for a part that does not matter."""
+    """A recipient and the route that its mail must have; None for a part that does not matter."""
 
     name: str
     line: int
