@@ -34,7 +34,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    # Reports, unlike what collection knows, come from all processes of a distributed run.
+    # Reports, unlike collected items, come from all processes of a distributed run.
     skipped = terminalreporter.stats.get("skipped", [])
     upgrades = sum(NEEDED in str(report.longrepr) for report in skipped)
     if upgrades:

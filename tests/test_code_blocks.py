@@ -186,7 +186,7 @@ def at_home(text: str) -> str:
 
 
 def typed(postfix: PrivatePostfix, text: str) -> str:
-    """Type commands as root where /etc/postfix is that of a private Postfix; return what is printed."""
+    """Type commands as root where /etc/postfix is that of a private Postfix; return the output."""
     inside = 'mount --bind "$0" /etc/postfix && exec bash -e -c "$1"'
     command = ["unshare", "--mount", "sh", "-c", inside, str(postfix.conf), at_home(text)]
     environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}

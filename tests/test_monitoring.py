@@ -1,4 +1,4 @@
-"""The monitoring samples fit what the daemon reports, and the units fit systemd."""
+"""The monitoring samples fit the daemon's reports, and the units fit systemd."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The commands in README.md and docs/check.md print what these say."""
+"""The commands in README.md and docs/check.md have the output that these show."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The samples run, and show what they say they show."""
+"""The samples run, and show the results that they promise."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ SAMPLES = Path(__file__).resolve().parent.parent / "samples"
 
 
 def run(program: str) -> str:
-    """Run a sample that must end well, and return what it prints."""
+    """Run a sample that must end well, and return its output."""
     done = subprocess.run([sys.executable, "-P", SAMPLES / program], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "Traceback" not in done.stderr

@@ -1,4 +1,4 @@
-"""Prose checker for docstrings, comments, documents and names of tests: banned words, and first words of docstrings.
+"""Prose checker for docstrings, comments, documents and names of tests: banned words, first words, relative clauses.
 
 tools/check_prose.py            report each line that breaks a rule, and fail if there is one
 """
@@ -42,6 +42,12 @@ BANNED_IN_TESTS = {
 }
 """Of names of tests, beside the words that are banned everywhere; `_` is a blank."""
 _WHO = re.compile(r"(?<!user )(?<!stranger )(?<!attacker )\b(?:who|whom|whoever)\b", re.IGNORECASE)
+_NO_NOUN = re.compile(
+    r"\b(?:what(?:ever)?(?! (?:kind|sort|type)s?\b)|whoever|whomever)\b(?![^.;]*\?)"
+    r"|(?:returns?|yields?) (?:where|when|why|how|whether|which|who)\b",
+    re.IGNORECASE,
+)
+"""A clause without its noun: "Return what is found". Questions, and "what kind of", are fine."""
 _QUESTION = re.compile(r"(?:What|Whether|Where|Who|Whom|Whose|Which|How|Is|Are|Does|Can|Must|Has)\b|.*\?$")
 
 
@@ -60,22 +66,38 @@ def files() -> list[str]:
 
 
 def check(path: Path) -> Iterator[str]:
-    """Yield `file:line: problem` for each line of prose that breaks a rule."""
+    """Yield `file:line: problem` for each line that breaks a rule."""
     text = path.read_text()
     name = path.relative_to(ROOT)
-    is_test = name.is_relative_to("tests")
-    prose = python_prose(text) if path.suffix == ".py" else document_prose(text)
-    for number, line, is_first in prose:
-        for pattern, instead in BANNED.items():
-            if match := pattern.search(line):
-                yield f'{name}:{number}: "{match.group()}": {instead}'
-        if path.suffix == ".py" and not is_test and (match := _WHO.search(line)):
-            yield f'{name}:{number}: "{match.group()}": a process is "it", a person a user or an attacker'
+    is_python = path.suffix == ".py"
+    found = bad_python(text, is_test=name.is_relative_to("tests")) if is_python else bad_document(text)
+    yield from (f"{name}:{number}: {problem}" for number, problem in found)
+
+
+def bad_python(text: str, *, is_test: bool = False) -> Iterator[tuple[int, str]]:
+    """Yield line number and problem for docstrings, comments and names of a Python file."""
+    for number, line, is_first in python_prose(text):
+        yield from ((number, problem) for problem in bad_words(line))
+        if not is_test and (match := _WHO.search(line)):
+            yield number, f'"{match.group()}": a process is "it", a person a user or an attacker'
+        if match := _NO_NOUN.search(line):
+            yield number, f'"{match.group()}": a clause has a noun before it, "the key that …", "the place of …"'
         if is_first and _QUESTION.match(line):
-            yield f'{name}:{number}: a docstring begins with a verb or a noun: "{line[:40]}"'
-    if path.suffix == ".py":
-        for number, problem in bad_names(text):
-            yield f"{name}:{number}: {problem}"
+            yield number, f'a docstring begins with a verb or a noun: "{line[:40]}"'
+    yield from bad_names(text)
+
+
+def bad_document(text: str) -> Iterator[tuple[int, str]]:
+    """Yield line number and problem for a Markdown document."""
+    for number, line in document_prose(text):
+        yield from ((number, problem) for problem in bad_words(line))
+
+
+def bad_words(line: str) -> Iterator[str]:
+    """Yield each banned word, with its replacement."""
+    for pattern, instead in BANNED.items():
+        if match := pattern.search(line):
+            yield f'"{match.group()}": {instead}'
 
 
 def bad_names(text: str) -> Iterator[tuple[int, str]]:
@@ -103,14 +125,14 @@ def python_prose(text: str) -> Iterator[tuple[int, str, bool]]:
             yield token.start[0], _without_code(token.string), False
 
 
-def document_prose(text: str) -> Iterator[tuple[int, str, bool]]:
-    """Yield the lines of a Markdown document outside code blocks."""
+def document_prose(text: str) -> Iterator[tuple[int, str]]:
+    """Yield line number and text outside code blocks of a Markdown document."""
     inside = False
     for number, line in enumerate(text.splitlines(), 1):
         if line.lstrip().startswith("```"):
             inside = not inside
         elif not inside:
-            yield number, _without_code(line), False
+            yield number, _without_code(line)
 
 
 def _without_code(line: str) -> str:

@@ -59,6 +59,6 @@ def warn_if_older(access: Access, path: str, source: str, changed: float) -> Non
 
 
 def warn_of_duplicate(access: Access, name: str, key: bytes) -> None:
-    """Say that `key` is there already, unless the flags want silence; `name` is the table's."""
+    """Warn that `key` is there already, unless the flags want silence; `name` is the table's."""
     if not access.flags & Flags.DUP_IGNORE:
         access.warn(f'{name}: duplicate entry: "{os.fsdecode(key)}"')

@@ -1,4 +1,4 @@
-"""Look entries up in the file of a Lightning Memory-Mapped Database, and list them, without mapping it.
+"""Reader of the file of a Lightning Memory-Mapped Database: lookups and listings without mapping it.
 
 The library trusts the file that it maps: a damaged or shortened file is the end of the process that reads it. So the
 reading that daemons do is done here, with pread(2) and checks; the library writes. Data format 1, in this machine's

@@ -111,7 +111,7 @@ def split_address(address: str) -> tuple[str, str]:
 
 
 def not_found(address: str, error: socket.gaierror, warn: Callable[[str], None]) -> OSError:
-    """Say that a name has no address, and return the error that Postfix has then."""
+    """Warn that a name has no address, and return the error that Postfix has then."""
     warn(f"host or service {address} not found: {error.strerror}")
     return OSError(errno.EADDRNOTAVAIL, os.strerror(errno.EADDRNOTAVAIL))
 

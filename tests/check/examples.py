@@ -13,7 +13,7 @@ from tlsproxy.check.text.sources import MainFile, MasterFile
 
 
 def files_of(example: str) -> dict[str, str]:
-    """Name → text: main.cf first, then what follows each `--- NAME` line."""
+    """Name → text: main.cf first, then the texts behind `--- NAME` lines."""
     files = {"main.cf": ""}
     name = "main.cf"
     for line in example.splitlines(keepends=True):

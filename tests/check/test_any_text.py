@@ -1,4 +1,4 @@
-"""Whatever a file holds, the checker says what is wrong with it, and where; it does not fail itself."""
+"""With any text in a file, the checker reports mistakes and their places, and does not fail itself."""
 
 from __future__ import annotations
 

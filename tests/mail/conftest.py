@@ -1,4 +1,4 @@
-"""Configurations for tests: main.cf and master.cf from what a test says, and nothing of the machine."""
+"""Configurations for tests: main.cf and master.cf from a test's text, and nothing of the machine."""
 
 from __future__ import annotations
 

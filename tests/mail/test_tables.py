@@ -1,4 +1,4 @@
-"""Tables of a configuration: opened once, and answers that say where they come from."""
+"""Tables of a configuration: opened once, and answers with their table and key."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""hash and btree files: every page size and byte order, the library's own verdict, locks, and what replaces a file."""
+"""hash and btree files: every page size and byte order, the library's verdict, locks, and replaced files."""
 
 from __future__ import annotations
 

@@ -173,7 +173,7 @@ def test_reader_without_access_to_the_new_file_keeps_the_old(tables: Postmap, ki
     path = tables.make(kind, {b"key": b"old"})
     with tables.open(kind) as table:
         path.unlink()
-        path.symlink_to(path.name)  # what root can't open either
+        path.symlink_to(path.name)  # a link that root can't open either
         assert table.lookup(b"key") == b"old"
         assert table.changed()
         path.unlink()

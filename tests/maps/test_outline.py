@@ -1,4 +1,4 @@
-"""Outlines against the libraries themselves: they match whatever the patterns match, and know how long that takes."""
+"""Outlines against the libraries themselves: they match all that the patterns match, and know the steps."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Regular expressions, beyond what the comparison with postmap(1) covers."""
+"""Regular expressions, beyond the cases of the comparison with postmap(1)."""
 
 from __future__ import annotations
 

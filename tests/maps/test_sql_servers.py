@@ -1,4 +1,4 @@
-"""pgsql tables, beside the real postmap(1) that asks the same server; and what SQL servers have in common."""
+"""pgsql tables, beside the real postmap(1) that asks the same server; and the common parts of SQL servers."""
 
 from __future__ import annotations
 

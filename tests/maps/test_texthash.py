@@ -1,4 +1,4 @@
-"""texthash: files that change while they are read, and what becomes of duplicates."""
+"""texthash: files that change while they are read, and duplicates."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The catalogue says of every release what its postconf(1) says."""
+"""The catalogue agrees with the postconf(1) of every release."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Real configurations, and what postconf(1) 3.7.11 of Debian 12 has printed for them, byte for byte."""
+"""Real configurations, and the output of postconf(1) 3.7.11 of Debian 12 for them, byte for byte."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_answers_are_those_of_postconf(
         got_stderr = command.diagnostics.decode("latin-1").replace(str(tmp_path), "/etc/postfix")
         is_equal = (
             got_status == status
-            # Postfix loses what it has not written yet when it dies; we don't (docs/compatibility.md).
+            # Postfix loses output that it has not written yet when it dies; we don't (docs/compatibility.md).
             and (encode(got_stdout).decode("latin-1").replace(str(tmp_path), "/etc/postfix") == stdout or status)
             and sorted(got_stderr.splitlines()) == sorted(stderr.splitlines())
         )

@@ -1,4 +1,4 @@
-"""`-e`, `-X` and `-#` do what postconf(1) does, and keep what it loses."""
+"""`-e`, `-X` and `-#` work as in postconf(1), and keep lines that it loses."""
 
 from __future__ import annotations
 

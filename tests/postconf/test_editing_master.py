@@ -1,4 +1,4 @@
-"""Entries of master.cf change, and what their commands are given stays."""
+"""Entries of master.cf change, and the arguments of their commands stay."""
 
 from __future__ import annotations
 

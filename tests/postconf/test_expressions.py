@@ -1,4 +1,4 @@
-"""`$name` and `${…}` in values: what they stand for, and that no text is too odd."""
+"""`$name` and `${…}` in values: their values, and texts of any kind."""
 
 from __future__ import annotations
 

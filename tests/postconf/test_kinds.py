@@ -1,4 +1,4 @@
-"""Each parameter has a language, its readers find words and mistakes where they are, and accept what is built in."""
+"""Each parameter has a language, its readers find words and mistakes where they are, and accept built-in defaults."""
 
 from __future__ import annotations
 

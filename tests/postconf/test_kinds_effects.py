@@ -1,4 +1,4 @@
-"""Bad values do in Postfix what the table of kinds says: the real programs are given one of each kind."""
+"""Bad values have the effect in Postfix that the table of kinds has: the real programs are given one of each kind."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ DIES, LATER, DEFERS, WARNS, IGNORES = (
 
 
 class Case(NamedTuple):
-    """A bad value of a parameter of a program, its outcome, what is logged, and what has to be set besides."""
+    """A bad value of a parameter of a program, its outcome, the line that is logged, and settings that it needs."""
 
     program: str
     parameter: str

@@ -1,4 +1,4 @@
-"""A file under edit is the old one or the new one, whatever happens, and no change of another process is lost."""
+"""A file under edit is the old one or the new one at any time, and no change of another process is lost."""
 
 from __future__ import annotations
 

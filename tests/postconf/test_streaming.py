@@ -19,7 +19,7 @@ tlsproxy unix - - y - 0 tlsproxy
 
 
 class Run:
-    """One run of the command: what it printed, what it said, its exit status."""
+    """One run of the command: its output, its messages, its exit status."""
 
     def __init__(self, directory: Path, version: str, *arguments: str) -> None:
         command = PostconfCommand("postconf", [f"--postfix-version={version}", "-c", str(directory), *arguments])

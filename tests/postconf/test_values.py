@@ -1,4 +1,4 @@
-"""Values mean what Postfix's daemons take them for."""
+"""Values have the meaning that Postfix's daemons give them."""
 
 from __future__ import annotations
 

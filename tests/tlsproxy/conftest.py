@@ -1,4 +1,4 @@
-"""The daemon and its server role: made for tests, and ended after them, whatever happens."""
+"""The daemon and its server role: made for tests, and ended after them in any case."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxy]:
 
 @pytest.fixture
 def start_daemon(tmp_path: Path) -> Iterator[StartDaemon]:
-    """Start a stand-alone daemon for one test: settings, arguments, and what else `running` takes."""
+    """Start a stand-alone daemon for one test: settings, arguments, and other parameters of `running`."""
     with ExitStack() as stack:
 
         def start(settings: Mapping[str, str] | None = None, *arguments: str, **options: object) -> Proxy:

@@ -1,4 +1,4 @@
-"""TOML from strangers: the same tables as tomllib's, and an error for what would cost minutes or gigabytes."""
+"""TOML from strangers: the same tables as tomllib's, and an error for text that would cost minutes or gigabytes."""
 
 from __future__ import annotations
 

@@ -229,7 +229,7 @@ def test_plaintext_that_waits_is_not_lost_when_tls_ends(daemon: Proxy, orderly: 
 
 
 def test_local_peer_that_has_gone_is_not_written_to_for_ever(daemon: Proxy) -> None:
-    endpoint = "[192.0.2.7]:4713"  # its own: what earlier sessions log late does not count
+    endpoint = "[192.0.2.7]:4713"  # its own: late lines of earlier sessions do not count
     local, remote = daemon.tls_session(endpoint=endpoint)
     with remote:
         local.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")

@@ -1,4 +1,4 @@
-"""Runs rules on configurations: the files come in as text, findings go out in the order of the text."""
+"""Engine of the checker: files come in as text, rules are run, findings go out in the order of the text."""
 
 from __future__ import annotations
 

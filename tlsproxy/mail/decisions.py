@@ -1,4 +1,4 @@
-"""Decisions: how a step was decided, by which parameter, table, key and line. They explain; nothing depends on them."""
+"""Decisions: the parameter, table, key and line that decided a step. They explain; nothing depends on them."""
 
 from __future__ import annotations
 

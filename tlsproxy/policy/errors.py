@@ -1,4 +1,4 @@
-"""Why there is no policy for a destination."""
+"""Errors of policies: the reason why a destination has none."""
 
 from __future__ import annotations
 

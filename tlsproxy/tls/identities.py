@@ -1,7 +1,7 @@
 """Private keys and their certificate chains: out of PEM files, into an SSL context (tls_certkey(3)).
 
-Files are read and checked here, before OpenSSL sees them, since only then a message can say which object of which file
-is wrong.
+Files are read and checked here, before OpenSSL sees them, since only then a message can name the object and the file
+that are wrong.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Look up and list the entries of a Berkeley DB btree file: keys in the order of their bytes, the leaves chained."""
+"""Reader of Berkeley DB btree files: keys in the order of their bytes, the leaves chained."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Write a Berkeley DB btree file: leaves side by side, then each level of branches, and the root on page 1."""
+"""Writer of Berkeley DB btree files: leaves side by side, then each level of branches, and the root on page 1."""
 
 from __future__ import annotations
 

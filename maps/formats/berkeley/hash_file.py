@@ -1,7 +1,7 @@
-"""Look up and list the entries of a Berkeley DB hash file.
+"""Reader of Berkeley DB hash files.
 
 A bucket is a chain of pages, keys and values take turns on them. Whether a page's keys are sorted makes no difference
-here: bytes.rfind() is faster than a search by halves in Python.
+here: bytes.rfind() is faster than a binary search in Python.
 """
 
 from __future__ import annotations

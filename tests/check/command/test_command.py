@@ -1,4 +1,4 @@
-"""The command: what it reads, how it reports, its exit status, and what it changes."""
+"""The command: input, reports, exit status, and changes."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ SINK, TLS, WRAPPED, LOGIN = "[127.0.0.1]:{sink}", "[127.0.0.1]:{tls}", "[127.0.0
 
 
 class Case(NamedTuple):
-    """A rule, the program and arguments of a transport, its next hop, what is logged, and what the checker is given.
+    """A rule, the program and arguments of a transport, its next hop, the line that is logged, and the checker's input.
 
     The text for the checker is main.cf, and master.cf behind a line; empty for the entry of the transport alone.
     """

@@ -29,7 +29,7 @@ DIES = "dies"
 WARNS = "220, with a warning"
 
 EFFECTS: list[tuple[str, str, str, str]] = [
-    # rule, settings of the service, what a client sees, what is logged
+    # rule, settings of the service, reply to a client, line in the log
     ("S002", "{smtpd_tls_protocols = !SSLv2, !SSLv3 #, !TLSv1}", NO_TLS, "Invalid TLS protocol list"),
     ("P001", "smtpd_tls_protocols=TLS1", NO_TLS, "Invalid TLS protocol list"),
     ("V004", "smtpd_tls_security_level=mandatory", DIES, "Invalid TLS level"),

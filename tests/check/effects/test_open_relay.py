@@ -165,7 +165,7 @@ def _settings(chance: random.Random) -> dict[str, str]:
 
 
 def _relays(port: int) -> bool:
-    """Return whether the real smtpd(8) relays for one of the strangers."""
+    """Return True if the real smtpd(8) relays for one of the strangers."""
     clients = [client for client in CLIENTS if ":" not in client.address]  # the instance has no IPv6
     records = [(client, SENDER) for client in clients] + [(clients[0], ""), (clients[0], "someone@partner.example")]
     for client, sender in records:

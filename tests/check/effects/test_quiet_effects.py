@@ -15,7 +15,7 @@ pytestmark = [pytest.mark.postfix, pytest.mark.xdist_group("check-effects")]
 
 
 def _shown(directory: Path, main_cf: str, *arguments: str) -> str:
-    """Return what a command prints about a configuration."""
+    """Return the output of a command on a configuration."""
     (directory / "main.cf").write_text(f"compatibility_level = 3.6\n{main_cf}")
     (directory / "master.cf").touch()
     os.utime(directory / "main.cf", (1, 1))

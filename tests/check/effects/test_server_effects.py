@@ -27,9 +27,9 @@ CONTROL = "reject_unauth_destination"
 
 
 class Case(NamedTuple):
-    """A rule, settings of a service, which reply shows the effect and how it begins, and what is logged.
+    """A rule, settings of a service, the reply with the effect and its beginning, and the line that is logged.
 
-    `main` is what the checker is given, if it differs from the settings; {dir} is the directory of the instance.
+    `main` is the checker's input, if it differs from the settings; {dir} is the directory of the instance.
     """
 
     rule: str

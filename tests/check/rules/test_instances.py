@@ -1,4 +1,4 @@
-"""Instances of one machine, installed or as copies side by side: what two of them share, and those that do nothing."""
+"""Instances of one machine, installed or as copies side by side: shared settings, and instances that do nothing."""
 
 from __future__ import annotations
 

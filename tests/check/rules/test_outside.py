@@ -68,7 +68,7 @@ def judge(directory: Path, chain: bytes, records: list[str]) -> list[Finding]:
 
 
 def records_of(identity: Identity) -> dict[str, str]:
-    """TLSA records by what they are of."""
+    """TLSA records by the part that they are of."""
     der = identity.certificate.public_bytes(Encoding.DER)
     key = identity.certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     return {

@@ -1,4 +1,4 @@
-"""Bad words are reported once, where they are written, and as severely as what reads them deserves."""
+"""Bad words are reported once, where they are written, and as severely as the programs that read them deserve."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ virtual unix - n n - - virtual
 lmtp unix - - y - - lmtp
 anvil unix - - y - 1 anvil
 """
-"""A whole master.cf; what is added to it begins at line 20."""
+"""A whole master.cf; lines that are added to it begin at line 20."""
 TLS = "smtpd_tls_security_level = may\nsmtpd_tls_cert_file = none\n"
 LOGIN = "smtp_sasl_auth_enable = yes\nsmtp_sasl_password_maps = inline:{{%s=u:p}}\nsmtp_tls_security_level = encrypt\n"
 

@@ -68,7 +68,7 @@ def scans(tool: str, targets: Sequence[Target]) -> Iterator[tuple[Target, dict[s
         for target in targets:
             own = scan(smtp_connector(target.port, wrapped=target.wrapped))
             differs = difference(target.offer, own, by_client=target.peer == "daemon")
-            # What is reported for tlsproxy(8) is our daemon's, which has no TLS without its chain file.
+            # The report for tlsproxy(8) is that of our daemon, which has no TLS without its chain file.
             is_lenient = target.peer == "tlsproxy" and "missing" in target.settings.get("smtpd_tls_chain_files", "")
             yield target, vars(own), differs, "the C program goes on without a certificate" if is_lenient else ""
     elif name == "certificates":

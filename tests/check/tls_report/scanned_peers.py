@@ -1,6 +1,6 @@
 """Peers with generated configurations, each on a port of its own: smtpd(8), tlsproxy(8), and our daemon.
 
-All read one main.cf and master.cf. What the report says of each is here, too.
+All read one main.cf and master.cf. The report on each is here, too.
 """
 
 from __future__ import annotations

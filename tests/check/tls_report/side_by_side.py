@@ -69,7 +69,7 @@ def _openssl(*arguments: str) -> bytes:
 def compared(
     root: Path, configurations: Sequence[Mapping[str, str]]
 ) -> Iterator[tuple[Mapping[str, str], Offer, Scan]]:
-    """Yield each configuration with what the report says, for this machine's OpenSSL, and what a scan sees."""
+    """Yield each configuration with its report, for this machine's OpenSSL, and the result of a scan."""
     pki = make_certificates(root / "pki").directory
     ports = free_ports(len(configurations))
     master_cf = _MASTER_CF
@@ -93,7 +93,7 @@ def report(directory: Path, library: Library | None = None, version: str = "3.7"
 
 
 def difference(offer: Offer, seen: Scan, *, by_client: bool = False) -> dict[str, tuple[Any, Any]]:
-    """Return what the report says and the scan does not see, or the other way round; order counts if it does.
+    """Return the fields in which report and scan differ; order counts if the server's does.
 
     `by_client`: True for OpenSSL 4, which takes the client's first group of TLS 1.3 unless the server decides.
     """

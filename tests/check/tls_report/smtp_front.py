@@ -1,4 +1,4 @@
-"""SMTP servers on TCP ports whose TLS is made by services of a proxy: what scanners of mail servers can scan.
+"""SMTP servers on TCP ports whose TLS is made by services of a proxy, for scanners of mail servers.
 
 The dialogue up to STARTTLS is ours, as postscreen(8) has it; then the descriptor goes to the proxy.
 """
@@ -80,7 +80,7 @@ class SmtpFronts:
 
 
 def _line(stream: socket.socket) -> bytes:
-    """Read one line, and nothing of what follows it."""
+    """Read one line, and no byte behind it."""
     line = b""
     while not line.endswith(b"\n") and len(line) < _LONGEST_LINE:
         byte = stream.recv(1)

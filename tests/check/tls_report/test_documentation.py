@@ -1,4 +1,4 @@
-"""The commands in docs/tls-report.md print what it says."""
+"""The commands in docs/tls-report.md have the output that it shows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The command: formats, services, origins, and what can't be read."""
+"""The command: formats, services, origins, and files that can't be read."""
 
 from __future__ import annotations
 
@@ -137,7 +137,7 @@ def test_page_shows_odd_names_as_text(directory: Path, capsys: pytest.CaptureFix
 
 
 def test_anonymous_dhe_is_as_strong_as_its_cipher(directory: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """OpenSSL takes 1024 bits for an anonymous cipher of 128, whatever the certificate."""
+    """OpenSSL takes 1024 bits for an anonymous cipher of 128, with any certificate."""
     options = ["-c", str(directory), "--tls-report", "--postfix-version", "3.7", "--openssl", "openssl"]
     assert main(options) == 0
     assert "finite field    1024 bits up to TLSv1.2" in capsys.readouterr().out

@@ -1,4 +1,4 @@
-"""tlsproxy-check --upgrade: what it reads, how it reports, its exit status, and what it changes."""
+"""tlsproxy-check --upgrade: input, reports, exit status, and changes."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ def ids(postfix: PrivatePostfix, capsys: pytest.CaptureFixture[str]) -> set[str]
 
 
 def talk(release: Release, *lines: str) -> str:
-    """Send lines and QUIT after the greeting, all at once, and return what comes until the server closes."""
+    """Send lines and QUIT after the greeting, all at once, and return the replies until the server closes."""
     with socket.create_connection(("127.0.0.1", release.ports["submission"]), timeout=PATIENCE) as peer:
         heard = peer.recv(4096)
         try:
@@ -96,7 +96,7 @@ def test_old_and_new_values_are_those_of_both_releases(capsys: pytest.CaptureFix
     assert len(found) >= 11, sorted(found)
     for parameter, each in found.items():
         assert printed[1][parameter] == each["new"]
-        # The old release knows some of them not at all, and does what `old` says.
+        # The old release knows some of them not at all, and behaves as `old` has it.
         assert printed[0].get(parameter, each["old"]) == each["old"]
     unknown = {parameter for parameter in found if parameter not in printed[0]}
     assert unknown == {
@@ -202,7 +202,7 @@ def ends_by_bare_newline(release: Release) -> bool:
         client.putcmd("quit")
         status, _ = client.getreply()
         client.close()
-    return status != 221  # what follows the first end was taken for a command
+    return status != 221  # the text behind the first end was taken for a command
 
 
 def test_early_commands_make_the_new_server_disconnect(capsys: pytest.CaptureFixture[str]) -> None:

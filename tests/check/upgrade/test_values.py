@@ -51,7 +51,7 @@ def recorded(name: str) -> dict[str, str]:
 
 @cache
 def effective(name: str, parameter: str) -> str | None:
-    """The value of a parameter with MAIN, computed from what was recorded."""
+    """The value of a parameter with MAIN, computed from the recorded one."""
     defaults = recorded(name)
     settings = dict(line.split(" = ", 1) for line in MAIN.splitlines())
     values = {**defaults, **settings}

@@ -43,7 +43,7 @@ def _running(world: World) -> Iterator[tuple[PrivatePostfix, list[int]]]:
 
 
 def _differences(seed: int, services: int, sessions: int) -> tuple[int, list[str]]:
-    """Hold all sessions of a world with both; return how many, and where they differ."""
+    """Hold all sessions of a world with both; return their number, and the differences."""
     world = World(seed, services, sessions)
     with _running(world) as (postfix, ports):
         return _compare(postfix, world, ports)
@@ -90,7 +90,7 @@ _STRANGERS = [
 
 
 def _may_relay(port: int) -> bool:
-    """Try what `stranger_may_relay` tries, with a real smtpd(8)."""
+    """Try the sessions of `stranger_may_relay` with a real smtpd(8)."""
     for stranger in _STRANGERS:
         record = {**stranger, "helo": HELO_NAME, "sasl_user": "", "recipients": [RECIPIENT]}
         answers = XclientSession(port, NEIGHBOUR).hold(record)

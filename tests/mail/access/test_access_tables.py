@@ -1,4 +1,4 @@
-"""Access tables: lookup keys, and what results do."""
+"""Access tables: lookup keys, and the actions of results."""
 
 from __future__ import annotations
 

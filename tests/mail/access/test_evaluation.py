@@ -1,4 +1,4 @@
-"""Evaluation of restriction lists: classes, warnings, deferrals that wait, mistakes, and what the world decides."""
+"""Evaluation of restriction lists: classes, warnings, deferrals that wait, mistakes, and decisions of the world."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""SMTP sessions: the order of stages, the checks of the protocol, and what a service requires."""
+"""SMTP sessions: the order of stages, the checks of the protocol, and the requirements of a service."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The graph of mail flow: what is in it, where it is drawn, and that no value breaks a picture."""
+"""The graph of mail flow: its content, the places of nodes, and pictures that no value breaks."""
 
 from __future__ import annotations
 

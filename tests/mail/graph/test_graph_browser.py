@@ -39,7 +39,7 @@ def test_browser_draws_the_page_without_complaint(report: Path) -> None:
     assert done.returncode == 0
     assert "<h1>Mail at mail.example.com</h1>" in done.stdout
     assert "smtpd, port 25" in done.stdout
-    assert "CONSOLE" not in done.stderr  # among these would be what the page's own policy forbids
+    assert "CONSOLE" not in done.stderr  # among these would be violations of the page's own policy
 
 
 def test_page_is_dark_where_the_system_is(report: Path) -> None:

@@ -195,7 +195,7 @@ class Generator:
 
 
 def differences(root: Path, generator: Generator) -> list[str]:
-    """Return how the answers differ for the messages of a generator."""
+    """Return the differences of the answers for the messages of a generator."""
     found = []
     with MailDaemons(root, generator.settings, generator.files) as daemons:
         config = postconf.load(daemons.conf, version="3.7.11-debian12")

@@ -1,4 +1,4 @@
-"""Files of expectations: what holds, what differs, how that is reported, and the first file that is made."""
+"""Files of expectations: those that hold, differences and their reports, and the first file that is made."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""tlsproxy-trace: what it prints, what it asks, and what it says of bad input."""
+"""tlsproxy-trace: its output, its questions to the world, and its errors for bad input."""
 
 from __future__ import annotations
 

@@ -206,7 +206,7 @@ class World:
             if self._random.random() < 0.15:
                 settings[f"smtpd_{name}_restrictions"] = self._list(1)
         ending = self._pick(("reject_unauth_destination", "defer_unauth_destination", "reject", "check_relay_domains"))
-        # smtpd(8) dies if nothing rejects: behind `permit`, or as what warn_if_reject only warns of.
+        # smtpd(8) dies if nothing rejects: behind `permit`, or behind warn_if_reject, which only warns.
         first = re.sub(r"(?i)\bpermit\b", "permit_mynetworks", self._list(2)).removesuffix("warn_if_reject")
         if not self._closes_relays:
             first = f"{first}, {self._pick(_OPEN)}"

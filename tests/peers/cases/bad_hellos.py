@@ -179,7 +179,7 @@ BAD_HELLOS: dict[str, list[bytes]] = {
         )
     ],
     "algorithms-md5": [hello([BASE[0], BASE[1], (ALGORITHMS, vector(2, numbers((0x0101,))))])],
-    # what else is in a hello
+    # other parts of a hello
     "session-id-32": [hello(session_id=b"s" * 32)],
     "session-id-33": [hello(session_id=b"s" * 33)],
     "session-id-255": [hello(session_id=b"s" * 255)],

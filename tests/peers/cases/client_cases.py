@@ -1,4 +1,4 @@
-"""Servers' chains, and what is asked of them: the verification matrix of the client role.
+"""Servers' chains, and the policies for them: the verification matrix of the client role.
 
 Everything is generated: each chain at every level, names against patterns, TLSA records of every kind.
 """

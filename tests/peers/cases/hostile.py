@@ -1,7 +1,7 @@
 """Hostile servers in any number: chains with one flaw or two, before policies of every kind.
 
-`attacks` makes them from a seed. Each is an `Attack`: what a server sends, and what smtp(8) asks for. It knows its
-flaws, for those who have to explain a verdict.
+`attacks` makes them from a seed. Each is an `Attack`: the chain that a server sends, and the policy of smtp(8). It
+knows its flaws, for those who have to explain a verdict.
 """
 
 from __future__ import annotations
@@ -219,7 +219,7 @@ def _hierarchy(length: int, root: str) -> Chain:
 
 
 def _relinked(chain: Chain, position: int, old: Template) -> Chain:
-    """Let the certificate below be signed by what is at `position` now, if it was signed by what was there."""
+    """Let the certificate below be signed by the one at `position` now, if it was signed by the old one."""
     new = chain[position]
     if not position:
         return chain
@@ -245,7 +245,7 @@ def _flawed(chain: Chain, position: int, flaw: str, source: random.Random) -> Ch
     return _relinked(changed, position, old)
 
 
-# What is sent.
+# The chains that are sent.
 
 
 @cache
@@ -303,7 +303,7 @@ _MASSES = {"junk-200": 200, "junk-3000": 3000}
 """Numbers of useless certificates in a chain: now and then more than a message may have, and fewer."""
 
 
-# What is asked for.
+# The policies.
 
 _DIGESTS = {1: sha256, 2: sha512, 255: sha256}
 
@@ -386,7 +386,7 @@ _LOCAL_TRUST = ("", "root", "root", "both", "issuers")
 
 @dataclass
 class Attack:
-    """A server, and what is asked of it."""
+    """A server, and the policy for it."""
 
     label: str
     chain: Chain

@@ -1,4 +1,4 @@
-"""Regular expressions and keys by chance: what is common, what is odd, and what does not compile."""
+"""Random regular expressions and keys: common ones, odd ones, and some that do not compile."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Configurations of the server role, and what clients try with each: the matrix that `test_server_matrix` compares.
+"""Configurations of the server role, and the probes of clients with each: the matrix that `test_server_matrix`
+compares.
 
 A case is settings on top of `COMMON`, and the probes to make. `{pki}` stands for the directory with the certificates.
 """
@@ -143,7 +144,7 @@ add("both-ways", CERTIFICATE_PROBES, cert_file="{pki}/ec256-cert.pem", key_file=
 add("key-without-certificate", "status", chain_files="", key_file="{pki}/rsa2048-key.pem")
 add("other-pem-types", "tls13", chain_files="{pki}/with-parameters.pem")
 
-# -- what keeps the role from being served
+# -- mistakes that keep the role from being served
 
 for name, file in {
     "certificate-first": "key-last.pem",

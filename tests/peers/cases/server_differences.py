@@ -1,5 +1,5 @@
-"""Differences between the server role and the C tlsproxy(8), with reasons: OpenSSL 4 in place of 3, what its Python
-binding lacks, and what we notice at start. Each is a configuration and a probe of `test_server_matrix`.
+"""Differences between the server role and the C tlsproxy(8), with reasons: OpenSSL 4 in place of 3, gaps of its Python
+binding, and mistakes that we notice at start. Each is a configuration and a probe of `test_server_matrix`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ class Difference:
     settings: dict[str, str]
     probe: str
     attribute: str
-    """Of the answer; empty for the whole of it, `problems` for what is logged as such of OpenSSL."""
+    """Of the answer; empty for the whole of it, `problems` for the lines that are logged as such of OpenSSL."""
     there: object
     here: object
     reason: str

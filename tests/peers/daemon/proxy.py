@@ -1,4 +1,4 @@
-"""The daemon as a process, and its local peers: what postscreen(8) and smtp(8) do on the UNIX socket."""
+"""The daemon as a process, and its local peers: postscreen(8) and smtp(8) on the UNIX socket."""
 
 from __future__ import annotations
 

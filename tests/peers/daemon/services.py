@@ -1,6 +1,6 @@
 """Many tlsproxy services of one configuration in one process, each on its own socket.
 
-`services.py CONFIG SOCKETS LOG RELEASE` does what master(8) does with processes of their own. The log is one file, in
+`services.py CONFIG SOCKETS LOG RELEASE` serves like master(8), which has a process for each. The log is one file, in
 which each line begins with its service.
 """
 

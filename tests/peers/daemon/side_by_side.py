@@ -1,7 +1,7 @@
 """The C tlsproxy(8) and ours, with the same configurations, to be asked the same by the same clients.
 
 One private Postfix has a service for each configuration, `-o` settings in its master.cf; ours reads the same master.cf.
-What is seen of a session on both sides, and what is logged of it, can then be compared.
+The view of a session from both sides, and its log lines, can then be compared.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class Log:
 
 @dataclass
 class Side:
-    """One of the two: how to reach its services, and what they have logged."""
+    """One of the two: the sockets of its services, and their log."""
 
     name: str
     sockets: Path
@@ -252,7 +252,7 @@ WITHOUT_DESCRIPTOR = 20000
 """Ports of clients who ask only whether the service is available are above this."""
 
 _NORMAL = (
-    # Where in OpenSSL's source an error was found, with what data: the library's own business.
+    # The place of an error in OpenSSL's source, and its data: the library's own business.
     (re.compile(r"^(warning: TLS library problem: error:)[0-9A-F]{8}:([^:]*):[^:]*:([^:]*):.*"), r"\1\2:\3"),
     (re.compile(r"SSL routines:private key mismatch|x509 certificate routines:key values mismatch"), "key mismatch"),
     (re.compile(r"SSL routines:sslv3 alert "), "SSL routines:tls alert "),
@@ -274,7 +274,7 @@ _ONLY_THERE = re.compile(
 _ONLY_OURS = re.compile(
     # Where the setting is made that Postfix's own warning is about.
     r"warning: (?:\S+:\d+:\d+: \S+ = |not set: |there is more than one key of the same kind)"
-    # What can't be done here.
+    # Settings that can't be used here.
     r"|not (?:supported|used): "
     # OpenSSL 4 reports errors in records twice.
     r"|warning: TLS library problem: .*:record layer failure"
@@ -299,7 +299,7 @@ def problems(lines: list[str]) -> list[str]:
 
 
 def normal(lines: list[str]) -> list[str]:
-    """Log lines without what differs from run to run, and from build to build of OpenSSL."""
+    """Return log lines without the parts that differ from run to run, and from build to build of OpenSSL."""
     result: list[str] = []
     for line in lines:
         if any(each.match(line) for each in (_ONLY_THERE, _ONLY_OURS, _ANYWHERE)) or DUMP.fullmatch(line):

@@ -17,7 +17,7 @@ def with_daemon(
     command: str = "tlsproxy",
     program: Path | None = None,
 ) -> PrivatePostfix:
-    """Lay out an instance, which is not started yet: a certificate and these settings; `program` is what runs."""
+    """Lay out an instance, which is not started yet: a certificate and these settings; `program` is its tlsproxy(8)."""
     write_config(root / "pki", {})
     (root / "pki" / "chain.pem").chmod(0o600)
     base = {

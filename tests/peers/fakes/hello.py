@@ -1,6 +1,6 @@
-"""A TLS client that only says hello, byte by byte, and reads what a server answers in the clear (RFC 5246, RFC 8446).
+"""A TLS client that only says hello, byte by byte, and reads a server's answer in the clear (RFC 5246, RFC 8446).
 
-It depends on no TLS library, so it can offer what none would, and see what none would show.
+It depends on no TLS library, so it can offer values that none would, and see fields that none would show.
 """
 
 from __future__ import annotations
@@ -203,7 +203,7 @@ class _Reader:
 
 
 def suites_in_order(connect: Callable[[], socket.socket], hello: Hello) -> tuple[int, ...]:
-    """The suites that a server chooses one after the other, when what it has chosen is not offered again."""
+    """The suites that a server chooses one after the other, when its earlier choices are not offered again."""
     chosen: list[int] = []
     suites = list(hello.suites)
     while suites:

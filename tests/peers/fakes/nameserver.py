@@ -22,7 +22,7 @@ FAILING = "FAIL"
 class NameServer:
     """Answers UDP queries on one address until the `with` block ends.
 
-    Records are lines of a zone file, `name TYPE data`; what ends in `insecure` has no AD bit, and a name with the
+    Records are lines of a zone file, `name TYPE data`; one that ends in `insecure` has no AD bit, and a name with the
     type FAIL instead has SERVFAIL for that type: `name FAIL TLSA`.
     """
 

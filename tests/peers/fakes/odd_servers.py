@@ -1,6 +1,6 @@
-"""Servers that break TLS: what they answer to a ClientHello, and what becomes of a good server's words on their way.
+"""Servers that break TLS: odd answers to a ClientHello, and changes of a good server's bytes on their way.
 
-Each takes a stream on which a hello is to come, and leaves when it has said what it has to say.
+Each takes a stream on which a hello is to come, and leaves when it has sent its bytes.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ SECRETS: dict[str, Change] = {
     "key": lambda data: _flip(data, 100),
     "middle": lambda data: _flip(data, len(data) // 2),
 }
-"""The same where it is encrypted, so that it is not for chance to say what is hit (TLS 1.3)."""
+"""The same where it is encrypted, so that the byte that is hit is not left to chance (TLS 1.3)."""
 
 CERTIFICATES: dict[str, Change] = {
     "none": lambda _: vector(3, b""),

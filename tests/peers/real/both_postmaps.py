@@ -52,13 +52,13 @@ class Both:
         )
 
     def agree(self, *arguments: str, keys: bytes = b"") -> tuple[int, bytes, list[bytes]]:
-        """Run both, and return what they agree on."""
+        """Run both, and return the result on which they agree."""
         real, ours = (self.run(side, *arguments, keys=keys) for side in ("real", "ours"))
         assert ours == real
         return real
 
     def agree_on_failure(self, *arguments: str) -> tuple[int, bytes, list[bytes]]:
-        """Run both; the reason of a temporary failure may differ: Postfix's is what the last system call left."""
+        """Run both; the reason of a temporary failure may differ: Postfix's is that of the last system call."""
         real, ours = (self.run(side, *arguments) for side in ("real", "ours"))
         for answer in (real, ours):
             answer[2][:] = [re.sub(rb"(query error): .*", rb"\1: reason", line) for line in answer[2]]

@@ -30,7 +30,7 @@ def needs_server(name: str, kind: str) -> pytest.MarkDecorator:
 
 
 class ScriptedServer:
-    """Accepts connections on a port of 127.0.0.1; each request gets what `answer` makes of it (None: a hang-up)."""
+    """Accepts connections on a port of 127.0.0.1; each request gets the bytes of `answer` (None: a hang-up)."""
 
     def __init__(self, end: bytes, answer: Callable[[bytes], bytes | None]) -> None:
         self.requests: list[bytes] = []
@@ -105,7 +105,7 @@ def mariadb(directory: Path) -> Iterator[str]:
     """Run a MariaDB server with an empty database `mail`, and give its socket."""
     shutil.chown(directory, "nobody", "nogroup")
     data, path = directory / "data", str(directory / "s")
-    # Not mariadb-install-db: what it makes is not needed here, and takes long.
+    # Not mariadb-install-db: its tables are not needed here, and take long.
     data.mkdir()
     shutil.chown(data, "nobody", "nogroup")
     options = ["--no-defaults", "--user=nobody", f"--datadir={data}", f"--socket={path}", "--skip-grant-tables"]

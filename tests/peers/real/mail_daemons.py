@@ -135,7 +135,7 @@ class MailDaemons:
         for process in self._processes:
             process.wait(PATIENCE)
         for each in (*self._sockets, self._status[0]):
-            with suppress(OSError):  # what is not connected
+            with suppress(OSError):  # a socket that is not connected
                 each.shutdown(socket.SHUT_RDWR)
         for reader in self._readers:
             reader.join(PATIENCE)
@@ -165,7 +165,7 @@ class MailDaemons:
             self.log.append(data.decode(errors="replace"))
 
     def _read_status(self) -> None:
-        """Take what is for master(8); a daemon waits when that is not read."""
+        """Take the reports to master(8); a daemon waits when they are not read."""
         while self._status[0].recv(1 << 12):
             pass
 

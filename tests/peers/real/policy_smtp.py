@@ -1,4 +1,4 @@
-"""Real smtp(8) processes and what each decides for a destination.
+"""Real smtp(8) processes, and the policy that each has for a destination.
 
 One private instance runs an smtp(8) service for each case, with connection reuse, and we are its tlsproxy(8): the
 request that comes is the decision, word for word. We are its mail server, too, and its name server.
@@ -144,7 +144,7 @@ def _wait(postfix: PrivatePostfix, decisions: list[Decision]) -> None:
 
 @contextmanager
 def _mail_server(port: int) -> Iterator[None]:
-    """Listen on all of 127/8 that matters, offer STARTTLS, and put off whoever does without."""
+    """Listen on all of 127/8 that matters, offer STARTTLS, and put off clients that do without."""
     with socket.create_server(("127.0.0.1", port), backlog=500) as listener:
         thread = threading.Thread(target=_accept, args=(listener, _speak_smtp), daemon=True)
         thread.start()

@@ -1,4 +1,4 @@
-"""The real postmap(1), with a configuration of its own, and what table tests need beside it."""
+"""The real postmap(1), with a configuration of its own, and other parts that tests of tables need."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ class Answer(NamedTuple):
 
 
 def real(tables: Postmap, spec: str, keys: Sequence[bytes], option: str = "") -> Answer:
-    """Ask the real command; it forgets what it found before a fatal error."""
+    """Ask the real command; it loses its earlier answers at a fatal error."""
     options = [option] if option else []
     done = tables.run(*options, "-q", "-", spec, keys=b"".join(key + b"\n" for key in keys))
     lines = [line.removeprefix(b"postmap: ") for line in done.stderr.splitlines()]

@@ -1,6 +1,6 @@
 """Forged certificates: every field of the test's choice, down to bytes that no library would write.
 
-A `Template` says what a certificate states, `Key` who signs it and how. Neither looks at what makes sense.
+A `Template` has the content of a certificate, `Key` the signature. Neither asks for sense.
 """
 
 from __future__ import annotations
@@ -308,5 +308,5 @@ def server(host: str, issuer: Template, *, kind: str = "ec256", label: str = "se
 
 
 def chain_pem(leaf: Template, *others: Template) -> bytes:
-    """The file of a server: its private key, and what it sends."""
+    """The file of a server: its private key, and its certificates."""
     return leaf.key.pem + b"".join(each.pem for each in (leaf, *others))

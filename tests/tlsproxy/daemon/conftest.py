@@ -1,4 +1,4 @@
-"""A real Postfix whose tlsproxy service is our daemon: stopped after the tests, whatever happens."""
+"""A real Postfix whose tlsproxy service is our daemon: stopped after the tests in any case."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def real_postfix(public_root: Path) -> Iterator[PrivatePostfix]:
 
 @pytest.fixture
 def start_postfix(public_path: Path) -> Iterator[StartPostfix]:
-    """Start an instance for one test: settings, and what else `with_daemon` takes."""
+    """Start an instance for one test: settings, and other parameters of `with_daemon`."""
     with ExitStack() as stack:
 
         def start(settings: Mapping[str, str] | None = None, **options: str | Path) -> PrivatePostfix:

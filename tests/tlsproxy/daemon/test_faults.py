@@ -31,7 +31,7 @@ def in_faulty_world(directory: Path) -> tuple[str, ...]:
 
 
 def limited(pid: int, what: str, value: int) -> None:
-    """Change the soft limit of a process; `value` of `HARD_LIMIT` is what there was."""
+    """Change the soft limit of a process; `value` of `HARD_LIMIT` is the previous one."""
     subprocess.run(["prlimit", "--pid", str(pid), f"--{what}={value}:{HARD_LIMIT}"], check=True, timeout=PATIENCE)
 
 

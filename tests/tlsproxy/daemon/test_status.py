@@ -1,4 +1,4 @@
-"""The state of a daemon: what is reported, what can be alerted on, and what a client believes."""
+"""The state of a daemon: reports, causes of alerts, and replies that a client believes."""
 
 from __future__ import annotations
 

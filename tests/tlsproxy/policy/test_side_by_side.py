@@ -122,7 +122,7 @@ def _comparable(dane: Dane | None) -> object:
 
 
 def _comparable_warnings(warnings: list[str]) -> list[str]:
-    """Warnings as a log has them. What DNS lacks is said by the C library here, by dnspython there.
+    """Warnings as a log has them. Names that DNS lacks are reported by the C library here, by dnspython there.
 
     Postfix asks twice for TLSA records that can't be had: an error expires as soon as it is cached.
     """

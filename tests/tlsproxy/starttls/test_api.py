@@ -88,7 +88,7 @@ def pair() -> tuple[socket.socket, socket.socket]:
 
 @contextlib.contextmanager
 def remote(task: Callable[[], None]) -> Iterator[None]:
-    """Play the remote peer in a thread; what it does not survive fails the test."""
+    """Play the remote peer in a thread; an error in it fails the test."""
     problems: list[BaseException] = []
 
     def run() -> None:

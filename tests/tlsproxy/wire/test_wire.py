@@ -188,7 +188,7 @@ def test_context_has_the_attributes_that_each_generation_reads(generation: Gener
     assert TlsContext().encode(generation).count(b"\0") == 2 * count + 1
 
 
-# The other end: what a client writes is what a server reads, and the other way round.
+# The other end: a server reads the values that a client writes, and the other way round.
 
 numbers = st.integers(-(2**31), 2**31 - 1)
 params = st.fixed_dictionaries(

@@ -171,7 +171,7 @@ class _Run:
         return self._status(results)
 
     def _name_unsafe(self, results: list[Checked]) -> None:
-        """Say of fixes that are left out how to have them, too."""
+        """Print the options with which fixes that are left out are made, too."""
         unsafe = [
             each
             for result in results

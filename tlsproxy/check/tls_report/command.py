@@ -64,7 +64,7 @@ class Compliance:
         return comply(context, self._library, self._profile)
 
     def summary(self, results: Sequence[Checked]) -> str:
-        """Return how many services were compared with which guideline: none is not the same as no violation."""
+        """Return the number of compared services, and the guideline: none is not the same as no violation."""
         from .guidelines.compliance import JudgedOffer
 
         count = sum(each.services for each in results if isinstance(each, JudgedOffer))

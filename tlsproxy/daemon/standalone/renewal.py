@@ -1,4 +1,4 @@
-"""Notices that files with keys, certificates or tables have been replaced.
+"""Renewal of certificates: replaced files with keys, certificates or tables are noticed.
 
 A change counts when it has been the same for two looks: renewals replace several files one after the other.
 """
@@ -47,7 +47,7 @@ class FileWatch:
         self._look_at = 0.0
 
     def has_changed(self, now: float) -> bool:
-        """Say, once, that files are others now, and have been for two looks; a look is due each `INTERVAL`."""
+        """Return True once for files that are others now, for two looks; a look is due each `INTERVAL`."""
         if now < self._look_at:
             return False
         self._look_at = now + INTERVAL

@@ -1,4 +1,4 @@
-"""Started by master(8): its options, its descriptors, and the order of the steps before the first session.
+"""Start by master(8): its options, its descriptors, and the order of the steps before the first session.
 
 The steps that Postfix takes as root are taken as root (reading keys and tables), and none after them. A problem with
 TLS never ends the process (one role less is better than none); one with the configuration as a whole does, after it has

@@ -1,4 +1,4 @@
-"""From a cipher grade and its exclusions to the list that OpenSSL gets (tls_set_ciphers(3))."""
+"""Cipher lists for OpenSSL, from a cipher grade and its exclusions (tls_set_ciphers(3))."""
 
 from __future__ import annotations
 

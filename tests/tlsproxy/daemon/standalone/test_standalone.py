@@ -128,7 +128,7 @@ def test_local_peer_that_does_not_read_stops_the_remote_one(daemon: Proxy) -> No
                 sent += remote.send(b"y" * 65536)
         assert still_serves(daemon)
         received = 0
-        remote.shutdown(socket.SHUT_WR)  # a close would throw away what is on its way
+        remote.shutdown(socket.SHUT_WR)  # a close would throw away bytes on their way
         while chunk := local.recv(1 << 20):
             received += len(chunk)
         assert received >= sent

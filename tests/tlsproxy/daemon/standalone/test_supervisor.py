@@ -1,4 +1,4 @@
-"""The stand-alone daemon as a family of processes: workers, reloads, privileges, and what is seen from outside."""
+"""The stand-alone daemon as a family of processes: workers, reloads, privileges, and the view from outside."""
 
 from __future__ import annotations
 
@@ -271,7 +271,7 @@ def test_workers_hold_no_descriptors_but_those_of_their_work(daemon: Proxy) -> N
 
 
 def holds_its_own(worker: int, daemon: Proxy) -> bool:
-    """The listener, the channel, the loop, the pipe of its signals; and what was there before."""
+    """The listener, the channel, the loop, the pipe of its signals; and descriptors that were there before."""
     kinds = [each.split(":")[0] for each in open_files(worker).values()]
     inherited = len(open_files(daemon.process.pid)) - len(_supervisor_s_own(daemon))
     return kinds.count("socket") == 2 and kinds.count("anon_inode") == 1 and len(kinds) == inherited

@@ -1,4 +1,4 @@
-"""Life as a child of the real master(8): sessions through postscreen(8), reloads, the end, what is refused at start."""
+"""Life as a child of the real master(8): sessions through postscreen(8), reloads, the end, and refusals at start."""
 
 from __future__ import annotations
 
@@ -309,7 +309,7 @@ def test_fatal_start_has_the_message_of_postfix(tmp_path: Path, arguments: list[
         their = pool.submit(last_words, [str(SBIN / "tlsproxy")], arguments, tmp_path / "theirs")
         our = pool.submit(last_words, [sys.executable, script("tlsproxy")], arguments, tmp_path / "ours")
     assert their.result()
-    assert our.result().startswith(their.result())  # and perhaps says what would be right
+    assert our.result().startswith(their.result())  # and perhaps has the remedy
 
 
 def test_start_by_hand_is_refused_with_advice() -> None:

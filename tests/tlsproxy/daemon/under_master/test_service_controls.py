@@ -1,4 +1,4 @@
-"""The controls of the service itself: what it calls itself, where it logs, how long it may be stuck.
+"""The controls of the service itself: its name, its log, and the time that it may be stuck.
 
 The C tlsproxy(8) and ours are two services of one master(8), which differ in their command alone.
 """
@@ -37,7 +37,7 @@ ours      unix  -  -  n  -  0  our-tlsproxy{options}
 
 @contextlib.contextmanager
 def instance(settings: dict[str, str], options: str = "", *, log: Path | None = None) -> Iterator[PrivatePostfix]:
-    """Run both; if there is a `log`, it is what they find as /dev/log."""
+    """Run both; if there is a `log`, it is their /dev/log."""
     with public_directory() as root:
         write_config(root / "pki", {})
         chain = {"smtpd_tls_security_level": "may", "smtpd_tls_chain_files": f"{root}/pki/chain.pem"}

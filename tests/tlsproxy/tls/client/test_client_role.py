@@ -1,4 +1,4 @@
-"""The client role as its clients see it: settings, dialects, names, certificates, and what is refused."""
+"""The client role as its clients see it: settings, dialects, names, certificates, and refusals."""
 
 from __future__ import annotations
 
@@ -155,7 +155,7 @@ def test_each_generation_is_answered_in_its_dialect(
     session = daemon[1].session(server_context(chains.file("rsa")), Asked(generation=generation))
     assert session.context is not None
     assert len(session.context) == attributes
-    for name in ("ctos_rpk", "stoc_rpk", "rpt_reported", "trace_size_limit"):  # what we don't do
+    for name in ("ctos_rpk", "stoc_rpk", "rpt_reported", "trace_size_limit"):  # attributes that we don't use
         assert session.context.get(name, "0") == "0"
     assert session.context["namaddr"] == "mx.example.test[192.0.2.25]:25"
 

@@ -1,4 +1,4 @@
-"""The settings of the client role in main.cf: who asks for the same gets what they say, and there are no complaints.
+"""The settings of the client role in main.cf: a client that asks for the same gets them, without a warning.
 
 Through ours and through the C tlsproxy(8); a service of its own for each setting.
 """
@@ -36,7 +36,7 @@ postlog   unix-dgram n - n  -  1  postlogd
 
 @dataclass(frozen=True)
 class Case:
-    """Settings, without their prefix, and what they are to show."""
+    """Settings, without their prefix, and the results that they are to have."""
 
     settings: dict[str, str]
     certificate: str = ""
@@ -97,7 +97,7 @@ class Player:
         self.postfix = PrivatePostfix(root / "postfix", SETTINGS, master_cf)
 
     def ours(self, label: str) -> tuple[Session, str]:
-        """Play a case through a daemon of its own; return the session, and what is logged of it."""
+        """Play a case through a daemon of its own; return the session, and its log lines."""
         case, directory = CASES[label], self._root / f"ours {label}"
         own = {f"tlsproxy_client_{name}": text for name, text in self._filled(case).items()}
         write_config(directory, SETTINGS | own, certificate=False)

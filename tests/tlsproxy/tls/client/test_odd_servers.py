@@ -1,4 +1,4 @@
-"""Servers that break TLS, beside the C tlsproxy(8): what they and smtp(8) see, and what is logged, is the same."""
+"""Servers that break TLS, beside the C tlsproxy(8): they and smtp(8) see the same, and the log is the same."""
 
 from __future__ import annotations
 

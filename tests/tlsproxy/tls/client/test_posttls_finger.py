@@ -1,6 +1,6 @@
 """posttls-finger(1) by itself, with -X through the C tlsproxy(8), and with -X through us: the same verdict each time.
 
--X makes it do what smtp(8) does with smtp_tls_connection_reuse. Its socket is always private/tlsproxy.
+-X makes it work like smtp(8) with smtp_tls_connection_reuse. Its socket is always private/tlsproxy.
 """
 
 from __future__ import annotations

@@ -309,7 +309,7 @@ class Prober:
         return self.distrust(ssl.TLSVersion.TLSv1_2)
 
     def in_session(self, version: ssl.TLSVersion, data: bytes) -> bool:
-        """Send what is no TLS of this session, when it has begun; say whether the local peer has seen an end."""
+        """Send bytes that are not this session's TLS, later; return True if the local peer has seen an end."""
         with Client(versions=(version, version)).context().wrap_socket(self.connect()) as remote:
             local = self._kept[-1]
             remote.sendall(b"EHLO\r\n")
@@ -354,14 +354,14 @@ class Prober:
             return self._kept[-1].recv(100)
 
     def raw(self, *pieces: bytes) -> bytes:
-        """Send pieces of whatever it is, then an end; return what comes back."""
+        """Send pieces of any bytes, then an end; return the bytes that come back."""
         answer = self.all_of_answer(*pieces)
         return answer if len(answer) < 20 else answer[:6]  # an alert, or the beginning of a hello
 
     def all_of_answer(self, *pieces: bytes) -> bytes:
         answer = b""
         with self.connect() as remote:
-            with suppress(OSError):  # what is sent may be too much already
+            with suppress(OSError):  # the pieces may be too many already
                 for piece in pieces:
                     remote.sendall(piece)
                 remote.shutdown(socket.SHUT_WR)
@@ -387,7 +387,7 @@ class Prober:
         return self.ask(Hello(suites=(*COMMON_SUITES, 0x5600), version=TLS11))
 
     def half_closed(self, version: ssl.TLSVersion) -> Any:
-        """End the stream without a word of TLS; what the local peer has to say may still come, or not."""
+        """End the stream without a word of TLS; bytes of the local peer may still come, or not."""
         with Client(versions=(version, version)).context().wrap_socket(self.connect()) as remote:
             local = self._kept[-1]
             remote.sendall(b"QUIT\r\n")

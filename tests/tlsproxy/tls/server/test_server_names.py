@@ -1,4 +1,4 @@
-"""Certificates by server name (tls_server_sni_maps): which one is chosen, and what is said of it."""
+"""Certificates by server name (tls_server_sni_maps): the choice, and its log lines."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ def returned(connection: socket.socket) -> socket.socket:
 
 
 def connect_to_child(role: ServerRole, client: Callable[[socket.socket], None], before: Callable[[], None]) -> None:
-    """Let a forked process serve one client; `before` is what it does first."""
+    """Let a forked process serve one client; `before` is called there first."""
     ours, theirs = socket.socketpair()
     pid = os.fork()
     if pid == 0:

@@ -1,5 +1,5 @@
-"""docs/controls.md lists every control of tlsproxy(8): what it does, what shows it live, where we can't follow Postfix;
-docs/compatibility.md lists what the matrix of the server role has found to differ.
+"""docs/controls.md lists every control of tlsproxy(8): its effect, the test that shows it, the cases where we can't
+follow Postfix; docs/compatibility.md lists the differences that the matrix of the server role has found.
 
 The tables are made here: `python tests/tlsproxy/tls/settings/test_controls.py` writes them, and tests compare them
 with the documents and look up everything they refer to.

@@ -89,7 +89,7 @@ def test_config_file_takes_effect_or_turns_tls_off(tmp_path: Path, start_daemon:
     with local, remote:
         log = daemon.wait_for_log("TLS connection established")
     assert f"server-digest {expected}" in log
-    # Postfix's own protocol list is in force, whatever the file says.
+    # Postfix's own protocol list is in force with any file.
     context = client_context()
     context.maximum_version = ssl.TLSVersion.TLSv1_2
     local, remote = daemon.tls_session(context)

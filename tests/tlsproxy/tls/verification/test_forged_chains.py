@@ -84,7 +84,7 @@ def verdict(client: SmtpClient, public_path: Path) -> Verdict:
 
 
 def bare_key(holder: Template) -> Record:
-    """A PUBLIC KEY in a trust anchor file, which is also what TLSA 2 1 0 holds."""
+    """A PUBLIC KEY in a trust anchor file, as in TLSA 2 1 0."""
     return 2, 1, 0, holder.key.info
 
 
@@ -192,5 +192,5 @@ def test_weak_key_between_leaf_and_anchor_is_refused(verdict: Verdict, level: st
 
 
 def test_digest_of_the_anchor_itself_does_not_count(verdict: Verdict) -> None:
-    """Its signature is not what makes it an anchor."""
+    """It is no anchor because of its signature."""
     assert verdict("dane", (REAL, SHA1_INTERMEDIATE), digest(SHA1_INTERMEDIATE)) == SECURED

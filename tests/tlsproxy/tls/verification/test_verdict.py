@@ -390,7 +390,7 @@ def test_issuer_that_openssl_4_passes_over_proves_nothing(kind: str) -> None:
             assert refused(decide([wanted], [LEAF, ISSUER, passed_over, ROOT]))[0] == 65
     assert refused(decide([record(2, 1, 0, ROOT)], [DIRECT, odd])) == (65, 0)
     assert refused(decide([record(2, 1, 0, ROOT), record(2, 0, 0, odd)], [DIRECT])) == (65, 0)
-    # What lies above the match, or leads elsewhere, does no harm.
+    # A certificate above the match, or one that leads elsewhere, does no harm.
     proven(decide([record(2, 0, 1, ISSUER)], [LEAF, ISSUER, odd]))
     proven(decide([record(2, 1, 0, ROOT)], [DIRECT, authority("Elsewhere").but(signer=key("attacker", kind))]))
     proven(decide([record(2, 1, 0, ROOT)], [DIRECT, ROOT, ROOT.but(signer=key("attacker"))]))
@@ -532,7 +532,7 @@ def test_unknown_usage_proves_nothing(usage: int) -> None:
 def test_chain_of_the_attacker_is_never_proven(
     usage: int, selector: int, mtype: int, target: Template, flaw: str, attacked: bool, level: SecurityLevel
 ) -> None:
-    """Whatever else is odd about a leaf: if no authority has signed it, and no record names it, it is refused."""
+    """If no authority has signed a leaf, and no record names it, it is refused with any other oddity."""
     forged = FLAWS[flaw](LEAF, random.Random(0)).but(key=key("attacker"), signer=key("attacker"), info=None)
     twin = ISSUER.but(key=key("attacker"), signer=key("attacker"))
     chain = [forged, twin, ISSUER] if attacked else [forged, ISSUER, ROOT]

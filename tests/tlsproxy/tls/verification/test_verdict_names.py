@@ -1,4 +1,4 @@
-"""Names of servers: what references mean, and which names of a certificate satisfy them."""
+"""Names of servers: the meaning of references, and the names of a certificate that satisfy them."""
 
 from __future__ import annotations
 

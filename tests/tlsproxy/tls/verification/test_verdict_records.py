@@ -1,4 +1,4 @@
-"""TLSA records: which can be used, how they rank, what they match, how they are shown."""
+"""TLSA records: those that can be used, their ranks, their matches, and their text."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Origins: which line of which file has decided on a parameter, and the warnings of those that do not."""
+"""Origins: the line and file that have decided on a parameter, and the warnings of those that do not."""
 
 from __future__ import annotations
 
