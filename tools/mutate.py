@@ -43,11 +43,11 @@ PATIENCE = 60
 """Seconds of CPU time that a run of the tests may take: on a busy machine no mutant counts as killed for that."""
 
 MEMORY = "OpenSSL fails here only without memory"
-FREED = "what is left behind does not change a verdict"
+FREED = "memory that is left behind does not change a verdict"
 FLAG = "the bit has no meaning in X509_VERIFY_PARAM_set_flags(3)"
 AGAIN = "looking once more finds the same, and a finding keeps the first error of a place"
 STATIC = "the truth value is for mypy; a test sees that there is none at run time"
-CAUGHT = "what this keeps away is refused by the next condition, too"
+CAUGHT = "input that this keeps away is refused by the next condition, too"
 EQUIVALENT: dict[str, dict[str, str]] = {
     "verification.verify": {
         "if self._names_checked: (condition to False)": AGAIN,
