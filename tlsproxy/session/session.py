@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import os
 import socket
-import sys
 from typing import TYPE_CHECKING, Protocol
 
 from ..log import Log
@@ -38,7 +37,7 @@ from ..tls.report.summary import Agreement
 from ..tls.roles import Packets, RoleUnavailableError, SessionPlan, SessionRefusedError, TlsConnection
 from ..wire.attributes import ProtocolError
 from ..wire.messages import ANNOUNCEMENT, Flag, Generation, Request, status_reply
-from . import states
+from . import descriptor, states
 from .dump import PacketDump
 from .relay import End, Relay
 from .request import EITHER_ROLE, RequestReader
@@ -56,7 +55,6 @@ _ROLES = {
 }
 """By a request's flags: the role, and the direction in the log."""
 _NO_REQUEST = Request("", 0, 0, 0, "")
-_ONE_DESCRIPTOR = socket.CMSG_LEN(4)
 
 
 class Owner(Protocol):
@@ -261,35 +259,22 @@ class Session:
     def on_descriptor(self, _events: int) -> None:
         """Take the remote peer's descriptor, and begin TLS or wait for its hello."""
         try:
-            # Exactly one byte, and room for one descriptor: the kernel closes any others.
-            data, ancillary, _flags, _address = self._local.recvmsg(1, _ONE_DESCRIPTOR, socket.MSG_CMSG_CLOEXEC)
-        except BlockingIOError:
-            return
-        except OSError as error:
-            self._no_descriptor(error.strerror or str(error))
-            return
-        for level, kind, payload in ancillary:
-            if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS and len(payload) >= 4:
-                self._remote = int.from_bytes(payload[:4], sys.byteorder)
-        if self._remote < 0:
-            self._no_descriptor("no descriptor came with it" if data else "end of input")
-            return
-        try:
+            self._remote = descriptor.receive(self._local)
             os.set_blocking(self._remote, False)
             if self._plan.packets is not Packets.NONE:
                 self._dump = PacketDump(self._loop, self._log, self._remote)
                 self._remote = self._dump.descriptor
             self._enter(states.GREETED if self._plan.hello_decides else states.HANDSHAKING)
-        except OSError as error:  # not a socket
-            self._no_descriptor(error.strerror or str(error))
+        except BlockingIOError:
+            return
+        except OSError as error:  # no descriptor, or not that of a socket
+            reason = error.strerror or str(error)
+            self._log.warning(f"tlsp_get_fd_event: receive remote SMTP peer file descriptor: {reason}")
+            self.end()
             return
         self.outcome = "abandoned"
         if self._state is states.HANDSHAKING and self._start_tls() and self._request.flags & Flag.CLIENT:
             self._queue_handshake()  # we speak first
-
-    def _no_descriptor(self, reason: str) -> None:
-        self._log.warning(f"tlsp_get_fd_event: receive remote SMTP peer file descriptor: {reason}")
-        self.end()
 
     # -- greeted, handshaking
 
