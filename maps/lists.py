@@ -39,7 +39,10 @@ class TableList:
         return found and found[1]
 
     def find_file(self, key: bytes, kind: Flags | None = None) -> bytes | None:
-        """Return the content of the files, for tables that were opened with `Flags.SRC_RHS_IS_FILE`."""
+        """Return the content of the files, for tables that were opened with `Flags.SRC_RHS_IS_FILE`.
+
+        Raise the errors of `find`, and `ConfigurationLookupError` for a value that is not in base64.
+        """
         found = self.search(key, kind)
         if found is None:
             return None
@@ -93,7 +96,10 @@ def _blamed(error: TableError, table: Table) -> TableError:
 
 
 def open_list(title: str, text: str, access: Access) -> TableList:
-    """Open all tables of the list `text`, the value of parameter `title`; raise the errors of `open_table`."""
+    """Open all tables of the list `text`, the value of parameter `title`: `type:name, type:name`.
+
+    Raise the errors of `open_table`; no table stays open then.
+    """
     with ExitStack() as opened:
         tables = [opened.enter_context(open_table(name, access)) for name in split_list(text)]
         opened.pop_all()

@@ -89,7 +89,7 @@ def prepare_to_build(text: str, access: Access) -> None:
 
 
 def open_table(text: str, access: Access) -> WrappedTable:
-    """Open the table `type:name`.
+    """Open the table `type:name` (DATABASE_README); a `WrappedTable` is a `Table`.
 
     Raises `TableError` for an invalid name, and `OpenError` for other errors. If the access has a function for errors,
     as in daemons, that is called instead of `OpenError`, and lookups in the returned table fail.

@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 
 
 class TableError(MapsError):
-    """A table can't be used; the text is the whole fatal message of postmap(1)."""
+    """A table can't be used, or does not support an operation; the text is the whole fatal message of postmap(1)."""
 
     table: Table | None = None
-    """The table that failed, in a list of tables."""
+    """The table that failed, if a `TableList` was searched."""
 
 
 class OpenError(TableError):
@@ -41,29 +41,49 @@ class ConfigurationLookupError(TableError):
 
 
 class Flags(IntFlag):
-    """Postfix's DICT_FLAG_*; the numbers travel in the proxymap(8) protocol."""
+    """Options and properties of tables: Postfix's DICT_FLAG_* (dict_open(3)), with the numbers of proxymap(8).
+
+    SYNC_UPDATE, DEBUG, OPEN_LOCK and BULK_UPDATE have no effect in this process.
+    """
 
     DUP_WARN = 1 << 0
+    """A duplicate key causes a warning, and the first value stays (postmap(1))."""
     DUP_IGNORE = 1 << 1
+    """The first value of a duplicate key stays, without a warning (postmap -w)."""
     TRY0NULL = 1 << 2
+    """Keys in an indexed file may have no NUL byte at their end."""
     TRY1NULL = 1 << 3
+    """Keys in an indexed file may have a NUL byte at their end (postmap -N)."""
     FIXED = 1 << 4
+    """Property of a table: its keys are texts."""
     PATTERN = 1 << 5
+    """Property of a table: its keys are patterns."""
     LOCK = 1 << 6
+    """A lookup locks the file of the table."""
     DUP_REPLACE = 1 << 7
+    """The last value of a duplicate key counts (postmap -r)."""
     SYNC_UPDATE = 1 << 8
     DEBUG = 1 << 9
     NO_REGSUB = 1 << 11
+    """Rules that insert parts of the key into the value ($1, ${2}) are skipped, with a warning."""
     NO_PROXY = 1 << 12
+    """Tables of the type proxy are refused."""
     NO_UNAUTH = 1 << 13
+    """Tables whose server is not authenticated are refused: tcp, socketmap, memcache."""
     FOLD_FIX = 1 << 14
+    """Case is ignored in tables of texts."""
     FOLD_MUL = 1 << 15
+    """Case is ignored in tables of patterns."""
     OPEN_LOCK = 1 << 16
     BULK_UPDATE = 1 << 17
     MULTI_WRITER = 1 << 18
+    """Property of a table: several processes may change it at once."""
     UTF8_REQUEST = 1 << 19
+    """Keys and values must be valid UTF-8, if smtputf8_enable is on."""
     UTF8_ACTIVE = 1 << 20
+    """Property of a table: its keys and values must be valid UTF-8."""
     SRC_RHS_IS_FILE = 1 << 21
+    """Values in the source are names of files, whose content is in the table, in base64 (postmap -F)."""
 
 
 class Mode(Enum):
@@ -97,7 +117,9 @@ class Access:
         error: Callable[[str], None] | None = None,
         observe: Callable[[Sequence[tuple[bytes, bytes]], Sequence[int]], None] | None = None,
     ) -> None:
-        """Without a `config`, parameters of drivers (lmdb_map_size) have their built-in values.
+        """`config`: the view with the parameters of drivers (lmdb_map_size); without it they have built-in values.
+
+        `warn`: receiver of Postfix's warnings, by default the logger `maps`.
 
         `observe`: receiver of the content of a text table, in parts: keys and values, and the numbers of their lines. A
         rule of regexp, pcre or cidr is a line without a value.
@@ -139,7 +161,7 @@ class Table:
     """True if member tables fold keys. (With UTF-8 checks, keys are folded anyway.)"""
 
     def __init__(self, kind: str, name: str, flags: Flags) -> None:
-        """Name it as diagnostics do: `hash` and `t.db`, with `Flags.FIXED` or `Flags.PATTERN` among its flags."""
+        """`kind`, `name`: as in diagnostics, `hash` and `t.db`. `flags`: with `Flags.FIXED` or `Flags.PATTERN`."""
         self.type = kind
         self.name = name
         self.flags = flags
@@ -159,7 +181,10 @@ class Table:
         return [self.lookup(key) for key in keys]
 
     def update(self, key: bytes, value: bytes) -> bool:  # noqa: ARG002
-        """Store an entry; return False if an existing entry is kept, with a warning according to the DUP_ flags."""
+        """Store an entry; return False if an existing entry is kept, with a warning according to the DUP_ flags.
+
+        Raise `TableError` for a table of a type or mode without changes.
+        """
         raise self._unsupported("update")
 
     def update_many(self, entries: Sequence[tuple[bytes, bytes]]) -> None:
@@ -168,11 +193,11 @@ class Table:
             self.update(key, value)
 
     def delete(self, key: bytes) -> bool:  # noqa: ARG002
-        """Remove an entry; return False if the key is absent."""
+        """Remove an entry; return False if the key is absent. Raise `TableError` as `update`."""
         raise self._unsupported("delete")
 
     def entries(self) -> Iterator[tuple[bytes, bytes]]:
-        """Return all entries, in the order of `postmap -s`."""
+        """Return all entries, in the order of `postmap -s`. Raise `TableError` for a type that can't list them."""
         raise self._unsupported("sequence")
 
     def line(self, key: bytes) -> int | None:  # noqa: ARG002

@@ -8,11 +8,15 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .config import Config, Origin, ServiceView, View, load
     from .editing.editor import edit_main, edit_master
+    from .editing.main import MainCf
+    from .editing.master import MasterCf
     from .errors import ConfigError, Place, PostconfError
 
 __all__ = [
     "Config",
     "ConfigError",
+    "MainCf",
+    "MasterCf",
     "Origin",
     "Place",
     "PostconfError",
@@ -26,6 +30,8 @@ __all__ = [
 _MODULES = {
     "Config": "config",
     "ConfigError": "errors",
+    "MainCf": "editing.main",
+    "MasterCf": "editing.master",
     "Origin": "config",
     "Place": "errors",
     "PostconfError": "errors",

@@ -33,9 +33,9 @@ DEFAULT_DIRECTORY = "/etc/postfix"
 class Origin:
     """Origin of a parameter's value.
 
-    `kind` is `main.cf`, `master.cf` (an -o setting), `override` (of this run), `default`, `computed` (a default that
-    depends on the machine) or `process` (read-only). `text` is the value as written; `references` are the
-    names in it, each of which has its own origin.
+    `name`: the parameter. `kind`: `main.cf`, `master.cf` (an -o setting), `override` (of this run), `default`,
+    `computed` (a default that depends on the machine) or `process` (read-only). `text`: the value as written. `place`:
+    that of the setting, None without one. `references`: the names in the text, each of which has its own origin.
     """
 
     __slots__ = ("kind", "name", "place", "references", "text")
@@ -52,7 +52,11 @@ class Origin:
 
 
 class View:
-    """Effective values by name. `Config` is the view without a service."""
+    """Effective values by the names of parameters. `Config` is the view without a service.
+
+    `view[name]` is the expanded value. It raises KeyError for an unknown name, and `ConfigError` if the expansion
+    fails. `name in view` is True for a parameter that is set or built in.
+    """
 
     config: Config
 
@@ -72,7 +76,7 @@ class View:
         return self.lookup(name) is not None
 
     def get(self, name: str, default: str | None = None) -> str | None:
-        """Return the expanded value, or `default` for an unknown name."""
+        """Return the expanded value, or `default` for an unknown name; raise `ConfigError` if the expansion fails."""
         return self[name] if name in self else default  # noqa: SIM401  this is the method that SIM401 asks for
 
     def raw(self, name: str) -> str:
@@ -80,7 +84,7 @@ class View:
         return self._find(name).text
 
     def origin(self, name: str) -> Origin:
-        """Return the origin of the value. Raise KeyError for an unknown name."""
+        """Return the origin of the value, with the names that it refers to. Raise KeyError for an unknown name."""
         origin = self._find(name)
         if self.config.release.kinds.get(name) != RAW:
             names: list[str] = []
@@ -89,7 +93,7 @@ class View:
         return origin
 
     def lookup(self, name: str) -> str | None:
-        """Return the unexpanded value, or None."""
+        """Return the unexpanded value or default; None for an unknown name."""
         try:
             return self._find(name).text
         except KeyError:
@@ -100,7 +104,10 @@ class View:
 
 
 class Config(View):
-    """Complete configuration."""
+    """Configuration of a directory: the parameters of main.cf (postconf(5)), and the services of master.cf (master(5)).
+
+    `release`: catalogue of its Postfix release. `warnings`: Postfix's warnings about the files, without `warning: `.
+    """
 
     def __init__(
         self,
@@ -136,7 +143,7 @@ class Config(View):
         return iter(dict.fromkeys([*self.main, *self.release.defaults, *self.service_defaults()]))
 
     def service(self, name: str, type: str) -> ServiceView:
-        """Return the view of a service of master.cf. Raise KeyError for an unknown service."""
+        """Return the view of a service of master.cf, such as `smtp`, `inet`. Raise KeyError for an unknown service."""
         for service in self.master.services:
             if (service.name, service.type) == (name, type):
                 return ServiceView(self, service)
@@ -168,15 +175,22 @@ class Config(View):
         is_verbatim: Callable[[str], bool] | None = None,
         known: dict[str, Known] | None = None,
     ) -> str:
-        """Expand a value as this release does (`expressions.expand`)."""
+        """Expand a value as this release does; the other parameters are those of `postconf.syntax.expressions.expand`.
+
+        `lookup`: returns the unexpanded value of a name, or None. `warn`: receives Postfix's warnings. Raise
+        `expressions.ExpressionError`, and `expressions.OperandError` for a comparison that is fatal in Postfix.
+        """
         return expand(text, lookup, warn, calls=self._calls, is_verbatim=is_verbatim, known=known, budget=self.budget)
 
     def visit_names(self, text: str, visit: Callable[[str], None], warn: Callable[[str], None]) -> None:
-        """Find the names in a value as this release does (`expressions.visit_names`)."""
+        """Call `visit` with each name in a value, without expanding it; `warn` receives Postfix's warnings."""
         visit_names(text, visit, warn, calls=self._calls)
 
     def default(self, name: str) -> str | None:
-        """Return the default as postconf(1) shows it; None for a name that is not built in."""
+        """Return the default as postconf(1) -d shows it; None for a name that is not built in.
+
+        Raise `ConfigError` for a default that depends on the machine, and on a setting that can't be expanded.
+        """
         kind = self.release.kinds.get(name)
         if kind == COMPUTED:
             return self._compute(name)
@@ -187,7 +201,10 @@ class Config(View):
         return self.service_defaults().get(name)
 
     def explicit(self, name: str) -> str | None:
-        """Return a setting of main.cf, expanded with nothing but the settings of main.cf; None if it is not set."""
+        """Return a setting of main.cf, expanded with nothing but the settings of main.cf; None if it is not set.
+
+        Raise `ConfigError` if the expansion fails.
+        """
         if name not in self.main:
             return None
         warnings: list[str] = []
@@ -203,7 +220,7 @@ class Config(View):
             raise ConfigError("dictionary mail_dict: macro processing error", self.main[name].place) from None
 
     def lookup(self, name: str) -> str | None:
-        """Return the unexpanded value, or None."""
+        """Return the unexpanded value or default; None for an unknown name."""
         setting = self.main.get(name)
         if setting is not None and self.release.kinds.get(name) != ADHOC:
             return setting.value
@@ -253,7 +270,7 @@ class ServiceView(View):
         self.release = config.release
 
     def lookup(self, name: str) -> str | None:
-        """Return the unexpanded value, or None."""
+        """Return the unexpanded value or default; None for an unknown name."""
         if name in ("process_name", "service_name") or name in self.service.shared:
             return self._find(name).text
         return self.config.lookup(name)
@@ -278,9 +295,12 @@ def load(
 ) -> Config:
     """Read main.cf and master.cf of a directory; a missing master.cf has no services.
 
-    `version` is a Postfix release such as 3.10; `overrides` are `name=value` settings that
-    replace those of main.cf, as -o of postconf(1). Raises `ConfigError` with the place of the first error, and
-    OSError if main.cf is unreadable.
+    `version`: Postfix release whose defaults apply, such as 3.10 or 3.10.2; None is 3.7. `overrides`: `name=value`
+    settings that replace those of main.cf, as -o of postconf(1). `host`: the machine that myhostname, mydomain and
+    mynetworks depend on, by default this one. Values are not expanded before they are asked for.
+
+    Raise `ConfigError` with the place of the first error in a file, or for an invalid override; OSError if a file can't
+    be read; and `postconf.catalogue.UnknownReleaseError`, a `PostconfError` and ValueError.
     """
     path = os.fspath(directory)
     warnings: list[str] = []

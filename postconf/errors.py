@@ -33,8 +33,8 @@ class PostconfError(Exception):
 class ConfigError(PostconfError):
     """Configuration that Postfix refuses.
 
-    `message` is Postfix's own (postconf(1) prints it after `fatal: `), `place` is the place of the error, if known, and
-    `remedy` describes the fix.
+    `message`: that of Postfix (postconf(1) prints it after `fatal: `). `place`: that of the error, None if it is not
+    known. `remedy`: the fix, perhaps empty. The text has all three.
     """
 
     def __init__(self, message: str, place: Place | None = None, remedy: str = "") -> None:

@@ -43,7 +43,12 @@ _PATTERN_PROBLEMS = {
 
 @contextmanager
 def edit_main(directory: str | os.PathLike[str]) -> Iterator[MainCf]:
-    """Edit the main.cf of a directory; an exception leaves it unchanged. Raise `ConfigError`."""
+    """Edit the main.cf of a directory, with a `MainCf` as the target of `with`.
+
+    The file is locked against postconf(1) and other editors, and is replaced as a whole at the end. An exception in the
+    block leaves it unchanged. In the block, root has only the rights of the directory's owner. Raise `ConfigError` if
+    the file can't be read, locked or written.
+    """
     path = f"{os.fspath(directory)}/main.cf"
     with LockedFile(path) as file:
         main = MainCf(file.read(), path)
@@ -53,7 +58,7 @@ def edit_main(directory: str | os.PathLike[str]) -> Iterator[MainCf]:
 
 @contextmanager
 def edit_master(directory: str | os.PathLike[str]) -> Iterator[MasterCf]:
-    """Edit the master.cf of a directory; an exception leaves it unchanged. Raise `ConfigError`."""
+    """Edit the master.cf of a directory, with a `MasterCf` as the target of `with`; in all else like `edit_main`."""
     path = f"{os.fspath(directory)}/master.cf"
     with LockedFile(path) as file:
         master = MasterCf(file.read(), path)

@@ -50,7 +50,7 @@ def is_continuation(line: str) -> bool:
 
 
 class MainCf:
-    """Text of a main.cf that is being edited."""
+    """Text of a main.cf that is being edited as by postconf(1) -e, -X and -#; comments and other settings stay."""
 
     def __init__(self, text: str, path: str = "main.cf", warn: Callable[[str], None] | None = None) -> None:
         """`warn`: receives the warnings of postconf(1); `path`: file name for messages."""
@@ -59,7 +59,7 @@ class MainCf:
         self._warn = warn or _ignore
 
     def set(self, name: str, value: str) -> None:
-        """Set a parameter at its current places, or at the end of the file. A value is one line."""
+        """Set a parameter at its current places, or at the end of the file; raise ValueError for more than one line."""
         self.set_all({name: value})
 
     def remove(self, *names: str) -> None:
@@ -87,7 +87,7 @@ class MainCf:
         self._replace([name], change)
 
     def set_all(self, values: Mapping[str, str]) -> None:
-        """Set several parameters; new ones are appended in this order."""
+        """Set several parameters; new ones are appended in this order. Raise ValueError as `set`, before any change."""
         for name, value in values.items():
             if not _is_setting(name, value):
                 raise ValueError(f"not a setting of one line: {name} = {value}")

@@ -52,7 +52,11 @@ class EditRequest:
 
 
 class MasterCf:
-    """Text of a master.cf that is being edited."""
+    """Text of a master.cf that is being edited as by postconf(1) -M, -F and -P; comments and other entries stay.
+
+    `service` and `type` may be `*` where postconf(1) accepts it. Each method raises `ConfigError` for a change that
+    postconf(1) refuses; the text is unchanged then.
+    """
 
     def __init__(self, text: str, path: str = "master.cf", warn: Callable[[str], None] | None = None) -> None:
         """`warn`: receives the warnings of postconf(1); `path`: file name for messages."""
@@ -85,7 +89,7 @@ class MasterCf:
         self.change([EditRequest(REMOVE, PARAMETER, service, type, name=name)])
 
     def change(self, requests: list[EditRequest]) -> None:
-        """Apply all requests in one pass. Raise `ConfigError`; the text is unchanged then."""
+        """Apply all requests (`postconf.editing.master.EditRequest`) in one pass."""
         self.text = _Pass(self.text, self.path, self._warn, requests).run()
 
 

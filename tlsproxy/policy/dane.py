@@ -23,7 +23,11 @@ class DnsLookupError(TlsproxyError):
 
 @dataclass(frozen=True, slots=True)
 class TlsaAnswer:
-    """TLSA records as they came, and True if DNSSEC secures them. `canonical` is the name that has them."""
+    """TLSA records in an answer of DNS.
+
+    `name`: the name that was looked up. `canonical`: the name that has the records, after CNAME records. `secure`: True
+    if DNSSEC secures all of them. `data`: of each record usage, selector, matching type and data, in bytes (RFC 6698).
+    """
 
     name: str
     canonical: str

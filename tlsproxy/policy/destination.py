@@ -15,7 +15,10 @@ SMTP_PORT = 25
 
 @dataclass(frozen=True, slots=True)
 class DnsName:
-    """A name that was looked up, its canonical form after CNAME records, and True if DNSSEC secured all of that."""
+    """A name that was looked up.
+
+    `canonical`: the name at the end of its CNAME records, or empty. `secure`: True if DNSSEC secures all records.
+    """
 
     name: str
     canonical: str = ""
@@ -51,7 +54,10 @@ class Destination:
 
     @classmethod
     def parse(cls, nexthop: str, *, default_port: int = SMTP_PORT) -> Destination:
-        """Parse `host`, `[host]`, either with `:port`, a number or the name of a mail service; raise ValueError."""
+        """Parse a next hop as in transport(5): `host` or `[host]`, with or without `:port`; raise ValueError.
+
+        `port` is a number or one of smtp, smtps, submission, submissions, lmtp. The host is not looked up.
+        """
         text = nexthop.strip(SPACE)
         if text.startswith("["):
             domain, bracket, rest = text[1:].partition("]")

@@ -38,7 +38,10 @@ _MATCH_SEPARATORS = {
 
 @dataclass(slots=True)
 class PolicyEntry:
-    """A policy as a table has it. None: the table says nothing, and main.cf decides."""
+    """A policy as a table has it: its level and attributes (postconf(5), smtp_tls_policy_maps).
+
+    A field with None or an empty value is not in the entry, and main.cf decides. `policy_ttl` is in seconds.
+    """
 
     level: SecurityLevel
     match: tuple[str, ...] | None = None
@@ -63,7 +66,10 @@ class PolicyEntry:
 
 
 def parse_entry(value: bytes | str, where: Where, release: Release) -> PolicyEntry:
-    """Parse the value of a key; `release` decides which attributes there are. Raises `PolicyError`."""
+    """Parse the value of a key, with the attributes of a `release`; raise `PolicyError`.
+
+    `where`: the key, for messages. `release`: that of `view.config.release`.
+    """
     text = decode(value) if isinstance(value, bytes) else value
     braces = release.since("3.10")
     elements = list(_located(text, braces=braces))

@@ -58,5 +58,5 @@ class Where:
         return f'{self.table}, {self.role} "{self.key}": {text}'
 
     def error(self, text: str, column: int = 0) -> PolicyError:
-        """Make the error about this value."""
+        """Return the error about this value; `column`: position in it, from 1 on, or 0 for the whole."""
         return PolicyError(text, table=self.table, key=self.key, column=column, warning=self.warning(text))

@@ -19,7 +19,7 @@ _WORDS = {
 
 
 def parse_site(value: bytes | str, where: Where) -> SecurityLevel:
-    """Return the level that a word stands for, in any case; raise `PolicyError`."""
+    """Return the level of a word in smtp_tls_per_site: none, may, must or must_nopeermatch; raise `PolicyError`."""
     text = decode(value) if isinstance(value, bytes) else value
     level = _WORDS.get(text.lower()) if text.isascii() else None
     if level is None:

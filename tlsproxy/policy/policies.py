@@ -36,7 +36,10 @@ _DANE_LEVELS = (SecurityLevel.DANE, SecurityLevel.DANE_ONLY)
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """TLS policy of a session, in the terms of tlsproxy(8). Texts are as in main.cf."""
+    """TLS policy of a session, in the terms of tlsproxy(8). Texts are as in main.cf (postconf(5), smtp_tls_…).
+
+    Levels are those of `postconf.values.SecurityLevel`.
+    """
 
     level: SecurityLevel
     destination: Destination
@@ -75,11 +78,14 @@ class Policies:
         warn: Callable[[str], None] | None = None,
         flags: Flags = TABLE_FLAGS,
     ) -> None:
-        """Read settings and open tables: of `postconf.load()` or one of its services.
+        """Read settings and open tables.
 
-        `prefix`: `smtp` or `lmtp`. `resolver`: required for the levels `dane` and `dane-only`. `warn`: receiver of
-        Postfix's warnings, by default the logger `tlsproxy.policy`. `flags`: those of the tables. Raise
-        `postconf.ConfigError`, `maps.TableError`.
+        `view`: the result of `postconf.load()`, or one of its services. `prefix`: `smtp` or `lmtp`. `resolver`: for the
+        levels `dane` and `dane-only`, which need one; `tlsproxy.policy.resolver` has it. `warn`: receiver of Postfix's
+        warnings, by default the logger `tlsproxy.policy`. `flags`: those of the tables.
+
+        Raise `postconf.ConfigError` for an invalid setting, and `maps.TableError` for an invalid name of a table. A
+        table that can't be opened causes a warning; then `decide` raises `PolicyError`.
         """
         self.settings = settings = PolicySettings.load(view, prefix)
         self._release = view.config.release
@@ -97,7 +103,10 @@ class Policies:
             self._per_site = open_list(settings.parameter("per_site"), settings.per_site, access)
 
     def decide(self, destination: Destination | str) -> Policy:
-        """Return the policy for a destination; raise `PolicyError` without a valid one."""
+        """Return the policy for a destination, or for the text of a next hop.
+
+        Raise `PolicyError` without a valid policy, and ValueError for a text that is no next hop.
+        """
         if isinstance(destination, str):
             destination = Destination.parse(destination)
         try:

@@ -22,7 +22,10 @@ _DNS_SUPPORT = ("disabled", "enabled", "dnssec")
 
 @dataclass(frozen=True, slots=True)
 class PolicySettings:
-    """The defaults that tables of policies override; field `x` is the parameter `smtp_tls_x`, as far as not said."""
+    """The settings of main.cf that tables of policies override (postconf(5)).
+
+    Field `x` is the parameter `smtp_tls_x`, or `lmtp_tls_x`, unless its text names another one.
+    """
 
     prefix: str
     level: SecurityLevel
@@ -56,11 +59,14 @@ class PolicySettings:
 
     @classmethod
     def load(cls, view: View, prefix: str = "smtp") -> PolicySettings:
-        """Read the settings of a service (`config.service("smtp", "unix")`), or of main.cf; raise `ConfigError`."""
+        """Read the settings of a service (`config.service("smtp", "unix")`), or of main.cf; `prefix`: smtp or lmtp.
+
+        Raise `postconf.ConfigError` for an invalid value.
+        """
         return _Reader(view, prefix).read()
 
     def parameter(self, name: str) -> str:
-        """Return the parameter behind a field that is named after one."""
+        """Return the name of the parameter of a field, such as smtp_tls_protocols of `protocols`."""
         return f"{self.prefix}_tls_{name}"
 
 

@@ -35,6 +35,7 @@ __all__ = [
     "Proxy",
     "ProxyUnavailableError",
     "StarttlsError",
+    "TlsContext",
     "TlsSocket",
     "TlsStreams",
     "detach",
@@ -98,13 +99,15 @@ async def starttls(
     remote_endpoint: str = "",
     ehlo: str = "",
 ) -> TlsStreams:
-    """Start TLS on a connected socket; `detach` returns the socket of asyncio streams.
+    """Start TLS on a connected socket, and return streams with the plaintext; `sock` is closed in any case.
 
-    `policy`: required for the role `client`, and only for it. `proxy`: by default that of /etc/postfix. `timeout`:
-    limit of the handshake in seconds; `idle_timeout`: limit of silence in the session. `remote_endpoint`: name of the
-    peer in logs, by default `[address]:port`. `ehlo`: name of the server in its reply to EHLO.
+    `sock`: for asyncio streams, `detach` returns it. `role`: ours, `client` or `server`. `policy`: required for the
+    role `client`, and only for it. `proxy`: by default that of /etc/postfix. `timeout`: limit of the handshake in
+    seconds. `idle_timeout`: limit of silence in the session, in seconds. `remote_endpoint`: name of the peer in logs,
+    by default `[address]:port`. `ehlo`: name of the server in its reply to EHLO, a part of the key of cached sessions.
 
-    Raise `StarttlsError`, TimeoutError, and ValueError for contradictory parameters.
+    Raise `ProxyUnavailableError`, `HandshakeFailedError`, `PeerNotVerifiedError`; TimeoutError after `timeout`;
+    ValueError for contradictory parameters; and, without a `proxy`, the errors of `Proxy.of`.
     """
     with sock:
         request = prepare(
@@ -137,7 +140,7 @@ def starttls_blocking(
     remote_endpoint: str = "",
     ehlo: str = "",
 ) -> TlsSocket:
-    """Start TLS as `starttls` does, for a program without asyncio; the returned socket has no time limit."""
+    """Start TLS as `starttls` does, and return a blocking socket: for programs without asyncio."""
     with sock:
         request = prepare(
             sock,

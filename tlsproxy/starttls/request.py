@@ -50,9 +50,10 @@ class Proxy:
 
     @classmethod
     def of(cls, view: View | str = "/etc/postfix", path: Path | str | None = None) -> Proxy:
-        """Return the proxy of a configuration, or of a directory with one; raise `postconf.ConfigError` or OSError.
+        """Return the proxy of a configuration, or of a directory with one.
 
-        Its socket is where smtp(8) looks for it, unless there is a `path`.
+        `path`: the proxy's socket, by default the one that smtp(8) uses: private/$tlsproxy_service_name in the queue
+        directory. Raise `postconf.ConfigError`, and OSError if main.cf can't be read.
         """
         if isinstance(view, str):
             view = postconf.load(view)

@@ -340,19 +340,28 @@ class TlsContext:
     """TLS context of a session, as returned to the local client (TLS_SESS_STATE); absent values are empty or 0."""
 
     peer_CN: str = ""
+    """The common name in the peer's certificate, which is no proof of its identity."""
     issuer_CN: str = ""
     peer_fingerprint: str = ""
+    """Of the peer's certificate, in hexadecimal with colons; the digest is that of the role's parameter."""
     peer_pubkey_fingerprint: str = ""
     level: int = field(default=0, metadata={"since": Generation.V3_6})
-    peer_status: int = 0  # PeerStatus bits
+    """The level of the session (`postconf.values.SecurityLevel`), in the client role since Postfix 3.6."""
+    peer_status: int = 0
+    """Bits of `tlsproxy.wire.messages.PeerStatus`. Above `encrypt`, MATCHED is set if the server fits the policy."""
     cipher_protocol: str = ""
+    """The TLS version: `TLSv1.3`."""
     cipher_name: str = ""
     cipher_usebits: int = 0
+    """The bits of the cipher's key that are secret."""
     cipher_algbits: int = 0
+    """The bits of the cipher's key."""
     key_exchange: str = ""
+    """The group or method of the key exchange; like signatures, empty up to TLS 1.2."""
     key_exchange_curve: str = ""
     key_exchange_bits: int = 0
     ctos_rpk: int = field(default=0, metadata={"since": Generation.V3_9})
+    """1 for a raw public key of the client (RFC 7250); the next field is the same for the server."""
     stoc_rpk: int = field(default=0, metadata={"since": Generation.V3_9})
     clnt_signature: str = ""
     clnt_signature_curve: str = ""
@@ -363,6 +372,7 @@ class TlsContext:
     srvr_signature_bits: int = 0
     srvr_signature_digest: str = ""
     namaddr: str = ""
+    """The peer's name and address in logs."""
     rpt_reported: int = field(default=0, metadata={"since": Generation.V3_10})
     trace_size_limit: int = field(default=0, metadata={"since": Generation.V3_12})
 
