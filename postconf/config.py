@@ -17,7 +17,7 @@ from .errors import ConfigError, Place
 from .files.regular import read_file
 from .machine import host as hosts
 from .machine.host import Host
-from .syntax.expressions import ExpressionError, OperandError, expand, visit_names
+from .syntax.expressions import ExpressionError, OperandError, expand, names_in, visit_names
 from .syntax.maincf import AssignmentError, Setting, add_settings, split_assignment
 from .syntax.mastercf import Master, Service, read_services
 
@@ -87,9 +87,7 @@ class View:
         """Return the origin of the value, with the names that it refers to. Raise KeyError for an unknown name."""
         origin = self._find(name)
         if self.config.release.kinds.get(name) != RAW:
-            names: list[str] = []
-            self.config.visit_names(origin.text, names.append, _ignore)
-            origin.references = tuple(dict.fromkeys(names))
+            origin.references = self.config.names_in(origin.text)[0]
         return origin
 
     def lookup(self, name: str) -> str | None:
@@ -181,6 +179,10 @@ class Config(View):
         `expressions.ExpressionError`, and `expressions.OperandError` for a comparison that is fatal in Postfix.
         """
         return expand(text, lookup, warn, calls=self._calls, is_verbatim=is_verbatim, known=known, budget=self.budget)
+
+    def names_in(self, text: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Return the names in a value, and its problems, as this release reads it (`expressions.names_in`)."""
+        return names_in(text, calls=self._calls)
 
     def visit_names(self, text: str, visit: Callable[[str], None], warn: Callable[[str], None]) -> None:
         """Call `visit` with each name in a value, without expanding it; `warn` receives Postfix's warnings."""
@@ -326,7 +328,3 @@ def apply_overrides(main: dict[str, Setting], overrides: Iterable[str]) -> None:
         except AssignmentError as error:
             raise ConfigError(f"invalid parameter override: {override}: {error}", None, "write name=value") from None
         main[name] = Setting(name, value, None)
-
-
-def _ignore(_warning: str) -> None:
-    """Discard a warning that is reported elsewhere."""

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from ..errors import ConfigError, PostconfError
 from .lines import BLANK
-from .mastercf import closing_brace
+from .pieces import BRACED, BROKEN, EMPTY, LAST, LITERAL, PLAIN, pieces_of
 from .references import NAME, Reference, parse_reference
 
 TYPE_CHECKING = False
@@ -33,6 +33,10 @@ _MAX_WORK = 32 << 20
 """Characters that one expansion may copy. Postfix has no limit for a value that doubles at each level."""
 _WORK_OF_PIECE = 100
 _MAX_WARNINGS = 1000
+_LONGEST_KEPT = 500
+"""Characters of a text whose names are cached."""
+_MOST_KEPT = 4096
+_named: dict[tuple[str, bool], tuple[tuple[str, ...], tuple[str, ...]]] = {}
 _INT64_MAX = 9223372036854775807
 _MAX_MAJOR = 8796093022207
 _MAX_MINOR = 1023
@@ -103,6 +107,21 @@ def visit_names(text: str, visit: Callable[[str], None], warn: Callable[[str], N
         _Scan(visit, warn, calls=calls).run(text)
 
 
+def names_in(text: str, *, calls: bool = False) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the names in a value, each once, and the problems with its references; cached if the text is short."""
+    key = text, calls
+    if (found := _named.get(key)) is None:
+        names: dict[str, None] = {}
+        problems: list[str] = []
+        visit_names(text, names.setdefault, problems.append, calls=calls)
+        found = tuple(names), tuple(problems)
+        if len(text) < _LONGEST_KEPT:
+            if len(_named) > _MOST_KEPT:
+                _named.clear()
+            _named[key] = found
+    return found
+
+
 class _Progress:
     """State of a walk that the walks over its operands share."""
 
@@ -153,42 +172,17 @@ class _Walk:
         if "$" not in text:
             return self._enter(text, self.literal) if text else False
         bad = False
-        literal = ""
-        position = 0
-        while True:
-            dollar = text.find("$", position)
-            if dollar < 0:
-                literal += text[position:]
-                break
-            literal += text[position:dollar]
-            after = text[dollar + 1 : dollar + 2]
-            if after == "$":
-                literal += "$"
-                position = dollar + 2
-                continue
-            if literal:
-                bad |= self._enter(literal, self.literal)
-                literal = ""
-            if after in ("{", "("):
-                end = closing_brace(text, dollar + 1, after, "}" if after == "{" else ")")
-                if end < 0:
-                    self.warn(f'truncated macro reference: "{text}"')
-                    return True
-                content = text[dollar + 2 : end]
-                position = end + 1
-                if bad:
-                    return bad
+        for content, kind in pieces_of(text):
+            if kind == LITERAL:
+                bad |= self._enter(content, self.literal)
+            elif kind == PLAIN or (kind == BRACED and not bad):
+                bad |= self._enter(content, self._reference)
+            elif kind == LAST:
+                return bad or self._enter(content, self.literal)
             else:
-                position = dollar + 1
-                while position < len(text) and text[position] in NAME:
-                    position += 1
-                content = text[dollar + 1 : position]
-            if not content:
-                self.warn(f'empty macro name: "{text}"')
+                if kind == BROKEN or (kind == EMPTY and not bad):
+                    self.warn(content)
                 return True
-            bad |= self._enter(content, self._reference)
-        if literal and not bad:
-            bad |= self._enter(literal, self.literal)
         return bad
 
     def _enter(self, piece: str, action: Callable[[str], bool]) -> bool:

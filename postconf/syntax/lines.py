@@ -15,6 +15,8 @@ BLANK = " \t\r\n"
 """Separators of words in values and in output."""
 SPACE = " \t\n\v\f\r"
 """Spaces of isspace(3), which begin continuation lines and are trimmed around names and values."""
+_BESIDE = frozenset(f"{SPACE}#")
+"""First characters of lines that begin nothing: continuation lines, blank ones, and comments."""
 
 
 class LogicalLine:
@@ -64,7 +66,9 @@ def logical_lines(
             first = pieces[0][1]
             shown = str(first) if first == last else f"{first}-{last}"
             warn(f"{path}, line {shown}: text after null byte may be ignored")
-        text = "".join(parts).partition("\0")[0] if has_nul else "".join(parts)
+        text = "".join(parts) if len(parts) > 1 else parts[0]
+        if has_nul:
+            text = text.partition("\0")[0]
         if parts[0][0] in SPACE:
             start, more = cut(text, 30)
             warn(f'{path}: logical line must not start with whitespace: "{start}{more and "..."}"')
@@ -75,16 +79,17 @@ def logical_lines(
     for number, line in enumerate(text.removesuffix("\n").split("\n"), 1):
         if not line:
             continue
-        if parts and line[0] not in SPACE and line[0] != "#":
+        begins = line[0] not in _BESIDE
+        if begins and parts:
             if logical := finish(number - 1):
                 yield logical
             parts, pieces, length, has_nul = [], [], 0, False
         has_nul = has_nul or "\0" in line
-        first = line.lstrip(SPACE)[:1]
-        if first and first != "#":
-            parts.append(line)
-            pieces.append((length, number))
-            length += len(line)
+        if not begins and line.lstrip(SPACE)[:1] in ("", "#"):
+            continue
+        parts.append(line)
+        pieces.append((length, number))
+        length += len(line)
     if parts and (logical := finish(number)):
         yield logical
 

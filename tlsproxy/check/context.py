@@ -13,7 +13,7 @@ from postconf.config import DEFAULT_DIRECTORY
 from postconf.machine.host import FixedHost
 from postconf.origins import chain
 from postconf.spelling import did_you_mean, nearest, similar
-from postconf.syntax.expressions import Budget, ExpressionError, visit_names
+from postconf.syntax.expressions import Budget, ExpressionError
 from postconf.syntax.maincf import Setting
 from postconf.syntax.mastercf import Master, Service
 
@@ -97,13 +97,14 @@ class Context:
             host=FixedHost("mail.example.com"),
         )
         self.config.budget = Budget(_EXPANSIONS)
+        self._plain = plain_defaults(release)
         self._known: dict[int, dict[str, Known]] = {}
         self._expanded: dict[tuple[int, str], str | None] = {}
         self._expanded_settings: dict[Assignment, str | None] = {}
         self._nearest: dict[str, str] = {}
         self._similar: dict[str, str] = {}
         self._nearest_of_services: dict[str, str] = {}
-        self._references_of: dict[Assignment, tuple[list[str], list[str]]] = {}
+        self._references_of: dict[Assignment, tuple[tuple[str, ...], tuple[str, ...]]] = {}
         self._compared = 0
         self._kept: dict[object, object] = {}
 
@@ -189,25 +190,27 @@ class Context:
         except (ExpressionError, ConfigError):
             return None
 
-    def reference_problems(self, assignment: Assignment) -> list[str]:
+    def reference_problems(self, assignment: Assignment) -> tuple[str, ...]:
         """Return the problems of the references in a value, in Postfix's messages."""
         return self._references(assignment)[1]
 
-    def _references(self, assignment: Assignment) -> tuple[list[str], list[str]]:
+    def _references(self, assignment: Assignment) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Return the names that a value refers to, each once, and the problems with its references."""
         if "$" not in assignment.value or self.release.kinds.get(assignment.name) == RAW:
-            return [], []
+            return (), ()
         if assignment not in self._references_of:
             if self.is_too_complex(assignment):
-                return [], []
-            find = _references_in if len(assignment.value) < _LONGEST_KEPT else _references_in.__wrapped__
-            self._references_of[assignment] = find(assignment.value, self.release)
+                return (), ()
+            self._references_of[assignment] = self.config.names_in(assignment.value)
         return self._references_of[assignment]
 
     def value(self, name: str, view: View | None = None) -> str:
         """Return the effective value of a parameter; empty if this release has none, or it can't be expanded."""
         view = view or self.config
-        key = (id(view.service) if isinstance(view, ServiceView) else 0, name)
+        service = view.service if isinstance(view, ServiceView) else None
+        if name in self._plain and name not in self.config.main and not (service and name in service.shared):
+            return self._plain[name]
+        key = (id(service) if service else 0, name)
         if key not in self._expanded:
             cached = self._cached_default(name, view)
             text = cached[0] if cached else view.lookup(name)
@@ -220,8 +223,6 @@ class Context:
         own = view.service.shared if isinstance(view, ServiceView) else {}
         if name in self.config.main or name in own:
             return None
-        if (plain := plain_defaults(self.release).get(name)) is not None:
-            return (plain,)
         reached = references_of_default(name, self.release)
         if reached is None or not own.keys().isdisjoint(reached):
             return None
@@ -445,7 +446,7 @@ class Context:
             found.update(words_of(self.expanded(each) or ""))
         return frozenset(found)
 
-    def names_in(self, assignment: Assignment) -> list[str]:
+    def names_in(self, assignment: Assignment) -> tuple[str, ...]:
         """Return the names that a value refers to, each once."""
         return self._references(assignment)[0]
 
@@ -465,14 +466,6 @@ class Context:
             and name not in self._overridden
             and not any(f"{opening}{name}{sign}" in tested for opening in ("${", "$(") for sign in "?:")
         ]
-
-
-@lru_cache(maxsize=4096)  # many configurations have the same values
-def _references_in(value: str, release: Release) -> tuple[list[str], list[str]]:
-    names: dict[str, None] = {}
-    problems: list[str] = []
-    visit_names(value, names.setdefault, problems.append, calls=release.since("3.11"))
-    return list(names), problems
 
 
 @lru_cache(maxsize=4096)  # many configurations have the same mistakes

@@ -10,7 +10,7 @@ from collections.abc import Container
 from functools import lru_cache
 
 from postconf.catalogue import ADHOC, COMPUTED, RAW, Release
-from postconf.syntax.expressions import ExpressionError, OperandError, expand, visit_names
+from postconf.syntax.expressions import ExpressionError, OperandError, expand, names_in
 
 LEVEL = "compatibility_level"
 _OF_SERVICES = ("process_name", "service_name")
@@ -56,8 +56,7 @@ def references_of_default(name: str, release: Release) -> frozenset[str] | None:
         each = waiting.pop()
         if each in _OF_SERVICES or release.kinds.get(each) in (None, COMPUTED, ADHOC, RAW):
             return None
-        names: list[str] = []
-        visit_names(release.defaults[each], names.append, _ignore, calls=release.since("3.11"))
+        names, _ = names_in(release.defaults[each], calls=release.since("3.11"))
         waiting += [other for other in names if other not in found]
         found.update(names)
     return frozenset(found)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 
 from postconf.catalogue import Release
 
@@ -48,10 +49,10 @@ def check(
     """Check one configuration. `pragmas`: True if comments may suppress findings."""
     context = Context(main, master, release, files, options)
     markup = templates(context)
-    judges = [rule for rule in rules if (files.enabled or not rule.needs_files) and (rule.in_templates or not markup)]
+    judges = _applicable(tuple(rules), files.enabled, bool(markup))
     if any(source.is_too_long for source in context.sources):
-        judges = [rule for rule in judges if rule.id == TOO_LARGE]
-    recogniser = [rule for rule in judges if rule.id == FOREIGN]
+        judges = _only(judges, TOO_LARGE)
+    recogniser = _only(judges, FOREIGN)
     is_foreign = bool(recogniser and foreign(context))
     findings: list[Finding] = []
     for rule in recogniser if is_foreign else judges:
@@ -64,7 +65,20 @@ def check(
     return Checked(context.texts, _bounded(findings, judges))
 
 
-def _bounded(findings: list[Finding], rules: list[Rule]) -> list[Finding]:
+@lru_cache(maxsize=8)
+def _applicable(rules: tuple[Rule, ...], has_files: bool, is_template: bool) -> tuple[Rule, ...]:
+    """Return the rules that can judge a configuration, with or without files, rendered or not."""
+    return tuple(
+        rule for rule in rules if (has_files or not rule.needs_files) and (rule.in_templates or not is_template)
+    )
+
+
+@lru_cache(maxsize=32)
+def _only(rules: tuple[Rule, ...], id: str) -> tuple[Rule, ...]:
+    return tuple(rule for rule in rules if rule.id == id)
+
+
+def _bounded(findings: list[Finding], rules: Iterable[Rule]) -> list[Finding]:
     """Return the first findings of each rule in each file, and the number of others.
 
     Those with fixes stay, and those of optional rules, which were asked for.
@@ -90,7 +104,7 @@ def _bounded(findings: list[Finding], rules: list[Rule]) -> list[Finding]:
     return kept
 
 
-def _with_pragmas(findings: list[Finding], sources: list[Source], rules: list[Rule]) -> list[Finding]:
+def _with_pragmas(findings: list[Finding], sources: list[Source], rules: Iterable[Rule]) -> list[Finding]:
     comments = [pragma for source in sources for pragma in read_pragmas(source)]
     if not comments:
         return findings

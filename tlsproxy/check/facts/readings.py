@@ -32,6 +32,7 @@ _FREE_TEXT = ("template", "text", "characters", "command", "time-format", "actio
 """Kinds whose values can have a # in them."""
 _WITH_QUOTES = (*_FREE_TEXT, "mail-address", "sender", "environment", "macro-values", "strings", "mechanisms")
 """Kinds whose values can be in quotes: addresses, or words that are compared as they are."""
+_QUOTES = ("'", '"')
 _SHORTEST_QUOTED = 2
 
 
@@ -126,13 +127,16 @@ def _listed(context: Context) -> tuple[list[Read], list[Assignment]]:
     found: list[Read] = []
     left_out: list[Assignment] = []
     room = _MOST_CHARACTERS
+    kinds = context.release.kinds
     for each in context.everywhere:
         # In the order of the file, user-defined ones too: the budget ends at the first value that is too large.
         text = context.expanded(each)
         kind = kind_of(each.name, context.release, classes=classes)
-        if kind is None or (context.master and not _exists(context, each.name, classes)):
+        if kind is None or (context.master and each.name not in kinds and not _exists(context, each.name, classes)):
             continue
-        if text is None or context.undefined(each) or comment_start(context, each) >= 0 or is_quoted(context, each):
+        if text is None or ("$" in each.value and context.undefined(each)):
+            continue
+        if ("#" in each.value and comment_start(context, each) >= 0) or is_quoted(context, each):
             continue
         if len(text) > min(room, _LONGEST_VALUE):
             left_out.append(each)
@@ -174,7 +178,7 @@ def comment_words(entry: MasterEntry) -> Iterator[int]:
 def is_quoted(context: Context, assignment: Assignment) -> bool:
     """Return True if a whole value is in quotes that were not meant to be part of it."""
     text = assignment.value
-    if len(text) < _SHORTEST_QUOTED or text[0] not in "\"'" or text[-1] != text[0]:
+    if text[-1:] not in _QUOTES or len(text) < _SHORTEST_QUOTED or text[0] != text[-1]:
         return False
     kind = kind_of(assignment.name, context.release)
     return kind is not None and kind.name not in _WITH_QUOTES

@@ -61,8 +61,7 @@ def _of_bytes(source: Source) -> str:
 
 def _of_main(context: Context) -> str:
     main = context.main
-    known = sum(_is_parameter(context, each.name) for each in main.assignments)
-    if known or not main.logical:
+    if not main.logical or any(_is_parameter(context, each.name) for each in main.assignments):
         return ""
     services = sum(_is_service(line.text) for line, _ in main.broken)
     if services * 2 >= len(main.logical):

@@ -25,6 +25,7 @@ _SHARED = ipaddress.IPv4Network("100.64.0.0/10")
 """Addresses between a provider and its customers (RFC 6598)."""
 _LISTS = ("smtpd_relay_restrictions", "smtpd_recipient_restrictions")
 _PARENTS = "parent_domain_matches_subdomains"
+_TOP_LEVEL_KEYS = frozenset(f"{dot}{name}" for name in TOP_LEVEL for dot in ("", "."))
 _LEAST_BITS = {4: 16, 6: 32}
 """The shortest prefix of public addresses that one site is likely to own."""
 
@@ -144,9 +145,8 @@ class OpenRelay(Rule):
         """Yield the top-level domains that relay_domains has, all of whose domains it takes."""
         listed = domains_of(context, "relay_domains")
         found = [(name, span) for name, span in listed.items() if name.lstrip(".") in TOP_LEVEL]
-        keys = {f"{dot}{name}" for name in TOP_LEVEL for dot in ("", ".")}
         has_parents = "relay_domains" in words_of(context.value(_PARENTS))  # then a name with a dot matches nothing
-        for name, span in (*found, *keys_among(context, "relay_domains", frozenset(keys))):
+        for name, span in (*found, *keys_among(context, "relay_domains", _TOP_LEVEL_KEYS)):
             if name.startswith(".") is not has_parents:
                 message = f"open relay for all domains in .{name.lstrip('.')}: any client may send mail to them"
                 yield self.finding(span, message, "name the domains that this host relays mail for")

@@ -98,12 +98,14 @@ class UndefinedMacro(Rule):
 
     def check(self, context: Context) -> Iterator[Finding]:
         """Yield the findings."""
+        if not context.has_main:
+            return  # it may be set in a main.cf that is not there
         for each in context.everywhere:
-            if not context.has_main:
-                return  # it may be set in a main.cf that is not there
+            if "$" not in each.value or not (undefined := context.undefined(each)):
+                continue
             kind = kind_of(each.name, context.release)
             is_list = kind is not None and kind.name == "restrictions"
-            for name in context.undefined(each):
+            for name in undefined:
                 meant = context.nearest_parameter(name)
                 yield self.finding(
                     each.word("$" + name) if f"${name}" in each.value else each.word(name),

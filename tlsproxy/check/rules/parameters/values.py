@@ -200,7 +200,7 @@ def _refers_to_itself(context: Context, assignment: Assignment) -> bool:
             continue
         seen.add(name)
         if context.release.kinds.get(name) != RAW:
-            context.config.visit_names(view.lookup(name) or "", waiting.append, lambda _: None)
+            waiting += context.config.names_in(view.lookup(name) or "")[0]
     return False
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 from typing import ClassVar
 
 from postconf import ServiceView
@@ -283,11 +284,17 @@ def named_transports(context: Context) -> set[str]:
 
 def _named_transports(context: Context) -> set[str]:
     found = set()
+    names = _transport_parameters(context.release)
     for each in context.everywhere:
-        kind = kind_of(each.name, context.release) if each.name in context.release.kinds else None
-        if kind is not None and kind.name == "transport":
+        if each.name in names:
             found.add((context.expanded(each) or "").partition(":")[0].strip())
     return found
+
+
+@cache
+def _transport_parameters(release: Release) -> frozenset[str]:
+    kinds = ((name, kind_of(name, release)) for name in release.kinds)
+    return frozenset(name for name, kind in kinds if kind is not None and kind.name == "transport")
 
 
 def missing_services(context: Context) -> list[tuple[str, str]]:

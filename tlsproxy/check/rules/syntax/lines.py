@@ -120,6 +120,8 @@ class SwallowedAssignment(Rule):
     def check(self, context: Context) -> Iterator[Finding]:
         """Yield the findings."""
         for each in context.main.assignments:
+            if each.line.number == each.line.last_number:
+                continue
             for number in context.main.content(each.line)[1:]:
                 text = context.main.line(number)
                 try:

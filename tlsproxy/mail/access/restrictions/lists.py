@@ -7,6 +7,7 @@ whole list.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple
 
 from postconf.syntax.mastercf import split_words
@@ -17,13 +18,15 @@ from .table import Argument, Restriction
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from postconf import Place, View
     from postconf.syntax.maincf import Setting
 
 _MAX_DEPTH = 20
 """References that are followed for the place of a word."""
+_LONGEST_KEPT = 500
+"""Characters of a list whose words are remembered."""
 
 
 class ListWord(NamedTuple):
@@ -63,12 +66,12 @@ def read_list(view: View, parameter: str) -> RestrictionList:
 
 def list_from_text(name: str, text: str, place: Place | None = None) -> RestrictionList:
     """Read a list that is not the value of a parameter, such as the result of an access table."""
-    return RestrictionList(name, tuple(ListWord(word, place) for word, _ in split_words(text, LIST_SEPARATORS)))
+    return RestrictionList(name, tuple(ListWord(word, place) for word, _ in _split(text)))
 
 
 def _read_words(view: View, parameter: str) -> tuple[ListWord, ...]:
     value = view[parameter]
-    texts = [word for word, _ in split_words(value, LIST_SEPARATORS)]
+    texts = [word for word, _ in _split(value)]
     placed = list(_placed_words(view, parameter, _MAX_DEPTH)) if texts else []
     if [word.text for word in placed] == texts:
         return tuple(placed)
@@ -79,7 +82,7 @@ def _read_words(view: View, parameter: str) -> tuple[ListWord, ...]:
 
 def _placed_words(view: View, parameter: str, depth: int) -> Iterator[ListWord]:
     setting = _setting(view, parameter)
-    for raw, offset in split_words(view.raw(parameter), LIST_SEPARATORS):
+    for raw, offset in _split(view.raw(parameter)):
         place = setting.place_at(offset) if setting else None
         if "$" not in raw:
             yield ListWord(raw, place)
@@ -89,8 +92,17 @@ def _placed_words(view: View, parameter: str, depth: int) -> Iterator[ListWord]:
             yield from _placed_words(view, referred, depth - 1)
             continue
         text = view.config.expand(raw, view.lookup, _ignore)
-        for word, _ in split_words(text, LIST_SEPARATORS):
+        for word, _ in _split(text):
             yield ListWord(word, place)
+
+
+def _split(text: str) -> Sequence[tuple[str, int]]:
+    return _split_again(text) if len(text) < _LONGEST_KEPT else split_words(text, LIST_SEPARATORS)
+
+
+@lru_cache(maxsize=1024)  # many configurations have the same lists
+def _split_again(text: str) -> Sequence[tuple[str, int]]:
+    return split_words(text, LIST_SEPARATORS)
 
 
 def _setting(view: View, parameter: str) -> Setting | None:
