@@ -99,7 +99,7 @@ class Context:
         self.config.budget = Budget(_EXPANSIONS)
         self._plain = plain_defaults(release)
         self._known: dict[int, dict[str, Known]] = {}
-        self._expanded: dict[tuple[int, str], str | None] = {}
+        self._values: dict[tuple[int, str], str] = {}
         self._expanded_settings: dict[Assignment, str | None] = {}
         self._nearest: dict[str, str] = {}
         self._similar: dict[str, str] = {}
@@ -206,28 +206,25 @@ class Context:
 
     def value(self, name: str, view: View | None = None) -> str:
         """Return the effective value of a parameter; empty if this release has none, or it can't be expanded."""
-        view = view or self.config
-        service = view.service if isinstance(view, ServiceView) else None
-        if name in self._plain and name not in self.config.main and not (service and name in service.shared):
-            return self._plain[name]
-        key = (id(service) if service else 0, name)
-        if key not in self._expanded:
-            cached = self._cached_default(name, view)
-            text = cached[0] if cached else view.lookup(name)
-            if not cached and text is not None and self.release.kinds.get(name) != RAW:
-                text = self._expand(text, view)
-            self._expanded[key] = text
-        return self._expanded[key] or ""
+        key = (id(view.service) if isinstance(view, ServiceView) else 0, name)
+        value = self._values.get(key)
+        if value is None:
+            value = self._values[key] = self._effective(name, view or self.config) or ""
+        return value
 
-    def _cached_default(self, name: str, view: View) -> tuple[str | None] | None:
+    def _effective(self, name: str, view: View) -> str | None:
         own = view.service.shared if isinstance(view, ServiceView) else {}
-        if name in self.config.main or name in own:
-            return None
-        reached = references_of_default(name, self.release)
-        if reached is None or not own.keys().isdisjoint(reached):
-            return None
-        level = self.config.main.get(LEVEL)
-        return cached_default(name, self.release, self.config.main, level.value if level else None)
+        if name not in self.config.main and name not in own:
+            if name in self._plain:
+                return self._plain[name]
+            reached = references_of_default(name, self.release)
+            if reached is not None and own.keys().isdisjoint(reached):
+                level = self.config.main.get(LEVEL)
+                cached = cached_default(name, self.release, self.config.main, level.value if level else None)
+                if cached:
+                    return cached[0]
+        text = view.lookup(name)
+        return text if text is None or self.release.kinds.get(name) == RAW else self._expand(text, view)
 
     def is_yes(self, name: str, view: View | None = None) -> bool:
         """Return True if a boolean parameter is `yes`."""

@@ -6,6 +6,8 @@ import os
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from io import FileIO
+from typing import BinaryIO
 
 from postconf.files.regular import open_regular
 from postconf.syntax.lines import SPACE, decode
@@ -17,6 +19,7 @@ from ..text.sources import MOST_CHARACTERS, MainFile, MasterFile
 
 DEFAULT_DIRECTORY = "/etc/postfix"
 _LEAST_FIELDS = 8
+_PIECE = 1 << 16
 _MOST_BYTES = 4 * MOST_CHARACTERS + 1
 
 
@@ -112,7 +115,7 @@ def _inside(directory: str, root: str) -> str:
 
 def _single(path: str) -> Input:
     if path == "-":
-        text, shown = decode(sys.stdin.buffer.read(_MOST_BYTES)), "<stdin>"
+        text, shown = _bounded(sys.stdin.buffer), "<stdin>"
     else:
         text, shown = _read(path, pipe=True), path
     directory = "" if path == "-" else _destination(path)
@@ -151,7 +154,17 @@ def _is_absent(path: str) -> bool:
 def _read(path: str, real: str = "", *, pipe: bool = False) -> str:
     """Read a file, in an image by its `real` name; `pipe`: True if it may be one, as in `tlsproxy-check <(make)`."""
     try:
-        with open(real or path, "rb", opener=None if pipe else open_regular) as file:
-            return decode(file.read(_MOST_BYTES))
+        with open(real or path, "rb", buffering=0, opener=None if pipe else open_regular) as file:
+            return _bounded(file)
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}") from None
+
+
+def _bounded(file: FileIO | BinaryIO) -> str:
+    """Return the text of a file, as much as is looked at; small reads, since a buffer for all of it is slow to make."""
+    pieces = []
+    room = _MOST_BYTES
+    while room > 0 and (piece := file.read(min(room, _PIECE))):
+        pieces.append(piece)
+        room -= len(piece)
+    return decode(b"".join(pieces))

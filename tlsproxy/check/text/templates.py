@@ -99,21 +99,31 @@ def _templates(context: Context) -> Markup:
 
 def _markup(source: Source) -> Iterator[tuple[int, int, int]]:
     """Line, begin and end of all that is marked, outside comments."""
-    if not _SIGN.search(source.text):
-        return
-    closing = ""
-    for number, text in enumerate(source.lines, 1):
-        if closing:
-            yield number, 0, max(1, len(text))
-            closing = "" if closing in text else closing
-        elif not text.lstrip(SPACE).startswith("#"):
-            if not _SIGN.search(text):
-                continue
-            if match := _MARKUP.search(text, 0, _LONGEST_LINE):
-                yield number, *match.span()
-            elif opening := _OPENING.match(text, 0, _LONGEST_LINE):
-                closing = _CLOSINGS[opening[1]]
-                yield number, opening.start(1), len(text)
+    after = 0
+    for number in _lines_with_signs(source.text):
+        text = source.line(number)
+        if number <= after or text.lstrip(SPACE).startswith("#"):
+            continue
+        if match := _MARKUP.search(text, 0, _LONGEST_LINE):
+            yield number, *match.span()
+        elif opening := _OPENING.match(text, 0, _LONGEST_LINE):
+            yield number, opening.start(1), len(text)
+            for after in range(number + 1, len(source.lines) + 1):
+                text = source.line(after)
+                yield after, 0, max(1, len(text))
+                if _CLOSINGS[opening[1]] in text:
+                    break
+
+
+def _lines_with_signs(text: str) -> Iterator[int]:
+    number, position = 1, 0
+    last = 0
+    for match in _SIGN.finditer(text):
+        number += text.count("\n", position, match.start())
+        position = match.start()
+        if number != last:
+            yield number
+            last = number
 
 
 def _is_in_table(source: Source, number: int, start: int, end: int) -> bool:

@@ -73,6 +73,13 @@ class Lists:
         lists = filter(None, map(self.classes.get, self.classes.names))
         return [(words, list(entries(words, self.classes))) for words in lists]
 
+    @cached_property
+    def elements(self) -> list[tuple[str, Stage | None, list[ListElement]]]:
+        """The parameter, the stage and the elements of each list; classes have no stage."""
+        found: list[tuple[str, Stage | None, list[ListElement]]]
+        found = [(stage.parameter, stage, each) for stage, each in self._entries.items()]
+        return found + [(words.name, None, each) for words, each in self.of_classes]
+
     def span(self, word: ListWord, parameter: str) -> Span:
         """Return the span of a word; that of the setting, or the service, if the word's is not known."""
         if word.place is None:

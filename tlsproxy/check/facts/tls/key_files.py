@@ -66,6 +66,18 @@ def level_parameter(context: Context, view: View, side: str) -> str:
 
 def _level(context: Context, view: View, side: str) -> SecurityLevel | str:
     """Return the level of a service; an invalid level, which another rule reports, is returned as text."""
+    known = context.keep(_no_levels)
+    key = id(view.service) if isinstance(view, ServiceView) else 0, side
+    if key not in known:
+        known[key] = _found_level(context, view, side)
+    return known[key]
+
+
+def _no_levels(_context: Context) -> dict[tuple[int, str], SecurityLevel | str]:
+    return {}
+
+
+def _found_level(context: Context, view: View, side: str) -> SecurityLevel | str:
     text = context.value(f"{side}_tls_security_level", view)
     try:
         level = security_level(text, CLIENT_LEVELS)

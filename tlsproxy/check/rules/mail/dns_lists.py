@@ -12,7 +12,7 @@ from ...facts.mail.access import Lists, smtpd_lists
 from ...facts.mail.dnsbl import gone, lists_good_senders
 from ...findings import Finding, Severity, Span
 from ...rule import Rule
-from .restrictions import ListRule, elements
+from .restrictions import ListRule
 
 
 class DnsList(Rule):
@@ -31,7 +31,7 @@ class DnsList(Rule):
         """Yield the findings."""
         reported: set[Span] = set()
         for lists in smtpd_lists(context):
-            for parameter, _, found in elements(lists):
+            for parameter, _, found in lists.elements:
                 for each in found:
                     if each.restriction and each.restriction.outside is Outside.DNSBL and each.argument:
                         rejects = Verdict.REJECT in each.restriction.verdict
@@ -105,7 +105,7 @@ class DnsListArgument(ListRule):
 
     def judge(self, lists: Lists) -> Iterator[Finding]:
         """Yield the findings on the lists of one service."""
-        for parameter, _, found in elements(lists):
+        for parameter, _, found in lists.elements:
             for each in found:
                 if each.restriction is None or each.restriction.argument is not Argument.DOMAIN or not each.argument:
                     continue

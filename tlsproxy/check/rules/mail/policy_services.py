@@ -14,7 +14,7 @@ from ...facts.mail.access import Lists
 from ...facts.tables.uses import Use
 from ...facts.tables.values import fault_of
 from ...findings import Finding, Severity
-from .restrictions import ListRule, elements
+from .restrictions import ListRule
 
 _CORE = ("cleanup", "qmgr", "pickup")
 _PRIVATE = "private/"
@@ -45,7 +45,7 @@ class UnusablePolicyService(ListRule):
 
     def judge(self, lists: Lists) -> Iterator[Finding]:
         """Yield the findings on the lists of one service."""
-        for parameter, _, found in elements(lists):
+        for parameter, _, found in lists.elements:
             for each in found:
                 if each.restriction is None or each.restriction.name != "check_policy_service" or not each.argument:
                     continue

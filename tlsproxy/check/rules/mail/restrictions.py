@@ -46,14 +46,6 @@ _OF_OWNERS = (
 )
 
 
-def elements(lists: Lists) -> Iterator[tuple[str, Stage | None, list[ListElement]]]:
-    """Yield the parameter, the stage and the elements of each list; classes have no stage."""
-    for stage in lists.lists:
-        yield stage.parameter, stage, lists.entries(stage)
-    for words, found in lists.of_classes:
-        yield words.name, None, found
-
-
 class ListRule(Rule):
     """Looks at the lists of all smtpd(8) services, and reports each place once."""
 
@@ -90,7 +82,7 @@ class UnknownRestriction(ListRule):
 
     def judge(self, lists: Lists) -> Iterator[Finding]:
         """Yield the findings on the lists of one service."""
-        for parameter, _, found in elements(lists):
+        for parameter, _, found in lists.elements:
             for each in found:
                 if each.restriction is None and not each.is_class and not each.implied:
                     yield self._finding(lists, parameter, each)
@@ -128,7 +120,7 @@ class MissingArgument(ListRule):
 
     def judge(self, lists: Lists) -> Iterator[Finding]:
         """Yield the findings on the lists of one service."""
-        for parameter, stage, found in elements(lists):
+        for parameter, stage, found in lists.elements:
             for each in found:
                 text = each.name.text
                 if each.implied and stage in _WITHOUT_CHECK:
@@ -213,7 +205,7 @@ class ClassProblem(Rule):
         for lists in found:
             if any(
                 each.restriction and each.restriction.outside is Outside.POLICY
-                for _, _, entries in elements(lists)
+                for _, _, entries in lists.elements
                 for each in entries
             ):
                 return
@@ -246,7 +238,7 @@ class DeadRestriction(ListRule):
 
     def judge(self, lists: Lists) -> Iterator[Finding]:
         """Yield the findings on the lists of one service."""
-        for parameter, stage, found in elements(lists):
+        for parameter, stage, found in lists.elements:
             for position, each in enumerate(found[:-1]):
                 if each.restriction and not each.warn_only and self._decides(lists, parameter, stage, each):
                     dead = found[position + 1]
@@ -332,7 +324,7 @@ class NoEffect(ListRule):
         """Yield the findings on the lists of one service."""
         context, view = lists.context, lists.view
         delays = context.is_yes("smtpd_delay_reject", view)
-        for parameter, stage, found in elements(lists):
+        for parameter, stage, found in lists.elements:
             for each in found:
                 if each.restriction is None:
                     continue
@@ -399,7 +391,7 @@ class TableShape(ListRule):
 
     def judge(self, lists: Lists) -> Iterator[Finding]:
         """Yield the findings on the lists of one service."""
-        for parameter, _, found in elements(lists):
+        for parameter, _, found in lists.elements:
             for each in found:
                 if each.restriction is None or each.argument is None or each.restriction.argument is not Argument.TABLE:
                     continue

@@ -27,7 +27,7 @@ class KindRule(Rule):
     def check(self, context: Context) -> Iterator[Finding]:
         """Yield the findings."""
         found = bad_values(context)
-        for kind in self.kinds:
+        for kind in self.kinds if found else ():
             for each in found.get(kind, ()):
                 if each.problem.outcome in self.outcomes:
                     yield self.report(each)

@@ -296,9 +296,13 @@ class ReadOnly(Rule):
 
     def check(self, context: Context) -> Iterator[Finding]:
         """Yield the findings."""
-        for each in context.everywhere:
-            if context.release.kinds.get(each.name) == ADHOC:
-                yield self.finding(each.name_span(), f"{each.name} is read-only", "remove the line")
+        for each in context.named(*_read_only(context.release)):
+            yield self.finding(each.name_span(), f"{each.name} is read-only", "remove the line")
+
+
+@cache
+def _read_only(release: Release) -> tuple[str, ...]:
+    return tuple(name for name, kind in release.kinds.items() if kind == ADHOC)
 
 
 def is_another_case(name: str, meant: str) -> bool:

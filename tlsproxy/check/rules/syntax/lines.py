@@ -289,6 +289,8 @@ class DuplicateParameter(Rule):
     def check(self, context: Context) -> Iterator[Finding]:
         """Yield the findings."""
         first: dict[str, Assignment] = {}
+        if len(context.main.effective) == len(context.main.assignments):
+            return
         for each in context.main.assignments:
             earlier = first.get(each.name)
             first[each.name] = each
