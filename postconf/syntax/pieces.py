@@ -1,6 +1,6 @@
 """Pieces of a value with references: text, `$name` and `${…}` (mac_parse(3)).
 
-What is inside of `${…}` stays one piece, which `references` parses. Nothing is expanded, and nothing raised.
+The inside of `${…}` stays one piece, which `references` parses. Nothing is expanded, and nothing raised.
 """
 
 from __future__ import annotations

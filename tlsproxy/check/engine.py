@@ -75,6 +75,7 @@ def _applicable(rules: tuple[Rule, ...], has_files: bool, is_template: bool) -> 
 
 @lru_cache(maxsize=32)
 def _only(rules: tuple[Rule, ...], id: str) -> tuple[Rule, ...]:
+    """Return the rule with an id, if it is among these."""
     return tuple(rule for rule in rules if rule.id == id)
 
 
