@@ -2,23 +2,33 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+
+from postconf import ServiceView
+from postconf.syntax.lines import decode
 
 from ...context import Context
 from ...findings import Finding, Span
 from ...rule import Rule
 from ...text.sources import Assignment, MasterEntry
 from ..services.master import IMPLICIT_TLS, STARTTLS, is_local, port
+from ..services.pipes import attributes
 
 _PORTS = {"25": "smtp", "587": "submission", "465": "submissions"}
 _OWN = ("127.0.0.1", "localhost", "::1")
+_ENTRANCES = "smtpd", "qmqpd", "pickup"
+"""Programs that read content_filter: cleanup(8) does not."""
+_SENDMAIL = re.compile(r"/sendmail\b(?!.* -C)", re.DOTALL)
+"""sendmail(1) of this instance, in a command or a script."""
 
 
 class FilterLoop(Rule):
     """Content filter loop: mail that returns from the filter is sent to it again.
 
     The service that receives the filtered mail needs an empty content_filter (or smtpd_proxy_filter) of its own. A
-    -o setting of the filter belongs to the other services only.
+    -o setting of the filter belongs to the other services only. A filter of pipe(8) that returns mail with
+    sendmail(1) needs it at pickup.
     """
 
     id = "F002"
@@ -43,7 +53,7 @@ class FilterLoop(Rule):
             return
         for parameter in ("content_filter", "smtpd_proxy_filter"):
             setting = context.main.effective.get(parameter)
-            if setting is None or not context.value(parameter):
+            if setting is None or not context.value(parameter) or _returns_by_sendmail(context, parameter):
                 continue
             for entry in context.entries:
                 if entry.service is None or entry.service.command != "smtpd" or not is_local(entry):
@@ -59,6 +69,7 @@ class FilterLoop(Rule):
                     )
         yield from self._same_option(context)
         yield from self._to_itself(context)
+        yield from self._through_pickup(context)
 
     def _same_option(self, context: Context) -> Iterator[Finding]:
         """Yield the services for filtered mail that have the filter of the public ones as an option, as those do."""
@@ -113,3 +124,46 @@ class FilterLoop(Rule):
                     "name the port of the filter",
                     related=[(entry.span(0), "this service")],
                 )
+
+    def _through_pickup(self, context: Context) -> Iterator[Finding]:
+        """Yield the pickup service with a filter of pipe(8) whose mail can only come back through it."""
+        for view in context.services("pickup"):
+            value, setting = context.value("content_filter", view), context.setting("content_filter", view)
+            pipe = _pipe(context, value)
+            if setting is None or pipe is None:
+                continue
+            values = {context.value("content_filter", each) for each in context.services(*_ENTRANCES)}
+            if _uses_sendmail(context, context.entry(pipe.service)) or values == {value}:
+                yield self.finding(
+                    context.service_span(view),
+                    "mail that the filter returns with sendmail(1) is filtered again",
+                    "add -o content_filter= here, or set content_filter for smtpd only",
+                    related=[(setting.span(), "the filter"), (context.service_span(pipe), "its command")],
+                )
+
+
+def _pipe(context: Context, content_filter: str) -> ServiceView | None:
+    """Return the service of pipe(8) that is a content filter; None for other filters."""
+    transport = content_filter.partition(":")[0]
+    return next((each for each in context.services("pipe") if each.service.name == transport), None)
+
+
+def _returns_by_sendmail(context: Context, parameter: str) -> bool:
+    pipe = _pipe(context, context.value(parameter)) if parameter == "content_filter" else None
+    return pipe is not None and _uses_sendmail(context, context.entry(pipe.service))
+
+
+def _uses_sendmail(context: Context, entry: MasterEntry) -> bool:
+    """Return True if the command of pipe(8), or the script that it is, has sendmail(1)."""
+    index = next((index for index, name, _ in attributes(entry) if name == "argv"), len(entry.words))
+    command = [word for word, _ in entry.words[index:]]
+    if _SENDMAIL.search(" ".join(command)):
+        return True
+    script = command[0].partition("=")[2] if command else ""
+    if not context.files.enabled or not script.startswith("/"):
+        return False
+    try:
+        text = decode(context.files.read(script))
+    except (OSError, ValueError):
+        return False
+    return text.startswith("#!") and bool(_SENDMAIL.search(text))
