@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import socketserver
 import subprocess
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -402,3 +403,38 @@ def test_protocols_are_those_that_the_rule_reports(
     assert seen == versions
     setting = settings.strip("{} ")
     assert rule in rules_of(f"smtpd_tls_security_level = may\n{setting}\n--- master.cf\nsmtp inet n - n - - smtpd\n")
+
+
+_TYPO = "permit_mynetworks, reject_unauth_destinatoin"
+_DEFAULT = "${{$compatibility_level} <level {1} ? {} : {permit_mynetworks, defer_unauth_destination}}"
+_LEVELS_AND_LISTS = [
+    (level, settings)
+    for level in ("0", "2", "3.6")
+    for settings in (
+        {"smtpd_relay_restrictions": _TYPO},
+        {"smtpd_recipient_restrictions": _TYPO},
+        {"smtpd_relay_restrictions": _TYPO, "smtpd_recipient_restrictions": "reject_unauth_destination"},
+    )
+]
+
+
+def test_misspelled_relay_control_has_the_reported_effect(public_path: Path) -> None:
+    ports = free_ports(len(_LEVELS_AND_LISTS))
+    entries = ""
+    for index, (port, (level, settings)) in enumerate(zip(ports, _LEVELS_AND_LISTS, strict=True)):
+        options = {"compatibility_level": level, "smtpd_relay_restrictions": _DEFAULT} | settings
+        written = " ".join(f"-o {{ {name} = {value} }}" for name, value in options.items())
+        entries += f"127.0.0.1:{port} inet n - n - - smtpd\n  -o syslog_name=case{index} {written}\n"
+    entries = entries.replace("{", "{{").replace("}", "}}")
+    with PrivatePostfix(public_path / "postfix", {}, MASTER_CF + entries) as instance, ExitStack() as connections:
+        for port in ports:
+            connections.enter_context(socket.create_connection(("127.0.0.1", port), timeout=PATIENCE))
+        for index in range(len(ports)):
+            log = instance.wait_for_line(rf"case{index}/smtpd.*: (?:fatal|connect)")
+    dies = [bool(re.search(rf"case{index}/smtpd.*: fatal: .*working instance", log)) for index in range(len(ports))]
+    for (level, settings), is_dead in zip(_LEVELS_AND_LISTS, dies, strict=True):
+        text = f"compatibility_level = {level}\n" + "".join(f"{name} = {value}\n" for name, value in settings.items())
+        [message] = [each.message for each in run(text, RULES).findings if each.rule in ("R001", "R010")]
+        assert ("smtpd does not start" in message) is is_dead, (level, settings)
+        assert ("451" in message) is not is_dead
+    assert dies.count(True) == 4

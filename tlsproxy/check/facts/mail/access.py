@@ -13,12 +13,22 @@ from itertools import islice
 
 from maps import Access, Table, TableError, open_table
 from postconf import ConfigError, ServiceView, View
+from postconf.spelling import nearest
 from postconf.syntax.expressions import ExpressionError
 from postconf.syntax.lines import decode
 
 from ....mail.access.relaying import RelayVerdict, stranger_may_relay
 from ....mail.access.restrictions.lists import Classes, ListElement, ListWord, RestrictionList, entries, read_list
-from ....mail.access.restrictions.table import RECIPIENT, RELAY, STAGES, Argument, Stage, Verdict
+from ....mail.access.restrictions.table import (
+    MUST_REJECT,
+    RECIPIENT,
+    RELAY,
+    RESTRICTIONS,
+    STAGES,
+    Argument,
+    Stage,
+    Verdict,
+)
 from ....mail.access.smtpd import Smtpd
 from ....mail.access.startup import has_relay_control
 from ....mail.routing import Router
@@ -96,6 +106,18 @@ class Lists:
     def has_relay_control(self) -> bool:
         """True if smtpd(8) finds a restriction that keeps strangers from relaying, without which it does not start."""
         return any(has_relay_control(self.lists[stage], self.classes) for stage in (RECIPIENT, RELAY))
+
+    @cached_property
+    def misspelled_controls(self) -> list[ListElement]:
+        """Unknown words that resemble a restriction which would be the only relay control."""
+        if self.has_relay_control:
+            return []
+        return [
+            each
+            for stage in (RECIPIENT, RELAY)
+            for each in self.entries(stage)
+            if each.restriction is None and not each.is_class and nearest(each.name.text, RESTRICTIONS) in MUST_REJECT
+        ]
 
     @property
     def may_permit_strangers(self) -> bool:

@@ -6,10 +6,7 @@ import ipaddress
 from collections.abc import Iterator
 from functools import lru_cache
 
-from postconf.spelling import nearest
-
 from ....mail.access.relaying import RECIPIENT, SENDER, RelayVerdict
-from ....mail.access.restrictions.table import MUST_REJECT, RESTRICTIONS
 from ...context import Context, words_of
 from ...facts.mail.access import Lists, relay_verdict, smtpd_lists
 from ...facts.mail.domains import TOP_LEVEL, domains_of, keys_among
@@ -52,7 +49,7 @@ class NoRelayControl(Rule):
         for lists in smtpd_lists(context):
             if lists.has_relay_control or not (context.has_main or _sets_lists(lists)) or _is_cut(lists):
                 continue
-            if _is_misspelled(lists):
+            if lists.misspelled_controls:
                 continue  # R001 reports the word
             span = self._span(context, lists)
             if span not in reported:
@@ -85,16 +82,6 @@ def _sets_lists(lists: Lists) -> bool:
     """Return True if the service has a list that a main.cf that is not there can't change."""
     found = [each for name in _LISTS if (each := lists.context.setting(name, lists.view)) and each.service]
     return bool(found) and not any(lists.context.undefined(each) for each in found)
-
-
-def _is_misspelled(lists: Lists) -> bool:
-    """Return True if an unknown word of the lists resembles a restriction that would be the relay control."""
-    return any(
-        each.restriction is None and not each.is_class and nearest(each.name.text, RESTRICTIONS) in MUST_REJECT
-        for stage in lists.lists
-        if stage.parameter in _LISTS
-        for each in lists.entries(stage)
-    )
 
 
 def _is_cut(lists: Lists) -> bool:

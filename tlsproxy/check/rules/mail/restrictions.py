@@ -71,7 +71,7 @@ class UnknownRestriction(ListRule):
     in_templates = True
     effect = (
         'smtpd(8): warning "unknown smtpd restriction", and `451 4.3.5 Server configuration error` for each recipient '
-        "for whom the list is evaluated so far."
+        "for whom the list is evaluated so far. Without another relay control, smtpd(8) is fatal: see R010."
     )
     bad = "smtpd_recipient_restrictions = permit_mynetworks, reject_unauth_destinatoin\n"
     good = "smtpd_recipient_restrictions = permit_mynetworks, reject_unauth_destination\n"
@@ -95,7 +95,13 @@ class UnknownRestriction(ListRule):
         else:
             known = [*RESTRICTIONS, *lists.classes.names]
             meant = nearest(text, known)
-            message = f"there is no restriction {text}: mail is refused with 451 where the list comes to it"
+            is_control = entry in lists.misspelled_controls
+            effect = (
+                "smtpd does not start, as nothing else rejects mail for other destinations"
+                if is_control
+                else "mail is refused with 451 where the list comes to it"
+            )
+            message = f"there is no restriction {text}: {effect}"
             hint = f'did you mean "{meant}"?' if meant else lists.context.did_you_mean(text.lower(), known, 0.7)
             if not hint and lists.context.setting(text, lists.view):
                 hint = f"add {text} to smtpd_restriction_classes"

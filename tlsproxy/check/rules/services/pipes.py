@@ -83,7 +83,7 @@ class PipeAttributes(Rule):
             if name == "size" and not value.isdigit():
                 yield self.finding(entry.span(index), f'"{value}" is no number of bytes', "write size=10240000")
             if name == "user" and account and account == owner:
-                message = f"{program} does not deliver as {account}, to whom the queue belongs"
+                message = f"{program} does not deliver as {account}, which owns the queue"
                 yield self.finding(entry.span(index), message, "name an account of its own")
             if name == "user" and accounts and account not in accounts:
                 message = f"/etc/passwd has no account {account}: {program} is fatal"
