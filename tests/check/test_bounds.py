@@ -6,8 +6,8 @@ import pytest
 
 from postconf import spelling
 from postconf.catalogue import release
-from tlsproxy.check import context
 from tlsproxy.check.engine import check
+from tlsproxy.check.facts import suggestions
 from tlsproxy.check.facts.filesystem import FileSystem
 from tlsproxy.check.findings import Finding
 from tlsproxy.check.rule import all_rules
@@ -66,7 +66,7 @@ def test_suggestions_stop_after_a_bounded_number_of_names(monkeypatch: pytest.Mo
         asked.append(word)
         return spelling.nearest(word, known)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(context, "nearest", nearest)
+    monkeypatch.setattr(suggestions, "nearest", nearest)
     found = findings("smtpd_tls_security_leve = may\n" + "".join(f"unknown_name_{n} = x\n" for n in range(2000)))
     assert places(found, "N001") == [(1, 1)]
     assert len(places(found, "N004")) == 101  # the last one counts the rest

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Set
+from collections.abc import Callable, Iterator, Mapping, Set
 from dataclasses import dataclass, field
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar, cast
 
 from postconf import Config, ConfigError, ServiceView, View
@@ -12,13 +12,13 @@ from postconf.catalogue import ADHOC, RAW, Release
 from postconf.config import DEFAULT_DIRECTORY
 from postconf.machine.host import FixedHost
 from postconf.origins import chain
-from postconf.spelling import did_you_mean, nearest, similar
 from postconf.syntax.expressions import Budget, ExpressionError
 from postconf.syntax.maincf import Setting
 from postconf.syntax.mastercf import Master, Service
 
 from .defaults import LEVEL, cached_default, plain_defaults, references_of_default
 from .facts.filesystem import FileSystem
+from .facts.suggestions import Suggestions
 from .findings import Span
 from .text.sources import Assignment, MainFile, MasterEntry, MasterFile, Source, Text
 
@@ -33,12 +33,6 @@ _EXPANSIONS = 64 << 20
 """Characters that the expansion of all values of one configuration may copy (`Budget`)."""
 _MOST_BRACES = 2000
 """Opening braces in one value: the time that nested ones take grows with their square."""
-_LONGEST_KEPT = 500
-"""Characters of a name or value that is remembered for the next configuration."""
-_MOST_SUGGESTIONS = 500
-"""Names for which a near one is looked for."""
-_MOST_COMPARISONS = 200_000
-"""Names that are compared with misspelled ones: some 0.3 s for those of services, a few seconds for other words."""
 
 
 @dataclass(frozen=True)
@@ -101,11 +95,7 @@ class Context:
         self._known: dict[int, dict[str, Known]] = {}
         self._values: dict[tuple[int, str], str] = {}
         self._expanded_settings: dict[Assignment, str | None] = {}
-        self._nearest: dict[str, str] = {}
-        self._similar: dict[str, str] = {}
-        self._nearest_of_services: dict[str, str] = {}
         self._references_of: dict[Assignment, tuple[tuple[str, ...], tuple[str, ...]]] = {}
-        self._compared = 0
         self._kept: dict[object, object] = {}
 
     @property
@@ -365,51 +355,10 @@ class Context:
 
     # References
 
-    def nearest_parameter(self, name: str) -> str:
-        """Return the parameter that a misspelled name most likely stands for; empty if none is close.
-
-        After `_MOST_SUGGESTIONS` names it is always empty: a search takes a millisecond, and files of strangers can
-        have any number of names.
-        """
-        if name not in self._nearest:
-            enough = len(self._nearest) >= _MOST_SUGGESTIONS
-            find = _nearest if len(name) < _LONGEST_KEPT else _nearest.__wrapped__
-            self._nearest[name] = "" if enough else find(name, self.release)
-        return self._nearest[name]
-
-    def similar_parameter(self, name: str) -> str:
-        """Return a parameter that looks like a name, though more letters differ; empty as above."""
-        if name not in self._similar:
-            enough = len(self._similar) >= _MOST_SUGGESTIONS
-            find = _similar if len(name) < _LONGEST_KEPT else _similar.__wrapped__
-            self._similar[name] = "" if enough else find(name, self.release)
-        return self._similar[name]
-
-    def nearest_of_service(self, name: str) -> str:
-        """Return the nearest parameter that a service of the same first word makes; empty as above."""
-        if name not in self._nearest_of_services:
-            own = self._service_names_by_word.get(name.partition("_")[0], ()) if "_" in name else ()
-            enough = self._compared >= _MOST_COMPARISONS
-            self._compared += len(own)
-            self._nearest_of_services[name] = nearest(name, own) if own and not enough else ""
-        return self._nearest_of_services[name]
-
     @cached_property
-    def _service_names_by_word(self) -> dict[str, list[str]]:
-        found: dict[str, list[str]] = {}
-        for each in self.service_names:
-            word, sign, _ = each.partition("_")
-            if sign:
-                found.setdefault(word, []).append(each)
-        return found
-
-    def did_you_mean(self, word: str, known: Collection[str], cutoff: float) -> str:
-        """Return a line of help with the most similar of some words, or an empty string.
-
-        It is always empty after `_MOST_COMPARISONS`.
-        """
-        self._compared += len(known)
-        return "" if self._compared > _MOST_COMPARISONS else did_you_mean(word, known, cutoff)
+    def suggestions(self) -> Suggestions:
+        """The names that misspelled ones most likely stand for."""
+        return Suggestions(self.release, self.service_names)
 
     @cached_property
     def service_names(self) -> frozenset[str]:
@@ -463,16 +412,6 @@ class Context:
             and name not in self._overridden
             and not any(f"{opening}{name}{sign}" in tested for opening in ("${", "$(") for sign in "?:")
         ]
-
-
-@lru_cache(maxsize=4096)  # many configurations have the same mistakes
-def _nearest(name: str, release: Release) -> str:
-    return nearest(name, release.kinds)
-
-
-@lru_cache(maxsize=4096)
-def _similar(name: str, release: Release) -> str:
-    return similar(name, release.kinds)
 
 
 def words_of(value: str) -> Iterator[str]:

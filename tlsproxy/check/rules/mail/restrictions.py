@@ -102,7 +102,8 @@ class UnknownRestriction(ListRule):
                 else "mail is refused with 451 where the list comes to it"
             )
             message = f"there is no restriction {text}: {effect}"
-            hint = f'did you mean "{meant}"?' if meant else lists.context.did_you_mean(text.lower(), known, 0.7)
+            near = lists.context.suggestions
+            hint = f'did you mean "{meant}"?' if meant else near.did_you_mean(text.lower(), known, 0.7)
             if not hint and lists.context.setting(text, lists.view):
                 hint = f"add {text} to smtpd_restriction_classes"
         return self.finding(lists.span(entry.name, parameter), message, hint or "correct the name, or remove it")

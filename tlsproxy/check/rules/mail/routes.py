@@ -133,7 +133,7 @@ class TransportMissing(Rule):
     @staticmethod
     def _help(context: Context, name: str) -> str:
         return (
-            context.did_you_mean(name, context.keep(_transports), 0.7)
+            context.suggestions.did_you_mean(name, context.keep(_transports), 0.7)
             or f"add a service {name} of type unix to master.cf"
         )
 

@@ -75,8 +75,9 @@ class UnknownParameter(Rule):
 
     def check(self, context: Context) -> Iterator[Finding]:
         """Yield the findings."""
+        near = context.suggestions
         for each in unknown(context):
-            meant = context.nearest_parameter(each.name) or context.nearest_of_service(each.name)
+            meant = near.nearest_parameter(each.name) or near.nearest_of_service(each.name)
             if meant and not is_another_case(each.name, meant) and not _known_elsewhere(each.name):
                 yield self.finding(
                     each.name_span(),
@@ -106,7 +107,7 @@ class UndefinedMacro(Rule):
             kind = kind_of(each.name, context.release)
             is_list = kind is not None and kind.name == "restrictions"
             for name in undefined:
-                meant = context.nearest_parameter(name)
+                meant = context.suggestions.nearest_parameter(name)
                 yield self.finding(
                     each.word("$" + name) if f"${name}" in each.value else each.word(name),
                     f"{name} is not set anywhere, and ${name} is replaced by nothing",
@@ -217,15 +218,15 @@ class UnusedUserParameter(Rule):
     def check(self, context: Context) -> Iterator[Finding]:
         """Yield the findings."""
         for each in unknown(context):
-            if context.nearest_parameter(each.name) or _known_elsewhere(each.name):
+            if context.suggestions.nearest_parameter(each.name) or _known_elsewhere(each.name):
                 continue
-            if context.nearest_of_service(each.name):
+            if context.suggestions.nearest_of_service(each.name):
                 continue
             if service := context.service_of(each.name):
                 message, help = f"there is no service {service} that this could be for", "remove it"
             else:
                 message, help = f"nothing refers to {each.name}", "remove it, or name it as known"
-                meant = context.similar_parameter(each.name)
+                meant = context.suggestions.similar_parameter(each.name)
                 if meant.partition("_")[0] == each.name.partition("_")[0]:
                     help = f'did you mean "{meant}"?'
             severity = None

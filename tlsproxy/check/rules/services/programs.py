@@ -71,7 +71,7 @@ class UnknownProgram(Rule):
             directory = context.value("daemon_directory")
             if context.files.enabled and context.files.exists(f"{directory}/{command}"):
                 continue
-            meant = context.did_you_mean(command, sorted(DAEMONS), 0.6)
+            meant = context.suggestions.did_you_mean(command, sorted(DAEMONS), 0.6)
             yield self.finding(
                 entry.span(_COMMAND),
                 f"Postfix has no program {command}, and master(8) can't run this service",
