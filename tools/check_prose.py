@@ -115,7 +115,7 @@ def bad_names(text: str) -> Iterator[tuple[int, str]]:
 
 
 def python_prose(text: str) -> Iterator[tuple[int, str, bool]]:
-    """Yield line number, text, and whether it begins a docstring, for docstrings and comments."""
+    """Yield line number, text, and True if it begins a docstring, for docstrings and comments."""
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
             for offset, line in enumerate(node.value.value.splitlines()):

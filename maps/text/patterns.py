@@ -63,7 +63,7 @@ class Engine(NamedTuple):
 
     kind: str
     compile: Callable[[bytes, int, bool], Compiled]
-    """Takes a pattern, options, and whether groups are wanted. Raises `PatternError`."""
+    """Takes a pattern, options, and True if groups are wanted. Raises `PatternError`."""
     default: int
     """Options before flags toggle them."""
     flags: Mapping[int, int]

@@ -1,7 +1,7 @@
 """Start and exit of commands: standard streams, and no traceback for any error.
 
-Every command in bin/ starts here. Descriptors 0 to 2 are open (as in Postfix's programs), output has the same bytes as
-the configuration, and a failure is one line on standard error. Commands handle their own errors and exit status.
+Every command in bin/ starts here. Descriptors 0 to 2 are open, as in Postfix's programs. Output has the same bytes as
+the configuration. A failure is one line on standard error. Commands handle their own errors and exit status.
 """
 
 from __future__ import annotations

@@ -4,8 +4,8 @@
 it can be written. The rest is kept, and its side is not read again until it is gone: that is the whole flow control.
 All sessions of a process share one buffer, so an idle session owns none.
 
-The handlers of the steady state are called by the loop itself, each does its work in one call, and none looks at a
-state: an interpreter's calls cost as much as the work (docs/performance.md).
+The loop itself calls the handlers of the steady state. Each does its work in one call, and none looks at a state: an
+interpreter's calls cost as much as the work (docs/performance.md).
 """
 
 from __future__ import annotations

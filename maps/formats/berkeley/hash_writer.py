@@ -1,7 +1,7 @@
 """Writer of Berkeley DB hash files.
 
-The number of buckets is a power of two, so that their pages lie together behind the meta page and every later group of
-buckets, should the library add some, finds its place behind everything else.
+The number of buckets is a power of two: so their pages lie together behind the meta page. If the library adds a group
+of buckets later, that has its place behind all others.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The tables `hash` and `btree`: Berkeley DB files with Postfix's locks, messages, and ways to cope with NUL bytes.
 
-Readers hold a shared flock(2) lock for each lookup and read pages with pread(2): a writer that works in place, as
-postmap(1) does, is kept out, and one that replaces the file (see `writing`) is noticed by the vanished link.
+Readers hold a shared flock(2) lock for each lookup, and read pages with pread(2). That keeps a writer out that works in
+place, as postmap(1) does. One that replaces the file (see `writing`) is noticed by the vanished link.
 """
 
 from __future__ import annotations

@@ -48,7 +48,7 @@ class Read:
 
 @dataclass(frozen=True)
 class BadValue:
-    """A problem, where it is to be reported, and how bad it is here."""
+    """A problem, the place to report it, and its severity there."""
 
     read: Read
     problem: Problem

@@ -1,7 +1,7 @@
 """State of a running daemon, asked for at its control socket (`tlsproxy --status`) and not trusted.
 
-The control socket is in a directory that may belong to another account: the account that answers is checked, the answer
-is bounded in size and time, each field has to be of its type, and only printable characters are shown.
+The control socket is in a directory that may belong to another account. So the account that answers is checked, and the
+answer is bounded in size and time. Each field has to be of its type, and only printable characters are shown.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The world outside the configuration: the answers of DNS, policy services, probes and mail filters.
 
 An evaluation asks a `World`. One that does not know raises `UndecidedError` with the possible answers; `explore` then
-evaluates once for each of them, and so finds the outcomes that depend on the answer. Answers come, in this order, from
-assumptions of the user (`--assume NAME=VALUE`), from an `Inquirer` that asks the real world, and from the exploration.
+evaluates once for each of them, and so finds the outcomes that depend on the answer. Assumptions of the user come first
+(`--assume NAME=VALUE`), then the answers of an `Inquirer` that asks the real world, then those of the exploration.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """SSL contexts of the client role.
 
-`ClientContexts` reads all files that an INIT names, for all sessions with the same settings. pyOpenSSL has no
-setters for ciphers, protocols and security level of one connection, so there is a context for each combination of
-those that sessions ask for. All share the trusted authorities.
+`ClientContexts` reads all files that an INIT names, for all sessions with the same settings. pyOpenSSL has no setters
+for ciphers, protocols and security level of one connection. So each combination of them that sessions ask for has a
+context. All share the trusted authorities.
 """
 
 from __future__ import annotations

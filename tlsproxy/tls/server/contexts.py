@@ -1,8 +1,8 @@
 """SSL contexts of the server role.
 
 `ServerContexts` reads, once and with privileges, all files that an INIT names, for all sessions with the same settings.
-pyOpenSSL has no setters for ciphers and security level of one connection, so there is a `ServerContext` for
-each combination of those that sessions ask for. With it go contexts for other certificates, by server name.
+pyOpenSSL has no setters for ciphers and security level of one connection. So each combination of them that sessions ask
+for has a `ServerContext`. With it go contexts for other certificates, by server name.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """The digest of our signature in a handshake of TLS 1.3, for the log and the client's TLS context (RFC 8446 §4.2.3).
 
-OpenSSL's binding does not have it. The messages of a handshake can be watched for it (`callbacks`), at the price of a
-call into Python for each record of the session's whole life. Usually it can be predicted: a curve has one digest only,
-and for RSA OpenSSL takes the first RSA-PSS scheme in the ClientHello that the key has room for. So the ClientHello is
-read before OpenSSL reads it, and only the other handshakes are watched (docs/performance.md).
+OpenSSL's binding does not have it. The messages of a handshake can be watched for it (`callbacks`), but that costs a
+call into Python for each record of the session. Usually it can be predicted: a curve has one digest only, and for RSA
+OpenSSL takes the first RSA-PSS scheme in the ClientHello that the key has room for. So the ClientHello is read before
+OpenSSL reads it, and only the other handshakes are watched (docs/performance.md).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Security level of each role of the daemon: whether TLS is offered, and whether it is required."""
+"""Security level of each role of the daemon: offer of TLS, and requirement of it."""
 
 from __future__ import annotations
 

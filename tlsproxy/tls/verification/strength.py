@@ -16,7 +16,7 @@ from .der import DerError, elements
 
 _RSA_BITS, _DSA_BITS, _ORDER_BITS = 920, 1024, 160
 """Sizes that count as 80 bits. For RSA, OpenSSL rounds the estimate of NIST SP 800-56B (revision 2, appendix D) to a
-multiple of 8, so that a modulus may be a little smaller than 1024 bits."""
+multiple of 8. So a modulus may be a little smaller than 1024 bits."""
 _ALWAYS_STRONG = (
     *(ed25519.Ed25519PublicKey, ed448.Ed448PublicKey),
     *(mldsa.MLDSA44PublicKey, mldsa.MLDSA65PublicKey, mldsa.MLDSA87PublicKey),

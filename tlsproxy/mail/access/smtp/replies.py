@@ -1,7 +1,7 @@
 """Replies of smtpd(8): code, enhanced status (RFC 3463) and text, made to fit each other, and the reject footer.
 
-All functions are pure. Their results are those that the client sees, byte for byte: smtpd(8)'s own corrections of bad
-codes, of status codes that do not fit the rejected part, of long and of non-printing text are made here.
+All functions are pure. Their results are those that the client sees, byte for byte. So smtpd(8)'s own corrections are
+made here: of bad codes, of status codes that do not fit the rejected part, and of long or non-printing text.
 """
 
 from __future__ import annotations
