@@ -66,7 +66,7 @@ class TlsManager:
     # -- questions
 
     def cachable(self, cache_type: str, answer: Callable[[bool], None]) -> None:
-        """Call `answer` with True if sessions of a type (smtp, lmtp) are kept; a known answer is not asked for again."""
+        """Call `answer` with True if sessions of a type (smtp, lmtp) are kept; tlsmgr(8) is asked for that once."""
 
         def on_reply(reply: Reply | None) -> None:
             if reply is not None and reply.get("status") == "0":

@@ -42,7 +42,7 @@ class LookupStream:
             raise TableError(f"invalid transport name: {transport} in service: {server}")
 
     def begin(self) -> None:
-        """Begin a request."""
+        """Begin a request: its time limit starts."""
         self._deadline = time.monotonic() + self._seconds
 
     def send(self, data: bytes) -> None:

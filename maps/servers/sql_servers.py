@@ -45,7 +45,7 @@ class SqlSession(ABC):
 
     @abstractmethod
     def close(self) -> None:
-        """End it."""
+        """Close the connection."""
 
 
 class SqlServerTable(Table):

@@ -23,7 +23,7 @@ class NetworkPatternError(MapsError, ValueError):
 
 
 class IpAddress(NamedTuple):
-    """An IP address."""
+    """An IP address as a number, for comparisons with masks."""
 
     family: socket.AddressFamily
     number: int

@@ -30,7 +30,7 @@ END = Follow(0, False)
 
 
 class Part:
-    """A part of a pattern."""
+    """A part of a pattern, with its text in an outline."""
 
     __slots__ = ("copies", "first", "nullable", "text")
 
@@ -122,7 +122,7 @@ class Choice(Part):
 
 
 class Repeat(Part):
-    """A repetition."""
+    """A part that is repeated: `*`, `+`, `?` or `{n,m}`."""
 
     __slots__ = ("_least", "_most", "_part")
 

@@ -39,7 +39,7 @@ class MatchError(MapsError):
 
 
 class Compiled(Protocol):
-    """A compiled pattern."""
+    """A pattern that a library has compiled."""
 
     groups: int
     """Number of groups."""

@@ -129,7 +129,7 @@ class Kind:
 
     @property
     def outcome(self) -> Outcome:
-        """Worst outcome."""
+        """The worst outcome of a bad value."""
         return min(self.outcomes.values(), key=list(Outcome).index, default=Outcome.IGNORES)
 
     @property

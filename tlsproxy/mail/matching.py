@@ -28,7 +28,7 @@ _NESTING = 20
 
 
 class PatternMatch(NamedTuple):
-    """The pattern that decided."""
+    """The pattern that decided, its place, and the text that it matched."""
 
     matched: bool
     """False if the pattern was negated."""
@@ -99,7 +99,7 @@ class MatchList:
             raise self.failure(pattern, key, self._tables.reason(error)) from error
 
     def failure(self, pattern: _Pattern, key: str, reason: str) -> TableLookupError:
-        """Return the failure of a pattern."""
+        """Return the error for a pattern whose table has failed."""
         return TableLookupError(self.parameter, pattern.text, key, reason)
 
     def _read(self, text: str, positive: bool, place: Place | None, depth: int) -> Iterator[_Pattern]:

@@ -92,7 +92,7 @@ class RefusedSessionPlan:
         go_on()
 
     def start(self, descriptor: int) -> TlsConnection:  # noqa: ARG002
-        """Refuse."""
+        """Log the problem, and raise `SessionRefusedError`."""
         if self._log is not None:
             self._log.warning(self._problem)
             binding.log_errors(self._log)

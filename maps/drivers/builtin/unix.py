@@ -25,7 +25,7 @@ def open_table(name: str, access: Access) -> Table:
 
 
 class Users(Table):
-    """Lines of passwd(5)."""
+    """Users by name, as lines of passwd(5): getpwnam(3)."""
 
     def lookup(self, key: bytes) -> bytes | None:
         try:
@@ -36,7 +36,7 @@ class Users(Table):
 
 
 class Groups(Table):
-    """Lines of group(5)."""
+    """Groups by name, as lines of group(5): getgrnam(3)."""
 
     def lookup(self, key: bytes) -> bytes | None:
         try:

@@ -49,7 +49,7 @@ class _SearchError(Exception):
 
 
 class _Search(NamedTuple):
-    """Search parameters."""
+    """Parameters of a search (RFC 4511, section 4.5)."""
 
     base: str
     scope: Scope

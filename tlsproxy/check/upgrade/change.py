@@ -43,6 +43,6 @@ def make(
     fix: Fix | None = None,
     related: tuple[tuple[Span, str], ...] = (),
 ) -> Change:
-    """Make a change."""
+    """Return a change, with its finding; `since` is the release that brings it."""
     finding = Finding(id, since, severity, span, message, help, related, fix)
     return Change(finding, since, kind, parameter, old, new)

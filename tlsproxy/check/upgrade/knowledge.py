@@ -111,5 +111,5 @@ def _default(entry: dict[str, Any]) -> Default:
 
 
 def branch(version: str) -> str:
-    """3.7.11 → 3.7."""
+    """Return the branch of a release: 3.7 for 3.7.11."""
     return ".".join(version.partition("-")[0].split(".")[:2])

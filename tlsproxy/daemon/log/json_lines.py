@@ -35,10 +35,10 @@ Method = TypeVar("Method", bound=Callable[..., Any])
 
 
 class LogSubject(Protocol):
-    """Subject of a log line."""
+    """Subject of log lines, which adds fields to them: a session."""
 
     def fields(self, event: str) -> Mapping[str, object]:
-        """Return the fields of a line."""
+        """Return the fields for a line about an event."""
 
 
 class JsonForm:

@@ -43,13 +43,13 @@ class LogSeverity(IntEnum):
 
 
 class Form(Protocol):
-    """The form of a line."""
+    """The form of log lines: plain text, with a date, or JSON."""
 
     def line(self, severity: LogSeverity, text: str) -> bytes:
         """Make a line, without a newline."""
 
     def forked(self) -> None:
-        """Notice that the process has another number."""
+        """Note that this is a child process, with a number of its own."""
 
 
 class _StampedForm(ABC):

@@ -56,7 +56,7 @@ class Reload:
 
 
 class Status(NamedTuple):
-    """Status report."""
+    """Status report, as /status, /healthz and /metrics have it."""
 
     mode: str
     started: float

@@ -60,7 +60,7 @@ class Remark(NamedTuple):
 
 
 def page(config: Config, graph: Graph, remarks: Sequence[Remark]) -> str:
-    """Return the page."""
+    """Return the page as HTML; it loads nothing from elsewhere."""
     host = setting(config, "myhostname")
     title = f"Mail at {host}" if host else "Mail"
     links = {node: f"#station-{number}" for number, node in enumerate(graph.nodes)}

@@ -63,7 +63,7 @@ class Inquiries:
 
 
 class Dns:
-    """Answers from DNS."""
+    """Answers from DNS to questions about lists, domains and servers."""
 
     def __init__(self) -> None:
         try:

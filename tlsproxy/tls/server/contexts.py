@@ -140,7 +140,7 @@ class ServerContext:
     """The contexts for sessions of the same variant."""
 
     def __init__(self, contexts: ServerContexts, variant: ServerVariant) -> None:
-        """Raise `CipherError`."""
+        """Make the first context; raise `CipherError` for ciphers that OpenSSL refuses."""
         self.variant = variant
         self._contexts = contexts
         self._chains: BoundedCache[bytes, SSL.Context] = BoundedCache(_MOST_CHAINS)

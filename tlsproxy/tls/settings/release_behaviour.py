@@ -13,7 +13,7 @@ from ...wire.messages import Generation
 
 
 class Behaviour(NamedTuple):
-    """The behaviour of a release."""
+    """The behaviour of a Postfix release in which others differ."""
 
     generation: Generation
     """The dialect of clients that don't show theirs: those of the server role until 3.11, all until 3.5."""

@@ -16,7 +16,7 @@ _DUPLICATES_SINCE = (3, 5)
 
 
 class Group(NamedTuple):
-    """A group."""
+    """A key exchange group, with the TLS versions that have it."""
 
     name: str
     in_tls12: bool

@@ -39,7 +39,7 @@ class LibraryError(TlsproxyError):
 
 
 class Library(Protocol):
-    """An OpenSSL."""
+    """The questions of a report to an OpenSSL."""
 
     name: str
     """Its version, as it has it."""

@@ -12,7 +12,7 @@ _DEFAULT_ACTION = "451 4.3.5 Server configuration problem"
 
 @handles("permit")
 def permit(_evaluation: Evaluation, _argument: str, _frame: Frame) -> Result:
-    """Permit."""
+    """Permit the command."""
     return Result.OK
 
 
