@@ -69,7 +69,7 @@ class Parameters:
         return number
 
     def flag(self, name: str, default: bool) -> bool:
-        """Return the value of a parameter that is yes or no; raises `TableError`."""
+        """Return True for yes, False for no; raise `TableError` for another value."""
         value = self.text(name, "yes" if default else "no")
         if value.lower() not in ("yes", "no"):
             raise self._bad("boolean configuration", name, value)

@@ -42,7 +42,7 @@ def patterns(reading: Reading, text: str) -> Iterator[Word]:
 
 
 def relative_file(reading: Reading, pattern: Word) -> bool:
-    """Add the problem of a pattern that looks like a relative file name."""
+    """Add the problem of a pattern that looks like a relative file name; return True if it does."""
     if "/" not in pattern.text:
         return False
     reading.problem(

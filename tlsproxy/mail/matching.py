@@ -91,7 +91,7 @@ class MatchList:
         return None
 
     def has(self, pattern: _Pattern, table: Table, key: str) -> bool:
-        """Look a key up in a pattern's table; raise `TableLookupError`."""
+        """Return True if a pattern's table has a key; raise `TableLookupError`."""
         self._tables.begin()
         try:
             return table.lookup(encode(key)) is not None

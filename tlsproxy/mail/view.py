@@ -47,7 +47,7 @@ class MailView:
         return self._texts[name]
 
     def yes(self, name: str) -> bool:
-        """Return the value of a parameter that is yes or no; raise `ConfigError` for anything else."""
+        """Return True for yes, False for no; raise `ConfigError` for another value."""
         if name not in self._booleans:
             try:
                 self._booleans[name] = boolean(name, self.text(name))

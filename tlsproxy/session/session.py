@@ -285,7 +285,7 @@ class Session:
             self._queue_handshake()
 
     def _start_tls(self) -> bool:
-        """Make the TLS connection; end the session if that is refused."""
+        """Make the TLS connection; return False after ending the session, if that is refused."""
         try:
             self._connection = self._plan.start(self._remote)
         except SessionRefusedError:
@@ -432,7 +432,7 @@ class Session:
         self._owner.ended(self)
 
     def _send(self, message: bytes) -> bool:
-        """Send a few bytes of the protocol; a local peer that can't take even those is gone."""
+        """Send a few bytes of the protocol; return False after ending the session, if that fails."""
         try:
             sent = self._local.send(message)
         except OSError:

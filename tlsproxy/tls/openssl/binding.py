@@ -180,9 +180,10 @@ def use_certificates(context: SSL.Context, chain: bytes) -> bool:
 
 
 def _use_certificates_one_by_one(context: SSL.Context, chain: bytes) -> bool:
-    """Load a chain without a file. Issuers go where OpenSSL looks for them when it sends an incomplete chain.
+    """Load a chain without a file; return True if OpenSSL takes its first certificate.
 
-    Self-signed ones are left out: among the trusted certificates they would be authorities for clients' certificates.
+    Issuers go where OpenSSL looks for them when it sends an incomplete chain. Self-signed ones are left out: among the
+    trusted certificates they would be authorities for clients' certificates.
     """
     bio = lib.BIO_new_mem_buf(from_buffer(chain), len(chain))
     store = lib.SSL_CTX_get_cert_store(context._context)

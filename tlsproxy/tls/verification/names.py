@@ -98,7 +98,7 @@ def name_matches(reference: str, candidate: str) -> bool:
 
 
 def _is_wildcard(name: str) -> bool:
-    """`*.` and at least two proper labels; anything else with a star means only itself."""
+    """Return True for `*.` and at least two proper labels; any other name with a star stands for itself only."""
     labels = name.split(".")
     return len(labels) >= 3 and labels[0] == "*" and all(_is_label(each) for each in labels[1:])
 
