@@ -54,11 +54,11 @@ class Daemon:
         return found
 
     def cpu(self) -> float:
-        """Seconds of CPU time, user and system, of the processes that are there."""
+        """Return the seconds of CPU time, user and system, of the processes that are there."""
         return sum(_run_time(pid) for pid in self.processes())
 
     def reaped(self) -> float:
-        """Seconds of CPU time of children of master(8) that have ended."""
+        """Return the seconds of CPU time of children of master(8) that have ended."""
         fields = _stat(self._master)
         return (int(fields[13]) + int(fields[14])) / _TICK
 

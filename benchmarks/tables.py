@@ -31,7 +31,7 @@ def least(commands: list[list[str]], directory: Path, keys: bytes) -> list[tuple
 
 
 def entry(number: int) -> str:
-    """One key."""
+    """Return the key with this number."""
     return f"user{number}@example{number % 977}.com"
 
 

@@ -128,7 +128,7 @@ class SqlServerTable(Table):
 
 
 def _rank(host: str) -> int:
-    """UNIX sockets first, then host names, then URIs."""
+    """Return the rank of a server: UNIX sockets first, then host names, then URIs."""
     if "://" in host:
         return 2
     return 0 if host.startswith(("unix:", "/")) else 1

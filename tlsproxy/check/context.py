@@ -397,7 +397,7 @@ class Context:
         return self._references(assignment)[0]
 
     def undefined(self, assignment: Assignment) -> list[str]:
-        """Names that a value refers to and that are set nowhere; those that a condition asks for don't count."""
+        """Return the names in a value that are set nowhere; those that a condition asks for don't count."""
         if "$" not in assignment.value:
             return []
         found = self.names_in(assignment)

@@ -85,7 +85,7 @@ def _records(resolver: Resolver, name: str, warn: Callable[[str], None]) -> tupl
 
 
 def _usable(data: Iterable[bytes], name: str, warn: Callable[[str], None]) -> Iterable[TlsaRecord]:
-    """Those that mean something for SMTP: it has no use for usages 0 and 1."""
+    """Yield the records that mean something for SMTP, which has no use for usages 0 and 1 (RFC 7672, section 3.1.3)."""
     for each in data:
         if len(each) < 3:
             warn(f"{name}: truncated TLSA RR length == {len(each)}")

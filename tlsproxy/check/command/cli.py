@@ -290,7 +290,7 @@ def _release(version: str) -> Release:
 
 
 def _selected(rules: list[Rule], select: Sequence[str], extend: Sequence[str], ignore: Sequence[str]) -> list[Rule]:
-    """Rules by the beginnings of their ids: `select` in place of the usual ones, `extend` besides."""
+    """Return the rules by the beginnings of their ids: `select` in place of the usual ones, `extend` besides."""
     for prefix in (*select, *extend, *ignore):
         if not any(rule.id.startswith(prefix) for rule in rules):
             raise _UsageError(f"no rule begins with {prefix}{_near_rule(prefix)}; --list-rules shows all")

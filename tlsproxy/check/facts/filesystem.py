@@ -72,7 +72,7 @@ class FileSystem:
         return text.replace(f"{self.root}/", "/") if self.is_image else text
 
     def stat(self, path: str) -> os.stat_result:
-        """Facts about a file."""
+        """Return the status of a file (stat(2)); raise OSError."""
         return os.stat(self.locate(path))  # noqa: PTH116
 
     def exists(self, path: str) -> bool:

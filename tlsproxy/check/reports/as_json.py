@@ -9,7 +9,7 @@ from . import Run
 
 
 def render(run: Run, *, colour: bool) -> str:  # noqa: ARG001
-    """One JSON object."""
+    """Return one JSON object."""
     findings = [finding_object(finding) for result in run.results for finding in result.findings]
     summary = {severity.word: run.count(severity) for severity in reversed(Severity)}
     summary["suppressed"] = sum(1 for each in findings if each["suppressed"])

@@ -8,7 +8,7 @@ from .junit import attribute
 
 
 def render(run: Run, *, colour: bool) -> str:  # noqa: ARG001
-    """One document."""
+    """Return one XML document."""
     found: dict[str, list[Finding]] = {source.path: [] for source in run.sources}
     for finding in run.findings:
         found.setdefault(finding.span.path, []).append(finding)

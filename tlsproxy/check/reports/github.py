@@ -10,7 +10,7 @@ _COMMANDS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO
 
 
 def render(run: Run, *, colour: bool) -> str:  # noqa: ARG001
-    """One command for each finding."""
+    """Return one workflow command for each finding."""
     lines = []
     for each in run.findings:
         properties = {

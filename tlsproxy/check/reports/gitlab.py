@@ -12,7 +12,7 @@ _SEVERITIES = {Severity.ERROR: "critical", Severity.WARNING: "minor", Severity.I
 
 
 def render(run: Run, *, colour: bool) -> str:  # noqa: ARG001
-    """One object for each finding."""
+    """Return a JSON list with one object for each finding."""
     seen: dict[str, int] = {}
     issues = [
         {

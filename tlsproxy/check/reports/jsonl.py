@@ -9,5 +9,5 @@ from .as_json import finding_object
 
 
 def render(run: Run, *, colour: bool) -> str:  # noqa: ARG001
-    """One line for each finding."""
+    """Return one line for each finding."""
     return "".join(json.dumps(finding_object(finding)) + "\n" for result in run.results for finding in result.findings)

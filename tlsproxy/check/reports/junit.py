@@ -10,7 +10,7 @@ from .text import printable
 
 
 def render(run: Run, *, colour: bool) -> str:  # noqa: ARG001
-    """One document."""
+    """Return one XML document."""
     found: dict[tuple[str, str], list[Finding]] = {}
     for finding in run.findings:
         found.setdefault((finding.span.path, finding.rule), []).append(finding)

@@ -16,7 +16,7 @@ _LEVELS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: 
 
 
 def render(run: Run, *, colour: bool) -> str:  # noqa: ARG001
-    """One log with one run."""
+    """Return a SARIF log with one run."""
     positions = {rule.id: position for position, rule in enumerate(run.rules)}
     seen: dict[str, int] = {}
     results = [_result(finding, positions[finding.rule], seen) for result in run.results for finding in result.findings]

@@ -61,7 +61,7 @@ class Source(Text):
         ]
 
     def span(self, number: int, start: int | None = None, end: int | None = None) -> Span:
-        """Characters of a physical line, counted from 0; by default all but the white space around."""
+        """Return characters of a physical line, counted from 0; by default all but the white space around."""
         text = self.line(number)
         if start is None:
             start = len(text) - len(text.lstrip(SPACE))
@@ -70,12 +70,12 @@ class Source(Text):
         return Span(self.path, number, start + 1, max(end, start + 1) + 1)
 
     def first_part(self, place: Place, length: int) -> Span:
-        """So many characters from a place on, as far as its line goes."""
+        """Return so many characters from a place on, as far as its line goes."""
         room = len(self.line(place.line).rstrip(SPACE)) - place.column + 1
         return Span.at(place, max(1, min(length, room)))
 
     def removal(self, logical: LogicalLine) -> tuple[Edit, ...]:
-        """Edits that take a logical line out and leave the comments in it."""
+        """Return the edits that take a logical line out and leave the comments in it."""
         return tuple(Edit(self.path, number, 1, number + 1, 1, "") for number in self.content(logical))
 
     def addition(self, text: str) -> Edit:
@@ -109,7 +109,7 @@ class Assignment:
         self._place_at = place_at
 
     def span(self, start: int = 0, length: int | None = None) -> Span:
-        """Characters of the value; all of it, or as much as is on the first line of it, by default."""
+        """Return characters of the value; by default all of it, as far as its first line goes."""
         place = self._place_at(start) or Place(self.source.path, self.line.number)
         if not self.value and self.service and (sign := self._place_at(-1)):
             place = Place(sign.path, sign.line, sign.column + 1)  # the next character is on the next line
@@ -181,7 +181,7 @@ class MasterEntry:
             self.invalid_options = arguments.invalid
 
     def span(self, field: int) -> Span:
-        """One of the words, from 0 on, or as much as is on its first line; the line's beginning, if there are fewer."""
+        """Return one of the words, from 0 on, as far as its first line goes; the line's beginning for a missing one."""
         word, offset = self.words[field] if field < len(self.words) else ("", 0)
         return self.source.first_part(self.line.place(offset), len(word))
 

@@ -148,7 +148,7 @@ def _variables(context: Context, source: Source) -> Iterator[tuple[int, int, int
 
 
 def _follow_references(context: Context, found: Markup) -> None:
-    """Values that refer to others with markup mean nothing yet, either."""
+    """Add values that refer to others with markup: they mean nothing yet, either."""
     settings = context.everywhere
     while True:
         marked = {each.name for each in settings if each.line.number in found.lines.get(each.source.path, ())}

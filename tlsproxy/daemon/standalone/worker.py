@@ -131,4 +131,4 @@ def _enter(directory: str) -> None:
 
 
 def _nothing() -> None:
-    """Signals of a terminal reach workers, too; these are for the parent."""
+    """Ignore signals of a terminal, which reach workers, too: they are for the parent."""

@@ -172,7 +172,7 @@ class Child:
             self._leave()
 
     def _on_status(self, _events: int) -> None:
-        """master(8) never writes: it has closed its end, to be rid of us or by its death."""
+        """Leave: master(8) never writes, so it has closed its end, to be rid of us or by its death."""
         self._loop.watch(self._status, 0, self._on_status)
         self._leave()
 

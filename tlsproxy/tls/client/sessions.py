@@ -106,7 +106,7 @@ def _text(text: str) -> bytes:
 
 
 def _records(records: tuple[TlsaRecord, ...]) -> list[bytes]:
-    """As they came, usable or not, in an order of their own."""
+    """Return the bytes of records, usable or not, in an order of their own."""
     ordered = sorted((r.usage, r.selector, r.mtype, len(r.data), r.data) for r in records)
     parts = [struct.pack("@i", len(ordered))]
     for usage, selector, mtype, length, data in ordered:

@@ -219,7 +219,7 @@ def check_key(context: SSL.Context) -> bool:
 
 
 def key_kind(key: bytes) -> int:
-    """OpenSSL's number for the kind of a PEM key (RSA, ECDSA, …); 0 leaves in the error queue why it can't be read."""
+    """Return OpenSSL's number for the kind of a PEM key (RSA, ECDSA, …); 0 leaves the reason in the error queue."""
     private_key = _read_key(key)
     if private_key == ffi.NULL:
         return 0

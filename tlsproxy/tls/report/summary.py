@@ -80,7 +80,7 @@ def _agreement(
     sides: tuple[Signature | None, Signature | None],
     words: tuple[bool, bool],
 ) -> Agreement:
-    """`sides` are the signatures of server and client."""
+    """Return the parameters in Postfix's terms; `sides` are the signatures of server and client."""
     servers, clients = sides
     group_names, nist_curves = words
     facts = TlsContext()

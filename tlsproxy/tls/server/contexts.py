@@ -165,7 +165,7 @@ class ServerContext:
             self.renewed = self._contexts.make(self.variant)
 
     def _make_base(self) -> SSL.Context:
-        """OpenSSL keeps a context's ticket keys for as long as there is the context."""
+        """Make a context with new ticket keys, which OpenSSL keeps as long as the context."""
         base = self._contexts.make(self.variant)
         # OpenSSL takes a callback as a sign that there will be a certificate that is fit for TLS 1.3.
         if self._contexts.named:

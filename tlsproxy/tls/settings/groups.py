@@ -40,7 +40,7 @@ def is_known_curve(name: str) -> bool:
 
 
 def _known_curves(text: str, log: Log, usable_of: Usable) -> tuple[str, ...]:
-    """Curves by the names of objects, in their exact case. Hybrid groups have none, and are younger than this rule."""
+    """Return the usable curves, by the exact names of objects; hybrid groups are younger than this rule."""
     known = []
     for name in words(text):
         if is_known_curve(name):

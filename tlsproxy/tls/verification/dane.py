@@ -122,7 +122,7 @@ def usable_records(records: Sequence[TlsaRecord], digests: Digests, namaddr: str
 
 
 def strongest(records: Iterable[TlsaRecord], digests: Digests) -> tuple[TlsaRecord, ...]:
-    """Of each usage and selector, the best digest that is present, and full data (RFC 7671, section 9)."""
+    """Return the best digest of each usage and selector, and all full data (RFC 7671, section 9)."""
     records = tuple(records)
     best: dict[tuple[int, int], int] = {}
     for record in records:

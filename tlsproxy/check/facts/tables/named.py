@@ -52,7 +52,7 @@ class Named:
 
 
 def named_tables(context: Context) -> list[Named]:
-    """All tables of a configuration, in the order of their settings."""
+    """Return all tables of a configuration, in the order of their settings."""
     return context.keep(_listed)
 
 

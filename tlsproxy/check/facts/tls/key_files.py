@@ -99,7 +99,7 @@ def clients(context: Context) -> list[View]:
 
 
 def used_files(context: Context) -> list[UsedFile]:
-    """All files that some service reads, each once."""
+    """Return all files that some service reads, each once."""
     return context.keep(_used_files)
 
 
@@ -123,7 +123,7 @@ def _used_files(context: Context) -> list[UsedFile]:
 
 
 def _distinct(views: list[View]) -> list[View]:
-    """Services without -o settings for files see the same ones."""
+    """Return one view for each set of files: services without -o settings for files have the same ones."""
     found: dict[object, View] = {}
     for view in views:
         own = (

@@ -200,7 +200,7 @@ def _by_level(release: Release) -> dict[str, str]:
 
 
 def differing_defaults(context: Context) -> dict[str, str]:
-    """Defaults that another compatibility level would change, and that are in effect: name → value here."""
+    """Return the defaults in effect that another compatibility level would change: name → value here."""
     newest = branch(context)
     changed = {}
 

@@ -20,7 +20,7 @@ _ALL: dict[str, Release] = {}
 
 
 def other_releases() -> dict[str, Release]:
-    """All releases, the oldest first; read when the first unknown name needs them."""
+    """Return all releases, the oldest first; read when the first unknown name needs them."""
     if not _ALL:
         _ALL.update((name, release(name)) for name in upstream_releases())
     return _ALL

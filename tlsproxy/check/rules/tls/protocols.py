@@ -20,7 +20,7 @@ from ..parameters.kinds import KindRule
 
 
 def protocol_settings(context: Context) -> Iterator[tuple[Assignment, str, Protocols | None]]:
-    """All protocol lists, expanded and read."""
+    """Yield all protocol lists: the setting, its expanded text, and its meaning, None if Postfix refuses it."""
     for read in readings_of(context, "tls-protocols"):
         is_bad = any(each.outcome is Outcome.NO_TLS for each in read.reading.problems)
         yield read.assignment, read.text, None if is_bad else protocols(read.text)
