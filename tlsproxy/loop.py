@@ -18,7 +18,7 @@ from typing import Protocol
 IN = select.EPOLLIN
 OUT = select.EPOLLOUT
 EDGE = select.EPOLLET
-"""Besides others: say it once, and again only when there is more."""
+"""Beside others: an event comes once, and again only after a change (epoll(7), edge-triggered)."""
 GONE = select.EPOLLHUP | select.EPOLLERR
 
 Handler = Callable[[int], None]
@@ -110,7 +110,7 @@ class Loop:
                 self._epoll.register(descriptor, events)
 
     def abandon(self) -> None:
-        """Close everything that is watched or about to be closed, in a child process that has no use for it."""
+        """Close all descriptors that are watched or about to be closed, in a child process that has no use for them."""
         self._epoll.close()
         for descriptor, events in self._masks.items():
             if events:

@@ -211,7 +211,7 @@ class TlsManager:
             self._connect()
 
     def _fail(self, reason: str) -> None:
-        """Answer everybody that there is no answer."""
+        """End all waiting questions without an answer."""
         self._close()
         if not self._failing:
             self._failing = True

@@ -1,4 +1,4 @@
-"""A connection to a server that answers lookups. Everything that waits for it has a limit."""
+"""A connection to a server that answers lookups. Each wait for it has a limit."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Common parts of mysql and pgsql: a database on several servers, one of which is queried.
 
-How to talk to such a server is the driver's part: a function that connects, and a `SqlSession`.
+The driver has the protocol of its server: a function that connects, and a `SqlSession`.
 """
 
 from __future__ import annotations

@@ -116,11 +116,11 @@ def records(
     ignoring: str = "",
     first: int = 1,
 ) -> Iterator[Record]:
-    """Yield the entries of a table's source in their order; duplicates are the caller's business.
+    """Yield the entries of a table's source in their order; duplicates are left to the caller.
 
     `lines` are physical lines, with or without the newline. A line that is no entry is left out and given to `warn`,
-    with `ignoring` where texthash says more than postmap(1). With `utf8`, lines must be valid UTF-8 (`Access.utf8`).
-    `first` is the number of the first line.
+    with `ignoring` where texthash warns of more than postmap(1). With `utf8`, lines must be valid UTF-8
+    (`Access.utf8`). `first` is the number of the first line.
     """
     for number, line in logical_lines(lines, path, warn, first):
         if utf8 and not line.isascii() and not _is_valid(line):

@@ -18,7 +18,7 @@ _LONG_MAX = 2**63 - 1
 
 
 class SubstitutionError(MapsError, ValueError):
-    """A text that can't be used; why has been said."""
+    """A text that can't be used; a warning has had the reason."""
 
 
 class Substitution:
@@ -41,7 +41,7 @@ class Substitution:
         return b"".join(groups[piece - 1] if isinstance(piece, int) else piece for piece in self._pieces)
 
     def _parse(self, text: bytes) -> bool:
-        """Parse everything, as long as that makes sense (mac_parse(3)); False after a mistake."""
+        """Parse the whole text, up to the first mistake (mac_parse(3)); return False after one."""
         good = True
         position = 0
         while (dollar := text.find(b"$", position)) >= 0:

@@ -16,7 +16,7 @@ _CLASS_NAME = re.compile(r"[A-Za-z0-9_]+\Z")
 
 
 def read_enum(kind: Kind, text: str) -> Reading:
-    """Read one word of a list, in any case unless the list says otherwise. An empty value chooses nothing."""
+    """Read one word of a list, in any case unless the list is case-sensitive. An empty value chooses nothing."""
     reading = Reading(kind)
     word = whole(text)
     if not word.text:

@@ -76,7 +76,7 @@ class Finding:
     related: tuple[tuple[Span, str], ...] = ()
     fix: Fix | None = None
     suppressed: str | None = None
-    """The reason given in a comment that says to ignore it; empty if none was given, None if nothing says so."""
+    """The reason in a comment that suppresses it; empty without a reason, None without such a comment."""
 
     @property
     def order(self) -> tuple[str, int, int, str, str]:

@@ -1,4 +1,4 @@
-"""The configuration as the daemon wants it: of the installed Postfix's release, with all that is wrong said at once."""
+"""The configuration as the daemon wants it: of the installed Postfix's release, with all mistakes reported at once."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ def read_config(directory: str, *, version: str | None = None, overrides: Iterab
 
 
 def _installed_version(command_directory: str) -> str:
-    """Ask Postfix itself which release it is; empty if it does not say."""
+    """Return the release that Postfix itself reports (postconf -d mail_version); empty if it reports none."""
     try:
         command = [f"{command_directory}/postconf", "-dh", "mail_version"]
-        answer = subprocess.run(command, capture_output=True, timeout=5, check=True)  # noqa: S603  as main.cf says
+        answer = subprocess.run(command, capture_output=True, timeout=5, check=True)  # noqa: S603  as in main.cf
     except (OSError, subprocess.SubprocessError):
         return ""
     return answer.stdout.decode("ascii", "replace").strip()

@@ -31,12 +31,12 @@ REQUEST_TIMEOUT = 100.0
 _SETTINGS_TIMEOUT = 10.0
 """Seconds that a request may take which has begun: its writer has all of it at hand."""
 _SESSION_GRACE = 10
-"""Seconds that are added to the client's session limit, which is the client's own business to enforce."""
+"""Seconds that are added to the client's session limit, which the client enforces itself."""
 _MAX_TIMEOUT = 7 * 24 * 3600
 
 
 HANDSHAKE, SESSION = "handshake_timeout", "session_timeout"
-"""Limits that the request says, by the names of its fields."""
+"""Limits in the request, by the names of its fields."""
 
 
 def seconds(limit: float | str, request: Request) -> float:

@@ -34,7 +34,7 @@ from ..wire.requests import params, write_client_settings, write_request, write_
 Role = Literal["client", "server"]
 
 _MAY_FALL_BACK = (SecurityLevel.DANE, SecurityLevel.HALF_DANE)
-"""Levels at which a session without a usable TLSA record is good enough if it is encrypted (RFC 7672, section 2.2)."""
+"""Levels at which a session without a usable TLSA record suffices if it is encrypted (RFC 7672, section 2.2)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,7 +35,7 @@ class Generation(IntEnum):
     """A dialect, named after the first release that speaks it, but for the one of 3.4 and 3.5."""
 
     V3_5 = 305
-    """The server says nothing before the request."""
+    """The server sends no announcement before the request."""
     V3_6 = 306
     V3_9 = 309
     V3_10 = 310
@@ -245,7 +245,7 @@ _WHOLE_REQUEST = re.compile(
 
 
 def read_client_settings(reader: AttributeReader, *, announced: bool = True) -> Reading[ClientSettings]:
-    """Read list 2 of a client-role request, from any generation; without an announcement only 3.5 and before talk."""
+    """Read list 2 of a client-role request, of any generation; without an announcement, of 3.5 and before."""
     params = yield from _params(reader)
     init = yield from _structure(reader, ClientInit)
     generation = Generation.V3_6 if announced else Generation.V3_5

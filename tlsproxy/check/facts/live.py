@@ -1,6 +1,6 @@
 """Live checks: query a running daemon (`--status`) and DNS (`--dns`).
 
-No other part of the checker uses the network, or talks to another process.
+No other part of the checker uses the network, or connects to another process.
 """
 
 from __future__ import annotations

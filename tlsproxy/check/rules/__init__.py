@@ -1,4 +1,4 @@
-"""The rules: a package for each subject, a module for each object of it, as the first lines of both say."""
+"""The rules: a package for each subject, a module for each object of it."""
 
 from __future__ import annotations
 

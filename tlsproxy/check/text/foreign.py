@@ -1,6 +1,6 @@
 """Files that are no main.cf or master.cf at all: binary data, HTML, scripts, and one of the two in place of the other.
 
-Such a file has a syntax error on nearly every line; the reason says more than all of them.
+Such a file has a syntax error on nearly every line; one finding with the reason replaces all of them.
 """
 
 from __future__ import annotations

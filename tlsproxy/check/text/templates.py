@@ -1,6 +1,6 @@
 """Templates: the markup of files that still have to be rendered, and the lines that can't be judged before that.
 
-A rule says itself (`Rule.in_templates`) whether it can be said of a template, line by line.
+`Rule.in_templates` is True for a rule that can be checked in a template, line by line.
 """
 
 from __future__ import annotations

@@ -138,7 +138,7 @@ class PostfixLog:
         self.flush()
 
     def change(self, form: Form, sink: Sink) -> None:
-        """Go on in another form and by another way, as the configuration says that has been read meanwhile."""
+        """Use another form and another sink from now on, after a change of the configuration."""
         self.flush()
         self.form = form
         self._sink = sink

@@ -131,7 +131,7 @@ class DaemonStatus:
             "waiting": "reload at {} waits for new processes; the log says why",
         }.get(self.reload[0], self.reload[0])
         when = self.reload[1]
-        # master(8) counts the processes that it starts; that number says nothing of reloads.
+        # master(8) counts the processes that it starts; that number is not one of reloads.
         generation = f"generation {self.generation}: " if self.mode == "standalone" else "under master(8): "
         lines.append(generation + reloaded.replace("{}", when))
         lines += [f"{role} role: {state}" for role, state in self.roles.items()]

@@ -215,7 +215,7 @@ class Gauge(NamedTuple):
 
 
 def render(numbers: Iterable[int], gauges: Iterable[Gauge]) -> str:
-    """Return everything in Prometheus's text format."""
+    """Return all metrics in Prometheus's text format."""
     values = list(numbers)
     lines = []
     for each in FAMILIES:

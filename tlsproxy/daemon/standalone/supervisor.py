@@ -90,7 +90,7 @@ class Supervisor:
         self._watch = FileWatch(files_of(config.settings))
 
     def run(self, announcement: str) -> None:
-        """Serve until a signal says to stop; `announcement` is logged when that has begun."""
+        """Serve until a signal to stop; `announcement` is logged when workers have begun."""
         loop = self.loop
         loop.outlet = self._log
         loop.on_failure = self._on_failure
@@ -253,7 +253,7 @@ class Supervisor:
             self._announce()
 
     def _ask_to_leave(self, child: _Child) -> None:
-        """Let a worker begin no more sessions. It closes its end when it has heard that."""
+        """Let a worker begin no more sessions. It closes its end when it has read that."""
         child.leaving = True
         self._hearing.add(child)
         with suppress(OSError):  # it may have died just now
@@ -321,7 +321,7 @@ class Supervisor:
     # -- seen from outside
 
     def metrics(self) -> str:
-        """Return everything that is counted, and the state, for Prometheus."""
+        """Return all counters, and the state, for Prometheus."""
         return metrics.render(self._shared.total(), self.status().gauges())
 
     def status(self) -> Status:

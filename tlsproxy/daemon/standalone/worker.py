@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class WorkerConfig:
-    """Everything that is the same for all workers of a generation."""
+    """The settings that all workers of a generation share."""
 
     settings: TlsSettings
     server_role: ServerRole | None

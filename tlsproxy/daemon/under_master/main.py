@@ -100,7 +100,7 @@ def _main(arguments: Sequence[str], environment: Mapping[str, str], log: Postfix
 
 
 def _early_form(environment: Mapping[str, str]) -> tuple[Form, Sink]:
-    """Log as master(8) says it in the environment, before main.cf has been read."""
+    """Return form and sink of lines before main.cf has been read, by master(8)'s environment variables."""
     tag = f"{environment.get('MAIL_LOGTAG', 'postfix')}/{PROGRAM}"
     if environment.get("POSTLOG_SERVICE"):
         sink = sinks.Datagrams(environment["POSTLOG_SERVICE"], together=True)

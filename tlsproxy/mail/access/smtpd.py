@@ -1,6 +1,6 @@
 """One smtpd(8) service, ready for sessions: its restriction lists, tables, match lists, and requests to other daemons.
 
-Everything is read from the configuration when the service is made; afterwards only tables are asked. The `-o` settings
+All settings are read when the service is made; afterwards only tables are asked. The `-o` settings
 of the service count for it alone: addresses are resolved by trivial-rewrite(8), which has main.cf's.
 """
 

@@ -47,7 +47,7 @@ class Line(NamedTuple):
 
 
 class Layout(NamedTuple):
-    """Everything with its place, and the size of all."""
+    """All nodes and lines with their places, and the size of the picture."""
 
     boxes: tuple[Box, ...]
     lines: tuple[Line, ...]

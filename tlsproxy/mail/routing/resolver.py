@@ -245,7 +245,7 @@ class AddressResolver:
             answer.decide_nexthop(own_nexthop, parameter, by_sender)
 
     def _by_sender(self, maps: MapList, sender: str, null_key: str) -> Found | None:
-        """Return the entry for a sender, unless it says DUNNO."""
+        """Return the entry for a sender, unless it is DUNNO."""
         if not maps:
             return None
         found = self.view.addresses.find(maps, sender or self.view.text(null_key))

@@ -35,7 +35,7 @@ _CERTIFICATE_LINES = LogMask.CERTMATCH | LogMask.VERBOSE | LogMask.PEERCERT
 
 
 class ClientSessionSettings(NamedTuple):
-    """Everything that one session works with."""
+    """The settings of one session, and the objects that it shares."""
 
     contexts: ClientContexts
     context: SSL.Context

@@ -35,7 +35,7 @@ class ClientContext(NamedTuple):
 
 
 class ClientContexts:
-    """Everything that sessions with the same INIT have in common; files are read here and in `renew`."""
+    """The contexts and settings that sessions with the same INIT share; files are read here and in `renew`."""
 
     def __init__(self, library: TlsGlobals, settings: ClientContextSettings, behaviour: Behaviour, log: Log) -> None:
         """Raise `SettingsError`, in Postfix's order (tls_client_init(3))."""

@@ -74,7 +74,7 @@ class ClientRole:
         return cls(settings, log)
 
     def attach(self, loop: Loop) -> None:
-        """Talk to tlsmgr(8) on this loop from now on."""
+        """Connect to tlsmgr(8) on this loop from now on."""
         name = self._settings.globals.tlsmgr_service_name
         # In a chroot only the second one is there; it is relative to where master(8) has put us.
         paths = f"{self._settings.view['queue_directory']}/private/{name}", f"private/{name}"

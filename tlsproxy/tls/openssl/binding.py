@@ -1,6 +1,6 @@
 """OpenSSL's private binding: connections, contexts, keys. Its siblings `callbacks`, `peers` and `paths` touch it, too.
 
-Everything here goes through `OpenSSL._util.lib` and `.ffi`, which pyOpenSSL does not promise to keep. The names are
+All calls here go through `OpenSSL._util.lib` and `.ffi`, which pyOpenSSL does not promise to keep. The names are
 looked up once, at import; missing ones are in the text of the `ImportError`.
 """
 
@@ -198,7 +198,7 @@ def _use_certificates_one_by_one(context: SSL.Context, chain: bytes) -> bool:
     finally:
         lib.BIO_free(bio)
     if used:
-        clear_errors()  # the one that says that there are no more
+        clear_errors()  # the error for the end of the chain
     return used
 
 

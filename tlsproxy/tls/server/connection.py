@@ -39,7 +39,7 @@ _BUILT_IN = ("default", "none", "")
 
 
 class ServerSessionSettings(NamedTuple):
-    """Everything that a session works with; the same for all sessions with the same settings."""
+    """The settings and objects of a session; the same for all sessions with the same settings."""
 
     contexts: ServerContexts
     context: ServerContext

@@ -40,7 +40,7 @@ _MOST_CHAINS = 500
 
 
 class ServerContexts:
-    """Everything that sessions with the same INIT have in common; files are read here, and in `renew`."""
+    """The contexts and settings that sessions with the same INIT share; files are read here, and in `renew`."""
 
     def __init__(
         self,

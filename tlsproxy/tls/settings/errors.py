@@ -9,7 +9,7 @@ from .parameters import CHAIN_FILES
 
 
 class SettingsError(TlsproxyError):
-    """Settings for which a role is not served; the text is Postfix's warning, and OpenSSL's error queue may say more.
+    """Settings for which a role is not served; the text is Postfix's warning, and OpenSSL's error queue may have more.
 
     `setting`: the parameter to blame, as `culprit` knows it; `reasons`: further warnings.
     """

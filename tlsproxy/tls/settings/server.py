@@ -114,7 +114,7 @@ def _is_enforced(settings: TlsSettings, log: Log) -> bool:
         log.warning(f'tlsproxy_tls_security_level: unsupported TLS level "{word}", using "encrypt"')
     level = server_level(settings.server)
     if not level:
-        # From then on Postfix says it at each request.
+        # Since 3.11 Postfix logs this at each request.
         later = settings.view.config.release.since("3.11")
         raise SettingsError(DISABLED_LATER if later else DISABLED, "level")
     return level >= SecurityLevel.ENCRYPT
@@ -150,7 +150,7 @@ def _check_certificates(
 ) -> None:
     """Warn of parameters without an effect; raise `SettingsError` where there is no certificate and should be one.
 
-    `files` by the ends of their parameters' names; `none`: True if main.cf says that there is no certificate.
+    `files` by the ends of their parameters' names; `none`: True if main.cf has `none` for a certificate.
     """
     chain_files = files[CHAIN_FILES]
     legacy = any(files[pair.certificate] for pair in KEY_PAIRS)

@@ -29,7 +29,7 @@ FINGERPRINT = 255
 """The matching type that Postfix uses for fingerprints; it never comes from DNS."""
 
 _PARAMETER = "tls_dane_digests"
-_MAX_DATA = 0xFFFF  # bytes, all that RDLENGTH of RFC 1035 can say
+_MAX_DATA = 0xFFFF  # bytes, the limit of RDLENGTH in RFC 1035
 _MAX_SHOWN = 64  # bytes; of longer data the head and the tail are shown
 
 

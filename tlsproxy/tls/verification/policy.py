@@ -45,5 +45,5 @@ class VerificationPolicy(NamedTuple):
 
     @property
     def local(self) -> bool:
-        """True if local authorities have a say."""
+        """True if local authorities count."""
         return not self.records or any(each.usage in (PKIX_TA, PKIX_EE) for each in self.records)

@@ -111,7 +111,7 @@ def as_text(named: Named) -> Named:
 def open_table(context: Context, named: Named, warnings: list[str], flags: Flags = Flags.LOCK) -> WrappedTable | None:
     """Open a table as a daemon would; None if it can't be, and the reason is added to the warnings.
 
-    Nothing is said of types that can't be opened here: their servers or libraries may be elsewhere.
+    Types that can't be opened here are skipped: their servers or libraries may be elsewhere.
     """
     from maps.registry import open_table as open_named
 

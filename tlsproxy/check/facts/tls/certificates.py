@@ -19,7 +19,7 @@ _CERTIFICATE = b"-----BEGIN CERTIFICATE-----"
 
 
 def certificates(context: Context, path: str) -> list[x509.Certificate]:
-    """Return the certificates of a file; none if it can't be read, which is for other rules to say."""
+    """Return the certificates of a file; none if it can't be read, which other rules report."""
     return _parsed(_read(context, path))
 
 

@@ -39,7 +39,7 @@ class LoaderVerdict:
 
     @property
     def text(self) -> str:
-        """All that it says."""
+        """All lines that it has logged."""
         return "\n".join([*self.lines, self.problem])
 
     def info(self, text: str) -> None:

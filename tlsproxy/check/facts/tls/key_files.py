@@ -32,7 +32,7 @@ class UsedFile:
 
 
 def server_level(context: Context, view: View) -> str:
-    """Return the level of an smtpd(8) service, also where older parameters say it: none, may, encrypt, or no level."""
+    """Return the level of an smtpd(8) service, also by older parameters: none, may, encrypt, or no level."""
     if context.is_yes("smtpd_tls_wrappermode", view):
         return SecurityLevel.ENCRYPT.word
     level = _level(context, view, "smtpd")
@@ -40,7 +40,7 @@ def server_level(context: Context, view: View) -> str:
 
 
 def client_level(context: Context, view: View) -> str:
-    """Return the level of an smtp(8) service, also where older parameters say it."""
+    """Return the level of an smtp(8) service, also by older parameters."""
     return level_of(context, view, "smtp")
 
 

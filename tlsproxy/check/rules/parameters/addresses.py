@@ -56,7 +56,7 @@ class BadSourceAddress(KindRule):
 class BadPattern(KindRule):
     """List element that matches nothing: a wildcard, an address among domains, a relative file name.
 
-    Postfix takes it for a word like any other, and says nothing.
+    Postfix takes it for a word like any other, without a warning.
     """
 
     id = "V016"

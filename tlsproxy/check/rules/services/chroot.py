@@ -72,7 +72,7 @@ class ChrootUnreachable(Rule):
 
     @staticmethod
     def _is_reached(context: Context, queue: str, path: str) -> bool:
-        """Return True if a path is there from within; by its form, where files can't say it."""
+        """Return True if a path is there from within; by its form, if files can't be read."""
         if context.files.enabled and context.files.exists(queue + path):
             return True
         if context.files.enabled and context.files.exists(path):

@@ -38,7 +38,7 @@ def exclusions(bad: Sequence[str], good: Sequence[str]) -> list[str]:
             key=lambda pair: len(pair[1]),
             default=("", set()),
         )
-        if len(hit) < 2:  # a name says as much
+        if len(hit) < 2:  # a name is as short
             break
         found.append(word)
         left -= hit

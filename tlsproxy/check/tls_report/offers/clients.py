@@ -1,6 +1,6 @@
 """Offers of the client role: smtp(8) and lmtp(8) by their level and by the entries of policy tables, and tlsproxy(8).
 
-An offer is the content of a ClientHello. Levels that depend on DNS are as if DNS said yes.
+An offer is the content of a ClientHello. Levels that depend on DNS are as with usable records.
 """
 
 from __future__ import annotations

@@ -61,7 +61,7 @@ class Offer:
     prefers: bool = False
     """True if the server's order of ciphers counts, not the client's."""
     problems: tuple[str, ...] = ()
-    """Why there is less than the settings say."""
+    """The reasons why there is less than in the settings."""
     parameters: Mapping[str, str] = field(default_factory=dict)
     """The parameters that decide, by the subject of the decision: protocols, ciphers, exclude_ciphers, …"""
     origins: dict[str, str] = field(default_factory=dict)

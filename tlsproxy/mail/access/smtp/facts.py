@@ -63,8 +63,8 @@ class Tls(NamedTuple):
 class SmtpSession(NamedTuple):
     """One client and its side of a session. Addresses are the text between `<` and `>`, verbatim.
 
-    `sasl_user` is the login name, empty without AUTH. `helo` is None if the client does not say HELO; `esmtp` is True
-    for EHLO. `pipelines` is True if the client sends commands without waiting where it must not.
+    `sasl_user` is the login name, empty without AUTH. `helo` is None if the client sends neither HELO nor EHLO; `esmtp`
+    is True for EHLO. `pipelines` is True if the client sends commands without waiting where it must not.
     """
 
     client: SmtpClient

@@ -1,7 +1,7 @@
 """`--init`: a first file of expectations, made from a configuration's present answers.
 
 Each expectation that is written holds, and is one that most administrators want to hold. One that does not, such as an
-open relay, becomes a comment that says so. Answers that only the world knows are assumed at the top of the file.
+open relay, becomes a comment about it. Answers that only the world knows are assumed at the top of the file.
 """
 
 from __future__ import annotations
