@@ -48,7 +48,7 @@ CONSOLES = {
     "samples/trace/README.md": "test_code_blocks.py",
 }
 
-# Blocks that nothing can execute: the first line, and why it is right.
+# Blocks that nothing can execute: the first line, and the reason.
 TEXTS = {
     "tlsproxy/            the proxy and its tools": "test_rooms_of_the_architecture_exist",
     "tls/settings/   from main.cf or a request": "test_rooms_of_the_architecture_exist",

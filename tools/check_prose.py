@@ -41,7 +41,7 @@ BANNED_IN_TESTS = {
     re.compile(r"\b(?:stands|words)\b"): "is written, messages",
 }
 """Of names of tests, beside the words that are banned everywhere; `_` is a blank."""
-_WHO = re.compile(r"(?<!user )(?<!stranger )(?<!attacker )\b(?:who|whom|whoever)\b", re.IGNORECASE)
+_WHO = re.compile(r"(?<!user )(?<!stranger )(?<!attacker )\b(?:who|whom)\b", re.IGNORECASE)
 _NO_NOUN = re.compile(
     r"\b(?:what(?:ever)?(?! (?:kind|sort|type)s?\b)|whoever|whomever)\b(?![^.;]*\?)"
     r"|(?:returns?|yields?) (?:where|when|why|how|whether|which|who)\b",
@@ -69,16 +69,15 @@ def check(path: Path) -> Iterator[str]:
     """Yield `file:line: problem` for each line that breaks a rule."""
     text = path.read_text()
     name = path.relative_to(ROOT)
-    is_python = path.suffix == ".py"
-    found = bad_python(text, is_test=name.is_relative_to("tests")) if is_python else bad_document(text)
+    found = bad_python(text) if path.suffix == ".py" else bad_document(text)
     yield from (f"{name}:{number}: {problem}" for number, problem in found)
 
 
-def bad_python(text: str, *, is_test: bool = False) -> Iterator[tuple[int, str]]:
+def bad_python(text: str) -> Iterator[tuple[int, str]]:
     """Yield line number and problem for docstrings, comments and names of a Python file."""
     for number, line, is_first in python_prose(text):
         yield from ((number, problem) for problem in bad_words(line))
-        if not is_test and (match := _WHO.search(line)):
+        if match := _WHO.search(line):
             yield number, f'"{match.group()}": a process is "it", a person a user or an attacker'
         if match := _NO_NOUN.search(line):
             yield number, f'"{match.group()}": a clause has a noun before it, "the key that …", "the place of …"'

@@ -1,4 +1,4 @@
-"""Root changes nothing by its own rights in a directory of another account, who could put a link in the way."""
+"""Root changes nothing by its own rights in a directory of another account, which could put a link in the way."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""cdb files: the bytes that tinycdb writes, and how postmap(1) uses them."""
+"""cdb files: the bytes that tinycdb writes, and their use by postmap(1)."""
 
 from __future__ import annotations
 

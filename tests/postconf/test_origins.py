@@ -1,4 +1,4 @@
-"""A value can be followed to where it is written, through everything that refers to it."""
+"""A value can be followed to the place of its setting, through all references."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Certificates that a server has for each kind of key and each name, and whether it asks for one: by openssl(1)."""
+"""Certificates that a server has for each kind of key and each name, and its request for one: by openssl(1)."""
 
 from __future__ import annotations
 

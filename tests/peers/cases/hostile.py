@@ -1,7 +1,7 @@
 """Hostile servers in any number: chains with one flaw or two, before policies of every kind.
 
 `attacks` makes them from a seed. Each is an `Attack`: the chain that a server sends, and the policy of smtp(8). It
-knows its flaws, for those who have to explain a verdict.
+knows its flaws, for tests that have to explain a verdict.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def _changed(**changes: object) -> Flaw:
 
 
 def _rekeyed(kind: str) -> Flaw:
-    """Use another key; who is below is signed by it."""
+    """Use another key; the certificate below is signed by it."""
     return lambda template, source: template.but(key=key(f"{kind}-{source.randrange(2)}", kind))
 
 
@@ -84,7 +84,7 @@ def _ip(*numbers: int) -> bytes:
 
 _ANY_HOST = dns(HOST)
 FLAWS: dict[str, Flaw] = {
-    # Signatures and who has made them.
+    # Signatures and their makers.
     "signer-attacker": _resigned(lambda: key("attacker")),
     "signer-attacker-rsa": _resigned(lambda: key("attacker", "rsa2048")),
     "signature-broken": _broken_signature,
@@ -111,7 +111,7 @@ FLAWS: dict[str, Flaw] = {
     "future": _changed(days=(1, 30)),
     "reversed": _changed(days=(30, -30)),
     "long-ago": _changed(days=(-20000, -19000)),
-    # Who may issue.
+    # Authorities: constraints on issuers.
     "no-authority": _extended(basic=basic(False)),
     "authority": _extended(basic=basic(True)),
     "authority-not-critical": _extended(basic=basic(True, critical=False)),

@@ -11,7 +11,7 @@ from .server_cases import ANONYMOUS
 
 @dataclass(frozen=True)
 class Difference:
-    """A configuration and a probe that the two answer differently, and why."""
+    """A configuration and a probe that the two answer differently, and the reason."""
 
     settings: dict[str, str]
     probe: str

@@ -1,7 +1,7 @@
 """The daemon where system calls fail and clocks go wrong: `faulty.py DIRECTORY tlsproxy ARGUMENTS…`.
 
-While there is a file `no-fork` in the directory, there can be no new processes. By how many seconds the time of day is
-wrong is in the file `clock`.
+While there is a file `no-fork` in the directory, there can be no new processes. The file `clock` has the error of the
+time of day, in seconds.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The C tlsproxy(8) and ours, asked the same thing at the same time, and why ours may trust less."""
+"""The C tlsproxy(8) and ours, asked the same thing at the same time, and the reasons why ours may trust less."""
 
 from __future__ import annotations
 

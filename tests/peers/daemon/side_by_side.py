@@ -249,7 +249,7 @@ _CONTEXT = [each.name for each in fields(TlsContext) if each.metadata.get("since
 # -- comparison of logs
 
 WITHOUT_DESCRIPTOR = 20000
-"""Ports of clients who ask only whether the service is available are above this."""
+"""Ports of clients that only probe the service are above this."""
 
 _NORMAL = (
     # The place of an error in OpenSSL's source, and its data: the library's own business.

@@ -1,4 +1,4 @@
-"""Policies beside those of real smtp(8) processes: the request to tlsproxy(8), warnings, and why mail has to wait."""
+"""Policies beside those of real smtp(8) processes: the request to tlsproxy(8), warnings, and reasons why mail waits."""
 
 from __future__ import annotations
 

@@ -45,7 +45,7 @@ class Player:
         self._chains = chains
 
     def play(self, serve: Serve, level: str, endpoint: str) -> tuple[list[str], bool, list[str]]:
-        """The answer to the server's data, whether smtp(8) gets a session, and the log."""
+        """The answer to the server's data, True if smtp(8) gets a session, and the log."""
         init = {"CAfile": str(self._chains.authorities), "log_level": WAYS[level]}
         start = {"namaddr": f"mx.example.test{endpoint}", "serverid": f"smtp&{endpoint}&"}
         before = len(self._log())

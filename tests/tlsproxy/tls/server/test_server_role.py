@@ -52,7 +52,7 @@ def connect_to_child(role: ServerRole, client: Callable[[socket.socket], None], 
 def handshake(
     context: ssl.SSLContext, session: ssl.SSLSession | None = None
 ) -> tuple[Callable[[socket.socket], None], list[ssl.SSLSession | bool | None]]:
-    """A client that keeps its session, and whether that was an old one."""
+    """Return a client that keeps its session, and True if that was an old one."""
     results: list[ssl.SSLSession | bool | None] = []
 
     def client(stream: socket.socket) -> None:
