@@ -15,7 +15,7 @@ from postconf.values import CipherGrade, cipher_grade
 
 from ....mail.access.restrictions.table import RESTRICTIONS
 from ...findings import Severity
-from ..tls.cipher_words import cipher_meant
+from ..tls.cipher_words import ignored_exclusions
 from .uses import Use
 
 if TYPE_CHECKING:
@@ -225,9 +225,9 @@ def _policy(value: str) -> Fault | None:
         for problem in kind.read(text).problems if kind else ():
             if problem.outcome is not Outcome.IGNORES:
                 return Fault(f"{problem.message}: mail for it is deferred", problem.suggestion, Severity.ERROR)
-        for each in text.split(":") if name.lower() == "exclude" else ():
-            if meant := cipher_meant(each):
-                return Fault(f'OpenSSL knows no cipher "{each}": it is ignored silently', f'did you mean "{meant}"?')
+        for each in ignored_exclusions(text.split(":")) if name.lower() == "exclude" else ():
+            if each.is_misspelled:
+                return Fault(each.problem, each.remedy)
     return None
 
 
