@@ -32,7 +32,7 @@ def test_clause_without_a_noun_is_reported(prose: str, code: str) -> None:
     [
         "Return the findings that are new.",
         "Name what kind of table this is.",
-        'Answer the question "what is wrong?" of a user.',
+        'Write the text "what Postfix does" in the heading.',
         "Read `what` from the command line.",
         "A user asks: what changes with the next release?",
         "Return the place where a value is set.",
