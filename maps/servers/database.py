@@ -96,13 +96,14 @@ class QueryTemplates:
     """The templates of one table, for the request (`query`) and for the value made of an answer (`result`)."""
 
     def __init__(self, kind: str, name: str, query: str, result: str, access: Access) -> None:
-        """Parse the templates; raise `TableError`. `depends_on_key`: True if the query has a part of the key."""
+        """Parse the templates; raise `TableError` for an invalid one."""
         self._table = f"{kind}:{name}"
         self._warn = access.warn
         self._query = encode(query)
         self._result = encode(result)
         used = _fields(name, "query", self._query)
         self.depends_on_key = bool(used - {ord("%")})
+        """True if the query has a part of the key."""
         of_result = _fields(name, "result", self._result)
         self._labels = max((field - ord("0") for field in used | of_result if field in _LABELS), default=0)
         of_key = used | of_result & frozenset(b"UD" + _LABELS)

@@ -56,7 +56,7 @@ class _Elsewhere(Config):
     """Effective values on another machine: its addresses are unknown, and so are values that depend on them."""
 
     def default(self, name: str) -> str | None:
-        """Return the default; empty where it can't be computed, for which rules have words of their own."""
+        """Return the default; empty where it can't be computed, for which rules have messages of their own."""
         try:
             return super().default(name)
         except ConfigError:

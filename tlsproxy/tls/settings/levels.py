@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from postconf.values import SecurityLevel, resulting_level
 
-if TYPE_CHECKING:  # the linter starts without pydantic
+if TYPE_CHECKING:  # the checker starts without pydantic
     from postconf.models import TlsClient, TlsServer
 
 

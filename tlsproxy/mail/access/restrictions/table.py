@@ -1,8 +1,7 @@
-"""Restrictions of smtpd(8), as data: their names, arguments and subjects, their possible decisions, and the facts they
-need.
+"""Restrictions of smtpd(8), as data: their names, arguments and subjects, decisions, and the facts they need.
 
 The names are those of postconf(5), section smtpd_*_restrictions, and of Postfix's source for the old ones. Restriction
-lists are read by `lists`, and evaluated by `evaluator`; rules of the linter import the table as well.
+lists are read by `lists`, and evaluated by `evaluation`; rules of the checker import the table as well.
 """
 
 from __future__ import annotations
