@@ -183,7 +183,7 @@ class Table:
     def update(self, key: bytes, value: bytes) -> bool:  # noqa: ARG002
         """Store an entry; return False if an existing entry is kept, with a warning according to the DUP_ flags.
 
-        Raise `TableError` for a table of a type or mode without changes.
+        The table has to be open in a `Mode` for changes. Raise `TableError` for a type without changes.
         """
         raise self._unsupported("update")
 
