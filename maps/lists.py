@@ -98,7 +98,8 @@ def _blamed(error: TableError, table: Table) -> TableError:
 def open_list(title: str, text: str, access: Access) -> TableList:
     """Open all tables of the list `text`, the value of parameter `title`: `type:name, type:name`.
 
-    Raise the errors of `open_table`; no table stays open then.
+    Separators are commas and blanks; a name in braces can contain them. Raise the errors of `open_table`; no table
+    stays open then.
     """
     with ExitStack() as opened:
         tables = [opened.enter_context(open_table(name, access)) for name in split_list(text)]

@@ -54,8 +54,9 @@ class EditRequest:
 class MasterCf:
     """Text of a master.cf that is being edited as by postconf(1) -M, -F and -P; comments and other entries stay.
 
-    `service` and `type` may be `*` where postconf(1) accepts it. Each method raises `ConfigError` for a change that
-    postconf(1) refuses; the text is unchanged then.
+    `service` and `type` may be `*` where postconf(1) accepts it. A change of a service that master.cf does not have is
+    left out, with a warning. Each method raises `ConfigError` for a change that postconf(1) refuses; the text is
+    unchanged then.
     """
 
     def __init__(self, text: str, path: str = "master.cf", warn: Callable[[str], None] | None = None) -> None:
@@ -65,7 +66,7 @@ class MasterCf:
         self._warn = warn or _ignore
 
     def set_entry(self, service: str, type: str, entry: str) -> None:
-        """Replace a service by a new entry, or append the entry."""
+        """Replace a service by a new entry, or append the entry; `entry`: one line with all fields, as in master(5)."""
         self.change([EditRequest(SET, ENTRY, service, type, value=entry)])
 
     def remove_entry(self, service: str, type: str) -> None:
@@ -77,7 +78,9 @@ class MasterCf:
         self.change([EditRequest(COMMENT_OUT, ENTRY, service, type)])
 
     def set_field(self, service: str, type: str, field: str, value: str) -> None:
-        """Change one of the eight fields (`mastercf.FIELDS`); `command` is the whole command line."""
+        """Change one of the eight fields (`postconf.syntax.mastercf.FIELDS`); `command` is the whole command line."""
+        if field not in FIELDS:
+            raise ConfigError(f'invalid field name: "{field}"', None, f"one of {', '.join(FIELDS)}")
         self.change([EditRequest(SET, FIELD, service, type, name=field, value=value)])
 
     def set_parameter(self, service: str, type: str, name: str, value: str) -> None:

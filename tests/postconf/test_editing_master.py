@@ -168,6 +168,15 @@ def test_bad_request_is_no_mistake_of_the_file() -> None:
     assert master.text == FILE
 
 
+@pytest.mark.parametrize("field", ["chrooot", "*", ""])
+def test_unknown_field_is_an_error_that_names_the_fields(field: str) -> None:
+    master, _ = edited()
+    with pytest.raises(ConfigError, match="one of service, type, private") as caught:
+        master.set_field("smtp", "inet", field, "n")
+    assert f'"{field}"' in caught.value.message
+    assert master.text == FILE
+
+
 words = st.one_of(st.text("-ovn= \tab", max_size=8), st.text("-o{}= ab", max_size=8))
 
 

@@ -39,7 +39,7 @@ class Resolver(Protocol):
     """DNS queries of a policy. Each method raises `DnsLookupError`."""
 
     def tlsa(self, name: str) -> TlsaAnswer | None:
-        """Look up TLSA records; return None without records."""
+        """Look up the TLSA records of a name, such as `_25._tcp.mail.example.com`; return None without records."""
 
     def alias_is_secure(self, name: str) -> bool:
         """Return True if DNSSEC secures the CNAME record of a name."""

@@ -56,7 +56,8 @@ class Destination:
     def parse(cls, nexthop: str, *, default_port: int = SMTP_PORT) -> Destination:
         """Parse a next hop as in transport(5): `host` or `[host]`, with or without `:port`; raise ValueError.
 
-        `port` is a number or one of smtp, smtps, submission, submissions, lmtp. The host is not looked up.
+        `port`: a number or one of smtp, smtps, submission, submissions, lmtp; without it, `default_port`. The host is
+        not looked up.
         """
         text = nexthop.strip(SPACE)
         if text.startswith("["):

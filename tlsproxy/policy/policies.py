@@ -117,7 +117,7 @@ class Policies:
             raise
 
     def configured_level(self, destination: Destination) -> SecurityLevel:
-        """Return the level of tables and settings, before DNS decides on `dane`; raise `PolicyError`."""
+        """Return the level of tables and settings, without the result of DNS for `dane`; raise `PolicyError`."""
         return self._entry(destination).level
 
     def close(self) -> None:
