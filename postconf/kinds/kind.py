@@ -12,6 +12,7 @@ outcome of an invalid value, and the settings without which the value is not rea
 from __future__ import annotations
 
 import enum
+import re
 from copy import copy
 from functools import cached_property, lru_cache
 from importlib import import_module
@@ -65,6 +66,8 @@ _FAMILIES = {
     ),
 }
 """Kinds by the module with their reader."""
+_OLD_NAME = re.compile(r"\$(\w+)\Z|\$\{(\w+)[?:}]")
+"""A default that is a reference, as most parameters with an old name have it."""
 _MODULE_OF = {kind: module for module, kinds in _FAMILIES.items() for kind in kinds}
 
 
@@ -184,12 +187,29 @@ def kind_of(name: str, release: Release, *, classes: frozenset[str] = frozenset(
 
 @lru_cache(maxsize=4096)
 def _built_in(name: str, release: Release) -> Kind | None:
-    if name not in release.kinds:
+    present = name if name in release.kinds else present_name(name, release)
+    if not present:
         return None
-    parameter = release.parameter(name)
+    parameter = release.parameter(present)
     if parameter.kind in PLAIN:
         return Kind(PLAIN[parameter.kind], parameter, "", "dies", "")
-    return _from_row(_table()[name], parameter, release)
+    return _from_row(_table()[present], parameter, release)
+
+
+def present_name(name: str, release: Release) -> str:
+    """Return the parameter whose default is the value of an old name; empty without one."""
+    return _present_names(release).get(name, "")
+
+
+@lru_cache(maxsize=64)
+def _present_names(release: Release) -> dict[str, str]:
+    found = {}
+    for name, default in release.defaults.items():
+        reference = _OLD_NAME.match(default) if release.kinds.get(name) != "raw" else None
+        old = (reference[1] or reference[2]) if reference else ""
+        if old and old not in release.kinds:
+            found[old] = name
+    return found
 
 
 @lru_cache(maxsize=64)

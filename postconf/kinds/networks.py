@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from itertools import islice
 from typing import TYPE_CHECKING
+
+from postconf.spelling import nearest
 
 from .kind import Kind, Outcome
 from .lists import patterns, relative_file
@@ -14,10 +17,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 _LIKE_NETWORK = re.compile(r"\[?[0-9a-fA-F.:]*[.:][0-9a-fA-F.:]*\]?/\S*\Z|\[.*")
 _NO_NETWORK = re.compile(r"[^0-9a-fA-F.:/\[\]]")
 _LIKE_IPV4 = re.compile(r"[0-9][0-9.]*\Z")
+_RANGE = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,3}){3})-([0-9]{1,3}(?:\.[0-9]{1,3}){3}|[0-9]{1,3})\Z")
+_MOST_NETWORKS = 6
+_MOST_COMPARED = 100
+"""Networks of a list that are compared with each other."""
 _ODD_HOST = re.compile(r"[^\w.-]")
 _INTERFACE_NAME = re.compile(r"(lo|eth\d+|en[opsx]\w+|wlan\d+|docker\d+|br-\w+|veth\w+|tun\d+|wg\d+|ppp\d+)\Z")
 _NEEDS_BRACKETS = re.compile(r"[0-9a-fA-F]*:[0-9a-fA-F:.]*(/\d+)?\Z")
@@ -43,11 +51,44 @@ def _read_networks(kind: Kind, text: str, *, hosts: bool) -> Reading:
             reading.add(pattern, "network")
             if _address(pattern.text) is None:
                 _check_partial(reading, pattern)
+        elif ends := _RANGE.match(pattern.text):
+            reading.add(pattern, "network")
+            reading.problem(
+                pattern,
+                f'"{pattern.text}" is no network: there are no ranges, and it matches nothing',
+                _in_networks(*ends.groups()),
+                outcome=Outcome.IGNORES,
+            )
         elif not relative_file(reading, reading.add(pattern, "host")) and (not hosts or _ODD_HOST.search(pattern.text)):
             what = "a host name or network" if hosts else "an address or network"
             reading.problem(pattern, f'"{pattern.text}" is not {what}: it matches nothing', outcome=Outcome.IGNORES)
     _find_bare_ipv6(reading)
+    _find_late(reading, text)
     return reading
+
+
+def _find_late(reading: Reading, text: str) -> None:
+    """Report networks, and exceptions from them, that an earlier element with the opposite meaning has already."""
+    earlier: list[tuple[bool, Network, str]] = []
+    for word in reading.words:
+        network = _network(word.text) if word.role == "network" else None
+        if network is None or len(earlier) == _MOST_COMPARED:
+            continue
+        excluded = text[word.start - 1 : word.start] == "!"
+        for opposite, other, name in earlier:
+            is_inside = network.version == other.version and network.subnet_of(other)  # type: ignore[arg-type]
+            if is_inside and opposite is not excluded:
+                message = f'"{name}" decides before: the first element that matches counts'
+                reading.problem(word, message, f"put it in front of {name}", outcome=Outcome.IGNORES)
+                break
+        earlier.append((excluded, network, f"{'!' if excluded else ''}{word.text}"))
+
+
+def _network(text: str) -> Network | None:
+    try:
+        return ipaddress.ip_network(text.replace("[", "").replace("]", ""))
+    except ValueError:
+        return None
 
 
 def _find_bare_ipv6(reading: Reading) -> None:
@@ -123,6 +164,16 @@ def _check_partial(reading: Reading, pattern: Word) -> None:
     reading.problem(pattern, f'"{pattern.text}" is no address: it matches nothing', hint, outcome=Outcome.IGNORES)
 
 
+def _in_networks(first: str, last: str) -> str:
+    """Return the remedy for a range: the networks that make it up, if they are few."""
+    start = _address(first)
+    end = _address(last if "." in last else f"{first.rpartition('.')[0]}.{last}")
+    if not isinstance(start, ipaddress.IPv4Address) or not isinstance(end, ipaddress.IPv4Address) or start > end:
+        return "write networks"
+    networks = [str(each) for each in islice(ipaddress.summarize_address_range(start, end), _MOST_NETWORKS + 1)]
+    return f"write {', '.join(networks)}" if len(networks) <= _MOST_NETWORKS else "write networks"
+
+
 def _prefix_of_mask(mask: str) -> int:
     """Return the prefix length of a mask such as 255.255.255.0; 0 if it is not a mask."""
     try:
@@ -155,7 +206,18 @@ def read_interfaces(kind: Kind, text: str) -> Reading:
             )
         elif _LIKE_IPV4.match(inner) or _ODD_HOST.search(inner):
             reading.problem(word, f'"{inner}" is neither an address nor the name of a host', "correct it")
+        elif len(words) == 1 and (meant := _keyword(inner.lower(), kind.words)):
+            reading.problem(word, f'"{inner}" is looked up as the name of a host', f'did you mean "{meant}"?')
     return reading
+
+
+def _keyword(word: str, words: tuple[str, ...]) -> str:
+    """Return the keyword for several interfaces that a word resembles, which is not the usual name of a host."""
+    if word == "localhost" or "." in word:
+        return ""
+    meant = {"any": "all", "loopback": "loopback-only", "localhost-only": "loopback-only", "local": "loopback-only"}
+    found = meant.get(word) or nearest(word, words)
+    return found if found in words else ""
 
 
 def read_ip_address(kind: Kind, text: str) -> Reading:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from postconf.spelling import nearest
 from postconf.syntax.expressions import compatibility_level
 
 from .kind import Kind
@@ -22,11 +23,19 @@ _CHARSET = re.compile(r"[\w.:+-]+\Z")
 
 
 def read_template(kind: Kind, text: str) -> Reading:
-    """Read text in which names are replaced at run time; each `$name` in it is a word."""
+    """Read text in which names are replaced at run time; each `$name` in it is a word.
+
+    The words of the kind are all names that its program knows (smtpd(8), mac_expand(3)), if it has any.
+    """
     reading = Reading(kind)
     for found in _REFERENCE.finditer(text):
-        if found[0] != "$$":
-            reading.add(Word(found[0].lstrip("$({"), found.start(), found.end(), "reference"))
+        if found[0] == "$$":
+            continue
+        word = reading.add(Word(found[0].lstrip("$({"), found.start(), found.end(), "reference"))
+        if kind.words and word.text not in kind.words:
+            hint = nearest(word.text, kind.words)
+            message = f"there is no ${word.text} in this text"
+            reading.problem(word, message, f"write ${hint}" if hint else "see postconf(5) for the names")
     return reading
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from postconf import ConfigError, View
 from postconf.kinds import Kind, Outcome, Problem, Reading, kind_of
+from postconf.kinds.kind import present_name
 from postconf.syntax.expressions import ExpressionError
 from postconf.syntax.mastercf import FIELDS, closing_brace
 from postconf.syntax.references import NAME
@@ -147,8 +148,9 @@ def _listed(context: Context) -> tuple[list[Read], list[Assignment]]:
 
 
 def _exists(context: Context, name: str, classes: frozenset[str]) -> bool:
-    """Return True if a name is built in, a class, or made of the name of a service."""
-    return name in context.release.kinds or name in classes or name in context.service_names
+    """Return True if a name is built in or was, a class, or made of the name of a service."""
+    known = name in context.release.kinds or name in classes or name in context.service_names
+    return known or bool(present_name(name, context.release))
 
 
 def comment_start(context: Context, assignment: Assignment) -> int:

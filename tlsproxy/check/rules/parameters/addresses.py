@@ -1,8 +1,14 @@
-"""Values that are networks, addresses, hosts and domains."""
+"""Values that are networks, addresses, hosts, domains and accounts."""
 
 from __future__ import annotations
 
-from ...findings import Severity
+from collections.abc import Iterator
+from ipaddress import ip_address
+
+from ...context import Context, words_of
+from ...facts.accounts import accounts
+from ...findings import Finding, Severity, Span
+from ...rule import Rule
 from .kinds import KindRule
 
 
@@ -106,3 +112,63 @@ class BadAccount(KindRule):
     bad = "default_privs = root\n"
     good = "default_privs = nobody\n"
     lookalike = "mail_owner = _postfix\nsetgid_group = postdrop\n"
+
+    def check(self, context: Context) -> Iterator[Finding]:
+        """Yield the findings."""
+        yield from super().check(context)
+        setting = context.main.effective.get("default_privs")
+        name = context.value("default_privs") if setting else ""
+        if setting and name and (known := context.keep(accounts)) and name not in known:
+            message = f"/etc/passwd has no account {name}: every program is fatal at start"
+            yield self.finding(setting.span(), message, "name another, or create it", severity=Severity.WARNING)
+
+
+class DisabledProtocol(Rule):
+    """Address of a protocol that inet_protocols turns off."""
+
+    id = "V031"
+    name = "disabled-protocol"
+    in_templates = True
+    effect = (
+        '`inet_protocols = ipv4`, `inet_interfaces = [::1]`: every program is fatal, "host not found". A service '
+        '`[::1]:2525`: master(8) does not start, "bad hostname or network address".'
+    )
+    bad = "inet_protocols = ipv4\ninet_interfaces = 127.0.0.1, [::1]\n"
+    good = "inet_protocols = all\ninet_interfaces = 127.0.0.1, [::1]\n"
+    lookalike = "inet_protocols = ipv4\nmynetworks = 127.0.0.0/8 [::1]/128\ninet_interfaces = 127.0.0.1\n"
+
+    def check(self, context: Context) -> Iterator[Finding]:
+        """Yield the findings."""
+        protocols = frozenset(words_of(context.value("inet_protocols").lower()))
+        if not protocols or not protocols < {"ipv4", "ipv6"}:
+            return
+        (on,) = protocols
+        for setting in context.named("inet_interfaces"):
+            for word in words_of(context.expanded(setting) or ""):
+                if _version(word) not in ("", on):
+                    yield self._finding(setting.word(word), word, on, "every program is fatal at start")
+        for entry in context.entries:
+            host = entry.service.name.rpartition(":")[0] if entry.service and entry.service.type == "inet" else ""
+            if _version(host) not in ("", on):
+                yield self._finding(entry.span(0), host, on, "master(8) does not start")
+        for setting in context.named(*_SOURCES[on]):
+            if context.expanded(setting):
+                message = f"inet_protocols has {on} only, and no connection is made from this address"
+                yield self.finding(setting.name_span(), message, "remove it", severity=Severity.WARNING)
+
+    def _finding(self, span: Span, address: str, protocol: str, effect: str) -> Finding:
+        return self.finding(span, f"inet_protocols has {protocol} only, and {address} is not: {effect}", "remove it")
+
+
+_SOURCES = {
+    "ipv4": ("smtp_bind_address6", "lmtp_bind_address6"),
+    "ipv6": ("smtp_bind_address", "lmtp_bind_address"),
+}
+
+
+def _version(host: str) -> str:
+    """Return the protocol of an address, which can be in brackets; empty for a name."""
+    try:
+        return f"ipv{ip_address(host.strip('[]')).version}"
+    except ValueError:
+        return ""

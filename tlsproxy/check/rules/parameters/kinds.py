@@ -128,12 +128,22 @@ class UnbalancedBraces(KindRule):
 
 
 class BadForm(KindRule):
-    """Value with an invalid format: a rate, a header name, a level, a pair of characters."""
+    """Value with an invalid format: a rate, a header name, a level, a pair of characters, a name in a template."""
 
     id = "V027"
     name = "bad-form"
     in_templates = True
-    kinds = ("rate", "verp-delimiters", "headers", "environment", "level", "charset", "random-source", "macro-values")
+    kinds = (
+        "rate",
+        "verp-delimiters",
+        "headers",
+        "environment",
+        "level",
+        "charset",
+        "random-source",
+        "macro-values",
+        "template",
+    )
     effect = "`default_verp_delimiters = +`, `compatibility_level = latest`: every program is fatal."
     bad = "default_verp_delimiters = +\nslow_destination_concurrency_negative_feedback = 1/x\n"
     good = "default_verp_delimiters = +=\nslow_destination_concurrency_negative_feedback = 1/8\n"

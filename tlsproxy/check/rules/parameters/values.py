@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from postconf.catalogue import RAW
 from postconf.values import SPACE
 
 from ...context import Context
-from ...facts.readings import bad_values, locate, readings_of
+from ...facts.readings import Read, bad_values, locate, readings_of
 from ...findings import Finding, Severity
 from ...rule import Rule
 from ...text.sources import Assignment
@@ -23,6 +24,8 @@ _UNIT_WORDS = {
     "w": ("w", "week", "weeks"),
 }
 _LAST_HARMLESS = 2
+_REPLY_CODE = re.compile(r"[45][0-9]{2}|0*")
+"""A reply that refuses; 0 means no reply, as for smtpd_forbid_bare_newline_reject_code."""
 SERVER_LEVEL_NAMES = ("smtpd_tls_security_level", "tlsproxy_tls_security_level", "postscreen_tls_security_level")
 CLIENT_LEVEL_NAMES = ("smtp_tls_security_level", "lmtp_tls_security_level", "tlsproxy_client_security_level")
 
@@ -57,6 +60,22 @@ class BadInteger(KindRule):
         "default_process_limit = 100\n"
         "smtpd_client_connection_count_limit = ${{$default_process_limit} > {50} ? {20} : {5}}\n"
     )
+
+    def check(self, context: Context) -> Iterator[Finding]:
+        """Yield the findings."""
+        yield from super().check(context)
+        for read in readings_of(context, *self.kinds):
+            is_code = read.assignment.name.endswith(("reject_code", "defer_code"))
+            if is_code and not read.reading.problems and not _REPLY_CODE.fullmatch(read.text.strip()):
+                yield self._code(read)
+
+    def _code(self, read: Read) -> Finding:
+        return self.finding(
+            read.assignment.span(),
+            f"{read.text} is no code of a rejection: smtpd(8) warns, and answers 450 4.7.1 Service unavailable",
+            "write 4NN or 5NN",
+            severity=Severity.WARNING,
+        )
 
 
 class BadTime(KindRule):
