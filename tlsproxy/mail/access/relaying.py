@@ -18,7 +18,7 @@ from .world import NOWHERE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
     from .smtp.session import Conversation, Exchange
     from .smtpd import Smtpd
@@ -57,16 +57,22 @@ class RelayVerdict(NamedTuple):
         return tuple(step for step in self.steps if step.outcome in wanted)
 
 
-def stranger_may_relay(smtpd: Smtpd, world: World = NOWHERE, senders: Iterable[str] = ()) -> RelayVerdict:
-    """Return the verdict on relaying by strangers through a service: the worst of several attempts.
+class Claims(NamedTuple):
+    """Values that a stranger sends besides those that no table knows, because a table permits them."""
 
-    `senders`: addresses that the stranger claims to have, besides one that no table knows.
-    """
-    verdicts = [_verdict(smtpd, session, world) for session in _sessions(smtpd, senders)]
+    senders: tuple[str, ...] = ()
+    helo_names: tuple[str, ...] = ()
+    recipients: tuple[str, ...] = ()
+    """Addresses of other sites that look like own ones."""
+
+
+def stranger_may_relay(smtpd: Smtpd, world: World = NOWHERE, claims: Claims | None = None) -> RelayVerdict:
+    """Return the verdict on relaying by strangers through a service: the worst of several attempts."""
+    verdicts = [_verdict(smtpd, session, world) for session in _sessions(smtpd, claims or Claims())]
     return max(verdicts, key=lambda verdict: (verdict.permits, bool(verdict.depends)))
 
 
-def _sessions(smtpd: Smtpd, senders: Iterable[str]) -> Iterator[SmtpSession]:
+def _sessions(smtpd: Smtpd, claims: Claims) -> Iterator[SmtpSession]:
     """Yield the sessions to try: one client, and others that could get another answer."""
     tls = Tls() if smtpd.requires_tls else None
     first, *others = CLIENTS
@@ -77,8 +83,12 @@ def _sessions(smtpd: Smtpd, senders: Iterable[str]) -> Iterator[SmtpSession]:
             yield SmtpSession(client, HELO_NAME, SENDER, (RECIPIENT,), tls=tls)
     if asks_tables:
         yield SmtpSession(first, HELO_NAME, "", (RECIPIENT,), tls=tls)
-    for sender in senders:
+    for sender in claims.senders:
         yield SmtpSession(first, HELO_NAME, sender, (RECIPIENT,), tls=tls)
+    for name in claims.helo_names:
+        yield SmtpSession(first, name, SENDER, (RECIPIENT,), tls=tls)
+    for recipient in claims.recipients:
+        yield SmtpSession(first, HELO_NAME, SENDER, (recipient,), tls=tls)
 
 
 def _is_trusted(smtpd: Smtpd, client: SmtpClient) -> bool:

@@ -17,7 +17,7 @@ from postconf.spelling import nearest
 from postconf.syntax.expressions import ExpressionError
 from postconf.syntax.lines import decode
 
-from ....mail.access.relaying import RelayVerdict, stranger_may_relay
+from ....mail.access.relaying import Claims, RelayVerdict, stranger_may_relay
 from ....mail.access.restrictions.lists import Classes, ListElement, ListWord, RestrictionList, entries, read_list
 from ....mail.access.restrictions.table import (
     MUST_REJECT,
@@ -44,7 +44,7 @@ _EMPTY = "internal:unknown"
 _MOST_CHARACTERS = 100_000
 """The longest list that is read, as in `readings`."""
 _MOST_ENTRIES = 1000
-_MOST_SENDERS = 5
+_MOST_CLAIMS = 5
 _SIMPLE = re.compile(rb"/\^?((?:[\w@.+-]|\\[@.+-])+)\$?/i?")
 """A pattern that is a text with anchors."""
 _OF_OWN_CLIENTS = frozenset(
@@ -178,33 +178,38 @@ def relay_verdict(lists: Lists) -> RelayVerdict | None:
 
     try:
         with Router(context.config, opener=opened) as router:
-            return stranger_may_relay(Smtpd(router, lists.service), senders=_forged_senders(lists, opened))
+            return stranger_may_relay(Smtpd(router, lists.service), claims=_claims(lists, opened))
     except (ConfigError, ExpressionError, TableLookupError, KeyError, OSError):
         return None
 
 
-def _forged_senders(lists: Lists, opened: Callable[[str, Access], Table]) -> list[str]:
-    """Return addresses that tables of senders permit, in the lists that decide about relaying, and in classes."""
-    found: list[str] = []
+def _claims(lists: Lists, opened: Callable[[str, Access], Table]) -> Claims:
+    """Return values that tables permit, in the lists that decide about relaying, and in classes."""
+    found: dict[str, list[str]] = {check: [] for check in _CLAIMED}
     asking = [*(lists.entries(stage) for stage in (RELAY, RECIPIENT)), *(each for _, each in lists.of_classes)]
     names = {
-        each.argument.text: None
+        (each.restriction.name, each.argument.text): None
         for one in asking
         for each in one
-        if each.restriction and each.restriction.name == "check_sender_access" and each.argument
+        if each.restriction and each.restriction.name in _CLAIMED and each.argument
     }
-    for name in names:
+    for check, name in names:
+        if check == "check_recipient_access":
+            continue  # the keys of fixed tables are complete
         try:
             table = opened(name, Access())
-            found += islice(_permitted_senders(table.entries()), _MOST_SENDERS)
+            found[check] += islice(_CLAIMED[check](_permitted(table.entries())), _MOST_CLAIMS)
             table.close()
         except (TableError, OSError):
             continue
     for used in used_tables(lists.context):
-        if used.named.text in names and used.named.kind in PATTERNS:
-            rules = ((_plain(each.key), each.value) for each in contents(lists.context, used.named))
-            found += islice(_permitted_senders(rules), _MOST_SENDERS)
-    return found[:_MOST_SENDERS]
+        for check, claimed in _CLAIMED.items():
+            if (check, used.named.text) in names and used.check == check and used.named.kind in PATTERNS:
+                rules = ((each.key, each.value) for each in contents(lists.context, used.named))
+                plain = _open_ended if check == "check_recipient_access" else _plain
+                permitted = _permitted((plain(key), value) for key, value in rules)
+                found[check] += islice(claimed(permitted), _MOST_CLAIMS)
+    return Claims(*(tuple(each[:_MOST_CLAIMS]) for each in found.values()))
 
 
 def _plain(pattern: bytes) -> bytes:
@@ -213,17 +218,49 @@ def _plain(pattern: bytes) -> bytes:
     return parts[1].replace(b"\\", b"") if parts else b""
 
 
-def _permitted_senders(entries: Iterable[tuple[bytes, bytes]]) -> Iterator[str]:
-    """Yield an address for each key of a table, up to a bound, whose value permits."""
+def _open_ended(pattern: bytes) -> bytes:
+    """Return the same for a pattern that other text can follow; empty for others."""
+    return b"" if pattern.rstrip(b"i").endswith(b"$/") else _plain(pattern)
+
+
+def _permitted(entries: Iterable[tuple[bytes, bytes]]) -> Iterator[str]:
+    """Yield the keys of a table whose value permits, up to a bound."""
     for key, value in islice(entries, _MOST_ENTRIES):
-        name, word = decode(key), decode(value).split(" ")[0].lower()
-        if not (word in ("ok", "permit", "relay") or word.isdigit()):
-            continue
+        word = decode(value).split(" ")[0].lower()
+        if key and (word in ("ok", "permit", "relay") or word.isdigit()):
+            yield decode(key)
+
+
+def _as_senders(names: Iterable[str]) -> Iterator[str]:
+    for name in names:
         local, at, domain = name.rpartition("@")
         if at:
             yield f"{local or 'someone'}@{domain or 'stranger.example'}"
         elif "." in name:
             yield f"someone@{name.lstrip('.')}"
+
+
+def _as_helo_names(names: Iterable[str]) -> Iterator[str]:
+    for name in names:
+        if "@" not in name and not name.startswith("["):
+            yield f"mail{name}" if name.startswith(".") else name
+
+
+def _as_recipients(names: Iterable[str]) -> Iterator[str]:
+    """Yield addresses at a domain of another site that begin like those of a permitting pattern."""
+    for name in names:
+        local, at, domain = name.rpartition("@")
+        if at and domain:
+            yield f"{local or 'someone'}@{domain.rstrip('.')}.{_STRANGE}"
+
+
+_STRANGE = "elsewhere.example"
+_CLAIMED: dict[str, Callable[[Iterable[str]], Iterator[str]]] = {
+    "check_sender_access": _as_senders,
+    "check_helo_access": _as_helo_names,
+    "check_recipient_access": _as_recipients,
+}
+"""Checks of values that any client can send, in the order of `Claims`, and the values that match permitted keys."""
 
 
 def has_argument(entry: ListElement) -> bool:

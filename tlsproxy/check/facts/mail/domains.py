@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import product
-from string import ascii_lowercase
 
 from postconf.syntax.lines import decode
 
@@ -14,22 +12,6 @@ from ..readings import Read, locate, reading_of
 from ..tables.contents import contents, is_readable, span_of
 from ..tables.named import split_table
 
-TOP_LEVEL = frozenset(
-    (
-        "biz",
-        "com",
-        "edu",
-        "example",
-        "gov",
-        "info",
-        "int",
-        "mil",
-        "net",
-        "org",
-        *map("".join, product(ascii_lowercase, repeat=2)),
-    )
-)
-"""Top-level domains: those of countries have two letters (RFC 1591), others are the first ones and `example`."""
 _WITHOUT_KEYS = ("regexp", "pcre", "cidr", "static")
 
 

@@ -9,20 +9,32 @@ from postconf.kinds.dnsbl import filter_problem
 from ....mail.access.restrictions.table import CLIENT, RECIPIENT, Argument, Outside, Verdict, find
 from ...context import Context
 from ...facts.mail.access import Lists, smtpd_lists
-from ...facts.mail.dnsbl import gone, lists_good_senders
+from ...facts.mail.dnsbl import (
+    OF_ADDRESSES,
+    OF_DOMAINS,
+    REFUSES_ADDRESSES,
+    gone,
+    is_among,
+    lists_good_senders,
+)
 from ...findings import Finding, Severity, Span
 from ...rule import Rule
 from .restrictions import ListRule
 
+_BY_ADDRESS = ("reject_rbl_client", "permit_dnswl_client")
+
 
 class DnsList(Rule):
-    """DNS list that no longer exists, or an allowlist that is used to reject."""
+    """DNS list that no longer exists, or is used for another purpose: an allowlist to reject, domains for addresses."""
 
     id = "R007"
     name = "dns-list"
     severity = Severity.WARNING
     in_templates = True
-    effect = "A list that is gone costs a timeout for each client, or lists every address: then all mail is refused."
+    effect = (
+        "A list that is gone costs a timeout for each client, or lists every address: then all mail is refused. "
+        "`reject_rbl_client dbl.spamhaus.org`: the list answers 127.0.1.255 for each address, and all mail is refused."
+    )
     bad = "smtpd_client_restrictions = reject_rbl_client dnsbl.sorbs.net\n"
     good = "smtpd_client_restrictions = reject_rbl_client zen.spamhaus.org\n"
     lookalike = "smtpd_client_restrictions = permit_dnswl_client list.dnswl.org, reject_rbl_client sorbs.example.net\n"
@@ -38,14 +50,15 @@ class DnsList(Rule):
                         span = lists.span(each.argument, parameter)
                         if span not in reported:
                             reported.add(span)
-                            yield from self._judge(span, each.argument.text, rejects=rejects)
+                            of_addresses = each.restriction.canonical in _BY_ADDRESS
+                            yield from self._judge(span, each.argument.text, rejects=rejects, of_addresses=of_addresses)
         for setting in context.named("postscreen_dnsbl_sites"):
             for word in (context.expanded(setting) or "").replace(",", " ").split():
                 site, _, weight = word.partition("*")
-                yield from self._judge(setting.word(word), site, rejects=not weight.startswith("-"))
+                yield from self._judge(setting.word(word), site, rejects=not weight.startswith("-"), of_addresses=True)
 
-    def _judge(self, span: Span, text: str, *, rejects: bool) -> Iterator[Finding]:
-        domain = text.partition("=")[0]
+    def _judge(self, span: Span, text: str, *, rejects: bool, of_addresses: bool) -> Iterator[Finding]:
+        domain, _, answers = text.partition("=")
         if end := gone(domain):
             yield self.finding(span, f"the DNS list {domain} ended {end}", "remove it", severity=Severity.ERROR)
         elif rejects and lists_good_senders(text):
@@ -54,6 +67,16 @@ class DnsList(Rule):
                 f"{domain} lists hosts whose mail is wanted, and here they are rejected",
                 "use permit_dnswl_client",
             )
+        elif of_addresses and is_among(domain, OF_DOMAINS):
+            refuses = is_among(domain, (REFUSES_ADDRESSES,)) and not answers
+            effect = "it lists each of them, and all mail is refused" if refuses else "no client is found"
+            message = f"{domain} is a list of domains, and here addresses are looked up: {effect}"
+            yield self.finding(
+                span, message, "use reject_rhsbl_sender", severity=Severity.ERROR if refuses else Severity.WARNING
+            )
+        elif not of_addresses and is_among(domain, OF_ADDRESSES):
+            message = f"{domain} is a list of addresses, and here domains are looked up: none is found"
+            yield self.finding(span, message, "use reject_rbl_client")
 
 
 class ListsBeforeLogin(ListRule):
@@ -90,7 +113,7 @@ class ListsBeforeLogin(ListRule):
 
 
 class DnsListArgument(ListRule):
-    """Wrong argument of a DNS list: the next restriction is taken for its domain, or its filter is invalid."""
+    """Wrong argument of a DNS list: a restriction or a URL in place of its domain, or an invalid filter."""
 
     id = "R015"
     name = "dns-list-argument"
@@ -115,6 +138,10 @@ class DnsListArgument(ListRule):
                 if find(text) or text in lists.classes:
                     message = f"{text} is taken for the domain of {each.name.text}, and not for a restriction"
                     yield self.finding(where, message, f"write {each.name.text} domain, {text}")
+                elif "/" in domain or ":" in domain:
+                    host = domain.partition("://")[2].partition("/")[0] or domain.partition("/")[0]
+                    message = f'"{domain}" is no domain: nothing is found in this list'
+                    yield self.finding(where, message, f"write {host.partition(':')[0] or 'the domain alone'}")
                 elif equals and (problem := filter_problem(answers)):
                     message = f'"{answers}" is no filter: {problem}; smtpd(8) exits when it asks {domain}'
                     yield self.finding(where, message, "write 127.0.0.2 or 127.0.0.[2..11]")

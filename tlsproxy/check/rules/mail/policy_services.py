@@ -68,6 +68,9 @@ class UnusablePolicyService(ListRule):
             yield f'"{transport}" is no kind of connection: smtpd(8) exits', "write inet: or unix:", Severity.ERROR
         elif rest.startswith(_PRIVATE):
             yield from self._missing(lists.context, rest)
+        elif "/" not in rest and lists.context.has_service(rest):
+            message = f"the socket of the service {rest} is private/{rest}: mail is refused with 451"
+            yield message, f"write unix:private/{rest}", Severity.ERROR
         default = options.get("default_action")
         fault = fault_of(Use.ACCESS, default, frozenset(lists.classes.names)) if default else None
         if fault:

@@ -6,10 +6,11 @@ import ipaddress
 from collections.abc import Iterator
 from functools import lru_cache
 
-from ....mail.access.relaying import RECIPIENT, SENDER, RelayVerdict
+from ....mail.access.relaying import HELO_NAME, RECIPIENT, SENDER, RelayVerdict
 from ...context import Context, words_of
 from ...facts.mail.access import Lists, relay_verdict, smtpd_lists
-from ...facts.mail.domains import TOP_LEVEL, domains_of, keys_among
+from ...facts.mail.domains import domains_of, keys_among
+from ...facts.top_level import TOP_LEVEL
 from ...findings import Finding, Severity, Span
 from ...rule import Rule
 from ...text.sources import Assignment
@@ -94,8 +95,9 @@ class OpenRelay(Rule):
     """Open relay: any client may send mail to any destination.
 
     The rule evaluates the lists as smtpd(8) does, for a client outside mynetworks that has not logged in, and
-    addresses of other sites. It queries the tables that exist. It also tries a sender that a table permits
-    before the relay control, because a client can claim any sender address. A top-level domain in relay_domains opens
+    addresses of other sites. It queries the tables that exist. It also tries a sender and a HELO name that a table
+    permits before the relay control, because a client can claim any, and a recipient elsewhere that a pattern without
+    an end permits. A top-level domain in relay_domains opens
     the relay for all domains in it.
     """
 
@@ -150,12 +152,17 @@ class OpenRelay(Rule):
         why = verdict.path[-1].restriction if verdict.path else "nothing rejects it"
         why = "relay_domains has each domain" if takes_all else why
         where = f" through {lists.service}" if lists.service else ""
-        client, sender = verdict.session.client.address, verdict.session.sender
-        claim = "" if sender in ("", SENDER) else f", with the sender <{sender}>, which anybody can claim,"
+        session = verdict.session
+        claim = "" if session.sender in ("", SENDER) else f"the sender <{session.sender}>"
+        claim = claim or ("" if session.helo == HELO_NAME else f"the HELO name {session.helo}")
+        claim = f", with {claim}, which anybody can claim," if claim else ""
+        client, recipient = session.client.address, session.recipients[0]
         return self.finding(
             span,
-            f"open relay: {client} may send mail for <{RECIPIENT}>{where}{claim} ({why})",
-            "permit own clients only, in front of reject_unauth_destination",
+            f"open relay: {client} may send mail for <{recipient}>{where}{claim} ({why})",
+            "permit own clients only, in front of reject_unauth_destination"
+            if recipient == RECIPIENT
+            else "end the pattern with $",
             related=related[:-1],
         )
 
@@ -216,6 +223,13 @@ class TrustedNetworks(Rule):
                 message, severity = self._judge(network)
                 if message:
                     yield self.finding(setting.word(word), message, "name the networks of this site", severity=severity)
+        for setting in context.named("mynetworks_style"):
+            view = context.view(setting)
+            if (context.expanded(setting) or "").lower() == "class" and not context.is_set("mynetworks", view):
+                message = (
+                    "class trusts the whole class A, B or C network of each own address, and its clients may relay"
+                )
+                yield self.finding(setting.span(), message, "set mynetworks_style = host, or mynetworks")
 
     @staticmethod
     def _judge(network: ipaddress.IPv4Network | ipaddress.IPv6Network) -> tuple[str, Severity]:

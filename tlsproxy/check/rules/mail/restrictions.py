@@ -10,8 +10,11 @@ from postconf.syntax.lines import decode
 from ....mail.access.restrictions.lists import ListElement
 from ....mail.access.restrictions.table import (
     CLASSES,
+    CLIENT,
     DATA,
     END_OF_DATA,
+    ETRN,
+    HELO,
     RECIPIENT,
     RELAY,
     RESTRICTIONS,
@@ -31,6 +34,7 @@ from ...findings import Finding, Severity, Span
 from ...rule import Rule
 
 _WITHOUT_CHECK = (DATA, END_OF_DATA)
+_BEFORE_SENDERS = (CLIENT, HELO)
 _PERMITS = ("permit_mynetworks", "permit_sasl_authenticated", "permit_tls_clientcerts", "permit_tls_all_clientcerts")
 _OF_ADDRESSES = ("cidr",)
 _USUAL = ["permit_mynetworks", "permit_sasl_authenticated", "defer_unauth_destination"]
@@ -342,6 +346,14 @@ class NoEffect(ListRule):
                     )
                     yield self.finding(
                         lists.span(each.name, parameter), message, "move it to the list of a later command"
+                    )
+                elif stage is ETRN and subject is not Subject.NONE and not subject & stage.known:
+                    message = f"{name} does nothing here: ETRN has no {_what(subject).removeprefix('the ')}"
+                    yield self.finding(lists.span(each.name, parameter), message, "remove it")
+                elif stage in _BEFORE_SENDERS and name.lower() == "reject_unlisted_sender":
+                    message = f"{name} is skipped for some messages here: smtpd(8) remembers an earlier sender's result"
+                    yield self.finding(
+                        lists.span(each.name, parameter), message, "move it to smtpd_sender_restrictions"
                     )
                 elif Subject.ETRN in subject and stage and stage.name != "etrn":
                     message = f"{name} is for smtpd_etrn_restrictions"

@@ -31,7 +31,13 @@ _USED_FOR = {
     "default_transport": (),
 }
 """The parameters that give a transport its domains."""
-_LOOPS = {Use.ALIASES: "local(8) returns the mail", Use.VIRTUAL: "cleanup(8) refuses mail for it with 451"}
+_LOOPS = {
+    Use.ALIASES: "local(8) returns the mail",
+    Use.VIRTUAL: "cleanup(8) refuses mail for it with 451",
+    Use.CANONICAL: "cleanup(8) refuses mail for it, or rewrites it many times",
+}
+_REPEATED = ("canonical_maps", "sender_canonical_maps", "recipient_canonical_maps")
+"""Tables that cleanup(8) asks again with the result."""
 _VERIFYING = "reject_unverified_recipient"
 _CLASSES = ("mydestination", "virtual_alias_domains", "virtual_mailbox_domains", "relay_domains")
 
@@ -284,7 +290,7 @@ class AliasLoop(Rule):
     def check(self, context: Context) -> Iterator[Finding]:
         """Yield the findings."""
         for used in used_tables(context):
-            if used.use not in _LOOPS:
+            if used.use not in _LOOPS or (used.use is Use.CANONICAL and used.named.assignment.name not in _REPEATED):
                 continue
             for entry, chain in loops(context, used.named):
                 yield self.finding(
