@@ -15,6 +15,7 @@ from ...findings import Edit, Finding, Fix, Severity, Span
 from ...rule import Rule
 from ...text.sources import MasterEntry, MasterFile
 
+_PRIVATE = 2
 _OWN_ARGUMENTS = ("pipe", "spawn")
 """Programs whose arguments are not only options."""
 _WITH_FLAGS = ("smtp", "lmtp")
@@ -58,7 +59,10 @@ class BadField(Rule):
     id = "M005"
     name = "bad-field"
     in_templates = True
-    effect = "postconf(1) and master(8) are fatal."
+    effect = (
+        "postconf(1) and master(8) are fatal. `smtp inet - - y - - smtpd`: postconf(1) accepts it, and master(8) does "
+        'not start, "inet service cannot be private".'
+    )
     bad = "--- master.cf\nsmtp inet n - yes - - smtpd\n"
     good = "--- master.cf\nsmtp inet n - y - - smtpd\n"
     lookalike = "--- master.cf\npickup unix n - y 60? 1 pickup\n"
@@ -70,6 +74,15 @@ class BadField(Rule):
                 place = entry.error.place
                 field = next((n for n, (_, at) in enumerate(entry.words) if entry.line.place(at) == place), 0)
                 yield self.finding(entry.span(field), entry.error.message.partition(' in "')[0], entry.error.remedy)
+            elif entry.service and entry.service.type == "inet" and entry.service.fields[_PRIVATE] != "n":
+                span = entry.span(_PRIVATE)
+                edit = Edit(span.path, span.line, span.column, span.line, span.end_column, "n")
+                yield self.finding(
+                    span,
+                    "an inet service can't be private: master(8) does not start",
+                    "write n",
+                    fix=Fix("write n", (edit,), safe=True),
+                )
 
 
 class OptionSpaces(Rule):
@@ -123,6 +136,8 @@ class OptionSpaces(Rule):
                         )
                     position = extra
                     continue
+                message = "this -o has no setting: the service dies when it starts"
+                yield self.finding(entry.span(position), message, "write -o NAME=VALUE, or remove it")
             elif not word.startswith("-"):
                 previous = words[position - 1][0]
                 if position == 8 or not previous.startswith("-"):
@@ -211,15 +226,16 @@ class OrphanOptions(Rule):
 class DuplicateService(Rule):
     """Duplicate service: the last entry counts, with the -o settings of both.
 
-    Of two services with different names for one address and port, each takes some of the connections.
+    That holds for `smtp` and `25` as well, since Postfix 3.6. Of two services with different names for one address,
+    each takes some of the connections.
     """
 
     id = "M004"
     name = "duplicate-service"
     severity = Severity.WARNING
     effect = (
-        "master(8) warns and uses the last entry. `smtp` and `25`: both listen (SO_REUSEPORT), and the system gives "
-        "each connection to one of them by chance."
+        "master(8) warns and uses the last entry. `localhost:25` and `127.0.0.1:25`: both listen (SO_REUSEPORT), and "
+        "the system gives each connection to one of them by chance."
     )
     bad = "--- master.cf\nsmtp inet n - y - - smtpd\nsmtp inet n - y - 1 postscreen\n"
     good = "--- master.cf\nsmtp inet n - y - 1 postscreen\nsmtpd pass - - y - - smtpd\n"
@@ -240,9 +256,11 @@ class DuplicateService(Rule):
                     related=[(seen[key].span(0), "the other one")],
                 )
             seen[key] = entry
-        by_chance = "chance decides which one a client reaches"
-        effect = by_chance if context.release.since("3.6") else "master(8) does not start"
+        is_recent = context.release.since("3.6")
         for entry, other in same_endpoints(context):
+            is_same_host = entry.words[0][0].rpartition(":")[0] == other.words[0][0].rpartition(":")[0]
+            chosen = "this entry counts" if is_same_host else "chance decides which one a client reaches"
+            effect = chosen if is_recent else "master(8) does not start"
             yield self.finding(
                 entry.span(0),
                 f"{other.words[0][0]} has this address and port as well: {effect}",

@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterator
 
 from postconf.spelling import did_you_mean
-from postconf.syntax.lines import decode
 
 from ...context import Context
+from ...facts.accounts import accounts as all_accounts
 from ...facts.programs import PIPE_ATTRIBUTES, PIPE_FLAGS, PIPE_MACROS, SINGLE_RECIPIENT_FLAGS, SPAWN_ATTRIBUTES
 from ...findings import Finding, Fix, Severity
 from ...rule import Rule
@@ -16,6 +16,8 @@ from ...text.sources import MasterEntry
 from .programs import named_transports
 
 _COMMAND = 7
+_OPERATORS = ("|", "||", "&", "&&", ";", "<", ">", ">>", "2>&1", "2>/dev/null", ">/dev/null")
+_SHELLS = ("sh", "bash", "dash", "ksh", "zsh", "env", "sudo")
 _MACRO = re.compile(r"(?<!\$)\$[{(]?(\w+)")
 
 
@@ -47,7 +49,7 @@ class PipeAttributes(Rule):
         for entry in context.entries:
             if entry.service and entry.service.command in ("pipe", "spawn"):
                 is_used = entry.service.command == "spawn" or entry.service.name in named_transports(context)
-                accounts = context.keep(_accounts) if is_used else frozenset()
+                accounts = context.keep(all_accounts) if is_used else frozenset()
                 yield from self._check(entry, entry.service.command, context.value("mail_owner"), accounts)
 
     def _macros(self, entry: MasterEntry, index: int) -> Iterator[Finding]:
@@ -60,6 +62,23 @@ class PipeAttributes(Rule):
                         f"pipe has no ${{{name}}}: mail is deferred, as a mail system configuration error",
                         did_you_mean(name, sorted(PIPE_MACROS), 0.6) or "see pipe(8)",
                     )
+
+    def _shell(self, entry: MasterEntry, index: int) -> Iterator[Finding]:
+        """Yield the quotes and operators of a shell, which neither program runs."""
+        words = [(entry.words[index][0].partition("=")[2], index)]
+        words += [(word, position) for position, (word, _) in enumerate(entry.words[index + 1 :], index + 1)]
+        if words[0][0].rpartition("/")[2] in _SHELLS:
+            return
+        program = entry.service.command if entry.service else ""
+        for word, position in words:
+            if word in _OPERATORS:
+                message = f'{program} runs no shell: "{word}" and the rest are arguments of the command'
+                yield self.finding(entry.span(position), message, "run a script, or argv=/bin/sh -c { … }")
+                return
+            if word.startswith(('"', "'")):
+                message = f"{program} removes no quotes: they are part of the {'name' if position == index else 'text'}"
+                yield self.finding(entry.span(position), message, "remove them; a word with blanks is in braces")
+                return
 
     def _check(self, entry: MasterEntry, program: str, owner: str, accounts: frozenset[str]) -> Iterator[Finding]:
         known = PIPE_ATTRIBUTES if program == "pipe" else SPAWN_ATTRIBUTES
@@ -87,7 +106,12 @@ class PipeAttributes(Rule):
                 yield self.finding(entry.span(index), message, "name an account of its own")
             if name == "user" and accounts and account not in accounts:
                 message = f"/etc/passwd has no account {account}: {program} is fatal"
-                yield self.finding(entry.span(index), message, "create the account", severity=Severity.WARNING)
+                parts = account.partition(".")
+                hint = f"write user={parts[0]}:{parts[2]}" if parts[0] in accounts and parts[2] else ""
+                severity = Severity.ERROR if hint else Severity.WARNING
+                yield self.finding(entry.span(index), message, hint or "create the account", severity=severity)
+            if name == "argv":
+                yield from self._shell(entry, index)
             if name == "argv" and program == "pipe":
                 yield from self._macros(entry, index)
             if name == "user" and ("root" in (account, group) or "0" in (account, group)):
@@ -99,21 +123,6 @@ class PipeAttributes(Rule):
                 yield self.finding(
                     entry.span(_COMMAND), f"{program} needs {name}=, and dies without it", f"add {name}="
                 )
-
-
-def _accounts(context: Context) -> frozenset[str]:
-    """Return the names in /etc/passwd; none where it can't be read, or is not all that there is (nsswitch.conf(5))."""
-    if not context.files.enabled:
-        return frozenset()
-    try:
-        lines = decode(context.files.read("/etc/passwd")).splitlines()
-        switch = decode(context.files.read("/etc/nsswitch.conf")).splitlines()
-    except (OSError, ValueError):
-        return frozenset()
-    sources = next((line.partition(":")[2].split() for line in switch if line.startswith("passwd:")), [])
-    if not set(sources) <= {"files", "compat", "systemd"}:
-        return frozenset()
-    return frozenset(line.partition(":")[0] for line in lines)
 
 
 def attributes(entry: MasterEntry) -> Iterator[tuple[int, str, str]]:

@@ -43,8 +43,8 @@ _OF_DELIVERIES = ("_concurrency_", "_recipient_limit", "_recipient_refill", "_ex
 class UnknownProgram(Rule):
     """Command that is not a Postfix program.
 
-    master(8) can't run it, and the service never starts. Other programs are given with their directory, or are
-    in daemon_directory.
+    master(8) can't run it, and the service never starts. It looks for each command in daemon_directory, also if that
+    begins with a slash.
     """
 
     id = "M011"
@@ -54,7 +54,7 @@ class UnknownProgram(Rule):
     bad = "--- master.cf\nsmtp unix - - y - - stmp\n"
     good = "--- master.cf\nsmtp unix - - y - - smtp\n"
     lookalike = (
-        "--- master.cf\npolicy unix - n n - 0 spawn user=nobody argv=/usr/bin/policyd\nx unix - n n - - /opt/x\n"
+        "--- master.cf\npolicy unix - n n - 0 spawn user=nobody argv=/usr/bin/policyd\nx unix - n n - - ../sbin/x\n"
     )
 
     def check(self, context: Context) -> Iterator[Finding]:
@@ -63,12 +63,14 @@ class UnknownProgram(Rule):
             command = entry.service.command if entry.service else ""
             if command in DAEMONS or not command or "$" in command:
                 continue
-            if "/" in command:
-                if command.startswith("/") and context.files.enabled and not context.files.exists(command):
-                    message = f"there is no {command}, and master(8) can't run this service"
-                    yield self.finding(entry.span(_COMMAND), message, "correct the name")
-                continue
             directory = context.value("daemon_directory")
+            if command.startswith("/"):
+                if not (context.files.enabled and context.files.exists(f"{directory}{command}")):
+                    message = f"master(8) looks for {directory}{command}, and can't run this service"
+                    yield self.finding(entry.span(_COMMAND), message, _help(command.rpartition("/")[2], directory))
+                continue
+            if "/" in command:
+                continue
             if context.files.enabled and context.files.exists(f"{directory}/{command}"):
                 continue
             meant = context.suggestions.did_you_mean(command, sorted(DAEMONS), 0.6)
@@ -78,6 +80,10 @@ class UnknownProgram(Rule):
                 meant or f"name a program in {directory}",
                 severity=Severity.ERROR if meant or context.files.enabled else Severity.WARNING,
             )
+
+
+def _help(name: str, directory: str) -> str:
+    return f"write {name}" if name in DAEMONS else f"name a program in {directory}, or use spawn(8) or pipe(8)"
 
 
 class ProcessLimit(Rule):
