@@ -72,6 +72,7 @@ REFUSED_BY_POSTCONF: list[tuple[str, str, str]] = [
     ("S006", "myorigin = ${mydomain\n", "truncated macro reference"),
     ("V007", "mydestination = $mydomain\nmydomain = $mydestination\n", "unreasonable macro call nesting"),
     ("V009", "inet_protocols = IPv4\n", 'unknown inet_protocols value "IPv4"'),
+    ("V031", "inet_protocols = ipv4\ninet_interfaces = [::1]\n", "host not found: [::1]"),
     ("V009", "mynetworks_style = net\n", "unknown mynetworks mask style value"),
     ("M001", "--- master.cf\nsmtp inet n - y - smtpd\n", "bad field count"),
     ("S013", "--- master.cf\n{% if tls %}\nsmtp inet n - y - - smtpd\n{% endif %}\n", "bad field count"),

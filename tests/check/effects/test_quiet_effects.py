@@ -98,3 +98,12 @@ def test_session_cache_outside_of_data_directory_is_warned_of(public_path: Path)
         connection.connect(str(instance.queue / "private/tlsmgr"))
         instance.wait_for_log("non-postfix directory")
     assert "X007" in rules_of(f"smtp_tls_session_cache_database = {cache}\n")
+
+
+def test_table_without_a_database_is_fatal(tmp_path: Path) -> None:
+    (tmp_path / "a.cf").write_text("query = SELECT x FROM y WHERE z = '%s'\n")
+    main_cf = f"virtual_alias_maps = sqlite:{tmp_path}/a.cf\n"
+    assert "bad string length 0 < 1: dbpath" in _shown(
+        tmp_path, main_cf, "postmap", "-q", "x", f"sqlite:{tmp_path}/a.cf"
+    )
+    assert "T016" in rules_of(main_cf, tmp_path)

@@ -168,6 +168,24 @@ CASES = [
         )
         for value in ("foo", "aGVsbG8K")
     ),
+    Case(
+        "V002",
+        (
+            "unknown_local_recipient_reject_code = 55",
+            "local_recipient_maps = inline:{{root=x}}",
+            "mydestination = priv.test",
+        ),
+        RCPT,
+        "450 4.7.1",
+        "reply code configuration error",
+    ),
+    Case(
+        "V027",
+        ("smtpd_client_restrictions = reject", "smtpd_reject_footer = see $client_addres"),
+        RCPT,
+        "554",
+        'unknown macro name "client_addres"',
+    ),
     Case("V028", ("smtpd_command_filter = pcre:/a, pcre:/b",), GREETING, "220", "/a, pcre:/b"),
 ]
 

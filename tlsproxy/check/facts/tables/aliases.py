@@ -14,6 +14,9 @@ from .contents import Content, is_readable
 from .named import FILES, Named
 
 _NAME = re.compile(rb'\s*("(?:[^"\\]|\\.)*"|[^\s:"]+)\s*:\s*(.*)\Z', re.DOTALL)
+_UNQUOTED = re.compile(rb'(?:\A|,)\s*(\|[^",]*?[^\s",]\s+[^\s",][^",]*)')
+"""A command with arguments; inside of quotes, the bar is behind one."""
+_MOST_NAMES = 100_000
 _SHOWN = 40
 
 
@@ -27,6 +30,7 @@ def aliases(context: Context, named: Named) -> Iterator[Content]:
 
 def alias_faults(context: Context, named: Named) -> Iterator[tuple[int, str, str]]:
     """Yield the line, message and suggestion of each line that is no alias."""
+    lines: dict[bytes, int] = {}
     for number, line in _lines(context, named):
         match = _NAME.match(line)
         if match is None:
@@ -37,6 +41,14 @@ def alias_faults(context: Context, named: Named) -> Iterator[tuple[int, str, str
         elif b"@" in match[1] and not match[1].startswith(b'"'):
             name = decode(match[1])
             yield number, f"{name} is no local name: postalias(1) leaves it out", f"write {name.partition('@')[0]}"
+        else:
+            name = decode(match[1].strip(b'"'))
+            if command := _UNQUOTED.search(match[2]):
+                text = decode(command[1]).strip()
+                yield number, f"{name}: without quotes, {text.split()[0]} gets no arguments", f'write "{text}"'
+            first = lines.setdefault(match[1].lower(), number) if len(lines) < _MOST_NAMES else number
+            if first != number:
+                yield number, f"{name} is in line {first} already, and that one counts", "join their values"
 
 
 def _lines(context: Context, named: Named) -> Iterator[tuple[int, bytes]]:

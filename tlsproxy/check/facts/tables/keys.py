@@ -6,16 +6,23 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from ..top_level import TOP_LEVEL
 from .uses import Use, UsedTable
 
-_ODD = re.compile(rb"[@./*^$\[\\|:]|.*[@./*$|\\:]\Z|.*/|.*:\d+\Z")
+_ODD = re.compile(rb"[@./*^$\[\\|:]|[A-Za-z]+:|.*[@./*$|\\:]\Z|.*/|.*:\d+\Z")
 """Only keys that this matches can be among those: most are seen to be good without a closer look."""
 _PATTERN = re.compile(r"!?/.*/[a-z]*\Z|\^|.*[.)\]][*+]|.*\\\.|.*[^\\]\$\Z")
 _NETWORK = re.compile(r"\[?[0-9a-fA-F.:]+\]?/[0-9]{1,3}\Z")
 _WITH_PORT = re.compile(r"\[[0-9a-fA-F.:]+\](:\w+)?\Z|[0-9]{1,3}(\.[0-9]{1,3}){3}:\w+\Z")
 _CUT_SHORT = re.compile(r"[0-9]{1,3}(\.[0-9]{1,3}){0,2}\.\Z")
 _DOMAIN = re.compile(r"[\w-]+(\.[\w-]+)*\.[a-z]{2,}\Z", re.IGNORECASE)
+_TAGGED = re.compile(r"(?i)(from|to|connect|spam):")
+"""Tags in access maps of Sendmail."""
+_LOCAL = ("lan", "local", "localdomain", "internal", "intranet", "home", "corp")
+"""Last labels of domains within a site, by custom."""
 _OF_ADDRESSES = (Use.VIRTUAL, Use.CANONICAL, Use.RELOCATED)
+_WITHOUT_DOMAINS = (Use.CANONICAL, Use.RECIPIENTS)
+"""Tables in which a domain has an @ in front."""
 _OF_NAMES = (Use.DOMAINS, Use.LOCAL_USERS, Use.TRANSPORT_OF_USER)
 _OF_SENDERS = (Use.RELAYHOST, Use.TRANSPORT_OF_SENDER)
 _MAIL = ("check_sender_access", "check_recipient_access", "check_etrn_access")
@@ -31,6 +38,9 @@ class KeyProblem(NamedTuple):
 
 def unusual_keys(use: Use, entries: Sequence[tuple[bytes, bytes]]) -> list[int]:
     """Return the positions of the keys that need a closer look."""
+    if use in _WITHOUT_DOMAINS:
+        odd = _ODD.match
+        return [index for index, (key, _) in enumerate(entries) if b"@" not in key or odd(key)]
     if use in _OF_SENDERS:
         return list(range(len(entries)))
     if use in _OF_NAMES:
@@ -59,6 +69,8 @@ def dead_key(used: UsedTable, key: bytes, *, parents: bool) -> KeyProblem | None
         )
     if used.use in (Use.TRANSPORT, Use.ACCESS):
         return _of_domains(used, text, parents=parents)
+    if used.use in _WITHOUT_DOMAINS and _is_domain(text):
+        return KeyProblem(f'"{text}" is a domain, and addresses are looked up here', f"write @{text}")
     if used.use in _OF_ADDRESSES:
         return _of_addresses(text)
     if used.use in _OF_SENDERS and "@" not in text and _DOMAIN.match(text):
@@ -74,6 +86,12 @@ def dead_key(used: UsedTable, key: bytes, *, parents: bool) -> KeyProblem | None
     return None
 
 
+def _is_domain(text: str) -> bool:
+    """Return True for a domain, which a user's name with a dot is not, as far as its end says."""
+    last = text.rpartition(".")[2].lower()
+    return bool(_DOMAIN.match(text)) and (last in TOP_LEVEL or last in _LOCAL)
+
+
 def _of_domains(used: UsedTable, text: str, *, parents: bool) -> KeyProblem | None:
     if text.startswith("@"):
         return KeyProblem(f'"{text}" is never looked up here', f"write {text[1:]}")
@@ -83,6 +101,9 @@ def _of_domains(used: UsedTable, text: str, *, parents: bool) -> KeyProblem | No
             f'"{text}" is never looked up while {parameter} is in parent_domain_matches_subdomains',
             f"write {text[1:]}, which matches subdomains, too",
         )
+    if used.use is Use.ACCESS and _TAGGED.match(text):
+        tag, _, plain = text.partition(":")
+        return KeyProblem(f'"{text}" is never looked up: {tag}: is a tag of Sendmail\'s', f"write {plain}")
     if used.use is Use.TRANSPORT:
         if text.endswith("@"):
             return KeyProblem(f'"{text}" is never looked up here', "write user@domain")

@@ -18,7 +18,7 @@ _MOST_FAULTS = 20
 """Entries of one table that are reported."""
 _MOST_KEPT = 10_000
 """Different values of one table whose judgement is kept, and different names of transports."""
-_WITH_FILTERS = (Use.ACCESS, Use.CHECKS)
+_WITH_FILTERS = (Use.ACCESS, Use.CHECKS, Use.BODY_CHECKS)
 _MOST_BAD = 500
 """Different values of one table that are found to be bad; no more are judged then, since suggestions take time."""
 _WITH_RULES = (*PATTERNS, "cidr")
@@ -145,9 +145,10 @@ class _Surveyor:
         self.count += len(entries)
         new = {value for _, value in entries} - self._known
         faults: dict[bytes, Fault] = {}
-        odd = unusual(used.use, new)
+        odd = unusual(used.use, new, used.check)
         for value in odd:
-            fault = fault_of(used.use, decode(value), self._classes) if self._bad < _MOST_BAD else None
+            judged = self._bad < _MOST_BAD
+            fault = fault_of(used.use, decode(value), self._classes, used.check) if judged else None
             if fault is not None:
                 faults[value] = fault
                 self._bad += 1

@@ -16,7 +16,10 @@ class Use(enum.Enum):
 
     ACCESS = "access(5)"
     CHECKS = "header_checks(5)"
+    BODY_CHECKS = "body_checks"
     CLIENT_CHECKS = "header_checks(5) of smtp(8)"
+    CLIENT_BODY_CHECKS = "body_checks of smtp(8)"
+    DNS_REPLIES = "smtp_dns_reply_filter"
     POSTSCREEN = "postscreen_access_list"
     TRANSPORT = "transport(5)"
     TRANSPORT_OF_SENDER = "sender_dependent_default_transport_maps"
@@ -32,18 +35,19 @@ class Use(enum.Enum):
     MILTERS = "smtpd_milter_maps"
     KEYWORDS = "smtpd_discard_ehlo_keyword_address_maps"
     DOMAINS = "a list of domains"
+    NETWORKS = "a list of clients"
+    RECIPIENTS = "relay_recipient_maps"
     LOCAL_USERS = "mailbox_command_maps"
 
 
 _OF_PARAMETERS = {
-    Use.CHECKS: (
-        *("header_checks", "mime_header_checks", "nested_header_checks", "body_checks", "milter_header_checks"),
-    ),
+    Use.CHECKS: (*("header_checks", "mime_header_checks", "nested_header_checks", "milter_header_checks"),),
+    Use.BODY_CHECKS: ("body_checks",),
     Use.CLIENT_CHECKS: tuple(
-        f"{side}_{kind}_checks"
-        for side in ("smtp", "lmtp")
-        for kind in ("header", "mime_header", "nested_header", "body")
+        f"{side}_{kind}_checks" for side in ("smtp", "lmtp") for kind in ("header", "mime_header", "nested_header")
     ),
+    Use.CLIENT_BODY_CHECKS: ("smtp_body_checks", "lmtp_body_checks"),
+    Use.DNS_REPLIES: ("smtp_dns_reply_filter", "lmtp_dns_reply_filter", "smtpd_dns_reply_filter"),
     Use.POSTSCREEN: ("postscreen_access_list", "postscreen_blacklist_networks", "postscreen_whitelist_networks"),
     Use.TRANSPORT: ("transport_maps", "address_verify_transport_maps"),
     Use.TRANSPORT_OF_SENDER: (
@@ -66,12 +70,19 @@ _OF_PARAMETERS = {
         *("smtpd_discard_ehlo_keyword_address_maps", "postscreen_discard_ehlo_keyword_address_maps"),
         *("smtp_discard_ehlo_keyword_address_maps", "lmtp_discard_ehlo_keyword_address_maps"),
     ),
-    Use.DOMAINS: ("mydestination", "relay_domains"),
+    Use.DOMAINS: ("mydestination", "relay_domains", "virtual_alias_domains", "virtual_mailbox_domains"),
+    Use.NETWORKS: (
+        *("mynetworks", "debug_peer_list", "smtpd_client_event_limit_exceptions", "smtpd_authorized_xclient_hosts"),
+        *("smtpd_authorized_xforward_hosts", "smtpd_sasl_exceptions_networks"),
+    ),
+    Use.RECIPIENTS: ("relay_recipient_maps",),
     Use.LOCAL_USERS: ("mailbox_command_maps",),
     Use.POLICY: ("smtp_tls_policy_maps", "lmtp_tls_policy_maps", "tlsproxy_client_policy_maps"),
 }
 _USES = {parameter: use for use, parameters in _OF_PARAMETERS.items() for parameter in parameters}
 _ACCESS_SUFFIX = "_access"
+_LISTED_WITH = {"virtual_alias_domains": "virtual_alias_maps", "virtual_mailbox_domains": "virtual_mailbox_maps"}
+"""A table can have the domains of a class beside its addresses, which is the default of these lists."""
 
 
 class UsedTable(NamedTuple):
@@ -94,7 +105,9 @@ def _listed(context: Context) -> list[UsedTable]:
 
 def _found(context: Context) -> Iterator[UsedTable]:
     for read in readings(context):
-        use = _USES.get(read.assignment.name)
+        name = read.assignment.name
+        use = _USES.get(name)
+        addresses = context.value(_LISTED_WITH[name]) if name in _LISTED_WITH else ""
         if use is None and read.kind.name != "restrictions":
             continue
         check = ""
@@ -103,7 +116,7 @@ def _found(context: Context) -> Iterator[UsedTable]:
                 check = word.text.lower()
             elif word.role == "table":
                 for named in split_table(read.assignment, word.text):
-                    if use is not None:
+                    if use is not None and named.text not in addresses:
                         yield UsedTable(named, use)
-                    elif check.startswith("check_") and check.endswith(_ACCESS_SUFFIX):
+                    elif use is None and check.startswith("check_") and check.endswith(_ACCESS_SUFFIX):
                         yield UsedTable(named, Use.ACCESS, check)

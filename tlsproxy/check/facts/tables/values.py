@@ -13,7 +13,7 @@ from postconf.spelling import did_you_mean, nearest
 from postconf.syntax.lines import decode
 from postconf.values import CipherGrade, cipher_grade
 
-from ....mail.access.restrictions.table import RESTRICTIONS
+from ....mail.access.restrictions.table import RESTRICTIONS, Verdict, find
 from ...findings import Severity
 from ..tls.cipher_words import ignored_exclusions
 from .uses import Use
@@ -41,6 +41,7 @@ _CHECKS = frozenset(
 _CLIENT_CHECKS = frozenset(("warn", "info", "replace", "prepend", "ignore", "strip", "dunno", "ok"))
 """Those of smtp(8)."""
 _POSTSCREEN = ("permit", "reject", "dunno", "permit_mynetworks")
+_NEGATIONS = ("reject", "deny", "dunno", "no", "none", "off", "false")
 _REPLY = re.compile(r"[45][0-9]{2}\Z")
 _DSN = re.compile(r"[245]\.[0-9]{1,3}\.[0-9]{1,3}\Z")
 _HEADER = re.compile(r"[!-9;-~]+[ \t]*:")
@@ -58,10 +59,13 @@ class Fault(NamedTuple):
     severity: Severity = Severity.WARNING
 
 
-def fault_of(use: Use, value: str, classes: frozenset[str] = frozenset()) -> Fault | None:
-    """Return the fault of a value of a table of some use, or None; `classes` are restriction classes, in lower case."""
+def fault_of(use: Use, value: str, classes: frozenset[str] = frozenset(), check: str = "") -> Fault | None:
+    """Return the fault of a value of a table of some use, or None.
+
+    `classes` are restriction classes, in lower case; `check` is the restriction that asks an access table.
+    """
     if use is Use.ACCESS:
-        return _access(value, classes)
+        return _permission(value, check) or _access(value, classes)
     judge = _JUDGES.get(use)
     return judge(value) if judge else None
 
@@ -77,6 +81,18 @@ def _similar(word: str, known: Sequence[str]) -> str:
 def _first(value: str) -> tuple[str, str]:
     fields = value.split(None, 1)
     return (fields[0], fields[1] if len(fields) > 1 else "") if fields else ("", "")
+
+
+def _permission(value: str, check: str) -> Fault | None:
+    """Judge a value that permits, for a check that must not (check_sender_mx_access and the like, postconf(5))."""
+    restriction = find(check) if check else None
+    if restriction is None or Verdict.PERMIT in restriction.verdict:
+        return None
+    word = _first(value)[0]
+    if word.lower() in ("ok", "relay", "permit") or (value.strip().isdigit() and _REPLY.match(word)):
+        message = f"{check} may not permit: the client gets 451 4.3.5 Server configuration error"
+        return Fault(message, "write DUNNO", Severity.ERROR)
+    return None
 
 
 def _access(value: str, classes: frozenset[str]) -> Fault | None:
@@ -135,8 +151,11 @@ def _argument(action: str, rest: str) -> Fault | None:
     return None
 
 
-def _checks(value: str, actions: frozenset[str] = _CHECKS) -> Fault | None:
-    """Judge a value as cleanup(8) reads it (header_checks(5)); patterns have $1 in their texts."""
+def _checks(value: str, actions: frozenset[str] = _CHECKS, *, of_headers: bool = True) -> Fault | None:
+    """Judge a value as cleanup(8) reads it (header_checks(5)); patterns have $1 in their texts.
+
+    Texts that become a line of the body have any form; others have to be headers.
+    """
     word, rest = _first(value)
     action = word.lower()
     if "$" in word:
@@ -154,6 +173,9 @@ def _checks(value: str, actions: frozenset[str] = _CHECKS) -> Fault | None:
     if action in ("prepend", "replace"):
         if not rest:
             return Fault(f"{word} has no text; a warning is logged, and it has no effect", f"write {word} text")
+        if of_headers and not _HEADER.match(rest):
+            message = f"{word} needs a header, name: value; a warning is logged, and it has no effect"
+            return Fault(message, f"write {word} Name: value")
         return None
     if action == "delay":
         if _TIME.match(rest.strip()):
@@ -162,8 +184,32 @@ def _checks(value: str, actions: frozenset[str] = _CHECKS) -> Fault | None:
     return _argument(action, rest)
 
 
+def _body_checks(value: str) -> Fault | None:
+    return _checks(value, of_headers=False)
+
+
 def _client_checks(value: str) -> Fault | None:
     return _checks(value, _CLIENT_CHECKS)
+
+
+def _client_body_checks(value: str) -> Fault | None:
+    return _checks(value, _CLIENT_CHECKS, of_headers=False)
+
+
+def _dns_replies(value: str) -> Fault | None:
+    word = _first(value)[0]
+    if word.lower() == "ignore":
+        return None
+    return Fault(f'"{word}" is no action here: a warning is logged, and the lookup fails', "write IGNORE")
+
+
+def _membership(value: str) -> Fault | None:
+    """Judge a value of a list: its keys count, and no value takes one away (match_list(3))."""
+    word = _first(value)[0].rstrip(",;")
+    if word.lower() not in _NEGATIONS:
+        return None
+    message = f'"{word}" excludes nothing: the list has each key of the table, with any value'
+    return Fault(message, "remove the entry, or list it with ! in front of the table")
 
 
 def _postscreen(value: str) -> Fault | None:
@@ -239,6 +285,10 @@ def _one_address(value: str) -> Fault | None:
 
 
 def _addresses(value: str) -> Fault | None:
+    if value.startswith(("|", '"|', ":include:", "/")):
+        what = "a list in a file" if value.startswith(":") else "a file" if value.startswith("/") else "a command"
+        message = f"{what} is possible in aliases(5) only: this is taken for an address"
+        return Fault(message, "name an alias here, and give it this value in alias_maps")
     for word in value.replace(",", " ").split():
         if word.count("@") > 1 and '"' not in word and not word.startswith("@") and ":" not in word:
             return Fault(f'"{word}" has more than one @', f"write {word.partition('@')[0]}@{word.rpartition('@')[2]}")
@@ -274,7 +324,12 @@ _KINDS_OF_POLICY = {
 }
 _JUDGES: dict[Use, Callable[[str], Fault | None]] = {
     Use.CHECKS: _checks,
+    Use.BODY_CHECKS: _body_checks,
     Use.CLIENT_CHECKS: _client_checks,
+    Use.CLIENT_BODY_CHECKS: _client_body_checks,
+    Use.DNS_REPLIES: _dns_replies,
+    Use.DOMAINS: _membership,
+    Use.NETWORKS: _membership,
     Use.POSTSCREEN: _postscreen,
     Use.TRANSPORT: _transport,
     Use.TRANSPORT_OF_SENDER: _transport_of_sender,
@@ -290,21 +345,25 @@ _JUDGES: dict[Use, Callable[[str], Fault | None]] = {
 }
 
 
+_WITH_FILTERS = (Use.CHECKS, Use.BODY_CHECKS)
 _TRANSPORTS = (Use.TRANSPORT, Use.TRANSPORT_OF_SENDER, Use.TRANSPORT_OF_USER)
 _PLAIN_HOP = rb"[\w-]+:(?:(?:\[(?:[a-z0-9]+[.-])*[a-z]+\]|(?:[a-z0-9]+[.-])*[a-z]+)(?::[1-9][0-9]{0,3})?)?"
 _PLAIN = {
     Use.ACCESS: re.compile(rb"(?:OK|DUNNO|RELAY|REJECT|DISCARD|HOLD|WARN|INFO)(?:[ \t]+[A-Za-z].*)?", re.DOTALL),
     **dict.fromkeys(_TRANSPORTS, re.compile(_PLAIN_HOP)),
-    Use.CANONICAL: re.compile(rb"[^@,]*(?:@[^@,]*)?"),
-    Use.VIRTUAL: re.compile(rb"[^@]*(?:@[^@]*)?"),
+    Use.CANONICAL: re.compile(rb'[^@,|:"/][^@,]*(?:@[^@,]*)?'),
+    Use.VIRTUAL: re.compile(rb'[^@|:"/][^@]*(?:@[^@]*)?'),
     Use.NUMBERS: re.compile(rb"[0-9]+"),
 }
 """Values that are seen to be good without a closer look."""
 _LONGEST_PLAIN = 60
 
 
-def unusual(use: Use, values: Iterable[bytes]) -> list[bytes]:
-    """Return the values that need a closer look, of those of a table."""
+def unusual(use: Use, values: Iterable[bytes], check: str = "") -> list[bytes]:
+    """Return the values that need a closer look, of those of a table; `check` is as for `fault_of`."""
+    restriction = find(check) if check else None
+    if restriction is not None and Verdict.PERMIT not in restriction.verdict:
+        return list(values)
     if use is not Use.ACCESS and use not in _JUDGES:
         return []
     plain = _PLAIN.get(use)
@@ -316,12 +375,12 @@ def unusual(use: Use, values: Iterable[bytes]) -> list[bytes]:
 
 def names_transports(use: Use) -> bool:
     """Return True if values can name transports."""
-    return use in (Use.ACCESS, Use.CHECKS) or use in _TRANSPORTS
+    return use in (Use.ACCESS, *_WITH_FILTERS) or use in _TRANSPORTS
 
 
 def transport_in(use: Use, value: bytes) -> str:
     """Return the transport that a value names; empty if it names none, or a part of the key decides."""
-    if use in (Use.ACCESS, Use.CHECKS):
+    if use in (Use.ACCESS, *_WITH_FILTERS):
         name = value[len(_FILTER) :].partition(b":")[0] if value[: len(_FILTER)].lower() == _FILTER else b""
     elif use in _TRANSPORTS:
         name = b"" if value.lower() == b"dunno" else value.partition(b":")[0]

@@ -1,0 +1,482 @@
+"""Mistakes in files as administrators make them, each in a sane configuration, and unusual settings that are right."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from check.examples import files_of, run
+from check.rules.test_reviewed_mistakes import BASE, MASTER, RULES
+
+MISTAKES = [
+    # subject, main.cf, other entries of master.cf, tables, rule, severity, place
+    (
+        "rbl url",
+        "smtpd_recipient_restrictions = permit_mynetworks, reject_unauth_destination, "
+        "reject_rbl_client https://zen.spamhaus.org\n",
+        "",
+        "",
+        "R015",
+        "error",
+        "main.cf:3:96",
+    ),
+    (
+        "mx access ok",
+        "smtpd_recipient_restrictions = permit_mynetworks, reject_unauth_destination, "
+        "check_sender_mx_access cidr:$config_directory/mx.cidr\n",
+        "",
+        "--- mx.cidr\n127.0.0.0/8 REJECT MX is loopback\n192.0.2.0/24 OK\n",
+        "T008",
+        "error",
+        "mx.cidr:2",
+    ),
+    (
+        "etrn recipient",
+        "smtpd_etrn_restrictions = permit_mynetworks, reject_unknown_recipient_domain, reject\n",
+        "",
+        "",
+        "R006",
+        "warning",
+        "main.cf:3:46",
+    ),
+    (
+        "dbl as ip list",
+        "smtpd_recipient_restrictions = permit_mynetworks, reject_unauth_destination, "
+        "reject_rbl_client dbl.spamhaus.org\n",
+        "",
+        "",
+        "R007",
+        "error",
+        "main.cf:3:96",
+    ),
+    (
+        "zen as domain list",
+        "smtpd_recipient_restrictions = permit_mynetworks, reject_unauth_destination, "
+        "reject_rhsbl_sender zen.spamhaus.org\n",
+        "",
+        "",
+        "R007",
+        "warning",
+        "main.cf:3:98",
+    ),
+    (
+        "unlisted sender client",
+        "smtpd_client_restrictions = permit_mynetworks, reject_unlisted_sender\n",
+        "",
+        "",
+        "R006",
+        "warning",
+        "main.cf:3:48",
+    ),
+    (
+        "hc prepend",
+        "header_checks = regexp:$config_directory/header_checks\n",
+        "",
+        "--- header_checks\n/^Received:/ PREPEND X-Seen\n",
+        "T008",
+        "warning",
+        "header_checks:1",
+    ),
+    (
+        "dns reply filter",
+        "smtp_dns_reply_filter = regexp:$config_directory/drf\n",
+        "",
+        "--- drf\n/^\\S+\\s+\\S+\\s+\\S+\\s+AAAA\\s+/ DROP\n",
+        "T008",
+        "warning",
+        "drf:1",
+    ),
+    (
+        "virtual include",
+        "virtual_alias_domains = example.net\nvirtual_alias_maps = texthash:$config_directory/virtual\n",
+        "",
+        "--- virtual\nsupport@example.net |/usr/local/bin/ticket\n",
+        "T008",
+        "warning",
+        "virtual:1",
+    ),
+    (
+        "net cidr reject",
+        "mynetworks = cidr:$config_directory/mynetworks.cidr\n",
+        "",
+        "--- mynetworks.cidr\n127.0.0.0/8 OK\n192.0.2.0/28 OK\n0.0.0.0/0 REJECT\n",
+        "T008",
+        "warning",
+        "mynetworks.cidr:3",
+    ),
+    (
+        "relay recipients key",
+        "relay_domains = example.net\nrelay_recipient_maps = texthash:$config_directory/relay_recipients\n",
+        "",
+        "--- relay_recipients\nexample.net OK\n",
+        "T009",
+        "warning",
+        "relay_recipients:1",
+    ),
+    (
+        "bcc dead domain",
+        "sender_bcc_maps = texthash:$config_directory/bcc\n",
+        "",
+        "--- bcc\nexample.org archive@example.org\n",
+        "T009",
+        "warning",
+        "bcc:1",
+    ),
+    (
+        "virtual domain value",
+        "virtual_mailbox_domains = texthash:$config_directory/vdom\n"
+        "virtual_mailbox_maps = inline:{joe@example.net=x}\n"
+        "virtual_transport = lmtp:unix:private/lmtp\n",
+        "",
+        "--- vdom\n@example.net OK\n",
+        "T009",
+        "warning",
+        "vdom:1",
+    ),
+    (
+        "access from tag",
+        "smtpd_recipient_restrictions = permit_mynetworks, reject_unauth_destination, "
+        "check_sender_access texthash:$config_directory/senders\n",
+        "",
+        "--- senders\nFrom:spam@example.com REJECT\n",
+        "T009",
+        "warning",
+        "senders:1",
+    ),
+    (
+        "canonical domain",
+        "sender_canonical_maps = texthash:$config_directory/canonical\n",
+        "",
+        "--- canonical\nexample.lan @example.org\n",
+        "T009",
+        "warning",
+        "canonical:1",
+    ),
+    (
+        "canonical loop",
+        "canonical_maps = texthash:$config_directory/canonical\n",
+        "",
+        "--- canonical\na@example.org b@example.org\nb@example.org a@example.org\n",
+        "F005",
+        "error",
+        "canonical:1",
+    ),
+    (
+        "alias pipe unquoted",
+        "alias_maps = hash:$config_directory/aliases\nalias_database = hash:$config_directory/aliases\n",
+        "",
+        "--- aliases\npostmaster: root\njoe: \\joe, |/usr/bin/vacation joe\n",
+        "T010",
+        "warning",
+        "aliases:2",
+    ),
+    (
+        "alias duplicate",
+        "alias_maps = hash:$config_directory/aliases\nalias_database = hash:$config_directory/aliases\n",
+        "",
+        "--- aliases\npostmaster: root\ninfo: joe\ninfo: bob\n",
+        "T010",
+        "warning",
+        "aliases:3",
+    ),
+    (
+        "mysql key",
+        "virtual_mailbox_domains = example.net\nvirtual_transport = lmtp:unix:private/lmtp\n"
+        "virtual_mailbox_maps = proxy:mysql:$config_directory/mailboxes.cf\n",
+        "",
+        "--- mailboxes.cf\nhosts = 127.0.0.1\nuser = postfix\npassword = x\ndatabse = mail\n"
+        "query = SELECT 1 FROM users WHERE email='%s'\n",
+        "T016",
+        "error",
+        "mailboxes.cf:4:1",
+    ),
+    (
+        "ldap filter",
+        "virtual_mailbox_domains = example.net\nvirtual_transport = lmtp:unix:private/lmtp\n"
+        "virtual_mailbox_maps = proxy:ldap:$config_directory/ldap.cf\n",
+        "",
+        "--- ldap.cf\nserver_host = ldap://127.0.0.1\nsearch_base = dc=example,dc=org\n"
+        "query_filter = (&(objectClass=person)(mail=%s)\nresult_attribute = uid\n",
+        "T016",
+        "error",
+        "ldap.cf:3:16",
+    ),
+    (
+        "mysql percent",
+        "virtual_mailbox_domains = example.net\nvirtual_transport = lmtp:unix:private/lmtp\n"
+        "virtual_mailbox_maps = proxy:mysql:$config_directory/mailboxes.cf\n",
+        "",
+        "--- mailboxes.cf\nhosts = 127.0.0.1\nuser = postfix\npassword = x\ndbname = mail\n"
+        "query = SELECT 1 FROM users WHERE email='%e'\n",
+        "T016",
+        "error",
+        "mailboxes.cf:5:9",
+    ),
+    (
+        "pipe quotes",
+        "mailbox_transport = deliver:\n",
+        'deliver unix - n n - - pipe\n  flags=Ru user=mail argv="/usr/bin/procmail -t -m USER=${user}"\n',
+        "",
+        "M016",
+        "error",
+        "master.cf:21:22",
+    ),
+    (
+        "pipe shell",
+        "content_filter = spamassassin\n",
+        "spamassassin unix - n n - - pipe\n"
+        "  flags=Rq user=mail argv=/usr/bin/spamc -u ${user} | /usr/sbin/sendmail -oi -f ${sender} "
+        "${recipient}\nsmtp inet n - y - - smtpd\npickup unix n - y 60 1 pickup\n"
+        "  -o content_filter=\n",
+        "",
+        "M016",
+        "error",
+        "master.cf:19:53",
+    ),
+    (
+        "policy path",
+        "smtpd_recipient_restrictions = permit_mynetworks, reject_unauth_destination, "
+        "check_policy_service unix:policy\n",
+        "policy unix - n n - 0 spawn user=nobody argv=/usr/bin/python3 /usr/local/bin/policy\n",
+        "",
+        "R013",
+        "error",
+        "main.cf:3:99",
+    ),
+    ("inet private", "", "smtp inet y - y - - smtpd\n", "", "M005", "error", "master.cf:19:11"),
+    ("inet private dash", "", "smtp inet - - y - - smtpd\n", "", "M005", "error", "master.cf:19:11"),
+    ("command path", "", "smtp inet n - y - - /usr/lib/postfix/sbin/smtpd\n", "", "M011", "error", "master.cf:19:21"),
+    ("dangling o", "", "smtp inet n - y - - smtpd -v -o\n", "", "M002", "error", "master.cf:19:30"),
+    ("port name number", "", "25 inet n - y - - smtpd\n", "", "M004", "warning", "master.cf:20:1"),
+    ("inet interfaces loopback", "inet_interfaces = loopback\n", "", "", "V014", "error", "main.cf:3:19"),
+    (
+        "mynetworks range",
+        "mynetworks = 127.0.0.0/8 192.168.7.10-192.168.7.20\n",
+        "",
+        "",
+        "V013",
+        "warning",
+        "main.cf:3:26",
+    ),
+    (
+        "exclusion order",
+        "mynetworks = 127.0.0.0/8, 192.168.1.0/24, !192.168.1.5\n",
+        "",
+        "",
+        "V013",
+        "warning",
+        "main.cf:3:44",
+    ),
+    (
+        "rbl reply macro",
+        "default_rbl_reply = $rbl_code Service unavailable; $rbl_clas [$rbl_what] blocked using $rbl_domain\n",
+        "",
+        "",
+        "V027",
+        "warning",
+        "main.cf:3:52",
+    ),
+    (
+        "psc blacklist action",
+        "postscreen_blacklist_action = block\n",
+        "smtp      inet  n       -       y       -       1       postscreen\n"
+        "smtpd     pass  -       -       y       -       -       smtpd\n"
+        "dnsblog   unix  -       -       y       -       0       dnsblog\n"
+        "tlsproxy  unix  -       -       y       -       0       tlsproxy\n",
+        "",
+        "V010",
+        "error",
+        "main.cf:3:31",
+    ),
+    ("reply code", "unknown_local_recipient_reject_code = 55\n", "", "", "V002", "warning", "main.cf:3:39"),
+    (
+        "protocols interface",
+        "inet_protocols = ipv4\ninet_interfaces = [2001:db8::25]\n",
+        "",
+        "",
+        "V031",
+        "error",
+        "main.cf:4:19",
+    ),
+    (
+        "inet protocol service",
+        "inet_protocols = ipv4\nmynetworks = 127.0.0.0/8\n",
+        "[::1]:10025 inet n - y - - smtpd\n  -o smtpd_client_restrictions=permit_mynetworks,reject\n",
+        "",
+        "V031",
+        "error",
+        "master.cf:20:1",
+    ),
+    (
+        "bind6 ipv4",
+        "inet_protocols = ipv4\nsmtp_bind_address6 = 2001:db8::25\n",
+        "",
+        "",
+        "V031",
+        "warning",
+        "main.cf:4:1",
+    ),
+    (
+        "helo ok",
+        "smtpd_relay_restrictions = permit_mynetworks, check_helo_access "
+        "texthash:$config_directory/helo, reject_unauth_destination\n",
+        "",
+        "--- helo\npartner.example.net OK\n",
+        "R011",
+        "error",
+        "main.cf:3:47",
+    ),
+    (
+        "rcpt unanchored",
+        "smtpd_relay_restrictions = permit_mynetworks, check_recipient_access "
+        "regexp:$config_directory/rcpt, reject_unauth_destination\n",
+        "",
+        "--- rcpt\n/@example\\.org/ OK\n",
+        "R011",
+        "error",
+        "main.cf:3:47",
+    ),
+    ("net style class", "mynetworks_style = class\n", "", "", "R012", "warning", "main.cf:3:20"),
+    (
+        "all clientcerts",
+        "smtpd_relay_restrictions = permit_mynetworks, permit_tls_all_clientcerts, "
+        "reject_unauth_destination\nsmtpd_tls_ask_ccert = yes\n"
+        "smtpd_tls_CAfile = /etc/ssl/certs/ca-certificates.crt\n",
+        "",
+        "",
+        "R016",
+        "warning",
+        "main.cf:3:47",
+    ),
+    (
+        "mx backup",
+        "smtpd_relay_restrictions = permit_mynetworks, permit_mx_backup, reject_unauth_destination\n",
+        "",
+        "",
+        "R016",
+        "warning",
+        "main.cf:3:47",
+    ),
+    (
+        "dnswl relay",
+        "smtpd_relay_restrictions = permit_mynetworks, permit_dnswl_client list.dnswl.org, reject_unauth_destination\n",
+        "",
+        "",
+        "R016",
+        "warning",
+        "main.cf:3:47",
+    ),
+    (
+        "untrusted routing",
+        "allow_untrusted_routing = yes\nrelay_domains = example.net\nrelay_recipient_maps = inline:{a@example.net=x}\n",
+        "",
+        "",
+        "R016",
+        "warning",
+        "main.cf:3:1",
+    ),
+    (
+        "sasl anonymous",
+        "smtpd_sasl_auth_enable = yes\nsmtpd_tls_auth_only = yes\nsmtpd_sasl_type = dovecot\n"
+        "smtpd_sasl_path = private/auth\nsmtpd_sasl_security_options =\n",
+        "",
+        "",
+        "R017",
+        "warning",
+        "main.cf:7:1",
+    ),
+]
+
+RIGHT = [
+    # main.cf, other entries of master.cf, tables
+    ("mynetworks = !192.168.1.5, 192.168.1.0/24, [::1]/128, [2001:db8:2::/48]\n", "", ""),
+    ("mynetworks = cidr:$config_directory/net\n", "", "--- net\n192.168.1.0/24 permit\n[2001:db8::]/32 permit\n"),
+    ("inet_interfaces = localhost\ninet_protocols = ipv4\nmynetworks = 127.0.0.0/8 [::1]/128\n", "", ""),
+    ("smtpd_reject_footer = \\c. Contact postmaster at $server_name with $client_address\n", "", ""),
+    ("postscreen_blacklist_action = enforce\n", "smtp inet n - y - 1 postscreen\nsmtpd pass - - y - - smtpd\n", ""),
+    (
+        "virtual_mailbox_domains = $virtual_mailbox_maps\nvirtual_transport = lmtp:unix:private/lmtp\n"
+        "virtual_mailbox_maps = texthash:$config_directory/boxes\n",
+        "",
+        "--- boxes\nexample.com x\njoe@example.com x\n",
+    ),
+    (
+        "virtual_alias_domains = texthash:$config_directory/virtual\n"
+        "virtual_alias_maps = texthash:$config_directory/virtual\n",
+        "",
+        "--- virtual\nexample.com x\njoe@example.com joe bob\n",
+    ),
+    (
+        "canonical_maps = texthash:$config_directory/canonical\n"
+        "sender_bcc_maps = inline:{a@example.org=b@example.org, b@example.org=a@example.org}\n",
+        "",
+        "--- canonical\nfirst.last fl@example.org\n@lan.example @example.org\nfl@example.org fl@example.org\n",
+    ),
+    (
+        "header_checks = regexp:$config_directory/headers\nbody_checks = regexp:$config_directory/body\n",
+        "",
+        "--- headers\n/^X: (.*)/ PREPEND Y: $1\n--- body\n/^begin/ PREPEND a line\n/x/ REPLACE y\n",
+    ),
+    (
+        "smtpd_recipient_restrictions = reject_unauth_destination, check_sender_mx_access cidr:$config_directory/mx\n",
+        "",
+        "--- mx\n127.0.0.0/8 550 5.7.1 no\n10.0.0.0/8 DUNNO\n",
+    ),
+    (
+        "smtpd_relay_restrictions = permit_mynetworks, check_recipient_access regexp:$config_directory/rcpt, "
+        "reject_unauth_destination\n",
+        "",
+        "--- rcpt\n/@example\\.org$/ OK\n",
+    ),
+    (
+        "smtpd_recipient_restrictions = permit_mynetworks, reject_unauth_destination, permit_dnswl_client "
+        "list.dnswl.org, reject_rhsbl_helo dbl.spamhaus.org, reject_rbl_client zen.spamhaus.org\n",
+        "",
+        "",
+    ),
+    (
+        "mailbox_transport = deliver:\n",
+        "deliver unix - n n - - pipe\n  user=mail argv=/bin/sh -c { /usr/bin/spamc | /usr/sbin/sendmail -oi x }\n",
+        "",
+    ),
+    (
+        "virtual_alias_maps = mysql:$config_directory/a.cf, ldap:$config_directory/b.cf, "
+        "sqlite:$config_directory/c.cf\n",
+        "",
+        "--- a.cf\nhosts = 127.0.0.1\nuser = x\npassword = y\ndbname = mail\n"
+        "table = alias\nselect_field = goto\nwhere_field = address\n"
+        "--- b.cf\nserver_host = ldaps://a.example\nquery_filter = (&(mail=%s)(!(x=*)))\nresult_format = %u@%d\n"
+        "--- c.cf\ndbpath = /var/lib/mail.db\nquery = SELECT x FROM y WHERE z LIKE '%u%%'\n",
+    ),
+]
+
+
+def in_files(main_cf: str, entries: str, tables: str, directory: Path) -> str:
+    """Write the tables, and return the configuration with the entries in place of those of the same name."""
+    own = {tuple(line.split()[:2]) for line in entries.splitlines() if line[:1].strip()}
+    others = [line for line in MASTER.splitlines(keepends=True) if tuple(line.split()[:2]) not in own]
+    for name, text in files_of(tables).items():
+        file = directory / name
+        file.write_text(text)
+        file.chmod(0o600)
+    return BASE + main_cf + "".join(others) + entries
+
+
+@pytest.mark.parametrize(
+    "main_cf, entries, tables, rule, severity, place",
+    [each[1:] for each in MISTAKES],
+    ids=[each[0] for each in MISTAKES],
+)
+def test_tried_mistake_is_reported_at_its_place(
+    main_cf: str, entries: str, tables: str, rule: str, severity: str, place: str, tmp_path: Path
+) -> None:
+    checked = run(in_files(main_cf, entries, tables, tmp_path), RULES, tmp_path)
+    found = {(each.rule, each.severity.word, str(each.span).replace(f"{tmp_path}/", "")) for each in checked.findings}
+    assert (rule, severity, place) in found
+
+
+@pytest.mark.parametrize("main_cf, entries, tables", RIGHT)
+def test_unusual_setting_that_is_right_is_not_reported(main_cf: str, entries: str, tables: str, tmp_path: Path) -> None:
+    checked = run(in_files(main_cf, entries, tables, tmp_path), RULES, tmp_path)
+    severe = [each for each in checked.findings if each.severity.word != "info"]
+    assert [f"{each.span} {each.rule} {each.message}" for each in severe if each.rule != "T002"] == []
