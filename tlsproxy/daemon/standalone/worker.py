@@ -1,7 +1,6 @@
-"""A process that serves sessions for a parent that is ours: the rights that it gives up first, and the events that end
-it.
+"""A process that serves sessions for a parent that is ours: it gives up its rights first.
 
-It ends when
+Events that end it:
     its channel is closed   no more sessions are begun; it ends with the last one (a reload, or the death of the parent)
     SIGTERM, SIGINT         at once
 """

@@ -1,7 +1,7 @@
 """The graph of a configuration, built from its views.
 
-Pure but for local tables: entries of transport_maps are read where the type can list them and needs no server. A
-table that can't be listed is a node that leads nowhere.
+Pure but for local tables: entries of transport_maps are read where the type can list them and needs no server.
+Tables that can't be listed have one node, which leads nowhere.
 """
 
 from __future__ import annotations
