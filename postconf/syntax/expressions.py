@@ -33,6 +33,8 @@ _MAX_WORK = 32 << 20
 """Characters that one expansion may copy. Postfix has no limit for a value that doubles at each level."""
 _WORK_OF_PIECE = 100
 _MAX_WARNINGS = 1000
+_ORDERS = {"==": (0,), "!=": (-1, 1), "<": (-1,), "<=": (-1, 0), ">": (1,), ">=": (0, 1)}
+"""Of each operator the orders of its operands for which it is true: -1 if the left one is less."""
 _LONGEST_KEPT = 500
 """Characters of a text whose names are cached."""
 _MOST_KEPT = 4096
@@ -322,6 +324,10 @@ class _Expansion(_Walk):
         if self.nested >= _MAX_NESTED_OPERANDS:
             self.fail(f'unreasonable macro call nesting: "{text}"')
             return ""
+        if "$" not in text:
+            self.progress.operands = max(self.progress.operands, self.nested + 1)
+            self.progress.work += _WORK_OF_PIECE + len(text)
+            return text
         known = self.known if self.is_verbatim is None else None
         walk = _Expansion(self.lookup, self._warn, calls=self.calls, known=known, outer=self)
         if walk.parse(text):
@@ -353,10 +359,7 @@ class _Expansion(_Walk):
             a, b = _number(left), _number(right)
         else:
             a, b = left.encode("utf-8", "surrogateescape"), right.encode("utf-8", "surrogateescape")
-        order = (a > b) - (a < b)  # type: ignore[operator]  # both are of one type
-        return {"==": order == 0, "!=": order != 0, "<": order < 0, "<=": order <= 0, ">": order > 0, ">=": order >= 0}[
-            operator
-        ]
+        return (a > b) - (a < b) in _ORDERS[operator]  # type: ignore[operator]  # both are of one type
 
     def _level(self, text: str) -> tuple[int, ...] | None:
         level = compatibility_level(text)
@@ -403,17 +406,16 @@ class _Scan(_Walk):
 def compatibility_level(text: str) -> tuple[int, int, int] | None:
     """Read MAJOR[.MINOR[.PATCH]] (compat_level(3)); None for anything else."""
     parts = text.split(".")
-    if not 1 <= len(parts) <= 3:
+    if len(parts) > 3:
         return None
-    numbers = [0, 0, 0]
-    for index, part in enumerate(parts):
+    numbers = []
+    for part in parts:
         digits = part.lstrip(" \t\n\v\f\r").removeprefix("+")
         if not _is_number(digits) or len(digits.lstrip("0")) > 19:
             return None
-        numbers[index] = int(digits)
-    if numbers[0] > _MAX_MAJOR or numbers[1] > _MAX_MINOR or numbers[2] > _MAX_MINOR:
-        return None
-    return numbers[0], numbers[1], numbers[2]
+        numbers.append(int(digits))
+    major, minor, patch = (*numbers, 0, 0)[:3]
+    return None if major > _MAX_MAJOR or minor > _MAX_MINOR or patch > _MAX_MINOR else (major, minor, patch)
 
 
 def _is_number(text: str) -> bool:

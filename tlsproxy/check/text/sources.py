@@ -142,7 +142,8 @@ class MainFile(Source):
         self.effective: dict[str, Assignment] = {}
         for line in self.logical:
             try:
-                name, value, offset = split_assignment(line.text)
+                split = _split if len(line.text) < _LONGEST_KEPT else split_assignment
+                name, value, offset = split(line.text)
             except AssignmentError as error:
                 self.broken.append((line, error))
                 continue
@@ -210,6 +211,12 @@ class MasterFile(Source):
     def services(self) -> list[Service]:
         """The entries that are right."""
         return [entry.service for entry in self.entries if entry.service]
+
+
+@lru_cache(maxsize=4096)
+def _split(text: str) -> tuple[str, str, int]:
+    """Split an assignment; many configurations have the same ones."""
+    return split_assignment(text)
 
 
 @lru_cache(maxsize=1024)
