@@ -28,7 +28,7 @@ class VerificationPolicy(NamedTuple):
 
     @property
     def hopeless(self) -> bool:
-        """True if no certificate can satisfy this: the level has nothing to compare with."""
+        """True if no certificate can satisfy this: it must fail, or has no names or records to compare with."""
         nameless = self.references == () or (self.references is None and self.level > SecurityLevel.FINGERPRINT)
         unmatched = not self.records and SecurityLevel.FINGERPRINT <= self.level <= SecurityLevel.DANE_ONLY
         return self.must_fail or nameless or unmatched
