@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-
+from ... import json_text
 from ..findings import Finding, Severity
 from . import Run
 
@@ -14,7 +13,7 @@ def render(run: Run, *, colour: bool) -> str:  # noqa: ARG001
     summary = {severity.word: run.count(severity) for severity in reversed(Severity)}
     summary["suppressed"] = sum(1 for each in findings if each["suppressed"])
     summary["files"] = len(run.sources)
-    return json.dumps({"findings": findings, "summary": summary}, indent=2) + "\n"
+    return json_text.dumps({"findings": findings, "summary": summary}, indent=2) + "\n"
 
 
 def finding_object(finding: Finding) -> dict[str, object]:

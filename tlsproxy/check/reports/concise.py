@@ -9,6 +9,6 @@ from .text import printable
 def render(run: Run, *, colour: bool) -> str:  # noqa: ARG001
     """Return the report; empty if nothing was found."""
     return "".join(
-        f"{each.span}: {each.severity.word} {each.rule} [{each.name}] {printable(each.message)}\n"
+        f"{printable(f'{each.span}: {each.severity.word} {each.rule} [{each.name}] {each.message}')}\n"
         for each in run.findings
     )

@@ -20,7 +20,7 @@ def render(run: Run, *, colour: bool) -> str:  # noqa: ARG001
             "endColumn": each.span.end_column,
             "title": f"{each.rule} {each.name}",
         }
-        given = ",".join(f"{key}={escape(str(value), ':,')}" for key, value in properties.items() if value)
+        given = ",".join(f"{key}={escape(printable(str(value)), ':,')}" for key, value in properties.items() if value)
         text = f"{each.message}; {each.help}" if each.help else each.message
         lines.append(f"::{_COMMANDS[each.severity]} {given}::{escape(printable(text))}\n")
     return "".join(lines)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from hashlib import sha256
 
+from ... import json_text
 from ..findings import Finding, Severity
 from . import Run
 
@@ -24,7 +24,7 @@ def render(run: Run, *, colour: bool) -> str:  # noqa: ARG001
         }
         for each in run.findings
     ]
-    return json.dumps(issues, indent=2) + "\n"
+    return json_text.dumps(issues, indent=2) + "\n"
 
 
 def fingerprint(finding: Finding, seen: dict[str, int]) -> str:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
-
+from ... import json_text
 from . import Run
 from .as_json import finding_object
 
 
 def render(run: Run, *, colour: bool) -> str:  # noqa: ARG001
     """Return one line for each finding."""
-    return "".join(json.dumps(finding_object(finding)) + "\n" for result in run.results for finding in result.findings)
+    return "".join(
+        json_text.dumps(finding_object(finding)) + "\n" for result in run.results for finding in result.findings
+    )

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from urllib.parse import quote
 
-from ... import __version__
+from ... import __version__, json_text
 from ..findings import Edit, Finding, Severity, Span
 from ..rule import Rule
 from . import Run
@@ -26,7 +25,7 @@ def render(run: Run, *, colour: bool) -> str:  # noqa: ARG001
         "version": "2.1.0",
         "runs": [{"tool": {"driver": driver}, "columnKind": "unicodeCodePoints", "results": results}],
     }
-    return json.dumps(log, indent=2) + "\n"
+    return json_text.dumps(log, indent=2) + "\n"
 
 
 def _rule(rule: Rule) -> dict[str, object]:

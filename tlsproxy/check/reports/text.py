@@ -33,13 +33,12 @@ def _block(finding: Finding, sources: dict[str, Text], *, colour: bool) -> str:
         return f"\033[{code}m{text}\033[0m" if colour else text
 
     severity = paint(finding.severity.word, f"1;{_COLOURS[finding.severity]}")
-    lines = [
-        f"{paint(str(finding.span), '1')}: {severity} {finding.rule} [{finding.name}] {printable(finding.message)}"
-    ]
+    place, message = printable(str(finding.span)), printable(finding.message)
+    lines = [f"{paint(place, '1')}: {severity} {finding.rule} [{finding.name}] {message}"]
     source = sources.get(finding.span.path)
     if source and finding.span.line:
         lines += [f"  {each}" for each in _excerpt(source, finding.span, lambda mark: paint(mark, "32"))]
-    lines += [f"  {span}: {printable(note)}" for span, note in finding.related]
+    lines += [f"  {printable(f'{span}: {note}')}" for span, note in finding.related]
     if finding.help:
         lines.append(f"  {paint('help', '1')}: {printable(finding.help)}")
     return "\n".join(lines) + "\n"
@@ -47,13 +46,14 @@ def _block(finding: Finding, sources: dict[str, Text], *, colour: bool) -> str:
 
 def _excerpt(source: Text, span: Span, paint: Callable[[str], str]) -> list[str]:
     """Return the line and the mark below it; of a long line, the part around the mark."""
-    text = printable(source.line(span.line).rstrip("\r"))
+    text = source.line(span.line).rstrip("\r")
     start, marked = max(span.column - 1, 0), max(min(span.end_column - span.column, len(text) - span.column + 1), 1)
     if len(text) > _LONGEST:
         cut = max(min(start - _BEFORE, len(text) - _LONGEST), 0)
         end = cut + _LONGEST
         text = (_GAP if cut else "") + text[cut:end] + (_GAP if end < len(text) else "")
         start, marked = start - cut + (len(_GAP) if cut else 0), min(marked, end - start)
+    text = printable(text)
     if not span.column:
         return [text]
     return [text, " " * start + paint("^" + "~" * (marked - 1))]

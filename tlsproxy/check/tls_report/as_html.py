@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from html import escape
 
+from ..reports.text import printable
 from .as_text import certificate_text, grouped, meaning, merged
 from .offers.offer import Offer
 
@@ -99,5 +100,4 @@ def _codes(names: Sequence[str]) -> str:
 
 
 def _text(text: str) -> str:
-    """Return a text as markup; bytes that are no text are shown as such."""
-    return escape(text.encode("utf-8", "backslashreplace").decode())
+    return escape(printable(text))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 
+from ..reports.text import printable
 from .offers.offer import Offer, OfferedCertificate
 
 _WIDTH = 100
@@ -23,7 +24,7 @@ _MEANING = {
 
 def as_text(library: str, offers: Sequence[Offer], *, colour: bool = False) -> str:
     """Return the report; offers that differ in names only are shown once."""
-    lines = [library]
+    lines = [printable(library)]
     for names, offer in merged(offers):
         lines += ["", *_service(names, offer, colour=colour)]
     if not offers:
@@ -55,7 +56,7 @@ def meaning(offer: Offer) -> str:
 
 
 def _service(names: Sequence[str], offer: Offer, *, colour: bool) -> Iterator[str]:
-    title = f"{', '.join(names)}: {offer.role}, level {offer.level}"
+    title = printable(f"{', '.join(names)}: {offer.role}, level {offer.level}")
     yield f"\x1b[1m{title}\x1b[0m" if colour else title
     yield from _entry("mail", meaning(offer))
     yield from _entry("protocols", ", ".join(offer.protocols) or "none")
@@ -105,7 +106,7 @@ def certificate_text(each: OfferedCertificate) -> str:
 
 
 def _entry(label: str, text: str) -> Iterator[str]:
-    lines = textwrap.wrap(text, _WIDTH - 18, break_long_words=False, break_on_hyphens=False) or [""]
+    lines = textwrap.wrap(printable(text), _WIDTH - 18, break_long_words=False, break_on_hyphens=False) or [""]
     yield f"  {label:15} {lines[0]}".rstrip()
     for line in lines[1:]:
         yield " " * 18 + line

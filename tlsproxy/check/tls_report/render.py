@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from datetime import datetime
 
+from ... import json_text
 from .offers.offer import Offer, OfferedCertificate
 
 
@@ -24,7 +24,7 @@ def render(format: str, library: str, offers: Sequence[Offer], *, colour: bool =
 
 def as_json(library: str, offers: Sequence[Offer]) -> str:
     """Return the report as one object."""
-    return json.dumps({"openssl": library, "services": [_object(each) for each in offers]}, indent=2) + "\n"
+    return json_text.dumps({"openssl": library, "services": [_object(each) for each in offers]}, indent=2) + "\n"
 
 
 def _object(offer: Offer) -> dict[str, object]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 
+from ... import json_text
 from ..engine import Checked
 from ..reports import Run
 from ..reports.text import render as render_findings
@@ -18,7 +18,7 @@ def render(format: str, results: Sequence[Compared], source: System, target: Sys
     changes = sorted((change for each in results for change in each.changes), key=lambda change: change.order)
     if format == "json":
         names = {"from": source.name, "to": target.name}
-        return json.dumps({**names, "changes": [_object(change) for change in changes]}, indent=2) + "\n"
+        return json_text.dumps({**names, "changes": [_object(change) for change in changes]}, indent=2) + "\n"
     title = f"Postfix {source.title} to {target.title}"
     if not changes:
         return f"{title}: nothing changes for this configuration\n"
