@@ -10,6 +10,7 @@ import pytest
 from peers.tools.certificates import Identity, name
 
 from tlsproxy.check.command.cli import main
+from tlsproxy.check.text.sources import MOST_CHARACTERS
 
 MASTER = """\
 smtp      inet  n  -  n  -  1  postscreen
@@ -121,6 +122,53 @@ def test_program_other_than_openssl_is_a_usage_error(directory: Path, capsys: py
     for program, problem in (("/nonexistent", "No such file"), ("/bin/echo", "is not openssl")):
         assert main(["-c", str(directory), "--tls-report", "--openssl", program]) == 2
         assert problem in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("exec cat /dev/zero", "writes more than"),
+        ("cat /dev/zero >&2", "writes more than"),
+        ("sleep 600 & echo OpenSSL 3.0.2", "no answer within"),
+        ("exec >&- 2>&-; sleep 600", "no answer within"),
+        ("kill -9 $$", "is not openssl"),
+    ],
+    ids=["endless output", "endless errors", "child with the output", "closed output", "killed"],
+)
+def test_program_without_an_end_is_stopped(
+    directory: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, text: str, problem: str
+) -> None:
+    monkeypatch.setattr("tlsproxy.check.tls_report.openssl.running._PATIENCE", 1.0)
+    program = directory / "program"
+    program.write_text(f"#!/bin/sh\n{text}\n")
+    program.chmod(0o755)
+    assert main(["-c", str(directory), "--tls-report", "--openssl", str(program)]) == 2
+    assert problem in capsys.readouterr().err
+
+
+def test_program_is_asked_for_a_bounded_number_of_groups(
+    directory: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tlsproxy.check.tls_report.openssl.library._MOST_GROUPS", 3)
+    asked = directory / "asked"
+    program = directory / "program"
+    program.write_text(f"#!/bin/sh\necho $1 >> {asked}\necho OpenSSL 3.0.2\n")
+    program.chmod(0o755)
+    with (directory / "main.cf").open("a") as main_cf:
+        main_cf.write(f"tls_eecdh_auto_curves = {' '.join(f'X{number}MLKEM' for number in range(20))}\n")
+    assert main(["-c", str(directory), "--tls-report", "--openssl", str(program)]) == 0
+    assert capsys.readouterr().out.startswith("OpenSSL 3.0.2\n")
+    assert asked.read_text().split().count("s_client") == 3
+
+
+@pytest.mark.parametrize("option", [["--tls-report"], ["--profile", "rfc9325"], ["--upgrade", "3.10"]])
+def test_report_of_a_part_of_a_file_is_refused(
+    directory: Path, capsys: pytest.CaptureFixture[str], option: list[str]
+) -> None:
+    with (directory / "main.cf").open("a") as main_cf:
+        main_cf.write("#" * MOST_CHARACTERS)
+    assert main(["-c", str(directory), *option]) == 3
+    assert "main.cf: too large to be reported" in capsys.readouterr().err
 
 
 def test_text_shows_equal_services_once(directory: Path, capsys: pytest.CaptureFixture[str]) -> None:

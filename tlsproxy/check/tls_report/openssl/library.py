@@ -6,7 +6,6 @@ Both answer the same questions: the version, the ciphers of a list, and the grou
 from __future__ import annotations
 
 import re
-import subprocess
 from functools import lru_cache
 from typing import Protocol
 
@@ -17,9 +16,12 @@ from ....tls.contexts import bare_context, use_ciphers
 from ....tls.settings.ciphers import CipherList
 from ....tls.settings.errors import CipherError
 from ....tls.settings.groups import usable_groups
+from .running import run
 
-_PATIENCE = 20.0
-"""Seconds that the program may take for an answer."""
+_MOST_GROUPS = 200
+"""Names of groups that a program is asked for, which takes some 10 ms each; OpenSSL 4.0 has about a hundred."""
+_LONGEST_NAME = 100
+"""Characters of a version that are shown."""
 _DEFAULT_GROUPS = {
     (3, 0): (
         *("X25519", "prime256v1", "X448", "secp521r1", "secp384r1"),
@@ -92,12 +94,12 @@ class Program:
     is_bundled = False
 
     def __init__(self, program: str) -> None:
-        """Raise `LibraryError` if the program does not answer as openssl(1) does."""
+        """Raise `LibraryError` if the program does not answer as openssl(1) does, and `NoAnswerError` as `run` does."""
         self._program = program
-        run = self._run("version")
-        self.name = run.stdout.strip().partition("(")[0].strip()
-        if run.returncode or not self.name.startswith("OpenSSL "):
-            raise LibraryError(f"{program}: is not openssl(1): {self.name or run.stderr.strip()[:100]}")
+        answer = run(program, "version")
+        self.name = answer.output.strip().partition("(")[0].strip()[:_LONGEST_NAME]
+        if answer.status or not self.name.startswith("OpenSSL "):
+            raise LibraryError(f"{program}: is not openssl(1): {self.name or answer.errors.strip()[:_LONGEST_NAME]}")
         self.version = _version(self.name)
         self._lists: dict[str, tuple[str, ...] | None] = {}
         self._groups: dict[str, bool] = {}
@@ -105,8 +107,8 @@ class Program:
     def ciphers(self, wanted: CipherList) -> tuple[str, ...] | None:
         """Return the names of the suites of a list, in order; None if it refuses the list."""
         if wanted.text not in self._lists:
-            run = self._run("ciphers", wanted.text)
-            self._lists[wanted.text] = None if run.returncode else tuple(run.stdout.strip().split(":"))
+            answer = run(self._program, "ciphers", wanted.text)
+            self._lists[wanted.text] = None if answer.status else tuple(answer.output.strip().split(":"))
         return self._lists[wanted.text]
 
     def usable_groups(self, names: tuple[str, ...]) -> tuple[str, ...]:
@@ -118,34 +120,16 @@ class Program:
         return tuple(usable.values())
 
     def _has_group(self, name: str) -> bool:
-        if name not in self._groups:
+        if name not in self._groups and len(self._groups) < _MOST_GROUPS:
             # The list is looked at before the connection, to which nothing answers.
-            run = self._run("s_client", "-groups", name, "-unix", "/dev/null/none")
-            self._groups[name] = "SSL_CONF_cmd" not in run.stderr and "group" not in run.stderr.lower()
-        return self._groups[name]
+            errors = run(self._program, "s_client", "-groups", name, "-unix", "/dev/null/none").errors
+            self._groups[name] = "SSL_CONF_cmd" not in errors and "group" not in errors.lower()
+        return self._groups.get(name, False)
 
     @property
     def default_groups(self) -> tuple[str, ...]:
         """The groups that it uses if none are set."""
         return _default_groups(self.version)
-
-    def _run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run the program, without the configuration of the system, which Postfix overrides."""
-        try:
-            return subprocess.run(  # noqa: S603  the program is the user's choice
-                [self._program, *arguments],
-                env={"PATH": "/usr/local/bin:/usr/bin:/bin", "OPENSSL_CONF": "/dev/null"},
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                encoding="utf-8",
-                errors="replace",
-                timeout=_PATIENCE,
-                check=False,
-            )
-        except OSError as error:
-            raise LibraryError(f"{self._program}: {error.strerror}") from None
-        except (subprocess.SubprocessError, ValueError) as error:
-            raise LibraryError(f"{self._program}: {error}") from None
 
 
 @lru_cache(maxsize=20)
