@@ -29,8 +29,10 @@ def make_config(tmp_path: Path) -> MakeConfig:
 
     def make(master: str = "", version: str = "3.7.11", **settings: str) -> postconf.Config:
         values = SETTINGS | settings
-        (tmp_path / "main.cf").write_text("".join(f"{name} = {value}\n" for name, value in values.items()))
-        (tmp_path / "master.cf").write_text(master)
+        (tmp_path / "main.cf").write_text(
+            "".join(f"{name} = {value}\n" for name, value in values.items()), errors="surrogateescape"
+        )
+        (tmp_path / "master.cf").write_text(master, errors="surrogateescape")
         return postconf.load(tmp_path, version=version, host=FixedHost("mail"))
 
     return make

@@ -254,3 +254,13 @@ def test_expectations_keep_their_lines_with_comments_between() -> None:
 def test_expectations_of_wrong_types_are_errors() -> None:
     with pytest.raises(ExpectationError):
         read_expectations("config = 3\n" + session("accept"), "x")
+
+
+def test_first_file_with_hostile_names_can_be_read(
+    make_config: MakeConfig, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    services = '"\\x25:submission inet n - n - - smtpd\n\udcff:25 inet n - n - - smtpd\n'
+    make_config(services + MASTER, local_recipient_maps="", relay_domains="a\U0001f600\x1b\\.example x\udcff.example")
+    data, text = first_file(capsys, tmp_path)
+    assert {each["service"] for each in data["session"]} == {"smtp/inet", "submission/inet", '"\\x25:submission/inet'}
+    assert "\x1b" not in text

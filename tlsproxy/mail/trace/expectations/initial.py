@@ -6,6 +6,8 @@ open relay, becomes a comment about it. Answers that only the world knows are as
 
 from __future__ import annotations
 
+from postconf.syntax.lines import encode
+
 from ...access.smtpd import ServiceError
 from ...access.world import ANSWERS, World
 from ..text import printable
@@ -31,14 +33,15 @@ _MAX_DOMAINS = 5
 def first_expectations(config: Config) -> str:
     """Return the text of a file of expectations; raise `ConfigError` for a setting with which smtpd(8) dies."""
     services = [view for view in config.services() if _program(view) in ("smtpd", "postscreen")]
-    services = [view for view in services if view.service.type == "inet"]
+    services = [view for view in services if view.service.type == "inet" and _is_unicode(view.service.key)]
     if not services:
         raise ServiceError(f"no service of smtpd(8) in {config.directory}/master.cf")
     wanted = [each for view in services for each in _sessions(config, view, view.service.key)]
     assumed: dict[str, Answer] = {}
     parts = [_checked(config, name, entry, assumed) for name, entry in [*wanted, *_routes(config)]]
     head = "# Expectations for tlsproxy-trace --expect: the behaviour of this configuration.\n"
-    head += f'config = "{_quoted(config.directory)}"{_RELATIVE if not config.directory.startswith("/") else ""}\n'
+    if _is_unicode(config.directory):
+        head += f'config = "{_quoted(config.directory)}"{_RELATIVE if not config.directory.startswith("/") else ""}\n'
     if assumed:
         head += "\n[assume]\n"
         head += "".join(f'"{_quoted(name)}" = "{_quoted(each.data or each.word)}"\n' for name, each in assumed.items())
@@ -98,7 +101,7 @@ def _session(key: str, sender: str, recipient: str, expect: str, *, tls: bool, u
     lines = [
         "[[session]]",
         'name = "@NAME@"',
-        f'service = "{key}"',
+        f'service = "{_quoted(key)}"',
         f'client = "{_STRANGER}"',
         f'client-name = "{_NAME}"',
         *([f'sasl-user = "{_quoted(user)}"'] if user else []),
@@ -143,5 +146,10 @@ def _needs_tls(view: ServiceView) -> bool:
 
 
 def _quoted(text: str) -> str:
-    """Return a text for the inside of a basic string of TOML."""
-    return "".join(f"\\u{ord(each):04x}" if each in '"\\' or not each.isprintable() else each for each in text)
+    """Return a text for the inside of a basic string of TOML, which has no bytes that are not UTF-8."""
+    text = encode(text).decode("utf-8", "replace")
+    return "".join(f"\\U{ord(each):08x}" if each in '"\\' or not each.isprintable() else each for each in text)
+
+
+def _is_unicode(text: str) -> bool:
+    return not any("\ud800" <= each <= "\udfff" for each in text)
