@@ -7,6 +7,7 @@ memcache_table(5). All text is bytes, as keys and values are.
 from __future__ import annotations
 
 from postconf.errors import ConfigError
+from postconf.files.regular import read_file
 from postconf.syntax.expressions import ExpressionError, expand
 from postconf.syntax.lines import decode, encode
 from postconf.syntax.maincf import Setting, add_settings
@@ -14,7 +15,6 @@ from postconf.syntax.maincf import Setting, add_settings
 from ..formats.indexed import reason
 from ..naming import split_list
 from ..table import OpenError, Table, TableError
-from ..text.reading import read_parameters
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class Parameters:
             self._own = {}
             self._prefix, self._place = "", f"{name}: "
             try:
-                add_settings(self._own, read_parameters(name, access), name, access.warn)
+                add_settings(self._own, read_file(name), name, access.warn)
             except OSError as error:
                 raise OpenError(f"open {name}: {reason(error)}") from error
             except ConfigError as error:
@@ -223,7 +223,7 @@ class Domains:
                 if level == _MOST_FILES:
                     raise TableError(f"{pattern}: too many files in files")
                 try:
-                    self._add(read_parameters(pattern, access), access, level + 1)
+                    self._add(read_file(pattern), access, level + 1)
                 except OSError as error:
                     raise TableError(f"open file {pattern}: {reason(error)}") from error
             elif ":" in pattern:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import errno
 import os
 
-from postconf.files.regular import LIMIT, open_regular, read_file, read_regular
-from postconf.syntax.lines import decode, encode
+from postconf.files.regular import LIMIT, open_regular
+from postconf.syntax.lines import encode
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ..table import Access
 
 _PIECE = 1 << 18
 
@@ -45,8 +44,3 @@ class TextFile:
     def read(self) -> bytes:
         """Return all that can be read, and close the file."""
         return b"".join(self.pieces())
-
-
-def read_parameters(path: str, access: Access) -> str:
-    """Read the settings of a table that has a file of its own for them; raise OSError."""
-    return decode(read_regular(path)) if access.for_daemon else read_file(path)

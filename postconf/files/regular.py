@@ -49,11 +49,9 @@ def is_refused(path: str) -> bool:
         os.close(descriptor)
 
 
-def read_file(path: str) -> str:
-    """Read a regular file as text that encodes back to the same bytes; raise OSError."""
-    # Not pathlib: its import would take longer than reading two files.
-    with open(path, "rb", opener=open_regular) as file:
-        return decode(file.read())
+def read_file(path: str, limit: int = LIMIT) -> str:
+    """Read a regular file as text that encodes back to the same bytes; raise OSError as `read_regular` does."""
+    return decode(read_regular(path, limit))
 
 
 def read_regular(path: str, limit: int = LIMIT) -> bytes:

@@ -6,10 +6,11 @@ holds the lock on `FILE.tmp` may write it and rename it. If a process is killed,
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import stat
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, contextmanager, suppress
 
 from ..errors import ConfigError
 from ..syntax.lines import encode
@@ -18,11 +19,33 @@ from .regular import read_file
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from types import TracebackType
-    from typing import BinaryIO
+    from typing import BinaryIO, NoReturn
 
 SUFFIX = ".tmp"
 _BUFFER = 1 << 20
+
+
+@contextmanager
+def _signals_as_exceptions() -> Iterator[None]:
+    """Let SIGHUP and SIGTERM end the process as an exception, so that the temporary file is removed."""
+    import signal  # some commands need it only here
+
+    def end(number: int, _frame: object) -> NoReturn:
+        raise SystemExit(-number)  # `running` ends the process by the signal
+
+    changed = []
+    with suppress(ValueError):  # not the main thread, which alone handles signals
+        for number in (signal.SIGHUP, signal.SIGTERM):
+            if signal.getsignal(number) is signal.SIG_DFL:
+                signal.signal(number, end)
+                changed.append(number)
+    try:
+        yield
+    finally:
+        for number in changed:
+            signal.signal(number, signal.SIG_DFL)
 
 
 class FileReplacement:
@@ -66,7 +89,7 @@ class FileReplacement:
         if (original.st_uid, original.st_gid) != (ours.st_uid, ours.st_gid):
             os.fchown(descriptor, original.st_uid, original.st_gid)
         os.fchmod(descriptor, stat.S_IMODE(original.st_mode))
-        for name in os.listxattr(self._path):
+        for name in _attributes(self._path):
             with suppress(OSError):
                 os.setxattr(descriptor, name, os.getxattr(self._path, name))
 
@@ -98,6 +121,16 @@ class FileReplacement:
             self.file.close()
 
 
+def _attributes(path: str) -> list[str]:
+    """Return the names of extended attributes; none on a file system that has none."""
+    try:
+        return os.listxattr(path)
+    except OSError as error:
+        if error.errno in (errno.ENOTSUP, errno.ENOSYS):
+            return []
+        raise
+
+
 class LockedFile:
     """File locked against other editors: `with LockedFile(path) as file: file.replace(change(file.read()))`.
 
@@ -112,6 +145,7 @@ class LockedFile:
 
     def __enter__(self) -> LockedFile:
         try:
+            self._rights.enter_context(_signals_as_exceptions())
             self._rights.enter_context(as_owner_of(os.path.dirname(self.path)))  # noqa: PTH120
             self._target = os.path.realpath(self.path)
             self._rights.enter_context(as_owner_of(os.path.dirname(self._target)))  # noqa: PTH120

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import random
 import signal
@@ -25,6 +26,20 @@ while True:
     with LockedFile(sys.argv[1]) as file:
         number = int(file.read().split(maxsplit=1)[0])
         file.replace(f"{number + 1}\\n" * 50000)
+"""
+
+EDIT_SLOWLY = """
+import os, sys, time
+from postconf.files.replacement import LockedFile
+
+def wait(_descriptor):
+    print("writing", flush=True)
+    time.sleep(60)
+
+def main():
+    os.fsync = wait
+    with LockedFile(sys.argv[1]) as file:
+        file.replace("new")
 """
 
 COUNT = """
@@ -179,3 +194,39 @@ def test_postconf_and_we_wait_for_each_other(tmp_path: Path) -> None:
     assert postconf.returncode == 0
     names = {line.split()[0] for line in path.read_text().splitlines()}
     assert names == {f"q{number}" for number in range(40)} | {f"p{number}" for number in range(1, 41)}
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_signal_ends_an_edit_and_leaves_nothing_behind(tmp_path: Path, number: signal.Signals) -> None:
+    path = tmp_path / "main.cf"
+    path.write_text("old\n")
+    (tmp_path / "editing.py").write_text(EDIT_SLOWLY)
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    command = [sys.executable, "-c", "from postconf.program.running import run; run('editing')", str(path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, env=environment) as editor:
+        assert editor.stdout is not None
+        assert editor.stdout.readline() == b"writing\n"
+        editor.send_signal(number)
+    assert editor.returncode == -number
+    assert path.read_text() == "old\n"
+    assert not (tmp_path / "main.cf.tmp").exists()
+
+
+def test_file_system_without_attributes_is_no_obstacle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_path: str) -> list[str]:
+        raise OSError(errno.ENOTSUP, "Operation not supported")
+
+    path = tmp_path / "main.cf"
+    path.write_text("old\n")
+    monkeypatch.setattr(os, "listxattr", refuse)
+    with LockedFile(str(path)) as file:
+        file.replace("new\n")
+    assert path.read_text() == "new\n"
+
+
+def test_file_without_an_end_is_an_error(tmp_path: Path) -> None:
+    path = tmp_path / "main.cf"
+    with path.open("wb") as file:
+        file.truncate(4 << 30)  # a hole
+    with pytest.raises(ConfigError, match="File too large"), LockedFile(str(path)) as locked:
+        locked.read()
