@@ -5,6 +5,8 @@ Works on text that was decoded as UTF-8 with surrogateescape: any bytes survive,
 
 from __future__ import annotations
 
+from bisect import bisect_right
+
 from ..errors import Place
 
 TYPE_CHECKING = False
@@ -44,8 +46,12 @@ class LogicalLine:
         """Return the file, line and column of the character at `offset` in the text."""
         start, number = self._pieces[0]
         if len(self._pieces) > 1:
-            start, number = next(piece for piece in reversed(self._pieces) if piece[0] <= offset)
+            start, number = self._pieces[bisect_right(self._pieces, offset, key=_offset_of) - 1]
         return Place(self.path, number, offset - start + 1)
+
+
+def _offset_of(piece: tuple[int, int]) -> int:
+    return piece[0]
 
 
 def logical_lines(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import repeat
+
 import pytest
 
 from postconf import spelling
@@ -9,8 +11,9 @@ from postconf.catalogue import release
 from tlsproxy.check.engine import check
 from tlsproxy.check.facts import suggestions
 from tlsproxy.check.facts.filesystem import FileSystem
-from tlsproxy.check.findings import Finding
+from tlsproxy.check.findings import Finding, Span
 from tlsproxy.check.rule import all_rules
+from tlsproxy.check.text import sources
 from tlsproxy.check.text.sources import MOST_CHARACTERS, MainFile, MasterFile
 
 
@@ -90,3 +93,47 @@ def test_classes_in_a_circle_are_found_beside_a_long_chain() -> None:
     text += "".join(f"c{n} = c{n - 1} a\n" for n in range(1, 2000))
     found = findings(text + "smtpd_recipient_restrictions = c1999, reject\n")
     assert places(found, "R003") == [(2, 5), (3, 5)]
+
+
+def test_lines_beyond_the_limit_are_left_out_and_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sources, "MOST_LINES", 100)
+    found = findings("smtpd_tls_loglevel = many\n" + "x = y\n" * 100 + "smtpd_tls_loglevel = much\nnonsense\n")
+    assert places(found, "S014") == [(101, 1)]
+    assert places(found, "V005") == [(1, 22)]
+    assert places(found, "S001") == []
+
+
+@pytest.mark.parametrize(
+    ("services", "reason"),
+    [
+        ("".join(f"s{n} unix - - n - - smtp -o smtp_x{n}=y\n" for n in range(110)), "lines or settings"),
+        ("a unix - - n - - smtp" + " -o smtp_x=y" * 90 + "\nb unix - - n - - smtp\n", ""),
+        (("a unix - - n - - smtp" + " -o smtp_x=y" * 60 + "\n") * 3 + "b unix - - n - - smtp\n", "or settings"),
+        ("a unix - - n - - smtp" + " -o smtp_x=y" * 200 + "\n", ""),
+        ("a unix - - n - - smtp" + " -o smtp_x=y" * 9_000 + "\nb unix - - n - - smtp\n", "characters in an entry"),
+    ],
+    ids=["services", "one entry", "settings", "last settings", "long entry"],
+)
+def test_services_and_settings_beyond_a_limit_are_reported(
+    services: str, reason: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sources, "MOST_LINES", 100)
+    found = [each for each in findings("", services) if each.rule == "S014"]
+    assert [each.message for each in found if reason not in each.message] == []
+    assert len(found) == bool(reason)
+
+
+def test_lists_of_many_services_are_read_up_to_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tlsproxy.check.facts.mail.access._MOST_WORDS", 1000)
+    text = f"smtpd_recipient_restrictions = {'reject_unauth_destination ' * 30}\n"
+    services = "".join(f"{n} inet n - n - - smtpd -o syslog_name=s{n}\n" for n in range(1000, 1100))
+    assert [each.span.line for each in findings(text, services) if each.rule == "S014"] == [1]
+    assert not [each for each in findings(text, services[: len(services) // 4]) if each.rule == "S014"]
+
+
+def test_rule_without_an_end_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+    rule = next(each for each in all_rules() if each.id == "N004")
+    finding = rule.finding(Span("main.cf"), "x")
+    monkeypatch.setattr(type(rule), "check", lambda _self, _context: repeat(finding))
+    checked = check(MainFile("main.cf", ""), None, [rule], release("3.7"), FileSystem(enabled=False))
+    assert checked.findings == [finding]

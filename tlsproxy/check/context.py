@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
 Kept = TypeVar("Kept")
 
-_EXPANSIONS = 64 << 20
-"""Characters that the expansion of all values of one configuration may copy (`Budget`)."""
+_EXPANSIONS = 16 << 20
+"""Characters that the expansion of all values of one configuration may copy (`Budget`): some four seconds."""
 _MOST_BRACES = 2000
 """Opening braces in one value: the time that nested ones take grows with their square."""
 

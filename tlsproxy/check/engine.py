@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from itertools import islice
 
 from postconf.catalogue import Release
 
@@ -20,6 +21,8 @@ from .text.templates import templates
 
 _MOST_OF_A_RULE = 100
 """Findings of one rule in one file that are reported one by one."""
+_MOST_COLLECTED = 10_000
+"""Findings of one rule that are looked for."""
 UNUSED_IGNORE = "A001"
 
 
@@ -49,14 +52,15 @@ def check(
     """Check one configuration. `pragmas`: True if comments may suppress findings."""
     context = Context(main, master, release, files, options)
     markup = templates(context)
-    judges = _applicable(tuple(rules), files.enabled, bool(markup))
+    is_partial = bool(markup) or any(source.rest for source in context.sources)
+    judges = _applicable(tuple(rules), files.enabled, is_partial)
     if any(source.is_too_long for source in context.sources):
         judges = _only(judges, TOO_LARGE)
     recogniser = _only(judges, FOREIGN)
     is_foreign = bool(recogniser and foreign(context))
     findings: list[Finding] = []
     for rule in recogniser if is_foreign else judges:
-        findings += rule.check(context)
+        findings += islice(rule.check(context), _MOST_COLLECTED)
     if markup and not is_foreign:
         findings = [each for each in findings if not markup.hides(each)]
     if pragmas:
@@ -66,10 +70,10 @@ def check(
 
 
 @lru_cache(maxsize=8)
-def _applicable(rules: tuple[Rule, ...], has_files: bool, is_template: bool) -> tuple[Rule, ...]:
-    """Return the rules that can judge a configuration, with or without files, rendered or not."""
+def _applicable(rules: tuple[Rule, ...], has_files: bool, is_partial: bool) -> tuple[Rule, ...]:
+    """Return the rules that can judge a configuration, with or without files; `is_partial`: unrendered, or too large."""
     return tuple(
-        rule for rule in rules if (has_files or not rule.needs_files) and (rule.in_templates or not is_template)
+        rule for rule in rules if (has_files or not rule.needs_files) and (rule.in_templates or not is_partial)
     )
 
 

@@ -69,7 +69,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         raise
     except OSError as error:
-        print(f"tlsproxy-check: {error.filename or 'write error'}: {error.strerror}", file=sys.stderr)
+        _complain(f"{error.filename or 'write error'}: {error.strerror}")
         return FAILED
 
 
@@ -201,6 +201,10 @@ class _Run:
     def _check(self, each: Input) -> Checked:
         files = self.files if each.directory else FileSystem(enabled=False)
         options = replace(self.options, directory=each.directory)
+        if self.upgrade or self.tls_report or self.compliance:
+            for source in filter(None, (each.main, each.master)):
+                if source.is_too_long or source.rest:
+                    raise InputError(f"{source.path}: too large to be reported; the check without this option says why")
         if self.upgrade:
             return self.upgrade.compare(each.main, each.master, files, options)
         if self.tls_report or self.compliance:
@@ -244,7 +248,7 @@ class _Run:
             real = self.files.locate_outside(before.path)
             if not fixes.write(real, before.text, after.text):
                 raise InputError(
-                    f"{before.path}: another process has changed the file; nothing was written, run the command again"
+                    f"{before.path}: another process has changed the file; it was not written, run the command again"
                 )
         return fixed
 

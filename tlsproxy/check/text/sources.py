@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import cached_property, lru_cache
+from itertools import islice
 
 from postconf import ConfigError, Place
 from postconf.syntax.lines import SPACE, LogicalLine, logical_lines
@@ -20,6 +21,10 @@ from .arguments import read_arguments
 
 MOST_CHARACTERS = 4 << 20
 """The longest file that is looked at; real ones have a few thousand characters."""
+MOST_LINES = 20_000
+"""Logical lines of a file, and -o settings in all, that are looked at: each can take some 7 KB and 0.5 ms."""
+LONGEST_ENTRY = 100_000
+"""Characters of an entry of master.cf that is looked at."""
 _LONGEST_KEPT = 200
 """Characters of a line whose words are remembered for the next file."""
 TOO_LARGE = "S014"
@@ -50,7 +55,16 @@ class Source(Text):
 
     def __init__(self, path: str, text: str) -> None:
         super().__init__(path, text)
-        self.logical = list(logical_lines(self.text, path, _ignore))
+        self.logical = list(islice(logical_lines(self.text, path, _ignore), MOST_LINES + 1))
+        self.rest: LogicalLine | None = None
+        """The first line that is not looked at, because too many are before it; None if all are looked at."""
+        if len(self.logical) > MOST_LINES:
+            self._leave_out(MOST_LINES)
+
+    def _leave_out(self, index: int) -> None:
+        """Look at none of the logical lines from this one on."""
+        self.rest = self.logical[index]
+        del self.logical[index:]
 
     def content(self, logical: LogicalLine) -> list[int]:
         """Return the numbers of the physical lines that make a logical line."""
@@ -205,7 +219,15 @@ class MasterFile(Source):
 
     def __init__(self, path: str, text: str) -> None:
         super().__init__(path, text)
-        self.entries = [MasterEntry(self, line) for line in self.logical]
+        self.entries: list[MasterEntry] = []
+        settings = 0
+        for index, line in enumerate(self.logical):
+            if settings > MOST_LINES or len(line.text) > LONGEST_ENTRY:
+                self._leave_out(index)
+                break
+            entry = MasterEntry(self, line)
+            self.entries.append(entry)
+            settings += len(entry.service.settings) if entry.service else 0
 
     @property
     def services(self) -> list[Service]:

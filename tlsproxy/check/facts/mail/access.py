@@ -43,6 +43,8 @@ _INLINE = ("inline", "static", "randmap", "pipemap", "unionmap", "fail", "enviro
 _EMPTY = "internal:unknown"
 _MOST_CHARACTERS = 100_000
 """The longest list that is read, as in `readings`."""
+_MOST_WORDS = 200_000
+"""Words of the lists of all services: each takes some ten microseconds."""
 _MOST_ENTRIES = 1000
 _MOST_CLAIMS = 5
 _SIMPLE = re.compile(rb"/\^?((?:[\w@.+-]|\\[@.+-])+)\$?/i?")
@@ -142,11 +144,17 @@ class Lists:
 
 def smtpd_lists(context: Context) -> list[Lists]:
     """Return the lists of each smtpd(8) service whose values can be expanded; the same lists are there once."""
-    return context.keep(_smtpd_lists)
+    return context.keep(_smtpd_lists)[0]
 
 
-def _smtpd_lists(context: Context) -> list[Lists]:
+def unread_lists(context: Context) -> View | None:
+    """Return the first service whose lists are left out, because those before it have too many words."""
+    return context.keep(_smtpd_lists)[1]
+
+
+def _smtpd_lists(context: Context) -> tuple[list[Lists], View | None]:
     found: dict[object, Lists] = {}
+    room = _MOST_WORDS
     for view in context.views("smtpd"):
         own = {}
         if isinstance(view, ServiceView):
@@ -156,13 +164,16 @@ def _smtpd_lists(context: Context) -> list[Lists]:
             continue
         if any(len(context.value(stage.parameter, view)) > _MOST_CHARACTERS for stage in STAGES):
             continue  # S014 reports it
+        if room < 0:
+            return list(found.values()), view
         try:
             classes = Classes(view)
             lists = {stage: read_list(view, stage.parameter) for stage in STAGES}
         except (ConfigError, ExpressionError, KeyError):
             continue  # a value that can't be expanded, or a class without a value: other rules report it
         found[key] = Lists(context, view, classes, lists)
-    return list(found.values())
+        room -= sum(len(each.words) for each in (*lists.values(), *classes.lists))
+    return list(found.values()), None
 
 
 def relay_verdict(lists: Lists) -> RelayVerdict | None:

@@ -379,9 +379,8 @@ class NoEffect(ListRule):
         if not context.has_main or context.master is None or (not needed and entry.name.text not in CLASSES):
             return ""
         if needed in ("", _SASL):
-            is_on = any(context.is_yes(_SASL, view) for view in context.views("smtpd"))
-            return "" if is_on else _SASL
-        if any(context.is_yes(name, view) for name in _ASKING for view in context.views("smtpd")):
+            return "" if context.keep(_has_logins) else _SASL
+        if context.keep(_asks_for_certificates):
             uses_list = entry.name.text.lower() == "permit_tls_clientcerts"
             return "relay_clientcerts" if uses_list and not context.value("relay_clientcerts", lists.view) else ""
         return needed
@@ -391,6 +390,14 @@ class NoEffect(ListRule):
         context, view = lists.context, lists.view
         logs_in = context.has_main and context.is_yes("smtpd_sasl_auth_enable", view)
         return logs_in and not context.value("smtpd_sender_login_maps", view)
+
+
+def _has_logins(context: Context) -> bool:
+    return any(context.is_yes(_SASL, view) for view in context.views("smtpd"))
+
+
+def _asks_for_certificates(context: Context) -> bool:
+    return any(context.is_yes(name, view) for name in _ASKING for view in context.views("smtpd"))
 
 
 def _what(subject: Subject) -> str:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ...context import Context
+from ...facts.mail.access import unread_lists
 from ...facts.readings import too_long
 from ...findings import Edit, Finding, Fix, Severity, Span
 from ...rule import Rule
-from ...text.sources import MOST_CHARACTERS, TOO_LARGE
+from ...text.sources import LONGEST_ENTRY, MOST_CHARACTERS, MOST_LINES, TOO_LARGE, MasterFile
 from ...text.templates import UNRENDERED, templates
 
 
@@ -74,10 +75,12 @@ class NoFinalNewline(Rule):
 class TooLarge(Rule):
     """Configuration too large to be checked.
 
-    Main.cf and master.cf may have four million characters each, and all references together may expand to some sixty
-    million. Postfix has no such limits; a checker that reads configurations of strangers needs them. Nothing else is
-    reported of a file that is too long. Values whose expansion is over the limit are not judged, nor is a value of more
-    than a hundred thousand characters.
+    Main.cf and master.cf may have four million characters each, 20,000 lines (a line with its continuation lines counts
+    as one) and 20,000 -o settings, an entry of master.cf a hundred thousand characters, and all references together may
+    expand to some sixteen million. Postfix has no such limits; a checker that reads configurations of strangers needs
+    them. Nothing else is reported of a file with too many characters. With too many lines, the first ones are checked
+    for mistakes that a line alone shows. Values whose expansion is over the limit are not judged, nor are values
+    of more than a hundred thousand characters.
     """
 
     id = TOO_LARGE
@@ -98,6 +101,14 @@ class TooLarge(Rule):
                     f"the file has more than {MOST_CHARACTERS:,} characters, and was not checked",
                     "split it, or check the file it is generated from",
                 )
+            if rest := source.rest:
+                is_long = isinstance(source, MasterFile) and len(rest.text) > LONGEST_ENTRY
+                limit = f"{LONGEST_ENTRY:,} characters in an entry" if is_long else f"{MOST_LINES:,} lines or settings"
+                yield self.finding(
+                    source.span(rest.number),
+                    f"more than {limit}: nothing was checked from here on, and above only what a line alone shows",
+                    "split it, or check what it is generated from",
+                )
         for each in context.everywhere:
             if "$" not in each.value or context.expanded(each) is not None:
                 continue
@@ -112,6 +123,12 @@ class TooLarge(Rule):
                     "refer to fewer names",
                 )
                 break
+        if (view := unread_lists(context)) is not None:
+            yield self.finding(
+                context.span("smtpd_recipient_restrictions", view),
+                "the restriction lists of all services have too many words: from this service on they were not judged",
+                "shorten them, or use restriction classes",
+            )
         for each in too_long(context)[:1]:
             yield self.finding(
                 each.span(),

@@ -129,8 +129,9 @@ class Classes:
         self.names = words(view["smtpd_restriction_classes"])
         self.undefined = tuple(name for name in self.names if not view.get(name))
         """Classes without a value: smtpd(8) stops because of the first."""
+        undefined = frozenset(self.undefined)
         self._lists = {name: list_from_text(name, text) for name, text in restrictions.CLASSES.items()} | {
-            name: read_list(view, name) for name in self.names if name not in self.undefined
+            name: read_list(view, name) for name in dict.fromkeys(self.names) if name not in undefined
         }
 
     @property
