@@ -62,10 +62,12 @@ class Budget:
     `left`: number of characters that may still be copied; a reference counts as 100. Negative if exhausted.
     """
 
-    __slots__ = ("left",)
+    __slots__ = ("left", "most")
 
     def __init__(self, left: int) -> None:
         self.left = left
+        self.most = left // 2
+        """The work of one expansion, so that those before a value that is too large still have some."""
 
 
 def expand(
@@ -94,7 +96,7 @@ def expand(
         raise ExpressionError("the values of this configuration expand to more than can be looked at")
     walk = _Expansion(lookup, warn, calls=calls, is_verbatim=is_verbatim, known=known)
     if budget is not None:
-        walk.progress.limit = min(walk.progress.limit, budget.left)
+        walk.progress.limit = min(walk.progress.limit, budget.most, budget.left)
     failed = walk.run(text)
     if budget is not None:
         budget.left -= walk.progress.work

@@ -57,10 +57,18 @@ class _Elsewhere(Config):
 
     def default(self, name: str) -> str | None:
         """Return the default; empty where it can't be computed, for which rules have messages of their own."""
+        if name in self._unknown:
+            return ""
         try:
             return super().default(name)
         except ConfigError:
+            self._unknown.add(name)
             return ""
+
+    @cached_property
+    def _unknown(self) -> set[str]:
+        """Defaults that can't be computed: an attempt takes a step for each word of inet_interfaces."""
+        return set()
 
 
 class Context:

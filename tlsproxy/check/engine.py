@@ -71,7 +71,7 @@ def check(
 
 @lru_cache(maxsize=8)
 def _applicable(rules: tuple[Rule, ...], has_files: bool, is_partial: bool) -> tuple[Rule, ...]:
-    """Return the rules that can judge a configuration, with or without files; `is_partial`: unrendered, or too large."""
+    """Return the rules that can judge a configuration, with or without files, of which all or a part is known."""
     return tuple(
         rule for rule in rules if (has_files or not rule.needs_files) and (rule.in_templates or not is_partial)
     )

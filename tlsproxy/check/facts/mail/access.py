@@ -45,6 +45,10 @@ _MOST_CHARACTERS = 100_000
 """The longest list that is read, as in `readings`."""
 _MOST_WORDS = 200_000
 """Words of the lists of all services: each takes some ten microseconds."""
+_WHO_RELAYS = "mynetworks", "relay_domains"
+"""Parameters whose words count as those of the lists: they are compared for each service."""
+_USUAL_WORD = 10
+"""Characters of a word."""
 _MOST_ENTRIES = 1000
 _MOST_CLAIMS = 5
 _SIMPLE = re.compile(rb"/\^?((?:[\w@.+-]|\\[@.+-])+)\$?/i?")
@@ -173,6 +177,7 @@ def _smtpd_lists(context: Context) -> tuple[list[Lists], View | None]:
             continue  # a value that can't be expanded, or a class without a value: other rules report it
         found[key] = Lists(context, view, classes, lists)
         room -= sum(len(each.words) for each in (*lists.values(), *classes.lists))
+        room -= sum(len(context.value(name, view)) for name in _WHO_RELAYS) // _USUAL_WORD
     return list(found.values()), None
 
 
