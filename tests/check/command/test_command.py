@@ -14,8 +14,8 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from tlsproxy.check import context
 from tlsproxy.check.command.cli import main
+from tlsproxy.check.facts import suggestions
 from tlsproxy.check.facts.filesystem import FileSystem
 from tlsproxy.check.findings import Edit
 from tlsproxy.check.reports import FORMATS
@@ -531,7 +531,7 @@ def test_similar_name_of_a_repeated_setting_is_sought_once(directory: Path, monk
         sought.append(name)
         return ""
 
-    monkeypatch.setattr(context, "similar", similar)
+    monkeypatch.setattr(suggestions, "similar", similar)
     write(directory, GOOD, "smtp inet n - n - - smtpd" + " -o qqqqqq=1" * 50 + "\n")
     check("--no-fs", "-c", ".")
     assert sought == ["qqqqqq"]
