@@ -54,7 +54,7 @@ IN_MAIN = [
     ),
     ("a class without a value", "smtpd_sender_restrictions = guests\n", "R001", E, 3, 29),
     ("no relay control", "smtpd_relay_restrictions = permit_mynetworks\n", "R010", E, 3, 28),
-    ("all of the Internet trusted", "mynetworks = 127.0.0.0/8 0.0.0.0/0\n", "R012", E, 3, 26),
+    ("all of the Internet trusted", "mynetworks = 127.0.0.0/8 0.0.0.0/0\n", "R011", E, 3, 26),
     ("a network with host bits", "mynetworks = 10.1.2.3/8\n", "V013", E, 3, 14),
     ("too many bits", "mynetworks = 198.51.100.0/40\n", "V013", E, 3, 14),
     ("a dead DNS list", "smtpd_client_restrictions = reject_rbl_client ix.dnsbl.sorbs.net\n", "R007", E, 3, 47),

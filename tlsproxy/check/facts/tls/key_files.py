@@ -8,7 +8,14 @@ from dataclasses import dataclass
 
 from postconf import ServiceView, View
 from postconf.files.regular import open_regular
-from postconf.values import CLIENT_LEVELS, InvalidValueError, SecurityLevel, resulting_level, security_level
+from postconf.values import (
+    CLIENT_LEVELS,
+    SERVER_LEVELS,
+    InvalidValueError,
+    SecurityLevel,
+    resulting_level,
+    security_level,
+)
 
 from ....tls.settings.parameters import CERTIFICATES, CHAIN_FILES, KEY_PAIRS, KEYS
 from ...context import Context
@@ -80,7 +87,7 @@ def _no_levels(_context: Context) -> dict[tuple[int, str], SecurityLevel | str]:
 def _found_level(context: Context, view: View, side: str) -> SecurityLevel | str:
     text = context.value(f"{side}_tls_security_level", view)
     try:
-        level = security_level(text, CLIENT_LEVELS)
+        level = security_level(text, SERVER_LEVELS if side in ("smtpd", "postscreen") else CLIENT_LEVELS)
     except InvalidValueError:
         return text.lower()
     use, enforce = (context.is_yes(f"{side}_{verb}_tls", view) for verb in ("use", "enforce"))

@@ -57,7 +57,8 @@ class UnusablePolicyService(ListRule):
         try:
             endpoint, options = split_policy_argument(argument)
         except ConfigError as error:
-            yield f"{error.message}: smtpd does not start", error.remedy, Severity.ERROR
+            if "{" not in argument or "}" in argument:  # V030 reports an open brace
+                yield f"{error.message}: smtpd does not start", error.remedy, Severity.ERROR
             return
         transport, _, rest = endpoint.partition(":")
         if transport == "inet":

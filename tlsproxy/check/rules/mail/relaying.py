@@ -113,20 +113,11 @@ class OpenRelay(Rule):
 
     def check(self, context: Context) -> Iterator[Finding]:
         """Yield the findings."""
-        reported: set[tuple[Span, str]] = set()
-        for lists in smtpd_lists(context):
-            if not context.has_main and not _sets_lists(lists):
-                continue
-            if not lists.has_relay_control:
-                continue
-            if not (lists.may_permit_strangers or trusts_strangers(context, lists) or _takes_all(context, lists)):
-                continue
-            verdict = relay_verdict(lists)
-            if verdict is None or not verdict.permits or verdict.depends:
-                continue
+        reported: set[Span] = set()
+        for lists, verdict in context.keep(_open_relays):
             finding = self._finding(context, lists, verdict)
-            if (finding.span, finding.message) not in reported:
-                reported.add((finding.span, finding.message))
+            if finding.span not in reported:
+                reported.add(finding.span)
                 yield finding
         yield from self._top_level(context)
 
@@ -148,6 +139,8 @@ class OpenRelay(Rule):
         ]
         takes_all = not related and _takes_all(context, lists)
         parameter = "relay_domains" if takes_all else "smtpd_relay_restrictions"
+        networks = _networks_of_strangers(context, lists, verdict)
+        related += [(network, "a network of strangers") for network in networks]
         span = related[-1][0] if related else context.span(parameter, lists.view)
         why = verdict.path[-1].restriction if verdict.path else "nothing rejects it"
         why = "relay_domains has each domain" if takes_all else why
@@ -157,14 +150,39 @@ class OpenRelay(Rule):
         claim = claim or ("" if session.helo == HELO_NAME else f"the HELO name {session.helo}")
         claim = f", with {claim}, which anybody can claim," if claim else ""
         client, recipient = session.client.address, session.recipients[0]
+        remedy = "permit own clients only, in front of reject_unauth_destination"
+        if networks:
+            remedy = "name the networks of this site"
+        elif recipient != RECIPIENT:
+            remedy = "end the pattern with $"
         return self.finding(
             span,
             f"open relay: {client} may send mail for <{recipient}>{where}{claim} ({why})",
-            "permit own clients only, in front of reject_unauth_destination"
-            if recipient == RECIPIENT
-            else "end the pattern with $",
+            remedy,
             related=related[:-1],
         )
+
+
+def _open_relays(context: Context) -> list[tuple[Lists, RelayVerdict]]:
+    """Return the lists through which a stranger may certainly relay, with the verdicts on them."""
+    found = []
+    for lists in smtpd_lists(context):
+        if not lists.has_relay_control or not (context.has_main or _sets_lists(lists)):
+            continue
+        if lists.may_permit_strangers or trusts_strangers(context, lists) or _takes_all(context, lists):
+            verdict = relay_verdict(lists)
+            if verdict is not None and verdict.permits and not verdict.depends:
+                found.append((lists, verdict))
+    return found
+
+
+def _networks_of_strangers(context: Context, lists: Lists, verdict: RelayVerdict) -> list[Span]:
+    """Return the networks in mynetworks that let the client of a verdict relay."""
+    setting = context.setting("mynetworks", lists.view)
+    if setting is None or not verdict.path or verdict.path[-1].restriction != "permit_mynetworks":
+        return []
+    client = ipaddress.ip_address(verdict.session.client.address)
+    return [setting.word(word) for word, network in _networks(context, setting) if client in network][:1]
 
 
 def trusts_strangers(context: Context, lists: Lists) -> bool:
@@ -206,7 +224,10 @@ def _bits(network: ipaddress.IPv4Network | ipaddress.IPv6Network) -> bool:
 
 
 class TrustedNetworks(Rule):
-    """Foreign networks in mynetworks: their clients may relay."""
+    """Foreign networks in mynetworks: their clients may relay, where a list has permit_mynetworks.
+
+    R011 reports a network that makes an open relay.
+    """
 
     id = "R012"
     name = "trusted-networks"
@@ -218,10 +239,11 @@ class TrustedNetworks(Rule):
 
     def check(self, context: Context) -> Iterator[Finding]:
         """Yield the findings."""
+        opened = {span for each in context.keep(_open_relays) for span in _networks_of_strangers(context, *each)}
         for setting in context.named("mynetworks"):
             for word, network in _networks(context, setting):
                 message, severity = self._judge(network)
-                if message:
+                if message and setting.word(word) not in opened:  # R011 reports those
                     yield self.finding(setting.word(word), message, "name the networks of this site", severity=severity)
         for setting in context.named("mynetworks_style"):
             view = context.view(setting)

@@ -17,6 +17,7 @@ from ...facts.tables.surveys import surveys
 from ...facts.tables.uses import Use, used_tables
 from ...findings import Finding, Severity, Span
 from ...rule import Rule
+from ..parameters.unread import virtual_deliveries
 from ..services.programs import missing_services
 
 _CORE = ("cleanup", "qmgr", "pickup")
@@ -254,6 +255,8 @@ class UncheckedRecipients(Rule):
                 continue
             if context.value(transport).startswith(("error", "discard")):
                 continue
+            if transport == "virtual_transport" and any(missing for _, missing in virtual_deliveries(context)):
+                continue  # Q009: nothing is delivered
             yield self.finding(
                 setting.name_span(),
                 f"without {maps}, mail for any recipient there is accepted, and returned if there is none",

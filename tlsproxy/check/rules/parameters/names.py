@@ -26,6 +26,9 @@ def other_releases() -> dict[str, Release]:
     return _ALL
 
 
+_BYTE_ORDER_MARK = "\ufeff"
+
+
 def unknown(context: Context) -> list[Assignment]:
     """Return settings of unknown names: not built in, not of a service, and without any reference."""
     return context.keep(_unknown)
@@ -40,6 +43,8 @@ def _unknown(context: Context) -> list[Assignment]:
             continue
         if name in context.service_names or name in context.references or name in context.release.deprecated():
             continue
+        if name.startswith(_BYTE_ORDER_MARK):
+            continue  # S008
         if not context.master and context.service_of(name):
             continue
         found.append(each)
@@ -222,7 +227,10 @@ class UnusedUserParameter(Rule):
                 continue
             if context.suggestions.nearest_of_service(each.name):
                 continue
-            if service := context.service_of(each.name):
+            service = context.service_of(each.name)
+            if service and each.service and "_destination_" in each.name:
+                continue  # M015: no service reads it from there
+            if service:
                 message, help = f"there is no service {service} that this could be for", "remove it"
             else:
                 message, help = f"nothing refers to {each.name}", "remove it, or name it as known"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from postconf import View
 from postconf.values import InvalidValueError, integer
 
 from ...context import Context
@@ -138,13 +139,9 @@ class VirtualDelivery(Rule):
     def check(self, context: Context) -> Iterator[Finding]:
         """Yield the findings."""
         domains = context.main.effective.get("virtual_mailbox_domains")
-        transport = context.value("virtual_transport").partition(":")[0]
-        if domains is None or not context.value(domains.name) or transport != "virtual":
+        if domains is None:
             return
-        if context.is_set("transport_maps"):
-            return  # they may have a transport for each of the domains
-        for view in context.views("virtual"):
-            missing = [name for name in _OF_VIRTUAL if not context.value(name, view)]
+        for view, missing in virtual_deliveries(context):
             if missing:
                 effect = "is fatal" if _OF_VIRTUAL[0] in missing else "defers all mail"
                 message = f"virtual(8) {effect} without {', '.join(missing)}"
@@ -178,3 +175,13 @@ class VirtualDelivery(Rule):
             )
         except (InvalidValueError, KeyError):
             return False
+
+
+def virtual_deliveries(context: Context) -> list[tuple[View, list[str]]]:
+    """Return the services of virtual(8) that deliver virtual_mailbox_domains, with the settings that each lacks."""
+    transport = context.value("virtual_transport").partition(":")[0]
+    if not context.value("virtual_mailbox_domains") or transport != "virtual" or context.is_set("transport_maps"):
+        return []  # transport_maps may have a transport for each of the domains
+    return [
+        (view, [name for name in _OF_VIRTUAL if not context.value(name, view)]) for view in context.views("virtual")
+    ]

@@ -9,7 +9,7 @@ from ...facts.mail.access import smtpd_lists
 from ...facts.tables.surveys import surveys
 from ...findings import Finding, Severity
 from ...rule import Rule
-from .programs import missing_services
+from .programs import missing_services, reads_recipients_by_proxy
 
 _UNVERIFIED = ("reject_unverified_sender", "reject_unverified_recipient")
 _RATES = ("smtpd_client_connection_rate_limit", "smtpd_client_message_rate_limit", "smtpd_client_recipient_rate_limit")
@@ -83,7 +83,7 @@ class HelperMissing(Rule):
         reading = next((each for each in asking if not _is_cache(each.name)), None)
         if reading:
             yield name, line, reading.name, "lookups wait, and fail", Severity.ERROR
-        elif "proxy:" in context.value("local_recipient_maps") and context.services("smtpd"):
+        elif reads_recipients_by_proxy(context) and not missing_services(context):  # M018
             yield name, line, "", "smtpd(8) can't look up local recipients", Severity.ERROR
         writing = next((each for each in asking if _is_cache(each.name)), None)
         if writing:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from postconf import ServiceView, View
 from postconf.syntax.lines import SPACE
 from postconf.syntax.mastercf import TYPES
 
@@ -179,10 +180,11 @@ def commented_service(master: MasterFile, entry: MasterEntry) -> int:
     return 0
 
 
-def _is_orphan(context: Context, entry: MasterEntry, span: Span) -> bool:
+def is_orphan(context: Context, view: View, span: Span) -> bool:
     """Return True for an option of a service that is a comment, which M003 reports."""
-    if context.master is None or span.path != context.master.path:
+    if context.master is None or span.path != context.master.path or not isinstance(view, ServiceView):
         return False
+    entry = context.entry(view.service)
     comment = commented_service(context.master, entry)
     return bool(comment) and comment < span.line <= entry.line.last_number
 
@@ -329,7 +331,7 @@ class WrapperMode(Rule):
                 )
             if port(entry) in STARTTLS and wrapped:
                 span = context.span("smtpd_tls_wrappermode", view)
-                if _is_orphan(context, entry, span):
+                if is_orphan(context, view, span):
                     continue
                 yield self.finding(
                     span,

@@ -305,11 +305,20 @@ def _transport_parameters(release: Release) -> frozenset[str]:
 
 def missing_services(context: Context) -> list[tuple[str, str]]:
     """Return the services that every Postfix needs and that master.cf does not have, with the effect."""
-    return [
+    missing = [
         (context.value(parameter) or name, effect)
         for parameter, name, effect in _NEEDED
         if not context.has_service(context.value(parameter) or name)
     ]
+    proxymap = context.value("proxymap_service_name") or "proxymap"
+    if missing and reads_recipients_by_proxy(context) and not context.has_service(proxymap):
+        missing.append((proxymap, "smtpd(8) can't look up local recipients"))
+    return missing
+
+
+def reads_recipients_by_proxy(context: Context) -> bool:
+    """Return True if smtpd(8) looks up local recipients with proxymap(8), as it does by default."""
+    return "proxy:" in context.value("local_recipient_maps") and bool(context.services("smtpd"))
 
 
 class ServiceMissing(Rule):

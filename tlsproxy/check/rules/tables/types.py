@@ -56,6 +56,8 @@ class UnknownType(Rule):
         """Yield the findings."""
         for table in named_tables(context):
             if not table.name:
+                if ":" not in table.text and _is_in_restrictions(context, table):
+                    continue  # R002 reports a check without a table
                 missing = "name" if ":" in table.text else "type"
                 yield self.finding(
                     table.span(),
@@ -75,6 +77,12 @@ class UnknownType(Rule):
                 yield self.finding(
                     table.span(), f'there is no table type "{table.kind}"', hint or "postconf -m lists them", fix=fix
                 )
+
+
+def _is_in_restrictions(context: Context, table: Named) -> bool:
+    """Return True for a table in a list of restrictions or in a restriction class."""
+    name = table.assignment.name
+    return name.endswith("_restrictions") or name not in context.release.kinds
 
 
 class TypeNotAvailable(Rule):

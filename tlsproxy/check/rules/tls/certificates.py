@@ -10,6 +10,7 @@ from ...context import Context
 from ...facts.tls.key_files import AUTHORITIES, is_level_valid, level_of, level_parameter, servers, used_files
 from ...findings import Finding, Severity
 from ...rule import Rule
+from ..services.master import is_orphan
 
 _SYSTEM_AUTHORITIES = "/etc/ssl/certs/ca-certificates.crt"
 
@@ -211,7 +212,7 @@ class LevelWithoutCertificate(Rule):
                 parameter = "smtpd_tls_wrappermode"
             span = context.span(parameter, view)
             given = context.setting("smtpd_tls_chain_files", view) or context.setting("smtpd_tls_cert_file", view)
-            if str(span) in reported or (given and context.undefined(given)):
+            if str(span) in reported or (given and context.undefined(given)) or is_orphan(context, view, span):
                 continue
             reported.add(str(span))
             yield self.finding(

@@ -9,12 +9,12 @@ from postconf import ServiceView, View
 from ....tls.settings.parameters import CERTIFICATES, CHAIN_FILES
 from ...context import Context
 from ...facts.readings import readings_of
-from ...facts.tls.key_files import ENFORCED, client_level, server_level
+from ...facts.tls.key_files import ENFORCED, client_level, is_level_valid, server_level
 from ...findings import Edit, Finding, Fix, Severity
 from ...fixes import replace_line
 from ...rule import Rule
 from ...text.sources import Assignment
-from ..services.master import IMPLICIT_TLS, SUBMISSION, is_local, port
+from ..services.master import IMPLICIT_TLS, SUBMISSION, is_local, is_orphan, port
 
 _SIDES = ("smtpd", "smtp", "lmtp", "postscreen", "tlsproxy", "tlsproxy_client")
 
@@ -132,7 +132,7 @@ class VerifyWithoutAnchors(Rule):
             yield self.finding(
                 span,
                 f"level {level}, and no certification authority is trusted: no server can be verified",
-                "set smtp_tls_CAfile, for example to /etc/ssl/certs/ca-certificates.crt",
+                "set may or dane, or smtp_tls_CAfile, for example to /etc/ssl/certs/ca-certificates.crt",
                 fix=Fix(
                     "trust the authorities of the distribution",
                     (context.main.addition("smtp_tls_CAfile = /etc/ssl/certs/ca-certificates.crt"),),
@@ -242,9 +242,11 @@ class EncryptOnMx(Rule):
             side = "postscreen" if entry.service.command == "postscreen" else "smtpd"
             view = context.service_view(entry)
             name = f"{side}_tls_security_level"
-            if entry.service.command in ("smtpd", "postscreen") and context.value(name, view).lower() in ENFORCED:
+            is_enforced = is_level_valid(context, view, side) and context.value(name, view).lower() in ENFORCED
+            span = context.span(name, view)
+            if entry.service.command in ("smtpd", "postscreen") and is_enforced and not is_orphan(context, view, span):
                 yield self.finding(
-                    context.span(name, view),
+                    span,
                     f"{entry.service.name} takes encrypted mail only, and some senders have no TLS",
                     "use encrypt for submission, and may for mail from the Internet",
                     related=[(entry.span(0), "the service")],

@@ -75,8 +75,8 @@ class IncludeListFreezes(Rule):
             listed = [word for word in words if word[0] not in "!<>="]
             if found is None or not listed or any(word in (">=", "<=") for word in words):
                 continue
-            if each in context.keep(without_effect):
-                continue
+            if each in context.keep(without_effect) or (each.service and each.value.endswith(",")):
+                continue  # M002 reports a list that a blank cuts
             missing = [name for name in ("TLSv1.2", "TLSv1.3") if name not in _allowed(found)]
             if not missing or (not markup and _legacy_where_mandatory(each, found)):  # P003 has the same remedy
                 continue
@@ -111,8 +111,8 @@ class LegacyProtocols(Rule):
     def check(self, context: Context) -> Iterator[Finding]:
         """Yield the findings."""
         for each, _, found in protocol_settings(context):
-            if each in context.keep(without_effect):
-                continue
+            if each in context.keep(without_effect) or (each.service and each.value.endswith(",")):
+                continue  # M002 reports a list that a blank cuts
             if old := _legacy_where_mandatory(each, found):
                 yield self.finding(
                     each.span(),

@@ -130,8 +130,10 @@ class VerifiedByDefault(Rule):
             return
         level = (context.expanded(setting) or "").lower()
         transport = context.value("default_transport").partition(":")[0]
+        has_anchors = context.value("smtp_tls_CAfile") or context.value("smtp_tls_CApath")
         if (
             level in ("verify", "secure", "fingerprint")
+            and (has_anchors or level == "fingerprint")  # L002 reports a level without authorities
             and transport == "smtp"
             and ":" not in context.value("default_transport")
         ):
