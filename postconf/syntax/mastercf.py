@@ -134,32 +134,36 @@ def _is_wakeup(field: str) -> bool:
 def split_words(text: str, separators: str = BLANK) -> list[tuple[str, int]]:
     """Split at separators outside braces (mystrtokq(3)); return words with their offsets."""
     words: list[tuple[str, int]] = []
-    if "{" not in text:
-        offset = 0
-        for other in separators[1:]:
-            text = text.replace(other, separators[0])
-        for word in text.split(separators[0]):
-            if word:
-                words.append((word, offset))
-            offset += len(word) + 1
-        return words
-    start = -1
-    level = 0
-    for offset, character in enumerate(text):
+    blanked = text
+    for other in separators[1:]:
+        blanked = blanked.replace(other, separators[0])
+    start, offset, level = -1, 0, 0
+    for part in blanked.split(separators[0]):
+        if not part and start < 0:
+            offset += 1
+            continue
+        end = offset + len(part)
         if start < 0:
-            if character in separators:
-                continue
             start = offset
-        if character == "{":
-            level += 1
-        elif character == "}":
-            level = max(0, level - 1)
-        elif level == 0 and character in separators:
-            words.append((text[start:offset], start))
+        if "{" in part or level:
+            level = _level_after(part, level)
+        if level == 0:
+            words.append((text[start:end], start))
             start = -1
+        offset = end + 1
     if start >= 0:
         words.append((text[start:], start))
     return words
+
+
+def _level_after(text: str, level: int) -> int:
+    """Return the number of open braces after a text; `level`: before it. Surplus closing braces don't count."""
+    for character in text:
+        if character == "{":
+            level += 1
+        elif character == "}" and level:
+            level -= 1
+    return level
 
 
 def closing_brace(text: str, start: int, opener: str = "{", closer: str = "}") -> int:

@@ -104,6 +104,7 @@ class Context:
         self._values: dict[tuple[int, str], str] = {}
         self._expanded_settings: dict[Assignment, str | None] = {}
         self._references_of: dict[Assignment, tuple[tuple[str, ...], tuple[str, ...]]] = {}
+        self._views_of_several: dict[tuple[str, ...], list[ServiceView]] = {}
         self._kept: dict[object, object] = {}
 
     @property
@@ -283,20 +284,26 @@ class Context:
 
     def services(self, *programs: str) -> list[ServiceView]:
         """Return the services that run one of these programs."""
-        there = [each for each in programs if each in self._views_of]
-        if len(there) <= 1:
-            return self._views_of[there[0]] if there else []
-        return [view for view in self._views if view.service.command.rpartition("/")[2] in programs]
+        if len(programs) == 1:
+            return self._views_of.get(programs[0], [])
+        found = self._views_of_several.get(programs)
+        if found is None:
+            there = self._views_of.keys() & programs
+            found = [view for program, view in self._views if program in there] if there else []
+            self._views_of_several[programs] = found
+        return found
 
     @cached_property
-    def _views(self) -> list[ServiceView]:
-        return [ServiceView(self.config, entry.service) for entry in self.entries if entry.service]
+    def _views(self) -> list[tuple[str, ServiceView]]:
+        """The program and the view of each service."""
+        services = [entry.service for entry in self.entries if entry.service]
+        return [(each.command.rpartition("/")[2], ServiceView(self.config, each)) for each in services]
 
     @cached_property
     def _views_of(self) -> dict[str, list[ServiceView]]:
         found: dict[str, list[ServiceView]] = {}
-        for view in self._views:
-            found.setdefault(view.service.command.rpartition("/")[2], []).append(view)
+        for program, view in self._views:
+            found.setdefault(program, []).append(view)
         return found
 
     @property

@@ -166,7 +166,7 @@ def comment_start(context: Context, assignment: Assignment) -> int:
 
 def comment_words(entry: MasterEntry) -> Iterator[int]:
     """Yield the positions of words behind a command that begin with `#`, where the program does not take them."""
-    if entry.service is None or entry.service.command not in DAEMONS:
+    if "#" not in entry.line.text or entry.service is None or entry.service.command not in DAEMONS:
         return
     previous = ""
     for index, (word, _) in enumerate(entry.words[len(FIELDS) :], len(FIELDS)):

@@ -95,8 +95,8 @@ class PipeAttributes(Rule):
                 )
                 continue
             seen.add(name)
-            wrong = "".join(letter for letter in value if letter not in PIPE_FLAGS)
-            if name == "flags" and program == "pipe" and wrong:
+            wrong = value.strip(PIPE_FLAGS) if name == "flags" and program == "pipe" else ""
+            if wrong:
                 yield self.finding(entry.span(index), f'pipe has no flag "{wrong[0]}"', f"flags are {PIPE_FLAGS}")
             account, _, group = value.partition(":")
             if name == "size" and not value.isdigit():
