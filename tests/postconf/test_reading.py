@@ -105,7 +105,8 @@ def test_listing_loads_nothing_that_it_could_wait_for(tmp_path: Path, arguments:
     done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
     loaded = set(done.stderr.split())
     assert "postconf.command.cli" in loaded
-    assert not loaded & COSTLY
+    # An edit handles signals, so that no temporary file stays behind, and Python's numbers of signals are an enum.
+    assert not loaded & (COSTLY - {"enum"} if arguments.startswith("-e") else COSTLY)
 
 
 @pytest.mark.parametrize(
