@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 import subprocess
 from pathlib import Path
 
 import pytest
-from check.effects.test_server_effects import rules_of, talk
+from check.effects.test_server_effects import RULES, rules_of, talk
+from check.examples import run
 from peers.real.postfix import MASTER_CF, PrivatePostfix
+
+from tlsproxy.check.rule import all_rules
 
 pytestmark = [pytest.mark.postfix, pytest.mark.xdist_group("check-effects")]
 
@@ -52,6 +56,37 @@ def test_command_shows_the_mistake_of_its_rule(
 def test_text_appended_to_an_open_line_joins_it(tmp_path: Path) -> None:
     assert "a.testmyorigin = b" in _shown(tmp_path, "relayhost = a.testmyorigin = b\n", "postconf", "-h", "relayhost")
     assert "S009" in rules_of("relayhost = a.test")
+
+
+def test_lines_behind_a_comment_belong_to_the_value(tmp_path: Path) -> None:
+    main_cf = "mynetworks = 127.0.0.0/8\n#  192.0.2.0/24\n  198.51.100.0/24\n"
+    assert _shown(tmp_path, main_cf, "postconf", "-h", "mynetworks") == "127.0.0.0/8 198.51.100.0/24\n"
+    assert "S005" in {each.rule for each in run(main_cf, all_rules()).findings}
+
+
+def test_byte_order_mark_is_part_of_the_first_name(tmp_path: Path) -> None:
+    (tmp_path / "main.cf").write_text("\ufeffmyhostname = a.test\ncompatibility_level = 3.6\n")
+    (tmp_path / "master.cf").touch()
+    os.utime(tmp_path / "main.cf", (1, 1))
+    command = ["postconf", "-c", str(tmp_path), "-n"]
+    shown = subprocess.run(command, capture_output=True, text=True, timeout=20, check=True)
+    assert "unused parameter: ???myhostname" in shown.stderr
+    assert "S008" in rules_of("\ufeffmyhostname = a.test\n")
+
+
+def test_defaults_of_an_old_level_are_those_listed(tmp_path: Path) -> None:
+    main_cf = "compatibility_level = 0\nrelay_clientcerts = inline:{a=b}\n"
+    [message] = [each.message for each in run(main_cf, RULES).findings if each.rule == "C002"]
+    listed = dict(re.findall(r"(\w+) = (\w+)", message))
+    assert len(listed) > 5
+    (tmp_path / "main.cf").write_text(main_cf)
+    command = ["postconf", "-c", str(tmp_path), "-x", *listed]
+    shown = subprocess.run(command, capture_output=True, text=True, timeout=20, check=True).stdout
+    own_names = "relay_domains"  # contains the names of this host
+    values = {
+        name: value.strip() or "empty" for name, _, value in (line.partition(" =") for line in shown.splitlines())
+    }
+    assert values | {own_names: ""} == listed | {own_names: ""}
 
 
 def test_lines_without_a_value_are_left_out(tmp_path: Path) -> None:

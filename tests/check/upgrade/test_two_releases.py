@@ -12,12 +12,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from check.examples import run
 from peers.real.postfix import MASTER_CF, PrivatePostfix
 from peers.real.two_releases import NEEDED, Release, is_there, two_releases
 from peers.tools.certificates import Identity, name
 from peers.tools.children import PATIENCE
 
 from tlsproxy.check.command.cli import main
+from tlsproxy.check.rule import all_rules
 
 pytestmark = [pytest.mark.postfix, pytest.mark.skipif(not is_there(), reason=NEEDED)]
 
@@ -154,9 +156,14 @@ def test_deprecated_parameters_are_warned_of_by_the_new(capsys: pytest.CaptureFi
     with two_releases(settings, started=False) as (old, new):
         reported = [each for each in changes(old.postfix, capsys) if each["id"] == "parameter-deprecated"]
         quiet, warned = (each.run("/usr/sbin/postconf", "-c", each.postfix.conf, "-n").stderr for each in (old, new))
+        text = (new.postfix.conf / "main.cf").read_text()
+        findings = run(text, [each for each in all_rules() if each.id in ("C001", "L001")], version=NEW).findings
     assert quiet == ""
     assert sorted(each["parameter"] for each in reported) == DEPRECATED
     assert sorted(re.findall('support for parameter "([a-z0-9_]+)" will be removed', warned)) == DEPRECATED
+    assert {each.rule for each in findings} == {"C001", "L001"}
+    named = re.findall(r"\w+", " ".join(each.message for each in findings))
+    assert sorted(set(named) & set(DEPRECATED)) == DEPRECATED
 
 
 def test_parameter_that_was_unknown_takes_effect(capsys: pytest.CaptureFixture[str]) -> None:

@@ -168,7 +168,6 @@ class OpensslConfiguration(Rule):
     id = "C005"
     name = "openssl-config"
     severity = Severity.ERROR
-    example_version = "3.9"
     effect = '"non-default tls_config_file = … is not an absolute pathname, disabling TLS support".'
     bad = "tls_config_file = openssl.cnf\n"
     good = "tls_config_file = /etc/postfix/openssl.cnf\n"
