@@ -1,4 +1,4 @@
-"""Names and values of strangers in reports: every format stays what it is, and nothing reaches a terminal."""
+"""Names and values of strangers in reports: every format stays well-formed, and no escape reaches a terminal."""
 
 from __future__ import annotations
 
