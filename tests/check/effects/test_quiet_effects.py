@@ -142,3 +142,13 @@ def test_table_without_a_database_is_fatal(tmp_path: Path) -> None:
         tmp_path, main_cf, "postmap", "-q", "x", f"sqlite:{tmp_path}/a.cf"
     )
     assert "T016" in rules_of(main_cf, tmp_path)
+
+
+@pytest.mark.parametrize("kind", ["regexp", "pcre"])
+def test_flag_of_case_is_the_opposite_of_the_default(kind: str, tmp_path: Path) -> None:
+    (tmp_path / "plain").write_text("/^offer/ x\n")
+    (tmp_path / "flag").write_text("/^offer/i x\n")
+    command = ("postmap", "-q", "OFFER")
+    answers = [_shown(tmp_path, "", *command, f"{kind}:{tmp_path}/{name}") for name in ("plain", "flag")]
+    assert answers == ["x\n", ""]
+    assert "T018" in rules_of(f"header_checks = {kind}:{tmp_path}/flag\n", tmp_path)

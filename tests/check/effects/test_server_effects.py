@@ -24,6 +24,7 @@ pytestmark = [pytest.mark.postfix, pytest.mark.xdist_group("check-effects")]
 RULES = [rule for rule in all_rules() if not rule.optional]
 GREETING, EHLO, MAIL, RCPT, DATA, END = range(6)
 OPEN = "check_policy_service { inet:127.0.0.1:1"
+ALIASES = "inline:{someone@elsewhere.test=root}"
 CONTROL = "reject_unauth_destination"
 
 
@@ -186,6 +187,19 @@ CASES = [
         "554",
         'unknown macro name "client_addres"',
     ),
+    Case(
+        "T017",
+        ("smtpd_client_restrictions = check_client_access cidr:{{127.0.0.0/8 REJECT},{127.0.0.1 OK}}",),
+        RCPT,
+        "554 5.7.1",
+    ),
+    Case(
+        "F010",
+        ("mynetworks = 192.0.2.0/24",),
+        RCPT,
+        "554 5.7.1",
+        main=f"compatibility_level = 3.6\nvirtual_alias_maps = {ALIASES}\n",
+    ),
     Case("V028", ("smtpd_command_filter = pcre:/a, pcre:/b",), GREETING, "220", "/a, pcre:/b"),
 ]
 
@@ -235,7 +249,9 @@ def served() -> Iterator[tuple[PrivatePostfix, list[int], Path]]:
             service(port, index, case, root) for index, (port, case) in enumerate(zip(ports, CASES, strict=True))
         )
         with PrivatePostfix(
-            root / "postfix", {"mydestination": "priv.test", "open_list": OPEN}, MASTER_CF + entries
+            root / "postfix",
+            {"mydestination": "priv.test", "open_list": OPEN, "virtual_alias_maps": ALIASES},
+            MASTER_CF + entries,
         ) as instance:
             yield instance, ports, root
 
@@ -246,7 +262,7 @@ def test_mistake_has_the_effect_that_its_rule_reports(
 ) -> None:
     instance, ports, _ = served
     case = CASES[index]
-    recipient = "someone@elsewhere.test" if case.rule == "R005" else "nobody-known@priv.test"
+    recipient = "someone@elsewhere.test" if case.rule in ("R005", "F010") else "nobody-known@priv.test"
     reply = talk(ports[index], recipient)[case.reply]
     assert reply.startswith(case.begins) and bool(reply) is bool(case.begins), reply
     if case.logged:

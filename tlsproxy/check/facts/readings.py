@@ -183,6 +183,8 @@ def is_quoted(context: Context, assignment: Assignment) -> bool:
     if text[-1:] not in _QUOTES or len(text) < _SHORTEST_QUOTED or text[0] != text[-1]:
         return False
     kind = kind_of(assignment.name, context.release)
+    if kind is not None and kind.name == "command":
+        return any(each.isspace() for each in text) and text[0] not in text[1:-1]  # the shell takes it for one name
     return kind is not None and kind.name not in _WITH_QUOTES
 
 

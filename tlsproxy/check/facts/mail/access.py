@@ -181,9 +181,8 @@ def _smtpd_lists(context: Context) -> tuple[list[Lists], View | None]:
     return list(found.values()), None
 
 
-def relay_verdict(lists: Lists) -> RelayVerdict | None:
-    """Return the verdict on relaying by strangers through a service; None if that can't be evaluated."""
-    context = lists.context
+def opener_of(context: Context) -> Callable[[str, Access], Table]:
+    """Return the function that opens tables of a configuration; one that can't be looked at counts as empty."""
 
     def opened(name: str, access: Access) -> Table:
         kind, _, path = name.removeprefix("proxy:").partition(":")
@@ -192,8 +191,14 @@ def relay_verdict(lists: Lists) -> RelayVerdict | None:
         is_there = kind in _IN_FILES and path.startswith("/") and context.files.enabled and context.files.exists(path)
         return open_table(f"{kind}:{context.files.locate(path)}" if is_there else _EMPTY, access)
 
+    return opened
+
+
+def relay_verdict(lists: Lists) -> RelayVerdict | None:
+    """Return the verdict on relaying by strangers through a service; None if that can't be evaluated."""
+    opened = opener_of(lists.context)
     try:
-        with Router(context.config, opener=opened) as router:
+        with Router(lists.context.config, opener=opened) as router:
             return stranger_may_relay(Smtpd(router, lists.service), claims=_claims(lists, opened))
     except (ConfigError, ExpressionError, TableLookupError, KeyError, OSError):
         return None

@@ -16,6 +16,7 @@ from .named import FILES, Named
 _NAME = re.compile(rb'\s*("(?:[^"\\]|\\.)*"|[^\s:"]+)\s*:\s*(.*)\Z', re.DOTALL)
 _UNQUOTED = re.compile(rb'(?:\A|,)\s*(\|[^",]*?[^\s",]\s+[^\s",][^",]*)')
 """A command with arguments; inside of quotes, the bar is behind one."""
+_INCLUDE = re.compile(rb"(?:\A|,)\s*include:\s*(/[^\s,]*)")
 _MOST_NAMES = 100_000
 _SHOWN = 40
 
@@ -46,6 +47,9 @@ def alias_faults(context: Context, named: Named) -> Iterator[tuple[int, str, str
             if command := _UNQUOTED.search(match[2]):
                 text = decode(command[1]).strip()
                 yield number, f"{name}: without quotes, {text.split()[0]} gets no arguments", f'write "{text}"'
+            if include := _INCLUDE.search(match[2]):
+                path = decode(include[1])
+                yield number, f"{name}: include:{path} is taken for an address", f"write :include:{path}"
             first = lines.setdefault(match[1].lower(), number) if len(lines) < _MOST_NAMES else number
             if first != number:
                 yield number, f"{name} is in line {first} already, and that one counts", "join their values"

@@ -106,6 +106,21 @@ def _inline(name: str) -> Iterator[Content]:
 
 def rules(context: Context, named: Named) -> Iterator[Content]:
     """Yield the rules of a table in their order; conditions, and rules without a value, have an empty one."""
+    for number, line in _rule_lines(context, named):
+        key, value = split_rule(named.kind, line)
+        yield Content(key, value, number if name_is_file(named) else 0)
+
+
+def flags(context: Context, named: Named) -> Iterator[tuple[Content, bytes]]:
+    """Yield the patterns of a table that have flags, with these; the first thousands of rules are looked at."""
+    for number, line in islice(_rule_lines(context, named), _PART):
+        key, value = split_rule(named.kind, line)
+        rest = line.strip()[len(key) :].split(None, 1) if value and line.strip().startswith(key) else []
+        if rest and rest[0].isalpha() and not line.strip()[len(key) : len(key) + 1].isspace():
+            yield Content(key, value, number if name_is_file(named) else 0), rest[0]
+
+
+def _rule_lines(context: Context, named: Named) -> Iterator[tuple[int, bytes]]:
     name = named.name
     if not name.startswith("{"):
         if not is_readable(context, name):
@@ -114,9 +129,7 @@ def rules(context: Context, named: Named) -> Iterator[Content]:
     elif len(name) > _LONGEST_INLINE:
         return
     try:
-        for number, line in read_rules(named.kind, name, _quiet()):
-            key, value = split_rule(named.kind, line)
-            yield Content(key, value, number if name_is_file(named) else 0)
+        yield from read_rules(named.kind, name, _quiet())
     except (OSError, TableError):
         return
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from ..top_level import TOP_LEVEL
 from .uses import Use, UsedTable
 
-_ODD = re.compile(rb"[@./*^$\[\\|:]|[A-Za-z]+:|.*[@./*$|\\:]\Z|.*/|.*:\d+\Z")
+_ODD = re.compile(rb"[@./*^$\[\\|:]|[A-Za-z]+:|.*[@./*$|\\:,;=]\Z|.*/|.*:\d+\Z")
 """Only keys that this matches can be among those: most are seen to be good without a closer look."""
 _PATTERN = re.compile(r"!?/.*/[a-z]*\Z|\^|.*[.)\]][*+]|.*\\\.|.*[^\\]\$\Z")
 _NETWORK = re.compile(r"\[?[0-9a-fA-F.:]+\]?/[0-9]{1,3}\Z")
@@ -67,6 +67,8 @@ def dead_key(used: UsedTable, key: bytes, *, parents: bool) -> KeyProblem | None
         return KeyProblem(
             f'"{text}" matches nothing: there are no wildcards', f"write {plain}" if better else "see the manual"
         )
+    if text.endswith((",", ";", "=")):
+        return KeyProblem(f'"{text}" is never looked up: the "{text[-1]}" is part of the key', f"write {text[:-1]}")
     if used.use in (Use.TRANSPORT, Use.ACCESS):
         return _of_domains(used, text, parents=parents)
     if used.use in _WITHOUT_DOMAINS and _is_domain(text):

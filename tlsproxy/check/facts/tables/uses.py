@@ -37,6 +37,7 @@ class Use(enum.Enum):
     DOMAINS = "a list of domains"
     NETWORKS = "a list of clients"
     RECIPIENTS = "relay_recipient_maps"
+    LOGINS = "smtpd_sender_login_maps"
     LOCAL_USERS = "mailbox_command_maps"
 
 
@@ -76,6 +77,7 @@ _OF_PARAMETERS = {
         *("smtpd_authorized_xforward_hosts", "smtpd_sasl_exceptions_networks"),
     ),
     Use.RECIPIENTS: ("relay_recipient_maps",),
+    Use.LOGINS: ("smtpd_sender_login_maps",),
     Use.LOCAL_USERS: ("mailbox_command_maps",),
     Use.POLICY: ("smtp_tls_policy_maps", "lmtp_tls_policy_maps", "tlsproxy_client_policy_maps"),
 }

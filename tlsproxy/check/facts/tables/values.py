@@ -41,6 +41,7 @@ _CHECKS = frozenset(
 _CLIENT_CHECKS = frozenset(("warn", "info", "replace", "prepend", "ignore", "strip", "dunno", "ok"))
 """Those of smtp(8)."""
 _POSTSCREEN = ("permit", "reject", "dunno", "permit_mynetworks")
+_ARROWS = ("->", "=>", "=", ">", "-->", "==>", ":")
 _NEGATIONS = ("reject", "deny", "dunno", "no", "none", "off", "false")
 _REPLY = re.compile(r"[45][0-9]{2}\Z")
 _DSN = re.compile(r"[245]\.[0-9]{1,3}\.[0-9]{1,3}\Z")
@@ -253,9 +254,18 @@ def _nexthop(value: str) -> Fault | None:
 
 
 def _passwords(value: str) -> Fault | None:
+    if value[:1] in "\"'" and value[-1:] == value[:1] and len(value) > 1:
+        return Fault("the quotes are part of user name and password", "remove them", Severity.ERROR)
     if ":" in value:
         return None
     return Fault("there is no password: smtp(8) sends an empty one", "write user:password")
+
+
+def _logins(value: str) -> Fault | None:
+    for word in value.replace(",", " ").split():
+        if word.endswith(";"):
+            return Fault(f'"{word}" is taken for a login name: only commas and blanks separate', f"write {word[:-1]},")
+    return None
 
 
 def _policy(value: str) -> Fault | None:
@@ -290,6 +300,8 @@ def _addresses(value: str) -> Fault | None:
         message = f"{what} is possible in aliases(5) only: this is taken for an address"
         return Fault(message, "name an alias here, and give it this value in alias_maps")
     for word in value.replace(",", " ").split():
+        if word in _ARROWS:
+            return Fault(f'"{word}" is taken for an address, to which mail is returned', "remove it", Severity.ERROR)
         if word.count("@") > 1 and '"' not in word and not word.startswith("@") and ":" not in word:
             return Fault(f'"{word}" has more than one @', f"write {word.partition('@')[0]}@{word.rpartition('@')[2]}")
     return None
@@ -336,6 +348,7 @@ _JUDGES: dict[Use, Callable[[str], Fault | None]] = {
     Use.TRANSPORT_OF_USER: _transport,
     Use.RELAYHOST: _relayhost,
     Use.PASSWORDS: _passwords,
+    Use.LOGINS: _logins,
     Use.NUMBERS: _numbers,
     Use.POLICY: _policy,
     Use.CANONICAL: _one_address,
@@ -351,8 +364,8 @@ _PLAIN_HOP = rb"[\w-]+:(?:(?:\[(?:[a-z0-9]+[.-])*[a-z]+\]|(?:[a-z0-9]+[.-])*[a-z
 _PLAIN = {
     Use.ACCESS: re.compile(rb"(?:OK|DUNNO|RELAY|REJECT|DISCARD|HOLD|WARN|INFO)(?:[ \t]+[A-Za-z].*)?", re.DOTALL),
     **dict.fromkeys(_TRANSPORTS, re.compile(_PLAIN_HOP)),
-    Use.CANONICAL: re.compile(rb'[^@,|:"/][^@,]*(?:@[^@,]*)?'),
-    Use.VIRTUAL: re.compile(rb'[^@|:"/][^@]*(?:@[^@]*)?'),
+    Use.CANONICAL: re.compile(rb'[^@,|:"/=>-][^@,]*(?:@[^@,]*)?'),
+    Use.VIRTUAL: re.compile(rb'[^@|:"/=>-][^@]*(?:@[^@]*)?'),
     Use.NUMBERS: re.compile(rb"[0-9]+"),
 }
 """Values that are seen to be good without a closer look."""

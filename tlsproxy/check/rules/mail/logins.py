@@ -118,6 +118,51 @@ class PasswordInClear(Rule):
         return context.value("relayhost", view).strip("[").startswith(("127.", "localhost", "::1"))
 
 
+class NoMechanism(Rule):
+    """SASL client with the default security options, which exclude PLAIN and LOGIN: most servers offer nothing else."""
+
+    id = "L018"
+    name = "no-mechanism"
+    severity = Severity.WARNING
+    effect = (
+        'smtp(8) warns, "SASL authentication failure: No worthy mechs found", and defers the mail, "no mechanism '
+        'available".'
+    )
+    bad = (
+        "smtp_sasl_auth_enable = yes\nsmtp_sasl_password_maps = hash:/etc/postfix/passwords\n"
+        "smtp_tls_security_level = encrypt\n"
+    )
+    good = (
+        "smtp_sasl_auth_enable = yes\nsmtp_sasl_password_maps = hash:/etc/postfix/passwords\n"
+        "smtp_tls_security_level = encrypt\nsmtp_sasl_tls_security_options = noanonymous\n"
+    )
+    lookalike = (
+        "smtp_sasl_auth_enable = yes\nsmtp_sasl_password_maps = hash:/etc/postfix/passwords\n"
+        "smtp_sasl_security_options = noplaintext, noanonymous\n"
+    )
+
+    def check(self, context: Context) -> Iterator[Finding]:
+        """Yield the findings."""
+        reported: set[Span] = set()
+        for side, view in _clients(context):
+            enabled = context.setting(f"{side}_sasl_auth_enable", view)
+            if side == "lmtp" or enabled is None or not context.is_yes(enabled.name, view):
+                continue
+            has_passwords = context.value(f"{side}_sasl_password_maps", view)
+            names = (f"{side}_sasl_security_options", f"{side}_sasl_tls_security_options")
+            chosen = [*names, f"{side}_sasl_mechanism_filter"]
+            if not has_passwords or any(context.is_set(each, view) for each in chosen):
+                continue
+            if enabled.name_span() not in reported:
+                reported.add(enabled.name_span())
+                is_in_tls = level_of(context, view, side) in (*_MAY, *_ENCRYPTED)
+                yield self.finding(
+                    enabled.name_span(),
+                    "PLAIN and LOGIN are not used by default, and most servers offer nothing else: mail is deferred",
+                    f"set {names[is_in_tls]} = noanonymous",
+                )
+
+
 class OtherDestination(Rule):
     """Key with the next hop's host, but without its brackets or port: the entry is never found.
 

@@ -187,6 +187,9 @@ class ClassProblem(Rule):
                 if not context.value(word, view) and context.setting(word, view) is None:
                     message = f"the class {word} has no value: smtpd does not start"
                     yield self.finding(each.word(word), message, f"add a line: {word} = …")
+                elif word.lower() in RESTRICTIONS:
+                    message = f"{word} is a restriction of smtpd(8), and counts in place of the class"
+                    yield self.finding(each.word(word), message, "give the class another name")
         reported: set[str] = set()
         for lists in smtpd_lists(context):
             for name in sorted(in_circles(lists) - reported):

@@ -8,6 +8,7 @@ from postconf.syntax.lines import decode
 
 from ...context import Context, words_of
 from ...facts.mail.domains import domains_of, keys_among
+from ...facts.mail.unlisted import takes_every_domain, unlisted_domains
 from ...facts.readings import locate, readings_of
 from ...facts.tables.alias_loops import loops
 from ...facts.tables.contents import span_of
@@ -329,6 +330,64 @@ class AliasDeadEnd(Rule):
                 f"{decode(entry.key)} leads to {target}, which does not exist: its domain has only aliases",
                 f"add an alias {target}, or correct this one",
                 related=[(named.span(), "the table is used here")] if entry.line else (),
+            )
+
+
+class UnlistedDomain(Rule):
+    """Virtual aliases in a domain that no address class has: mail from elsewhere is refused.
+
+    virtual_alias_domains lists such domains; by default, they are keys of virtual_alias_maps without a local part.
+    """
+
+    id = "F010"
+    name = "unlisted-domain"
+    severity = Severity.WARNING
+    effect = "`554 5.7.1 Relay access denied` for the address, to all clients outside mynetworks."
+    bad = "virtual_alias_maps = inline:{info@example.com=joe}\n"
+    good = "virtual_alias_maps = inline:{example.com=x, info@example.com=joe}\n"
+    lookalike = (
+        "mydestination = example.net\nrelay_domains = example.org\n"
+        "virtual_alias_maps = inline:{a@example.net=joe, b@example.org=joe, c@sub.example.org=joe, d=joe}\n"
+    )
+
+    def check(self, context: Context) -> Iterator[Finding]:
+        """Yield the findings."""
+        if not context.has_main or (context.master is not None and not context.services("smtpd")):
+            return
+        found = list(unlisted_domains(context))
+        if found:
+            named, entry, domain = found[0]
+            more = f" and {len(found) - 1} more" if len(found) > 1 else ""
+            yield self.finding(
+                span_of(context, named, entry),
+                f"{domain}{more}: in no class of domains, so that mail from elsewhere is refused",
+                "add the domain to virtual_alias_domains",
+                related=[(named.span(), "the table is used here")] if entry.line else (),
+            )
+
+
+class EveryDomain(Rule):
+    """Pattern that makes every domain an own one: mail for other sites stays on this host.
+
+    By default, virtual_alias_domains is virtual_alias_maps: a pattern for all addresses matches all domains, too.
+    """
+
+    id = "F011"
+    name = "every-domain"
+    effect = "`virtual_alias_maps = regexp:{{/.*/ joe}}`: `250` for each recipient, and joe has mail of other sites."
+    bad = "virtual_alias_maps = regexp:{{/.*/ joe@example.com}}\n"
+    good = "virtual_alias_maps = regexp:{{/@example\\.net$$/ joe@example.com}}\n"
+    lookalike = "virtual_alias_domains = example.net\nvirtual_alias_maps = regexp:{{/.*/ joe@example.com}}\n"
+
+    def check(self, context: Context) -> Iterator[Finding]:
+        """Yield the findings."""
+        found = takes_every_domain(context) if context.has_main else None
+        if found:
+            address_class, named = found
+            yield self.finding(
+                named.span(),
+                f"each domain is in the class {address_class}: mail for other sites is delivered here",
+                "list the domains, or add @domain to the patterns",
             )
 
 

@@ -58,6 +58,19 @@ class BadSourceAddress(KindRule):
     good = "smtp_bind_address = 198.51.100.25\n"
     lookalike = "smtp_bind_address6 = [2001:db8::25]\nsmtp_bind_address =\n"
 
+    def check(self, context: Context) -> Iterator[Finding]:
+        """Yield the findings."""
+        yield from super().check(context)
+        relay = context.value("relayhost").strip("[").lower()
+        for name in ("smtp_bind_address", "smtp_bind_address6"):
+            setting = context.main.effective.get(name)
+            address = context.value(name).strip("[]") if setting else ""
+            is_local = relay.startswith(("127.", "localhost", "::1"))
+            if setting and address.startswith(("127.", "::1")) and not is_local:
+                message = f"from {address}, no other host can be reached: mail for others is deferred"
+                hint = "remove it, or set it for a service of its own"
+                yield self.finding(setting.span(), message, hint, severity=Severity.WARNING)
+
 
 class BadPattern(KindRule):
     """List element that matches nothing: a wildcard, an address among domains, a relative file name.

@@ -17,6 +17,13 @@ _DELIVERIES = (
     ("mailbox_transport", "mailbox_command", "home_mailbox"),
 )
 
+_OVERRIDDEN = {
+    "no_address_mappings": ("virtual_alias_maps", "canonical_maps", "recipient_canonical_maps", "always_bcc"),
+    "no_header_body_checks": ("header_checks", "mime_header_checks", "nested_header_checks", "body_checks"),
+}
+_LEAST_SIZE = 100_000
+"""Bytes of a message that is larger than many without attachments."""
+
 
 def _number(context: Context, name: str, view: View) -> int | None:
     """Return a number; None for an invalid value, which other rules report."""
@@ -54,6 +61,11 @@ class SizeLimits(Rule):
     def check(self, context: Context) -> Iterator[Finding]:
         """Yield the findings."""
         reported: set[Span] = set()
+        for given in context.named("message_size_limit"):
+            size = _number(context, given.name, context.view(given))
+            if size is not None and 0 < size < _LEAST_SIZE:
+                small = f"{size} bytes: messages with an attachment are refused"
+                yield self.finding(given.span(), small, f"write {size}000 for kB", severity=Severity.WARNING)
         for program, limit, transport, domains in self._AGENTS:
             used = context.value(transport).partition(":")[0] == program and context.value(domains)
             if not context.has_main or not (used or limit in context.main.effective):
@@ -94,6 +106,7 @@ class QueueTimes(Rule):
         ("bounce_queue_lifetime", "maximal_queue_lifetime", "it is cut to that"),
         ("minimal_backoff_time", "maximal_backoff_time", "all retries wait as long as the former says"),
         ("delay_warning_time", "maximal_queue_lifetime", "no warning is ever sent"),
+        ("queue_run_delay", "minimal_backoff_time", "retries wait as long as the former says"),
     )
 
     def check(self, context: Context) -> Iterator[Finding]:
@@ -109,6 +122,22 @@ class QueueTimes(Rule):
                     f"{smaller} is larger than {larger}: {effect}",
                     f"set {smaller} to at most {context.value(larger)}, or raise {larger}",
                 )
+        yield from self._room(context)
+
+    def _room(self, context: Context) -> Iterator[Finding]:
+        """Yield a queue_minfree that smtpd(8) warns of and replaces (smtpd_check_size)."""
+        setting = context.main.effective.get("queue_minfree")
+        view = context.view(setting) if setting else None
+        if setting is None or view is None:
+            return
+        least, message = _number(context, "queue_minfree", view), _number(context, "message_size_limit", view)
+        if least and message and least < message * 3 // 2:
+            yield self.finding(
+                setting.span(),
+                "queue_minfree is smaller than 1.5 * message_size_limit: smtpd(8) warns, and uses that",
+                f"set queue_minfree = {message * 3 // 2}, or remove it",
+                severity=Severity.INFO,
+            )
 
 
 class NoEffectBeside(Rule):
@@ -141,13 +170,19 @@ class NoEffectBeside(Rule):
             yield self._finding(
                 style, "mynetworks is set, and mynetworks_style has no effect", networks, severity=Severity.INFO
             )
-        relay = main.get("luser_relay")
-        if relay and context.value("luser_relay") and context.value("local_recipient_maps"):
-            yield self.finding(
-                relay.name_span(),
-                "smtpd(8) refuses unknown local users, so that luser_relay gets no mail from elsewhere",
-                "set local_recipient_maps = (empty)",
-            )
+        maps = context.value("local_recipient_maps")
+        for relay in filter(None, map(main.get, ("luser_relay", "fallback_transport"))):
+            if context.value(relay.name) and maps == context.release.defaults["local_recipient_maps"].replace(
+                "$alias_maps", context.value("alias_maps")
+            ):
+                yield self.finding(
+                    relay.name_span(),
+                    f"smtpd(8) refuses unknown local users, so that {relay.name} gets no mail from elsewhere",
+                    "set local_recipient_maps = (empty)"
+                    if relay.name == "luser_relay"
+                    else "add the table of its recipients to local_recipient_maps",
+                )
+        yield from self._receiving(context)
         passwords = main.get("smtp_sasl_password_maps")
         views = context.views("smtp")
         if passwords and passwords.value and not any(context.is_yes("smtp_sasl_auth_enable", view) for view in views):
@@ -156,6 +191,21 @@ class NoEffectBeside(Rule):
                 "smtp(8) does not log in anywhere, and does not read these passwords",
                 "set smtp_sasl_auth_enable = yes",
             )
+
+    def _receiving(self, context: Context) -> Iterator[Finding]:
+        """Yield the settings of cleanup(8) that are turned off for all mail."""
+        main = context.main.effective
+        views = context.views("smtpd", "pickup", "qmqpd")
+        for word, names in _OVERRIDDEN.items():
+            setting = main.get("receive_override_options")
+            other = next((main[each] for each in names if each in main and context.value(each)), None)
+            words = [words_of(context.value("receive_override_options", view)) for view in views]
+            if setting and other and words and all(word in each for each in words):
+                yield self._finding(other, f"{word} is set for all mail, and {other.name} has no effect", setting)
+        mime = main.get("disable_mime_input_processing")
+        for name in ("mime_header_checks", "nested_header_checks"):
+            if mime and name in main and context.value(name) and context.is_yes(mime.name):
+                yield self._finding(main[name], f"MIME is not processed, and {name} has no effect", mime)
 
     def _finding(
         self, setting: Assignment, message: str, other: Assignment, severity: Severity | None = None

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from ...context import Context
 from ...facts.mail.access import smtpd_lists
+from ...facts.readings import readings_of
 from ...facts.tables.surveys import surveys
 from ...findings import Finding, Severity
 from ...rule import Rule
@@ -14,6 +15,7 @@ from .programs import missing_services, reads_recipients_by_proxy
 _UNVERIFIED = ("reject_unverified_sender", "reject_unverified_recipient")
 _RATES = ("smtpd_client_connection_rate_limit", "smtpd_client_message_rate_limit", "smtpd_client_recipient_rate_limit")
 _CORE = ("cleanup", "qmgr", "pickup")
+_OF_OTHER_RULES = ("tlsproxy_service_name", "smtpd_service_name", "dnsblog_service_name")
 
 
 class HelperMissing(Rule):
@@ -59,6 +61,22 @@ class HelperMissing(Rule):
                     severity=severity,
                 )
 
+        yield from self._options(context)
+
+    def _options(self, context: Context) -> Iterator[Finding]:
+        """Yield the services that -o settings name, and that are not there."""
+        for read in readings_of(context, "service-name"):
+            name = read.text.strip()
+            if read.assignment.service is None or not name or read.assignment.name in _OF_OTHER_RULES:
+                continue
+            if not read.reading.problems and not context.has_service(name):
+                meant = context.suggestions.did_you_mean(name, _names(context), 0.7)
+                yield self.finding(
+                    read.assignment.span(),
+                    f"master.cf has no service {name}: this service can't connect to it, and answers 451 or waits",
+                    meant or f"add a service {name} of type unix",
+                )
+
     def _needs(self, context: Context) -> Iterator[tuple[str, str, str, str, Severity]]:
         """Yield for each service: name, entry of master.cf, the parameter that needs it, and the effect without it."""
         yield from self._tables(context)
@@ -89,6 +107,10 @@ class HelperMissing(Rule):
         if writing:
             name = context.value("proxywrite_service_name") or "proxywrite"
             yield name, f"{name} unix - - n - 1 proxymap", writing.name, "the cache can't be opened", Severity.ERROR
+
+
+def _names(context: Context) -> list[str]:
+    return [entry.service.name for entry in context.entries if entry.service and entry.service.type == "unix"]
 
 
 def _is_cache(name: str) -> bool:

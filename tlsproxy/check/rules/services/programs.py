@@ -321,6 +321,62 @@ def reads_recipients_by_proxy(context: Context) -> bool:
     return "proxy:" in context.value("local_recipient_maps") and bool(context.services("smtpd"))
 
 
+class ServiceSide(Rule):
+    """Service of a type, or in a directory, where no program looks for it.
+
+    Programs connect to public/cleanup and private/rewrite: the private column decides. smtpd(8) and postscreen(8) take
+    connections of the network, smtp(8) and the other programs those of Postfix.
+    """
+
+    id = "M020"
+    name = "wrong-side-of-service"
+    in_templates = True
+    effect = (
+        '`cleanup unix y …`: smtpd(8) waits at RCPT, "connect to subsystem public/cleanup". `smtp inet … smtp`: there '
+        "is no greeting."
+    )
+    bad = "--- master.cf\ncleanup unix y - n - 0 cleanup\nsmtp inet n - n - - smtp\n"
+    good = "--- master.cf\ncleanup unix n - n - 0 cleanup\nsmtp inet n - n - - smtpd\n"
+    lookalike = (
+        "--- master.cf\nrewrite unix - - n - - trivial-rewrite\nflush unix n - n 1000? 0 flush\n"
+        "policy unix n n n - 0 spawn user=nobody argv=/usr/bin/policyd\nsmtpd pass - - n - - smtpd\n"
+    )
+
+    def check(self, context: Context) -> Iterator[Finding]:
+        """Yield the findings."""
+        for entry in context.entries:
+            service = entry.service
+            if service is None or service.command not in (*_PUBLIC, *_INTERNAL):
+                continue
+            if service.type == "inet" and service.command in _CLIENTS:
+                meant = "smtpd" if service.command == "smtp" else "another type"
+                message = f"{service.command} takes no connections of the network: clients get no greeting"
+                yield self.finding(entry.span(_COMMAND), message, f"write {meant}")
+            elif service.type in ("unix", "fifo"):
+                is_public = service.fields[_PRIVATE] == "n"
+                if is_public is not (service.command in _PUBLIC):
+                    column, where = ("n", "public") if service.command in _PUBLIC else ("y", "private")
+                    message = f"programs look for {where}/{service.name}, and this service is not there"
+                    yield self.finding(entry.span(_PRIVATE), message, f"write {column} in the private column")
+
+
+_PRIVATE = 2
+_PUBLIC = ("cleanup", "pickup", "qmgr", "oqmgr", "nqmgr", "flush", "showq")
+_CLIENTS = ("smtp", "lmtp", "local", "virtual", "error", "discard")
+_INTERNAL = (
+    *_CLIENTS,
+    "trivial-rewrite",
+    "bounce",
+    "verify",
+    "proxymap",
+    "tlsmgr",
+    "anvil",
+    "scache",
+    "dnsblog",
+    "tlsproxy",
+)
+
+
 class ServiceMissing(Rule):
     """Missing service without which no mail is delivered.
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from postconf.syntax.lines import decode
 
-from ...context import Context
+from ...context import Context, words_of
 from ...facts.tables.aliases import alias_faults
-from ...facts.tables.contents import span_of
+from ...facts.tables.contents import PATTERNS, flags, span_of
+from ...facts.tables.covered import covered
 from ...facts.tables.named import FILES, Named, as_text, named_tables, place_of_warning
+from ...facts.tables.related import doubled_paths, other_digests
 from ...facts.tables.surveys import faults_of, surveys
 from ...facts.tables.uses import Use, used_tables
 from ...findings import Finding, Severity, Span
@@ -55,6 +58,15 @@ class BadTableValue(Rule):
             if survey.more_values:
                 more = f"{survey.more_values} more values of {used.named.text} mean nothing for {used.use.value}"
                 yield self.finding(used.named.span(), more, "correct them, too")
+        for named, entry in doubled_paths(context):
+            base = context.value("virtual_mailbox_base")
+            yield self.finding(
+                span_of(context, named, entry),
+                f"virtual(8) puts {base} in front of this path, which has it already",
+                f"write {decode(entry.value)[len(base) :].lstrip('/')}",
+                severity=Severity.WARNING,
+                related=[(named.span(), "the table is used here")] if entry.line else (),
+            )
 
 
 class DeadKey(Rule):
@@ -88,6 +100,79 @@ class DeadKey(Rule):
             if survey.more_keys:
                 more = f"{survey.more_keys} more keys of {used.named.text} are never looked up"
                 yield self.finding(used.named.span(), more, "correct them, too")
+        for named, entry, message in other_digests(context):
+            yield self.finding(
+                span_of(context, named, entry),
+                message,
+                "set smtpd_tls_fingerprint_digest, or compute it again",
+                related=[(named.span(), "the table is used here")] if entry.line else (),
+            )
+
+
+class CoveredNetwork(Rule):
+    """Network of a cidr table behind a larger one with another value: the first rule that matches decides."""
+
+    id = "T017"
+    name = "covered-network"
+    severity = Severity.WARNING
+    effect = "`10.0.0.0/8 REJECT` before `10.1.2.0/24 OK`: clients in 10.1.2.0/24 are rejected."
+    bad = "smtpd_client_restrictions = check_client_access cidr:{{10.0.0.0/8 REJECT},{10.1.2.0/24 OK}}\n"
+    good = "smtpd_client_restrictions = check_client_access cidr:{{10.1.2.0/24 OK},{10.0.0.0/8 REJECT}}\n"
+    lookalike = (
+        "smtpd_client_restrictions = check_client_access cidr:{{10.0.0.0/8 OK},{10.1.2.0/24 OK},{::/0 REJECT}}\n"
+        "postscreen_access_list = cidr:{{if 10.0.0.0/8},{10.0.0.0/8 reject},{endif},{10.0.0.7 permit}}\n"
+    )
+
+    def check(self, context: Context) -> Iterator[Finding]:
+        """Yield the findings."""
+        reported: set[tuple[str, str]] = set()
+        for named in named_tables(context):
+            if named.kind != "cidr" or (named.kind, named.name) in reported:
+                continue
+            reported.add((named.kind, named.name))
+            for rule, before in covered(context, named):
+                yield self.finding(
+                    span_of(context, named, rule),
+                    f"{decode(before.key)} decides before, and {decode(rule.key)} is never looked at",
+                    "put the smaller network first",
+                    related=[(span_of(context, named, before), "it decides")] if rule.line else (),
+                )
+
+
+class CaseFlag(Rule):
+    """Flag `i` of a pattern: it makes the pattern case-sensitive, because the default is not.
+
+    Each flag switches to the opposite of the default (regexp_table(5), pcre_table(5)). The rule is about headers and
+    bodies; smtpd(8) looks up addresses in lower case.
+    """
+
+    id = "T018"
+    name = "case-flag"
+    severity = Severity.WARNING
+    effect = "`/^subject: offer/i REJECT` does not match `Subject: Offer`; without `i` it does."
+    bad = "header_checks = regexp:{{/^Subject: offer/i REJECT}}\n"
+    good = "header_checks = regexp:{{/^Subject: offer/ REJECT}}\n"
+    lookalike = "header_checks = pcre:{{/^X-Id: [0-9]+/x REJECT}}, regexp:{{/^[0-9]+:/i WARN}}\n"
+
+    def check(self, context: Context) -> Iterator[Finding]:
+        """Yield the findings."""
+        for used in used_tables(context):
+            if used.use not in _OF_LINES or used.named.kind not in PATTERNS:
+                continue
+            patterns = flags(context, used.named)
+            found = [each for each, of_it in patterns if b"i" in of_it and _LETTER.search(each.key)]
+            if found:
+                more = f", and {len(found) - 1} more patterns" if len(found) > 1 else ""
+                yield self.finding(
+                    span_of(context, used.named, found[0]),
+                    f"the flag i makes this pattern case-sensitive{more}",
+                    "remove the i to ignore case",
+                    related=[(used.named.span(), "the table is used here")] if found[0].line else (),
+                )
+
+
+_OF_LINES = (Use.CHECKS, Use.BODY_CHECKS, Use.CLIENT_CHECKS, Use.CLIENT_BODY_CHECKS)
+_LETTER = re.compile(rb"(?<!\\)[A-Za-z]")
 
 
 class BadAliases(Rule):
@@ -249,6 +334,9 @@ class PasswordsReadable(Rule):
             return False
 
 
+_OF_ALIASES = ("alias_maps", "alias_database")
+
+
 class BadSource(Rule):
     """Lines of a table's source that postmap(1) leaves out, or that come twice."""
 
@@ -264,8 +352,10 @@ class BadSource(Rule):
     def check(self, context: Context) -> Iterator[Finding]:
         """Yield the findings."""
         reported: set[str] = set()
+        # local_recipient_maps usually has $alias_maps.
+        aliases = {word for name in _OF_ALIASES for word in words_of(context.value(name))}
         for named in named_tables(context):
-            is_alias = named.assignment.name in ("alias_maps", "alias_database")
+            is_alias = f"{named.kind}:{named.name}" in aliases or named.assignment.name in _OF_ALIASES
             if named.kind not in FILES or is_alias or named.is_written_by_daemons or named.name in reported:
                 continue
             if named.assignment.name == "tls_server_sni_maps":

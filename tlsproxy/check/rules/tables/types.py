@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from maps.file_values import FileValueError, decode
 from maps.folding import WrappedTable
+from maps.naming import braced_list
 from maps.table import Flags, TableError
 from maps.text.source import Record, records
 from postconf.config import DEFAULT_DIRECTORY
@@ -319,11 +320,16 @@ class BrokenTable(Rule):
     lookalike = "mynetworks = cidr:{{192.0.2.0/24 OK}}\nheader_checks = pcre:{{/^Subject: (?!x)/ IGNORE}}\n"
 
     _KINDS = ("cidr", "inline", "pcre", "regexp", "static", "texthash")
+    _COMBINED = ("pipemap", "randmap", "unionmap")
 
     def check(self, context: Context) -> Iterator[Finding]:
         """Yield the findings."""
         reported: set[str] = set()
         for table in named_tables(context):
+            if table.kind in self._COMBINED and table.text not in reported and braced_list(table.name) is None:
+                reported.add(table.text)
+                message = f"{table.kind}: has no tables in balanced braces: lookups fail"
+                yield self.finding(table.span(), message, f"write {table.kind}:{{type:name, type:name}}")
             if table.kind not in self._KINDS or table.text in reported:
                 continue
             if table.assignment.name == "tls_server_sni_maps":
