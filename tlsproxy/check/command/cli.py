@@ -34,6 +34,8 @@ from .project import Project, find_project
 FINE, FOUND, USAGE, FAILED = range(4)
 _LEVELS = {each.word: each for each in Severity}
 _LONGEST_NUMBER = 5
+_LONGEST_PROBLEM = 5000
+"""Characters of an error that are shown: it can quote a project file of a stranger."""
 _SHOWN = 4
 """Files that are named where there are more."""
 _NEW_OBJECTS = 200_000
@@ -77,7 +79,7 @@ def _complain(problem: str) -> None:
     """Print an error; names in it may be a stranger's."""
     from ..reports.text import printable
 
-    print(f"tlsproxy-check: {printable(problem)}", file=sys.stderr)
+    print(f"tlsproxy-check: {printable(problem[:_LONGEST_PROBLEM])}", file=sys.stderr)
 
 
 class _UsageError(Exception):
@@ -89,15 +91,16 @@ class _Run:
 
     def __init__(self, arguments: argparse.Namespace, project: Project) -> None:
         self.arguments = arguments
+        rules = all_rules()
+        _require_rules(rules, [*project.select, *project.extend_select, *project.ignore], f"{project.path}: ")
+        _require_rules(rules, [*arguments.select, *arguments.extend_select, *arguments.ignore])
         self.rules = _selected(
-            all_rules(),
+            rules,
             arguments.select or project.select,
             [*arguments.extend_select, *project.extend_select],
             [*arguments.ignore, *project.ignore],
         )
         self.fail_on = _LEVELS.get(arguments.fail_on or project.fail_on)
-        if self.fail_on is None and (arguments.fail_on or project.fail_on) != "never":
-            raise _UsageError(f"unknown level {project.fail_on!r}")
         version = arguments.postfix_version or project.postfix_version
         self.release = _release(version)
         self.upgrade = Upgrade(arguments.upgrade, arguments.from_, self.release) if arguments.upgrade else None
@@ -295,15 +298,19 @@ def _release(version: str) -> Release:
 
 def _selected(rules: list[Rule], select: Sequence[str], extend: Sequence[str], ignore: Sequence[str]) -> list[Rule]:
     """Return the rules by the beginnings of their ids: `select` in place of the usual ones, `extend` besides."""
-    for prefix in (*select, *extend, *ignore):
-        if not any(rule.id.startswith(prefix) for rule in rules):
-            raise _UsageError(f"no rule begins with {prefix}{_near_rule(prefix)}; --list-rules shows all")
     chosen = [
         rule
         for rule in rules
         if any(rule.id.startswith(each) for each in (*select, *extend)) or (not select and not rule.optional)
     ]
     return [rule for rule in chosen if not any(rule.id.startswith(each) for each in ignore)]
+
+
+def _require_rules(rules: list[Rule], prefixes: Sequence[str], where: str = "") -> None:
+    """Raise `_UsageError` for a beginning that no rule has; `where`: the file that names it."""
+    for prefix in dict.fromkeys(prefixes):
+        if not any(rule.id.startswith(prefix) for rule in rules):
+            raise _UsageError(f"{where}no rule begins with {prefix}{_near_rule(prefix)}; --list-rules shows all")
 
 
 class _Words(argparse.Action):

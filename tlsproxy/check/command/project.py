@@ -13,10 +13,12 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from postconf.catalogue import UnknownReleaseError, release
 from postconf.files.regular import read_regular
 
 from ... import bounded_toml
 from ...errors import TlsproxyError
+from ..findings import Severity
 
 
 class ProjectError(TlsproxyError):
@@ -27,6 +29,8 @@ class ProjectError(TlsproxyError):
 class Project:
     """Settings of a project for all its runs."""
 
+    path: str = ""
+    """The file that has them; empty without one."""
     select: tuple[str, ...] = ()
     extend_select: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()
@@ -62,7 +66,9 @@ def find_project(start: Path) -> Project:
 def _table(path: Path, keys: tuple[str, ...]) -> dict[str, object] | None:
     try:
         table: object = bounded_toml.loads(read_regular(str(path)).decode())
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        raise ProjectError(f"{path}: {error.strerror}") from None
+    except ValueError as error:
         raise ProjectError(f"{path}: {error}") from None
     for key in keys:
         if isinstance(table, dict):
@@ -80,8 +86,26 @@ def _project(table: dict[str, object], path: Path) -> Project:
         strings = isinstance(value, list) and all(isinstance(each, str) for each in value)
         if not isinstance(value, _TYPES[key]) or (isinstance(value, list) and not strings):
             raise ProjectError(f"{path}: {key} has to be {_WORDS[_TYPES[key]]}")
+        if problem := _problem(key, value):
+            raise ProjectError(f"{path}: {key}{problem}")
         arguments[key.replace("-", "_")] = tuple(value) if isinstance(value, list) else value
-    return Project(**arguments)  # type: ignore[arg-type]  # each was compared with _TYPES
+    return Project(str(path), **arguments)  # type: ignore[arg-type]  # each was compared with _TYPES
 
 
+def _problem(key: str, value: object) -> str:
+    """Return the reason why a value of the right type means nothing; empty if it means something."""
+    if key == "fail-on" and value not in _LEVELS:
+        return f" has to be one of {', '.join(_LEVELS)}"
+    if key == "expiry-days" and (value is True or value is False or value not in range(_MOST_DAYS)):
+        return f" has to be a number of days below {_MOST_DAYS}"
+    if key == "postfix-version" and isinstance(value, str) and value:
+        try:
+            release(value)
+        except UnknownReleaseError as error:
+            return f": {error}"
+    return ""
+
+
+_LEVELS = (*(each.word for each in Severity), "never")
+_MOST_DAYS = 100_000
 _WORDS: dict[type, str] = {list: "a list of strings", str: "a string", int: "a number"}
