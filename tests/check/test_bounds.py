@@ -42,6 +42,11 @@ def test_circular_references_stay_circular_beside_deep_ones() -> None:
     assert {each.message.split(" ")[-1] for each in found if each.span.line <= 150} == {"another"}
 
 
+def test_file_of_too_many_lines_is_reported_and_nothing_else() -> None:
+    found = findings("mydestination =\n" + " x\n" * sources.MOST_PHYSICAL_LINES)
+    assert [(each.rule, each.span.path) for each in found] == [("S014", "main.cf")]
+
+
 @pytest.mark.parametrize("file", ["main.cf", "master.cf"])
 def test_file_too_long_is_reported_and_nothing_else(file: str) -> None:
     text = "mydestination = " + "x" * MOST_CHARACTERS + "\n"
@@ -106,9 +111,12 @@ def test_lines_beyond_the_limit_are_left_out_and_reported(monkeypatch: pytest.Mo
 @pytest.mark.parametrize(
     ("services", "reason"),
     [
-        ("".join(f"s{n} unix - - n - - smtp -o smtp_x{n}=y\n" for n in range(110)), "lines or settings"),
+        ("".join(f"s{n} unix - - n - - smtp -o smtp_x{n}=y\n" for n in range(110)), "settings or services"),
         ("a unix - - n - - smtp" + " -o smtp_x=y" * 90 + "\nb unix - - n - - smtp\n", ""),
-        (("a unix - - n - - smtp" + " -o smtp_x=y" * 60 + "\n") * 3 + "b unix - - n - - smtp\n", "or settings"),
+        (
+            ("a unix - - n - - smtp" + " -o smtp_x=y" * 60 + "\n") * 3 + "b unix - - n - - smtp\n",
+            "settings or services",
+        ),
         ("a unix - - n - - smtp" + " -o smtp_x=y" * 200 + "\n", ""),
         ("a unix - - n - - smtp" + " -o smtp_x=y" * 9_000 + "\nb unix - - n - - smtp\n", "characters in an entry"),
     ],

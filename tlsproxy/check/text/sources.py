@@ -21,6 +21,8 @@ from .arguments import read_arguments
 
 MOST_CHARACTERS = 4 << 20
 """The longest file that is looked at; real ones have a few thousand characters."""
+MOST_PHYSICAL_LINES = 500_000
+"""Lines of a file that is looked at: each can take some 250 bytes."""
 MOST_LINES = 20_000
 """Logical lines of a file, and -o settings in all, that are looked at: each can take some 7 KB and 0.5 ms."""
 LONGEST_ENTRY = 100_000
@@ -35,9 +37,9 @@ class Text:
     """The text of one file and its physical lines."""
 
     def __init__(self, path: str, text: str) -> None:
-        """`path` is its name in reports. A text of more than `MOST_CHARACTERS` counts as empty (`is_too_long`)."""
+        """`path` is its name in reports. A longer text than the limits above counts as empty (`is_too_long`)."""
         self.path = path
-        self.is_too_long = len(text) > MOST_CHARACTERS
+        self.is_too_long = len(text) > MOST_CHARACTERS or text.count("\n") > MOST_PHYSICAL_LINES
         self.text = "" if self.is_too_long else text
 
     @cached_property

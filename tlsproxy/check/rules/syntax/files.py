@@ -9,7 +9,7 @@ from ...facts.mail.access import unread_lists
 from ...facts.readings import too_long
 from ...findings import Edit, Finding, Fix, Severity, Span
 from ...rule import Rule
-from ...text.sources import LONGEST_ENTRY, MOST_CHARACTERS, MOST_LINES, TOO_LARGE, MasterFile
+from ...text.sources import LONGEST_ENTRY, MOST_CHARACTERS, MOST_LINES, MOST_PHYSICAL_LINES, TOO_LARGE, MasterFile
 from ...text.templates import UNRENDERED, templates
 
 
@@ -75,12 +75,12 @@ class NoFinalNewline(Rule):
 class TooLarge(Rule):
     """Configuration too large to be checked.
 
-    Main.cf and master.cf may have four million characters each, 20,000 lines (a line with its continuation lines counts
-    as one) and 20,000 -o settings, an entry of master.cf a hundred thousand characters, and all references together may
+    Main.cf and master.cf may have four million characters and half a million lines each, 20,000 settings or services
+    and 20,000 -o settings, an entry of master.cf a hundred thousand characters, and all references together may
     expand to some sixteen million. Postfix has no such limits; a checker that reads configurations of strangers needs
-    them. Nothing else is reported of a file with too many characters. With too many lines, the first ones are checked
-    for mistakes that a line alone shows. Values whose expansion is over the limit are not judged, nor are values
-    of more than a hundred thousand characters.
+    them. Nothing else is reported of a file with too many characters or lines. Of too many settings, the first ones are
+    checked for mistakes that a line alone shows. Values whose expansion is over the limit are not judged, nor are
+    values of more than a hundred thousand characters.
     """
 
     id = TOO_LARGE
@@ -98,12 +98,14 @@ class TooLarge(Rule):
             if source.is_too_long:
                 yield self.finding(
                     Span(source.path),
-                    f"the file has more than {MOST_CHARACTERS:,} characters, and was not checked",
+                    f"more than {MOST_CHARACTERS:,} characters or {MOST_PHYSICAL_LINES:,} lines: the file was not checked",
                     "split it, or check the file it is generated from",
                 )
             if rest := source.rest:
                 is_long = isinstance(source, MasterFile) and len(rest.text) > LONGEST_ENTRY
-                limit = f"{LONGEST_ENTRY:,} characters in an entry" if is_long else f"{MOST_LINES:,} lines or settings"
+                limit = (
+                    f"{LONGEST_ENTRY:,} characters in an entry" if is_long else f"{MOST_LINES:,} settings or services"
+                )
                 yield self.finding(
                     source.span(rest.number),
                     f"more than {limit}: nothing was checked from here on, and above only what a line alone shows",
