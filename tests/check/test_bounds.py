@@ -132,7 +132,7 @@ def test_services_and_settings_beyond_a_limit_are_reported(
 
 
 def test_lists_of_many_services_are_read_up_to_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tlsproxy.check.facts.mail.access._MOST_WORDS", 1000)
+    monkeypatch.setattr("tlsproxy.check.facts.mail.access._MOST_IN_ALL", 30_000)
     text = f"smtpd_recipient_restrictions = {'reject_unauth_destination ' * 30}\n"
     services = "".join(f"{n} inet n - n - - smtpd -o syslog_name=s{n}\n" for n in range(1000, 1100))
     assert [each.span.line for each in findings(text, services) if each.rule == "S014"] == [1]

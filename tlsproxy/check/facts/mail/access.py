@@ -43,12 +43,10 @@ _INLINE = ("inline", "static", "randmap", "pipemap", "unionmap", "fail", "enviro
 _EMPTY = "internal:unknown"
 _MOST_CHARACTERS = 100_000
 """The longest list that is read, as in `readings`."""
-_MOST_WORDS = 200_000
-"""Words of the lists of all services: each takes some ten microseconds."""
+_MOST_IN_ALL = 2_000_000
+"""Characters of the lists of all services: each takes some microseconds."""
 _WHO_RELAYS = "mynetworks", "relay_domains"
-"""Parameters whose words count as those of the lists: they are compared for each service."""
-_USUAL_WORD = 10
-"""Characters of a word."""
+"""Parameters that count as the lists do: their words are compared for each service."""
 _MOST_ENTRIES = 1000
 _MOST_CLAIMS = 5
 _SIMPLE = re.compile(rb"/\^?((?:[\w@.+-]|\\[@.+-])+)\$?/i?")
@@ -158,7 +156,7 @@ def unread_lists(context: Context) -> View | None:
 
 def _smtpd_lists(context: Context) -> tuple[list[Lists], View | None]:
     found: dict[object, Lists] = {}
-    room = _MOST_WORDS
+    room = _MOST_IN_ALL
     for view in context.views("smtpd"):
         own = {}
         if isinstance(view, ServiceView):
@@ -176,8 +174,8 @@ def _smtpd_lists(context: Context) -> tuple[list[Lists], View | None]:
         except (ConfigError, ExpressionError, KeyError):
             continue  # a value that can't be expanded, or a class without a value: other rules report it
         found[key] = Lists(context, view, classes, lists)
-        room -= sum(len(each.words) for each in (*lists.values(), *classes.lists))
-        room -= sum(len(context.value(name, view)) for name in _WHO_RELAYS) // _USUAL_WORD
+        room -= sum(len(word.text) + 1 for each in (*lists.values(), *classes.lists) for word in each.words)
+        room -= sum(len(context.value(name, view)) for name in _WHO_RELAYS)
     return list(found.values()), None
 
 

@@ -98,7 +98,7 @@ class TooLarge(Rule):
             if source.is_too_long:
                 yield self.finding(
                     Span(source.path),
-                    f"more than {MOST_CHARACTERS:,} characters or {MOST_PHYSICAL_LINES:,} lines: the file was not checked",
+                    f"more than {MOST_CHARACTERS:,} characters or {MOST_PHYSICAL_LINES:,} lines: not checked",
                     "split it, or check the file it is generated from",
                 )
             if rest := source.rest:
@@ -128,7 +128,7 @@ class TooLarge(Rule):
         if (view := unread_lists(context)) is not None:
             yield self.finding(
                 context.span("smtpd_recipient_restrictions", view),
-                "the restriction lists of all services have too many words: from this service on they were not judged",
+                "the restriction lists of all services are too long: from this service on they were not judged",
                 "shorten them, or use restriction classes",
             )
         for each in too_long(context)[:1]:
