@@ -227,3 +227,18 @@ def test_wrong_side_of_a_pair_gets_a_suggestion() -> None:
     client_only = "smtpd_tls_security_level = may\nsmtp_tls_cert_file = /etc/ssl/mail.pem\n"
     found = {finding.rule: finding for finding in run(client_only, RULES).findings}
     assert "did you mean smtpd_tls_cert_file?" in found["K015"].help
+
+
+@pytest.mark.parametrize("kind", ["texthash", "regexp", "pcre", "cidr"])
+def test_table_without_an_end_is_reported_and_not_read(tmp_path: Path, kind: str) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    (tmp_path / "zero").symlink_to("/dev/zero")
+    (tmp_path / "null").symlink_to("/dev/null")
+    tables = " ".join(f"{kind}:{tmp_path}/{each}" for each in ("fifo", "zero", "null"))
+    lists = f"smtpd_recipient_restrictions = check_client_access {kind}:{tmp_path}/fifo, reject_unauth_destination\n"
+    found = run(f"virtual_alias_maps = {tables}\n{lists}", RULES, tmp_path).findings
+    messages = [each.message for each in found if each.rule == "T006" and each.span.line == 1]
+    assert [message.partition(": ")[0] for message in messages] == [
+        f"table {kind}:{tmp_path}/fifo",
+        f"table {kind}:{tmp_path}/zero",
+    ]

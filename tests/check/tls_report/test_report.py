@@ -189,3 +189,20 @@ def test_anonymous_dhe_is_as_strong_as_its_cipher(directory: Path, capsys: pytes
     options = ["-c", str(directory), "--tls-report", "--postfix-version", "3.7", "--openssl", "openssl"]
     assert main(options) == 0
     assert "finite field    1024 bits up to TLSv1.2" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("option", [["--tls-report"], ["--profile", "rfc9325"]])
+def test_report_of_too_many_services_is_refused(
+    directory: Path, capsys: pytest.CaptureFixture[str], option: list[str]
+) -> None:
+    with (directory / "master.cf").open("a") as master_cf:
+        master_cf.write("".join(f"{number} inet n - n - - smtpd\n" for number in range(1001)))
+    assert main(["-c", str(directory), *option]) == 3
+    assert "more than 1,000 services are too many" in capsys.readouterr().err
+
+
+def test_report_of_a_huge_list_is_refused(directory: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with (directory / "main.cf").open("a") as main_cf:
+        main_cf.write(f"smtpd_tls_exclude_ciphers = {'x ' * 6000}\n")
+    assert main(["-c", str(directory), "--tls-report"]) == 3
+    assert "the value of smtpd_tls_exclude_ciphers is too long" in capsys.readouterr().err

@@ -24,7 +24,7 @@ from ..facts.live import name_server, served_by
 from ..findings import Severity
 from ..rule import Rule, all_rules
 from ..text.sources import MainFile, MasterFile
-from ..tls_report.command import Compliance, Offering, TlsReport
+from ..tls_report.command import Compliance, Offering, TlsReport, require_moderate
 from ..tls_report.guidelines.profiles import profile_names
 from ..upgrade.command import Upgrade
 from ..upgrade.systems import system_names
@@ -212,6 +212,7 @@ class _Run:
             return self.upgrade.compare(each.main, each.master, files, options)
         if self.tls_report or self.compliance:
             context = Context(each.main, each.master, self.release, files, options)
+            require_moderate(context)
             return self.compliance.check(context) if self.compliance else Offering(context.texts, context=context)
         return check(
             each.main,

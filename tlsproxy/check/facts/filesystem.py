@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import os
 import posixpath
+import stat
 from functools import cache
 
 from postconf.files.regular import read_regular
 
 _MAX_LINKS = 40
+_NULL = os.makedev(1, 3)
+"""Device number of /dev/null."""
 
 
 class FileSystem:
@@ -84,6 +87,15 @@ class FileSystem:
         except (OSError, ValueError):
             return False
         return True
+
+    def is_endless(self, path: str) -> bool:
+        """Return True for a FIFO or a device, on which a reader can wait forever; False for /dev/null."""
+        try:
+            status = self.stat(path)
+        except (OSError, ValueError):
+            return False
+        kind = stat.S_IFMT(status.st_mode)
+        return kind in (stat.S_IFIFO, stat.S_IFBLK) or (kind == stat.S_IFCHR and status.st_rdev != _NULL)
 
     def read(self, path: str) -> bytes:
         """Return the content of a file."""

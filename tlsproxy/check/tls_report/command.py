@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ..command.inputs import InputError
 from ..engine import Checked
 
 if TYPE_CHECKING:
@@ -13,6 +14,11 @@ if TYPE_CHECKING:
     from ..rule import Rule
     from .offers.offer import Offer
     from .openssl.library import Library
+
+
+_MOST_SERVICES = 1000
+_LONGEST_VALUE = 10_000
+"""Characters of a setting of TLS; the longest of OpenSSL, a list of ciphers, has a few thousand."""
 
 
 @dataclass
@@ -78,6 +84,16 @@ def choose_library(program: str) -> Library:
     from .openssl.library import Bundled, Program
 
     return Program(program) if program else Bundled()
+
+
+def require_moderate(context: Context) -> None:
+    """Raise `InputError` for a configuration that takes long to report: each service is asked with all its lists."""
+    if len(context.entries) > _MOST_SERVICES:
+        place = context.entries[_MOST_SERVICES].span(0)
+        raise InputError(f"{place}: more than {_MOST_SERVICES:,} services are too many to be reported")
+    for each in context.everywhere:
+        if "tls" in each.name and len(each.value) > _LONGEST_VALUE:
+            raise InputError(f"{each.span()}: the value of {each.name} is too long to be reported")
 
 
 def offers(context: Context, library: Library) -> Iterator[Offer]:

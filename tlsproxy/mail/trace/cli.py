@@ -15,8 +15,7 @@ from postconf.syntax.lines import decode
 
 from ...errors import TlsproxyError
 from ..access.smtp.facts import Tls
-from ..access.smtpd import ServiceError
-from ..access.world import Answer, AssumptionError, World, parse_assumption
+from ..access.world import Answer, World, parse_assumption
 from .arguments import parser
 from .requests import MAX_LENGTH, RequestError, make_session, read_session
 from .tracing import Tracer
@@ -46,7 +45,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return status
     except BrokenPipeError:
         raise
-    except (UsageError, RequestError, ServiceError, AssumptionError, UnknownReleaseError, TableError) as error:
+    except (TlsproxyError, UnknownReleaseError, TableError) as error:
         problem = str(error)
     except ConfigError as error:
         problem = f"{error.place or arguments.directory or DEFAULT_DIRECTORY}: {error.message}"

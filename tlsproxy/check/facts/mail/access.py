@@ -186,7 +186,8 @@ def opener_of(context: Context) -> Callable[[str, Access], Table]:
         kind, _, path = name.removeprefix("proxy:").partition(":")
         if kind in _INLINE or path.startswith("{"):
             return open_table(f"{kind}:{path}", access)
-        is_there = kind in _IN_FILES and path.startswith("/") and context.files.enabled and context.files.exists(path)
+        is_file = kind in _IN_FILES and path.startswith("/") and context.files.enabled
+        is_there = is_file and context.files.exists(path) and not context.files.is_endless(path)
         return open_table(f"{kind}:{context.files.locate(path)}" if is_there else _EMPTY, access)
 
     return opened

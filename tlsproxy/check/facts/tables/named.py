@@ -128,6 +128,9 @@ def _use(context: Context, named: Named, access: Access, action: Callable[[str, 
     if name.startswith("/"):
         if not context.files.enabled or not context.files.exists(name):
             return None
+        if context.files.is_endless(name):
+            access.warn(f"table {named.kind}:{named.name}: not a regular file, so that its reader can wait forever")
+            return None
         name = context.files.locate(name)
     elif named.kind in (*_IN_FILES, *FILES) and not name.startswith("{"):
         return None
