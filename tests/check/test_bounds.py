@@ -67,6 +67,16 @@ def test_deeply_nested_braces_are_reported_without_a_walk(monkeypatch: pytest.Mo
     assert max(map(len, visited), default=0) < 10_000
 
 
+def test_braces_nested_too_deeply_are_reported() -> None:
+    values = ("${a?{" * depth + "x" + "}}" * depth for depth in (40, 60))
+    assert places(findings("".join(f"a{n} = {value}\n" for n, value in enumerate(values))), "S014") == [(2, 6)]
+
+
+def test_condition_on_an_undefined_name_is_no_mistake() -> None:
+    found = findings("mydestination = ${one?x} $(two:y) ${{$three} == {z} ? {u}} $four\n")
+    assert sorted(each.message.split()[0].strip("$") for each in found if each.rule == "N002") == ["four", "three"]
+
+
 def test_suggestions_stop_after_a_bounded_number_of_names(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
 

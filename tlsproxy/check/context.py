@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -32,7 +33,11 @@ Kept = TypeVar("Kept")
 _EXPANSIONS = 16 << 20
 """Characters that the expansion of all values of one configuration may copy (`Budget`): some four seconds."""
 _MOST_BRACES = 2000
-"""Opening braces in one value: the time that nested ones take grows with their square."""
+"""Opening braces in one value, and the depth of nested ones: their time grows with its square."""
+_DEEPEST = 100
+_BRACE = re.compile(r"[{}]")
+_TESTED = re.compile(r"\$[{(](\w+)[?:]", re.ASCII)
+"""A name that a condition asks for."""
 
 
 @dataclass(frozen=True)
@@ -174,7 +179,8 @@ class Context:
 
     def is_too_complex(self, assignment: Assignment) -> bool:
         """Return True if a value has more braces than are looked into."""
-        return assignment.value.count("{") > _MOST_BRACES
+        braces = assignment.value.count("{")
+        return braces > _MOST_BRACES or (braces > _DEEPEST and _depth(assignment.value) > _DEEPEST)
 
     @property
     def is_exhausted(self) -> bool:
@@ -417,7 +423,7 @@ class Context:
             return []
         found = self.names_in(assignment)
         view = self.view(assignment)
-        tested = assignment.value
+        tested = set(_TESTED.findall(assignment.value))
         return [
             name
             for name in found
@@ -425,8 +431,17 @@ class Context:
             and name not in view
             and name not in self.release.legacy()
             and name not in self._overridden
-            and not any(f"{opening}{name}{sign}" in tested for opening in ("${", "$(") for sign in "?:")
+            and name not in tested
         ]
+
+
+def _depth(value: str) -> int:
+    """Return how deep the braces of a value are nested."""
+    deepest = depth = 0
+    for brace in _BRACE.findall(value):
+        depth += 1 if brace == "{" else -1
+        deepest = max(deepest, depth)
+    return deepest
 
 
 def words_of(value: str) -> Iterator[str]:

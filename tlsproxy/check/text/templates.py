@@ -13,19 +13,19 @@ from postconf.syntax.lines import SPACE
 
 from ..context import Context
 from ..findings import Finding, Span
-from .sources import Source
+from .sources import Assignment, Source
 
 UNRENDERED = "S013"
 """The rule that reports templates."""
 
 _MARKUP = re.compile(
     r"""
-      \{% .*? %\}                            # Jinja, Twig, Django: statements
-    | \{\# .*? \#\}                          # and comments
+      \{% (?:(?!\{%).)*? %\}                 # Jinja, Twig, Django: statements
+    | \{\# (?:(?!\{\#).)*? \#\}               # and comments
     | (?<!\$) \{\{ [-~{#^/>]? \s* ['"(]      # expressions, which begin with a constant
     | (?<!\$) (?<!regexp:) (?<!pcre:) \{\{ [-~{#^/>]? \s* [A-Za-z_.$] [^{}=]* \}\}  # or a name: no inline:{{key=value}}
-    | \[% .*? %\]                            # Template Toolkit
-    | <% .*? %>                              # ERB, EPP, Mako
+    | \[% (?:(?!\[%).)*? %\]                 # Template Toolkit
+    | <% (?:(?!<%).)*? %>                    # ERB, EPP, Mako
     | <\?(?:php\b|=)                         # PHP
     | %%[\w :.-]+%%                          # Zimbra and others
     | %\{\w+\} | %\(\w+\)s                   # Python, Modoboa
@@ -149,16 +149,18 @@ def _variables(context: Context, source: Source) -> Iterator[tuple[int, int, int
 
 def _follow_references(context: Context, found: Markup) -> None:
     """Add values that refer to others with markup: they mean nothing yet, either."""
-    settings = context.everywhere
-    while True:
-        marked = {each.name for each in settings if each.line.number in found.lines.get(each.source.path, ())}
-        new = [
-            each
-            for each in settings
-            if each.name not in marked and "$" in each.value and marked.intersection(context.names_in(each))
-        ]
-        if not new:
-            return
-        for each in new:
+    users: dict[str, list[Assignment]] = {}
+    waiting: list[str] = []
+    for each in context.everywhere:
+        for name in context.names_in(each):
+            users.setdefault(name, []).append(each)
+        if each.line.number in found.lines.get(each.source.path, ()):
+            waiting.append(each.name)
+    marked = set(waiting)
+    while waiting:
+        for each in users.get(waiting.pop(), ()):
             numbers = range(each.line.number, each.line.last_number + 1)
             found.lines.setdefault(each.source.path, set()).update(numbers)
+            if each.name not in marked:
+                marked.add(each.name)
+                waiting.append(each.name)
