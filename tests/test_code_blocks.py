@@ -190,6 +190,7 @@ def typed(postfix: PrivatePostfix, text: str) -> str:
     inside = 'mount --bind "$0" /etc/postfix && exec bash -e -c "$1"'
     command = ["unshare", "--mount", "sh", "-c", inside, str(postfix.conf), at_home(text)]
     environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    environment.pop("MAIL_CONFIG", None)
     run = subprocess.run(
         command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=PATIENCE
     )

@@ -54,9 +54,11 @@ def rules_of(text: str, directory: Path) -> set[str]:
 
 
 def test_table_of_certificates_is_compared_with_their_files(
-    tmp_path: Path, certificate_files: dict[str, bytes]
+    tmp_path: Path, certificate_files: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from maps.command.cli import main as postmap
+
+    monkeypatch.setenv("MAIL_CONFIG", str(tmp_path))  # which the command sets as well: not for the tests after this one
 
     for file in ("chain.pem", "full.pem"):
         (tmp_path / file).write_bytes(certificate_files[file])
