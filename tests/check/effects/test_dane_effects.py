@@ -1,4 +1,4 @@
-"""Effects in real Postfix of TLSA records that match no certificate, and of what overrides them."""
+"""Effects in real Postfix of TLSA records that match no certificate, and of settings that override them."""
 
 from __future__ import annotations
 
