@@ -21,8 +21,11 @@ _TAGGED = re.compile(r"(?i)(from|to|connect|spam):")
 _LOCAL = ("lan", "local", "localdomain", "internal", "intranet", "home", "corp")
 """Last labels of domains within a site, by custom."""
 _OF_ADDRESSES = (Use.VIRTUAL, Use.CANONICAL, Use.RELOCATED)
+_ADDRESS = re.compile(rb"\w[\w.+-]*@[\w.-]*\w")
 _WITHOUT_DOMAINS = (Use.CANONICAL, Use.RECIPIENTS)
 """Tables in which a domain has an @ in front."""
+_OF_FULL_ADDRESSES = (Use.VIRTUAL, Use.CANONICAL, Use.RECIPIENTS, Use.LOGINS)
+"""Tables in which most keys are complete addresses."""
 _OF_NAMES = (Use.DOMAINS, Use.LOCAL_USERS, Use.TRANSPORT_OF_USER)
 _OF_SENDERS = (Use.RELAYHOST, Use.TRANSPORT_OF_SENDER)
 _MAIL = ("check_sender_access", "check_recipient_access", "check_etrn_access")
@@ -38,9 +41,9 @@ class KeyProblem(NamedTuple):
 
 def unusual_keys(use: Use, entries: Sequence[tuple[bytes, bytes]]) -> list[int]:
     """Return the positions of the keys that need a closer look."""
-    if use in _WITHOUT_DOMAINS:
-        odd = _ODD.match
-        return [index for index, (key, _) in enumerate(entries) if b"@" not in key or odd(key)]
+    if use in _OF_FULL_ADDRESSES:
+        is_plain = _ADDRESS.fullmatch
+        return [index for index, (key, _) in enumerate(entries) if not is_plain(key)]
     if use in _OF_SENDERS:
         return list(range(len(entries)))
     if use in _OF_NAMES:

@@ -12,7 +12,7 @@ from .contents import PATTERNS, Content, chunks, is_readable, split_rule
 from .keys import KeyProblem, dead_key, unusual_keys
 from .named import Faults, Named, as_text, examine
 from .uses import Use, UsedTable, used_tables
-from .values import Fault, fault_of, names_transports, restrictions_in, transport_in, unusual
+from .values import Fault, fault_of, judges_values, names_transports, restrictions_in, transport_in, unusual
 
 _MOST_FAULTS = 20
 """Entries of one table that are reported."""
@@ -125,6 +125,7 @@ class _Surveyor:
         self._seen: set[bytes] = set()
         self._bad = 0
         self._has_transports = names_transports(used.use)
+        self._has_values = self._has_transports or judges_values(used.use)
         self._has_keys = used.named.kind not in _WITHOUT_KEYS
         name = "smtpd_access_maps" if used.use is Use.ACCESS else used.named.assignment.name
         self._with_parents = name in parents
@@ -141,8 +142,18 @@ class _Surveyor:
 
     def take(self, entries: Sequence[tuple[bytes, bytes]], numbers: Sequence[int]) -> None:
         """Judge entries; `numbers` are their lines."""
-        found, used = self.found, self.found.used
         self.count += len(entries)
+        if self._has_values:
+            self._judge_values(entries, numbers)
+        if self._has_keys:
+            found, used = self.found, self.found.used
+            for index in unusual_keys(used.use, entries):
+                dead = dead_key(used, entries[index][0], parents=self._with_parents)
+                if dead is not None:
+                    found.add_key(Content(*entries[index], numbers[index]), dead)
+
+    def _judge_values(self, entries: Sequence[tuple[bytes, bytes]], numbers: Sequence[int]) -> None:
+        found, used = self.found, self.found.used
         new = {value for _, value in entries} - self._known
         faults: dict[bytes, Fault] = {}
         odd = unusual(used.use, new, used.check)
@@ -164,11 +175,6 @@ class _Surveyor:
                     found.add_value(Content(key, value, number), faults[value])
                 elif value in fresh and len(found.transports) < _MOST_KEPT:
                     found.transports.setdefault(fresh[value], Content(key, value, number))
-        if self._has_keys:
-            for index in unusual_keys(used.use, entries):
-                dead = dead_key(used, entries[index][0], parents=self._with_parents)
-                if dead is not None:
-                    found.add_key(Content(*entries[index], numbers[index]), dead)
 
     def _transports(self, odd: list[bytes], new: set[bytes], faults: dict[bytes, Fault]) -> dict[bytes, str]:
         """Return the transports in new values that no earlier value names."""

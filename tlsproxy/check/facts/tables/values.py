@@ -367,6 +367,7 @@ _PLAIN = {
     Use.CANONICAL: re.compile(rb'[^@,|:"/=>-][^@,]*(?:@[^@,]*)?'),
     Use.VIRTUAL: re.compile(rb'[^@|:"/=>-][^@]*(?:@[^@]*)?'),
     Use.NUMBERS: re.compile(rb"[0-9]+"),
+    Use.LOGINS: re.compile(rb"[^;]*"),
 }
 """Values that are seen to be good without a closer look."""
 _LONGEST_PLAIN = 60
@@ -384,6 +385,11 @@ def unusual(use: Use, values: Iterable[bytes], check: str = "") -> list[bytes]:
         return list(values)
     is_plain = plain.fullmatch
     return [value for value in values if len(value) > _LONGEST_PLAIN or not is_plain(value)]
+
+
+def judges_values(use: Use) -> bool:
+    """Return True if values of a use can be wrong."""
+    return use is Use.ACCESS or use in _JUDGES
 
 
 def names_transports(use: Use) -> bool:

@@ -69,10 +69,13 @@ class DnsList(Rule):
             )
         elif of_addresses and is_among(domain, OF_DOMAINS):
             refuses = is_among(domain, (REFUSES_ADDRESSES,)) and not answers
-            effect = "it lists each of them, and all mail is refused" if refuses else "no client is found"
+            effect = "it lists each of them" if refuses else "no client is found"
             message = f"{domain} is a list of domains, and here addresses are looked up: {effect}"
             yield self.finding(
-                span, message, "use reject_rhsbl_sender", severity=Severity.ERROR if refuses else Severity.WARNING
+                span,
+                message,
+                "use reject_rhsbl_sender in smtpd(8)",
+                severity=Severity.ERROR if refuses else Severity.WARNING,
             )
         elif not of_addresses and is_among(domain, OF_ADDRESSES):
             message = f"{domain} is a list of addresses, and here domains are looked up: none is found"
