@@ -77,10 +77,19 @@ class FileReplacement:
                         return descriptor
                     os.unlink(self._temporary)  # noqa: PTH108
         except BaseException:
-            os.close(descriptor)
+            self._discard(descriptor)
             raise
         os.close(descriptor)
         return -1
+
+    def _discard(self, descriptor: int) -> None:
+        """Close a temporary file, and remove it if it is empty and nothing else has locked it."""
+        with suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            ours = os.fstat(descriptor)
+            if not ours.st_size and os.path.samestat(os.lstat(self._temporary), ours):
+                os.unlink(self._temporary)  # noqa: PTH108
+        os.close(descriptor)
 
     def copy_attributes(self) -> None:
         """Copy the owner, mode, access control lists and security labels of `path`; raise OSError."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import random
 import signal
@@ -230,3 +231,19 @@ def test_file_without_an_end_is_an_error(tmp_path: Path) -> None:
         file.truncate(4 << 30)  # a hole
     with pytest.raises(ConfigError, match="File too large"), LockedFile(str(path)) as locked:
         locked.read()
+
+
+def test_interrupt_while_the_lock_is_taken_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "main.cf"
+    path.write_text("old\n")
+    lock = fcntl.flock
+
+    def interrupt(descriptor: int, operation: int) -> None:
+        lock(descriptor, operation)
+        if not operation & fcntl.LOCK_NB:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(fcntl, "flock", interrupt)
+    with pytest.raises(KeyboardInterrupt), LockedFile(str(path)):
+        pass
+    assert list(tmp_path.iterdir()) == [path]
