@@ -155,6 +155,14 @@ def test_missing_and_nameless_instances_are_found(tmp_path: Path, capsys: pytest
     assert found(tmp_path, capsys, "--no-fs", "-c", str(primary)) == []
 
 
+def test_copy_of_an_instance_is_one_finding_of_settings(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = write(tmp_path, "out", "myhostname = b.example.net\n", "")
+    primary = write(tmp_path, "etc", PRIMARY.format(out=f"{out} out"))
+    main(["--postfix-version", "3.7", "--format", "concise", *RULES, "-c", str(primary)])
+    [line] = capsys.readouterr().out.splitlines()
+    assert "queue_directory /var/spool/postfix and data_directory /var/lib/postfix of" in line
+
+
 def test_disabled_service_is_no_duplicate(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     entries = f"{SMTP}25 inet n - n - - smtpd\n"
     primary = write(tmp_path, "etc", "compatibility_level = 3.6\n", entries)

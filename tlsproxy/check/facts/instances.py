@@ -39,6 +39,8 @@ def instances_of(context: Context) -> Iterator[Instance]:
         is_copy = path != context.files.outside(directory)
         if os.path.abspath(path) == here or not (is_copy or context.files.enabled):  # noqa: PTH100
             continue
+        if not directory.startswith("/"):
+            continue  # every program is fatal, which V006 reports
         try:
             main = _read(context, f"{path.rstrip('/')}/main.cf")
             master = _read(context, f"{path.rstrip('/')}/master.cf")

@@ -58,7 +58,7 @@ class SharedInstance(Rule):
         setting = context.main.effective.get("multi_instance_directories")
         if setting is None:
             return
-        owners: dict[tuple[str, str], tuple[Instance, Span]] = {}
+        owners: dict[tuple[str, str], tuple[Instance, list[Span]]] = {}
         listening: dict[Endpoint, tuple[Instance, Span]] = {}
         for each in [Instance(context.options.directory, context), *context.keep(_instances)]:
             span = setting.word(each.directory)
@@ -71,25 +71,34 @@ class SharedInstance(Rule):
                 yield from self._same_endpoints(each, each.context, listening)
 
     def _same_settings(
-        self, instance: Instance, context: Context, span: Span, owners: dict[tuple[str, str], tuple[Instance, Span]]
+        self,
+        instance: Instance,
+        context: Context,
+        span: Span,
+        owners: dict[tuple[str, str], tuple[Instance, list[Span]]],
     ) -> Iterator[Finding]:
         """Yield the settings that an earlier instance has; `span`: the place of those that are defaults."""
+        shared: dict[tuple[Span, str], list[tuple[str, str, list[Span]]]] = {}
         for name in (*_DIRECTORIES, "multi_instance_name"):
             value = context.value(name)
             if not value:
                 continue
             setting = context.main.effective.get(name)
-            place = setting.span() if setting else span
             key = ("path", posixpath.normpath(value)) if name in _DIRECTORIES else (name, value)
             if other := owners.get(key):
-                effect = "master(8) of one of them does not start" if name in _DIRECTORIES else "postmulti(1) exits"
-                yield self.finding(
-                    place,
-                    f"{value} is the {name} of {instance.directory}, and belongs to {other[0].directory}: {effect}",
-                    f"set another {name} in {instance.directory}/main.cf",
-                    related=[(other[1], "the other one")],
-                )
-            owners.setdefault(key, (instance, place))
+                place = setting.span() if setting else span
+                shared.setdefault((place, other[0].directory), []).append((name, value, other[1]))
+            owners.setdefault(key, (instance, [setting.span()] if setting else []))
+        for (place, owner), found in shared.items():
+            names = [name for name, _, _ in found]
+            values = " and ".join(f"{name} {value}" for name, value, _ in found)
+            effect = "master(8) of one of them does not start" if names[0] in _DIRECTORIES else "postmulti(1) exits"
+            yield self.finding(
+                place,
+                f"{values} of {instance.directory} belong{'s' if len(names) == 1 else ''} to {owner}: {effect}",
+                f"set {' and '.join(names)} in {instance.directory}/main.cf",
+                related=[(each, "the other one") for _, _, spans in found for each in spans],
+            )
 
     def _same_endpoints(
         self, instance: Instance, context: Context, listening: dict[Endpoint, tuple[Instance, Span]]
