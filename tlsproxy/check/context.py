@@ -436,7 +436,7 @@ class Context:
 
 
 def _depth(value: str) -> int:
-    """Return how deep the braces of a value are nested."""
+    """Return the depth to which the braces of a value are nested."""
     deepest = depth = 0
     for brace in _BRACE.findall(value):
         depth += 1 if brace == "{" else -1
