@@ -75,7 +75,7 @@ def _endpoint(reading: Reading, word: Word) -> None:
         endpoint = Word.within(word, len("inet:"), len(rest), "endpoint")
         if "@" in rest:
             port, _, host = rest.partition("@")
-            hint = f"write inet:{host}:{port}"
+            hint = f"write {host}:{port}"
             reading.problem(endpoint, f'"{rest}" is the notation of Sendmail', hint, outcome=Outcome.DIES_LATER)
         else:
             check_local_endpoint(reading, endpoint)

@@ -24,6 +24,7 @@ CASES = [
     ("", f"192.0.2.1:25 inet n - y - - smtpd\n#smtps inet n - y - - smtpd\n{ENCRYPT}", "M003", "L006"),
     ("", "slow unix - - y - 1 smtp -o other_destination_concurrency_limit=1\n", "M015", "N004"),
     ("", "10587 inet n - y - - smtpd\n  -o smtpd_tls_protocols=!SSLv2, !SSLv3\n", "M002", "P003"),
+    ('smtpd_sender_restrictions = "permit_mynetworks, reject_unknown_sender_domain"\n', "", "S007", "R001"),
 ]
 BOTH = [
     ("mynetworks = 192.0.2.0/24 10.0.0.0/8 8.0.0.0/7\nsmtpd_relay_restrictions = permit\n", "", {"R010", "R012"}),

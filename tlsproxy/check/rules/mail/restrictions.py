@@ -26,6 +26,7 @@ from ....mail.access.restrictions.table import (
 from ...context import Context, words_of
 from ...facts.mail.access import Lists, has_argument, smtpd_lists
 from ...facts.mail.classes import in_circles
+from ...facts.readings import is_quoted
 from ...facts.tables.catch_all import decides_always
 from ...facts.tables.contents import contents, is_readable
 from ...facts.tables.named import split_table
@@ -89,6 +90,9 @@ class UnknownRestriction(ListRule):
         for parameter, _, found in lists.elements:
             for each in found:
                 if each.restriction is None and not each.is_class and not each.implied:
+                    setting = lists.context.setting(parameter, lists.view)
+                    if setting and is_quoted(lists.context, setting):
+                        continue  # S007
                     yield self._finding(lists, parameter, each)
 
     def _finding(self, lists: Lists, parameter: str, entry: ListElement) -> Finding:
