@@ -616,6 +616,25 @@ MISTAKES = [
         "error",
         "transport:1",
     ),
+    (
+        "class that permits",
+        "smtpd_restriction_classes = partner\npartner = permit\nsmtpd_relay_restrictions = permit_mynetworks, "
+        "check_sender_access texthash:$config_directory/p, reject_unauth_destination\n",
+        "",
+        "--- p\npartner.example partner\n",
+        "R011",
+        "error",
+        "main.cf:4:11",
+    ),
+    (
+        "wrapper mode for all",
+        "smtp_tls_wrappermode = yes\nsmtp_tls_security_level = encrypt\n",
+        "",
+        "",
+        "L007",
+        "error",
+        "main.cf:3:1",
+    ),
 ]
 
 RIGHT = [

@@ -37,6 +37,7 @@ from ...context import Context
 from ...findings import Span
 from ..tables.contents import PATTERNS, contents
 from ..tables.uses import used_tables
+from ..tables.values import restrictions_in
 
 _IN_FILES = ("btree", "cdb", "cidr", "hash", "lmdb", "pcre", "regexp", "texthash")
 _INLINE = ("inline", "static", "randmap", "pipemap", "unionmap", "fail", "environ")
@@ -247,7 +248,7 @@ def _permitted(entries: Iterable[tuple[bytes, bytes]]) -> Iterator[str]:
     """Yield the keys of a table whose value permits, up to a bound."""
     for key, value in islice(entries, _MOST_ENTRIES):
         word = decode(value).split(" ")[0].lower()
-        if key and (word in ("ok", "permit", "relay") or word.isdigit()):
+        if key and (word in ("ok", "relay") or word.isdigit() or restrictions_in(value)):
             yield decode(key)
 
 

@@ -253,8 +253,11 @@ class EncryptOnMx(Rule):
                 )
 
 
+_ROUTES = ("relayhost", "transport_maps", "sender_dependent_relayhost_maps", "sender_dependent_default_transport_maps")
+
+
 class SmtpsRelay(Rule):
-    """Mismatch between implicit TLS and STARTTLS for the relay host."""
+    """Mismatch between implicit TLS and STARTTLS for the relay host, or implicit TLS for every mail exchanger."""
 
     id = "L007"
     name = "smtps-relay"
@@ -266,6 +269,10 @@ class SmtpsRelay(Rule):
         """Yield the findings."""
         relay = context.main.effective.get("relayhost")
         if relay is None or not (target := context.expanded(relay)):
+            wrapper = context.main.effective.get("smtp_tls_wrappermode")
+            if wrapper and context.is_yes(wrapper.name) and not any(map(context.value, _ROUTES)):
+                message = "smtp(8) begins with TLS at each mail exchanger, and port 25 does not: all mail is deferred"
+                yield self.finding(wrapper.name_span(), message, "set it for a service with a relay host on port 465")
             return
         used = target.rpartition(":")[2] if ":" in target.rpartition("]")[2] else "25"
         view = self._view(context)
