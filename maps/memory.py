@@ -7,7 +7,7 @@ from .table import Flags, Table
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from .table import Access
 
@@ -22,13 +22,20 @@ class MemoryTable(Table):
     def lookup(self, key: bytes) -> bytes | None:
         return self._values.get(key)
 
-    def add_new(self, entries: list[tuple[bytes, bytes]]) -> bool:
-        """Store entries if all their keys are new; else return False."""
+    def add_new(self, entries: Sequence[tuple[bytes, bytes]]) -> list[int]:
+        """Store entries whose keys are new, and return the positions of the others."""
+        values = self._values
         new = dict(entries)
-        if len(new) != len(entries) or not self._values.keys().isdisjoint(new):
-            return False
-        self._values.update(new)
-        return True
+        if len(new) == len(entries) and values.keys().isdisjoint(new):
+            values.update(new)
+            return []
+        again = []
+        for position, (key, value) in enumerate(entries):
+            if key in values:
+                again.append(position)
+            else:
+                values[key] = value
+        return again
 
     def update(self, key: bytes, value: bytes) -> bool:
         self._values[key] = value

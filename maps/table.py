@@ -8,6 +8,7 @@ overrides the operations of its type. Drivers neither fold keys nor check UTF-8:
 
 from __future__ import annotations
 
+import sys
 from enum import Enum, IntFlag
 
 from .errors import MapsError
@@ -105,7 +106,7 @@ def log_warning(text: str) -> None:
 class Access:
     """Access to a table: mode, flags, configuration, and receivers of warnings and errors."""
 
-    __slots__ = ("_utf8", "config", "error", "flags", "mode", "observe", "values_are_files", "warn")
+    __slots__ = ("_utf8", "config", "error", "flags", "longest_line", "mode", "observe", "values_are_files", "warn")
 
     def __init__(
         self,
@@ -116,6 +117,7 @@ class Access:
         warn: Callable[[str], None] = log_warning,
         error: Callable[[str], None] | None = None,
         observe: Callable[[Sequence[tuple[bytes, bytes]], Sequence[int]], None] | None = None,
+        longest_line: int = sys.maxsize,
     ) -> None:
         """`config`: the view with the parameters of drivers (lmdb_map_size); without it they have built-in values.
 
@@ -123,6 +125,8 @@ class Access:
 
         `observe`: receiver of the content of a text table, in parts: keys and values, and the numbers of their lines. A
         rule of regexp, pcre or cidr is a line without a value.
+
+        `longest_line`: maximum length of a logical line of a text table, in bytes; a longer one is a `TableError`.
 
         `error`: for daemons, receiver of the reason if a table can't be opened; then each lookup fails. Otherwise
         `OpenError` is raised.
@@ -134,6 +138,7 @@ class Access:
         self.warn = warn
         self.error = error
         self.observe = observe
+        self.longest_line = longest_line
         self._utf8: bool | None = None
 
     @property

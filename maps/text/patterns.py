@@ -6,8 +6,6 @@ and `pcre` in `drivers.patterns`. Everything here is bytes, as it is for these l
 
 from __future__ import annotations
 
-import re
-from functools import cache
 from typing import NamedTuple, Protocol
 
 from postconf.syntax.lines import decode
@@ -15,7 +13,8 @@ from postconf.syntax.lines import decode
 from .. import file_values
 from ..errors import MapsError
 from ..table import Flags, Table
-from .rule_tables import Rules, TableRule, Unkept, read_rules
+from .faultless import LONGEST, faultless
+from .rule_tables import Rules, TableRule, Unkept, rule_parts
 from .source import SPACE
 from .substitution import Substitution, SubstitutionError
 
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from ..table import Access
     from .rule_tables import Plain
 
+_BACKSLASH = ord("\\")
 WARM = 8
 """Number of lookups after which screens are made; a single lookup ends before they pay."""
 
@@ -110,28 +110,23 @@ def read_patterns(
     name: str,
     access: Access,
     rules: Rules[bytes],
-    faultless: Callable[[bytes], object] | None = None,
+    is_faultless: Callable[[bytes], object] | None = None,
 ) -> None:
-    """Read a file, or the rules in the name; leave out lines that are `faultless`."""
-    for number, line in read_rules(engine.kind, name, access):
-        if faultless and faultless(line):
-            continue
-        rule = line.rstrip(SPACE)
-        if rule:  # else it began with a NUL
-            _Reader(engine, name, number, access).read(rule, rules)
+    """Read a file, or the rules in the name; leave out short lines that are faultless."""
+    for lines, numbers in rule_parts(engine.kind, name, access):
+        for number, line in zip(numbers, lines, strict=True):
+            if is_faultless and len(line) < LONGEST and is_faultless(line):
+                continue
+            rule = line.rstrip(SPACE)
+            if rule:  # else it began with a NUL
+                _Reader(engine, name, number, access).read(rule, rules)
     for number in rules.unfinished():
         _Reader(engine, name, number, access).warn("IF has no matching ENDIF")
 
 
 def examine_patterns(engine: Engine, name: str, access: Access) -> None:
     """Read a file, or the rules in the name, with the warnings of opening it, without storing it."""
-    read_patterns(engine, name, access, Unkept(), faultless=None if access.values_are_files else faultless().fullmatch)
-
-
-@cache
-def faultless() -> re.Pattern[bytes]:
-    """Return the pattern of simple rules with a value, which are right without compiling them."""
-    return re.compile(rb"/\^?(?:[\w @:;,=<>\"'%&~#-]|\\[.@/-]|\.[*+]?){1,500}\$?/i?[ \t]+[^\s$\0][^$\0]*")
+    read_patterns(engine, name, access, Unkept(), None if access.values_are_files else faultless().fullmatch)
 
 
 class _SkipRuleError(Exception):
@@ -258,18 +253,14 @@ class _Reader:
 
     def _delimiter(self, text: bytes) -> int:
         """Return the offset of the second delimiter: the byte that the text begins with, not behind a backslash."""
-        position = text.find(text[:1], 1)
-        if position > 0 and b"\\" not in text[:position]:
-            return position
-        position = 1
-        while position < len(text):
-            if text[position] == ord("\\"):
-                if position + 1 == len(text) and self._engine.backslash_closes:
-                    return position
-                position += 1
-            elif text[position] == text[0]:
+        delimiter = text[:1]
+        position = text.find(delimiter, 1) if delimiter != b"\\" else -1
+        while position > 0:
+            if not _is_escaped(text, position):
                 return position
-            position += 1
+            position = text.find(delimiter, position + 1)
+        if self._engine.backslash_closes and _is_escaped(text, len(text)):
+            return len(text) - 1
         raise _SkipRuleError(f'no closing regexp delimiter "{decode(text[:1])}": {self._engine.unclosed}')
 
     def _replacement(self, text: bytes) -> Substitution:
@@ -293,3 +284,11 @@ class _Reader:
         except PatternError as error:
             raise _SkipRuleError(str(error)) from None
         return _Condition(compiled, pattern.positive, self.warn)
+
+
+def _is_escaped(text: bytes, position: int) -> bool:
+    """Return True if a backslash protects a position: behind the first byte, an odd number of them is before it."""
+    start = position
+    while start > 1 and text[start - 1] == _BACKSLASH:
+        start -= 1
+    return (position - start) % 2 == 1

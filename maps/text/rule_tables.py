@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from itertools import islice
+from collections.abc import Callable, Iterator
 from typing import Generic, TypeVar
 
 from postconf.syntax.lines import encode
@@ -13,7 +12,7 @@ from ..formats.indexed import reason
 from ..naming import BracesError, inline_rules
 from ..table import OpenError, TableError, require_reading
 from .reading import TextFile
-from .source import file_lines, logical_lines
+from .source import file_lines
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,14 +23,20 @@ if TYPE_CHECKING:
     """A pattern and its syntax."""
 
 Key = TypeVar("Key")
-_PART = 5000
-"""Lines that an observer gets at once."""
 INLINE = "unknown_stream"
 """Postfix's name for inline rules, in place of a file name."""
 
 
 def read_rules(kind: str, name: str, access: Access, *, strict: bool = False) -> Iterator[tuple[int, bytes]]:
-    """Open a file, or the name itself, and return its logical lines with their numbers.
+    """Open a file, or the name itself, and return its logical lines with their numbers, as `rule_parts` does."""
+    for lines, numbers in rule_parts(kind, name, access, strict=strict):
+        yield from zip(numbers, lines, strict=True)
+
+
+def rule_parts(
+    kind: str, name: str, access: Access, *, strict: bool = False
+) -> Iterator[tuple[list[bytes], list[int]]]:
+    """Open a file, or the name itself, and return its logical lines in parts, with their numbers.
 
     Where reading fails the table ends; `strict` is for types that stop.
     """
@@ -41,27 +46,23 @@ def read_rules(kind: str, name: str, access: Access, *, strict: bool = False) ->
             data = encode("\n".join(inline_rules(name)))
         except BracesError as error:
             raise OpenError(f"{kind} map: {error}") from error
-        return logical_lines(data.split(b"\n"), INLINE, access.warn)
+        return file_lines([data], INLINE, access.warn)
     try:
         file = TextFile(name, for_daemon=access.for_daemon)
     except OSError as error:
         raise OpenError(f"open {name}: {reason(error)}") from error
-    return _lines(file, kind, name, access, strict=strict)
-
-
-def _lines(file: TextFile, kind: str, name: str, access: Access, *, strict: bool) -> Iterator[tuple[int, bytes]]:
-    lines = file_lines(file.pieces(), name, access.warn)
-    yield from lines if access.observe is None else _observed(lines, access.observe)
-    if strict and file.error:
-        raise TableError(f"{kind} map {name}: read error: {reason(file.error)}") from file.error
+    return _observed(file, kind, name, access, strict=strict)
 
 
 def _observed(
-    lines: Iterator[tuple[int, bytes]], observe: Callable[[list[tuple[bytes, bytes]], Sequence[int]], None]
-) -> Iterator[tuple[int, bytes]]:
-    while part := list(islice(lines, _PART)):
-        observe([(line, b"") for _, line in part], [number for number, _ in part])
-        yield from part
+    file: TextFile, kind: str, name: str, access: Access, *, strict: bool
+) -> Iterator[tuple[list[bytes], list[int]]]:
+    for lines, numbers in file_lines(file.pieces(), name, access.warn, access.longest_line):
+        if access.observe is not None:
+            access.observe([(line, b"") for line in lines], numbers)
+        yield lines, numbers
+    if strict and file.error:
+        raise TableError(f"{kind} map {name}: read error: {reason(file.error)}") from file.error
 
 
 class TableRule(Generic[Key]):
@@ -148,14 +149,33 @@ class Rules(Generic[Key]):
 
 
 class Unkept(Rules[Key]):
-    """Rules that are read for their errors: only open conditions are kept."""
+    """Rules that are read for their errors: only the lines of open conditions are kept."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._lines: list[int] = []
 
     def add(self, rule: TableRule[Key]) -> None:
         """Leave the rule."""
 
     def begin(
-        self, line: int, holds: Callable[[Key], bool], plain: Plain | None = None, *, positive: bool = True
+        self,
+        line: int,
+        holds: Callable[[Key], bool],  # noqa: ARG002
+        plain: Plain | None = None,  # noqa: ARG002
+        *,
+        positive: bool = True,  # noqa: ARG002
     ) -> None:
-        """Keep the place of a condition."""
-        super().begin(line, holds, plain, positive=positive)
-        self.steps.clear()
+        """Keep the line of a condition."""
+        self._lines.append(line)
+
+    def end(self) -> bool:
+        """Forget the innermost condition."""
+        if not self._lines:
+            return False
+        self._lines.pop()
+        return True
+
+    def unfinished(self) -> list[int]:
+        """Return the lines of conditions without an end, innermost first."""
+        return self._lines[::-1]

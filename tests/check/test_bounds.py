@@ -155,3 +155,9 @@ def test_rule_without_an_end_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(type(rule), "check", lambda _self, _context: repeat(finding))
     checked = check(MainFile("main.cf", ""), None, [rule], release("3.7"), FileSystem(enabled=False))
     assert checked.findings == [finding]
+
+
+def test_repeated_settings_have_a_bounded_number_of_findings() -> None:
+    found = [each for each in findings("relayhost =\n" * 1000) if each.rule == "S011"]
+    assert len(found) == 101
+    assert sum(len(each.fix.edits) for each in found if each.fix) == 999

@@ -12,8 +12,8 @@ from peers.cases.pattern_texts import patterns
 import maps
 from maps import Access, Flags, TableError
 from maps.registry import examine_table
-from maps.text.patterns import faultless
-from maps.text.source import Plain, blocks, file_lines, logical_lines, records
+from maps.text.faultless import faultless
+from maps.text.source import Plain, blocks, file_lines, records
 
 LINES = st.sampled_from(
     [
@@ -46,13 +46,26 @@ def cut(text: bytes, sizes: list[int]) -> list[bytes]:
     return [piece for piece in [*pieces, text] if piece]
 
 
+def read_one_by_one(text: bytes) -> tuple[list[tuple[int, bytes]], int]:
+    """Return logical lines as readlline(3) reads them, one after the other, and the number of refused ones."""
+    found: list[tuple[int, bytes]] = []
+    for number, line in enumerate(text.split(b"\n"), 1):
+        if line and line[:1] not in b"# \t\v\f\r":
+            found.append((number, line))
+        elif line.strip()[:1] not in (b"", b"#"):
+            found = [*found[:-1], (found[-1][0], found[-1][1] + line)] if found else [(number, line)]
+    found = [(number, line.partition(b"\0")[0]) for number, line in found]
+    kept = [each for each in found if not each[1][:1].isspace()]
+    return kept, len(found) - len(kept)
+
+
 @given(TEXTS, st.lists(st.integers(1, 40), max_size=12))
 def test_pieces_of_a_file_make_the_same_lines(text: bytes, sizes: list[int]) -> None:
-    expected_warnings: list[str] = []
     warnings: list[str] = []
-    expected = list(logical_lines(text.split(b"\n"), "t", expected_warnings.append))
-    assert list(file_lines(cut(text, sizes), "t", warnings.append)) == expected
-    assert warnings == expected_warnings
+    parts = list(file_lines(cut(text, sizes), "t", warnings.append))
+    expected, refused = read_one_by_one(text)
+    assert [each for lines, numbers in parts for each in zip(numbers, lines, strict=True)] == expected
+    assert len(warnings) == refused
 
 
 @given(TEXTS, st.lists(st.integers(1, 40), max_size=12), st.booleans())
@@ -145,10 +158,42 @@ def test_examined_table_has_the_warnings_of_an_open_one(kind: str, data: st.Data
     assert said[0] == said[1]
 
 
+ATOMS = st.sampled_from(
+    [
+        *(
+            "a",
+            "b c",
+            "0",
+            "-",
+            "!",
+            "#",
+            ".",
+            "\\.",
+            "\\/",
+            "\\\\",
+            "\\d",
+            "\\W",
+            "\\[",
+            "\\-",
+            "\\b",
+            "\\y",
+            "(?i)",
+            "]",
+            "}",
+        ),
+        *("[a-z]", "[^0-9.]", "[a-z-]", "[(*)|$]", "[.]", "[=a=]", "[.a.]", "[:a:]", "[]a]", "[a", "[z-a]", "$", "^"),
+    ]
+)
+TIMES = st.sampled_from(["", "", "", "*", "+", "?", "*?", "??", "{2}", "{3,}", "{1,9}", "{0,0}", "{9,3}", "{"])
+SEQUENCES = st.lists(st.tuples(ATOMS, TIMES).map("".join), min_size=1, max_size=4).map("".join)
+GROUPS = st.tuples(st.lists(SEQUENCES, max_size=3).map("|".join), TIMES).map(lambda group: f"({group[0]}){group[1]}")
+SIMPLE = st.lists(st.one_of(SEQUENCES, GROUPS), max_size=3).map(lambda parts: f"/{''.join(parts)}/ OK".encode())
+
+
 @pytest.mark.parametrize("kind", ["regexp", "pcre"])
-@given(line=st.from_regex(faultless(), fullmatch=True).filter(lambda line: len(line.splitlines()) == 1))
-def test_rule_that_is_not_compiled_has_no_fault(kind: str, line: bytes, directory: Path) -> None:
-    (directory / "faultless").write_bytes(line + b"\n")
+@given(lines=st.lists(SIMPLE, min_size=8, max_size=30))
+def test_rule_that_is_not_compiled_has_no_fault(kind: str, lines: list[bytes], directory: Path) -> None:
+    (directory / "faultless").write_bytes(b"\n".join(filter(faultless().fullmatch, lines)))
     warnings: list[str] = []
     maps.open_table(f"{kind}:{directory}/faultless", Access(warn=warnings.append)).close()
     assert warnings == []
@@ -157,3 +202,21 @@ def test_rule_that_is_not_compiled_has_no_fault(kind: str, line: bytes, director
 def test_examined_table_of_another_type_is_opened(tmp_path: Path) -> None:
     with pytest.raises(TableError, match="bad syntax"):
         examine_table("inline:{", Access())
+
+
+@pytest.mark.parametrize("first", [b"key %d v\n", b"key\n  %d v\n", b"key %d" + b"x" * 80 + b"\n"])
+def test_line_beyond_the_limit_ends_reading(first: bytes, tmp_path: Path) -> None:
+    (tmp_path / "t").write_bytes(b"#" + b"x" * 200 + b"\n" + first % 1 + b"long" + b"x" * 100 + b"\n  goes on\n")
+    seen: list[int] = []
+    with pytest.raises(TableError, match=r"line [2-4]: more than 100 bytes"):
+        examine_table(f"texthash:{tmp_path}/t", Access(longest_line=100, observe=lambda _, at: seen.extend(at)))
+    assert seen in ([], [2])
+
+
+def test_different_keys_with_one_hash_are_no_duplicates(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def weak(key: bytes) -> int:
+        return hash(key) if len(key) > 10 else 1
+
+    monkeypatch.setattr("maps.drivers.files.texthash.hash", weak, raising=False)
+    (tmp_path / "t").write_text("a 1\nb 2\nc 3\n")
+    examine_table(f"texthash:{tmp_path}/t", Access())

@@ -10,6 +10,9 @@ from .findings import Finding, Fix, Severity, Span
 if TYPE_CHECKING:
     from .context import Context
 
+_LONGEST = 1000
+"""Characters of a message."""
+
 
 class Rule:
     """One kind of mistake in a configuration.
@@ -51,8 +54,9 @@ class Rule:
         related: Iterable[tuple[Span, str]] = (),
         fix: Fix | None = None,
     ) -> Finding:
-        """Make a finding of this rule."""
-        return Finding(self.id, self.name, severity or self.severity, span, message, help, tuple(related), fix)
+        """Make a finding of this rule; texts of strangers in it can be of any length."""
+        severity = severity or self.severity
+        return Finding(self.id, self.name, severity, span, _short(message), _short(help), tuple(related), fix)
 
     @classmethod
     def title(cls) -> str:
@@ -76,6 +80,10 @@ class Rule:
                 shown = example.strip("\n").replace("\r", r"\r").replace("\ufeff", r"\ufeff")
                 parts.append(f"{heading}:\n\n```\n{shown}\n```")
         return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
 
 
 def all_rules() -> list[Rule]:

@@ -6,8 +6,8 @@ from postconf.syntax.lines import decode
 
 from ... import file_values
 from ...table import Flags, Table
-from ...text.networks import IpAddress, Network, NetworkPatternError, parse_address, parse_network
-from ...text.rule_tables import Rules, TableRule, Unkept, read_rules
+from ...text.networks import IpAddress, Network, NetworkPatternError, is_network, parse_address, parse_network
+from ...text.rule_tables import Rules, TableRule, Unkept, rule_parts
 from ...text.source import SPACE
 
 _DIGITS = b"0123456789"
@@ -37,11 +37,15 @@ class CidrTable(Table):
         self._kept = kept
         self._rules: Rules[IpAddress] = Rules() if kept else Unkept()
         self._block: _Block | None = None
-        for number, line in read_rules("cidr", name, access, strict=True):
-            try:
-                self._read(line, number)
-            except (_SkipRuleError, NetworkPatternError, file_values.FileValueError) as problem:
-                access.warn(f"cidr map {name}, line {number}: {problem}: skipping this rule")
+        may_skip = not kept and not access.values_are_files
+        for lines, numbers in rule_parts("cidr", name, access, strict=True):
+            for number, line in zip(numbers, lines, strict=True):
+                if may_skip and _is_faultless(line):
+                    continue
+                try:
+                    self._read(line, number)
+                except (_SkipRuleError, NetworkPatternError, file_values.FileValueError) as problem:
+                    access.warn(f"cidr map {name}, line {number}: {problem}: skipping this rule")
         for number in self._rules.unfinished():
             access.warn(f"cidr map {name}, line {number}: IF has no matching ENDIF")
 
@@ -130,6 +134,12 @@ class _Block(TableRule[IpAddress]):
             if family == address.family and address.number & mask in networks
         ]
         return min(found) if found else None
+
+
+def _is_faultless(line: bytes) -> bool:
+    """Return True for a network in its common form with a value; nothing is kept of it, and nothing to be warned of."""
+    fields = line.split(None, 1)
+    return len(fields) == 2 and fields[0].isascii() and is_network(fields[0].decode())
 
 
 def _negations(text: bytes) -> tuple[bool, bytes]:

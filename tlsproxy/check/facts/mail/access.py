@@ -13,6 +13,7 @@ from itertools import islice
 
 from maps import Access, Table, TableError, open_table
 from postconf import ConfigError, ServiceView, View
+from postconf.files.regular import LIMIT
 from postconf.spelling import nearest
 from postconf.syntax.expressions import ExpressionError
 from postconf.syntax.lines import decode
@@ -48,6 +49,8 @@ _MOST_IN_ALL = 2_000_000
 """Characters of the lists of all services: each takes some microseconds."""
 _WHO_RELAYS = "mynetworks", "relay_domains"
 """Parameters that count as the lists do: their words are compared for each service."""
+_LARGEST = {"cidr": LIMIT, "texthash": LIMIT, "pcre": 1 << 20, "regexp": 1 << 20}
+"""Bytes of a text table that is asked; compiled patterns take thirty times as much memory."""
 _MOST_ENTRIES = 1000
 _MOST_CLAIMS = 5
 _SIMPLE = re.compile(rb"/\^?((?:[\w@.+-]|\\[@.+-])+)\$?/i?")
@@ -189,9 +192,18 @@ def opener_of(context: Context) -> Callable[[str, Access], Table]:
             return open_table(f"{kind}:{path}", access)
         is_file = kind in _IN_FILES and path.startswith("/") and context.files.enabled
         is_there = is_file and context.files.exists(path) and not context.files.is_endless(path)
+        is_there = is_there and _is_small(context, kind, path)
         return open_table(f"{kind}:{context.files.locate(path)}" if is_there else _EMPTY, access)
 
     return opened
+
+
+def _is_small(context: Context, kind: str, path: str) -> bool:
+    """Return True if a table can be opened with little memory; indexed files have any size."""
+    try:
+        return kind not in _LARGEST or context.files.stat(path).st_size <= _LARGEST[kind]
+    except OSError:
+        return True  # it can't be opened
 
 
 def relay_verdict(lists: Lists) -> RelayVerdict | None:
@@ -202,6 +214,10 @@ def relay_verdict(lists: Lists) -> RelayVerdict | None:
             return stranger_may_relay(Smtpd(router, lists.service), claims=_claims(lists, opened))
     except (ConfigError, ExpressionError, TableLookupError, KeyError, OSError):
         return None
+
+
+def _ignore(_warning: str) -> None:
+    """Take a warning that other rules report."""
 
 
 def _claims(lists: Lists, opened: Callable[[str, Access], Table]) -> Claims:
@@ -218,7 +234,7 @@ def _claims(lists: Lists, opened: Callable[[str, Access], Table]) -> Claims:
         if check == "check_recipient_access":
             continue  # the keys of fixed tables are complete
         try:
-            table = opened(name, Access())
+            table = opened(name, Access(warn=_ignore, error=_ignore))
             found[check] += islice(_CLAIMED[check](_permitted(table.entries())), _MOST_CLAIMS)
             table.close()
         except (TableError, OSError):

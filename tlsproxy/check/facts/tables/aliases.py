@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from maps.table import TableError
 from maps.text.reading import TextFile
 from maps.text.source import file_lines
 from postconf.syntax.lines import decode
 
 from ...context import Context
 from .contents import Content, is_readable
-from .named import FILES, Named
+from .named import FILES, LONGEST_LINE, Named
 
 _NAME = re.compile(rb'\s*("(?:[^"\\]|\\.)*"|[^\s:"]+)\s*:\s*(.*)\Z', re.DOTALL)
 _UNQUOTED = re.compile(rb'(?:\A|,)\s*(\|[^",]*?[^\s",]\s+[^\s",][^",]*)')
@@ -60,8 +61,9 @@ def _lines(context: Context, named: Named) -> Iterator[tuple[int, bytes]]:
         return
     try:
         file = TextFile(context.files.locate(named.name))
-        yield from file_lines(file.pieces(), named.name, _ignore)
-    except OSError:
+        for lines, numbers in file_lines(file.pieces(), named.name, _ignore, LONGEST_LINE):
+            yield from zip(numbers, lines, strict=True)
+    except (OSError, TableError):
         return
 
 

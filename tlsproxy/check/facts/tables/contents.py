@@ -21,13 +21,13 @@ from postconf.syntax.lines import decode, encode
 
 from ...context import Context
 from ...findings import Span
-from .named import FILES, Named
+from .named import FILES, LONGEST_LINE, Named
 
 PATTERNS = ("regexp", "pcre")
 _FROM_SOURCES = (*FILES, "texthash")
 _WITH_RULES = (*PATTERNS, "cidr")
 _INLINE_ENTRY = re.compile(r'\s*((?:[^\s="\\]|\\.|"(?:[^"\\]|\\.)*")*)\s*=\s*(.*?)\s*\Z', re.DOTALL)
-_BEFORE_CONDITIONS = (b"i", b"I", b"e", b"E", b" ", b"\t")
+_BEFORE_CONDITIONS = frozenset((b"i", b"I", b"e", b"E", b" ", b"\t"))
 _CONDITION = re.compile(rb"(?i)\s*(?:if|endif)\b")
 _PART = 5000
 """Entries of a chunk."""
@@ -141,6 +141,20 @@ def split_rule(kind: str, line: bytes) -> tuple[bytes, bytes]:
     return _split_pattern(line) if kind in PATTERNS else _split_blank(line)
 
 
+def split_rules(kind: str, lines: Iterable[bytes]) -> list[tuple[bytes, bytes]]:
+    """Return the same as `split_rule` for each line."""
+    found = []
+    has_slashes = kind in PATTERNS
+    for line in lines:
+        if has_slashes and line[:1] == b"/" and b"\\/" not in line:  # most are
+            parts = line.split(b"/", 2)
+            if len(parts) == 3 and parts[2][:1].isspace():
+                found.append((line[: len(parts[1]) + 2], parts[2].strip()))
+                continue
+        found.append(split_rule(kind, line))
+    return found
+
+
 def _split_pattern(line: bytes) -> tuple[bytes, bytes]:
     """Split `/pattern/flags value`; the value may be empty."""
     text = line.strip()
@@ -178,9 +192,9 @@ def _blocks(context: Context, name: str) -> Iterator[Plain]:
         return
     try:
         file = TextFile(context.files.locate(name))
-        for block in blocks(file.pieces(), name, _ignore, utf8=False):
+        for block in blocks(file.pieces(), name, _ignore, utf8=False, longest=LONGEST_LINE):
             yield block if isinstance(block, Plain) else _plain(block)
-    except OSError:
+    except (OSError, TableError):
         return
 
 
@@ -190,7 +204,7 @@ def _plain(block: Iterable[Record]) -> Plain:
 
 
 def _quiet() -> Access:
-    return Access(warn=_ignore)
+    return Access(warn=_ignore, longest_line=LONGEST_LINE)
 
 
 def _ignore(_warning: str) -> None:

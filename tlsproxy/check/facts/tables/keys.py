@@ -11,6 +11,7 @@ from .uses import Use, UsedTable
 
 _ODD = re.compile(rb"[@./*^$\[\\|:]|[A-Za-z]+:|.*[@./*$|\\:,;=]\Z|.*/|.*:\d+\Z")
 """Only keys that this matches can be among those: most are seen to be good without a closer look."""
+_ODD_ENDS = b"@./*^$[\\|:,;="
 _PATTERN = re.compile(r"!?/.*/[a-z]*\Z|\^|.*[.)\]][*+]|.*\\\.|.*[^\\]\$\Z")
 _NETWORK = re.compile(r"\[?[0-9a-fA-F.:]+\]?/[0-9]{1,3}\Z")
 _WITH_PORT = re.compile(r"\[[0-9a-fA-F.:]+\](:\w+)?\Z|[0-9]{1,3}(\.[0-9]{1,3}){3}:\w+\Z")
@@ -48,8 +49,13 @@ def unusual_keys(use: Use, entries: Sequence[tuple[bytes, bytes]]) -> list[int]:
         return list(range(len(entries)))
     if use in _OF_NAMES:
         return [index for index, (key, _) in enumerate(entries) if b"@" in key or key[:1] == b"."]
-    odd = _ODD.match
-    return [index for index, (key, _) in enumerate(entries) if odd(key)]
+    keys = [key for key, _ in entries]
+    text = b"".join(keys)
+    if b"/" in text or b":" in text:
+        near = [at for at, key in enumerate(keys) if b"/" in key or b":" in key or key.strip(_ODD_ENDS) != key]
+    else:
+        near = [at for at, key in enumerate(keys) if key.strip(_ODD_ENDS) != key]
+    return [at for at in near if _ODD.match(keys[at])]
 
 
 def dead_key(used: UsedTable, key: bytes, *, parents: bool) -> KeyProblem | None:

@@ -22,6 +22,9 @@ _NOT_TABLES = "tables-with-references"
 """Kind of lists in which Postfix ignores words that are not tables."""
 _IN_FILES = ("cidr", "pcre", "regexp", "texthash")
 _ADAPTERS = ("proxy", "debug")
+LONGEST_LINE = 1 << 20
+"""Bytes of a logical line of a table: no program writes longer ones."""
+_LONGEST_WARNING = 2000
 _SHOWN = 50
 """Maximum number of warnings that are shown for a table."""
 _LINE = re.compile(r"(?:\A| map )/?[^\n]*, line (?P<line>\d+): (?P<problem>.*)", re.DOTALL)
@@ -87,7 +90,7 @@ class Faults:
     def add(self, warning: str) -> None:
         """Take a warning."""
         if len(self.first) < _SHOWN:
-            self.first.append(warning)
+            self.first.append(warning[:_LONGEST_WARNING])
         else:
             self.more += 1
 
@@ -97,7 +100,12 @@ def examine(context: Context, named: Named, observe: Observer | None = None) -> 
     from maps.registry import examine_table
 
     faults = Faults()
-    _use(context, named, Access(flags=Flags.LOCK, warn=faults.add, observe=observe), examine_table)
+    _use(
+        context,
+        named,
+        Access(flags=Flags.LOCK | Flags.DUP_WARN, warn=faults.add, observe=observe, longest_line=LONGEST_LINE),
+        examine_table,
+    )
     return faults
 
 
@@ -170,7 +178,7 @@ def entries_of(context: Context, table: Named) -> Iterator[tuple[bytes, bytes, i
         for record in records(lines, table.name, lambda _: None, utf8=False):
             yield record.key, record.value, record.line, lines[record.line - 1].find(record.value) + 1
         return
-    opened = open_table(context, table, [])
+    opened = open_table(context, table, []) if table.kind != "texthash" else None  # the source was too large
     if opened is None:
         return
     try:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from postconf.syntax.lines import decode
 
 from ...context import Context, words_of
-from .contents import PATTERNS, Content, chunks, is_readable, split_rule
+from .contents import PATTERNS, Content, chunks, is_readable, split_rules
 from .keys import KeyProblem, dead_key, unusual_keys
 from .named import Faults, Named, as_text, examine
 from .uses import Use, UsedTable, used_tables
@@ -17,8 +17,10 @@ from .values import Fault, fault_of, judges_values, names_transports, restrictio
 _MOST_FAULTS = 20
 """Entries of one table that are reported."""
 _MOST_KEPT = 10_000
-"""Different values of one table whose judgement is kept, and different names of transports."""
-_WITH_FILTERS = (Use.ACCESS, Use.CHECKS, Use.BODY_CHECKS)
+"""Different names of transports and of restrictions in one table."""
+_ROOM = 1 << 20
+"""Bytes of the different values of one table whose judgement is kept, and as many of those that are bad."""
+_WITH_FILTERS = (Use.ACCESS, Use.CHECKS)
 _MOST_BAD = 500
 """Different values of one table that are found to be bad; no more are judged then, since suggestions take time."""
 _WITH_RULES = (*PATTERNS, "cidr")
@@ -123,7 +125,8 @@ class _Surveyor:
         self._classes = classes
         self._known: set[bytes] = set()
         self._seen: set[bytes] = set()
-        self._bad = 0
+        self._faults: dict[bytes, Fault] = {}
+        self._room = self._room_for_faults = _ROOM
         self._has_transports = names_transports(used.use)
         self._has_values = self._has_transports or judges_values(used.use)
         self._has_keys = used.named.kind not in _WITHOUT_KEYS
@@ -135,8 +138,11 @@ class _Surveyor:
         self.has_observed = True
         kind = self.found.used.named.kind
         if kind in _WITH_RULES:
-            rules = [(split_rule(kind, line), number) for (line, _), number in zip(entries, numbers, strict=True)]
-            self.take([rule for rule, _ in rules if rule[1]], [number for rule, number in rules if rule[1]])
+            rules = split_rules(kind, (line for line, _ in entries))
+            if not all(value for _, value in rules):
+                numbers = [number for number, (_, value) in zip(numbers, rules, strict=True) if value]
+                rules = [rule for rule in rules if rule[1]]
+            self.take(rules, numbers)
         else:
             self.take(entries, numbers)
 
@@ -154,21 +160,24 @@ class _Surveyor:
 
     def _judge_values(self, entries: Sequence[tuple[bytes, bytes]], numbers: Sequence[int]) -> None:
         found, used = self.found, self.found.used
-        new = {value for _, value in entries} - self._known
-        faults: dict[bytes, Fault] = {}
+        known = self._known
+        new = [value for value in dict.fromkeys([value for _, value in entries]) if value not in known]
+        faults = self._faults
         odd = unusual(used.use, new, used.check)
         for value in odd:
-            judged = self._bad < _MOST_BAD
-            fault = fault_of(used.use, decode(value), self._classes, used.check) if judged else None
-            if fault is not None:
-                faults[value] = fault
-                self._bad += 1
+            if value not in faults and len(faults) < _MOST_BAD and self._room_for_faults > 0:
+                fault = fault_of(used.use, decode(value), self._classes, used.check)
+                if fault is not None:
+                    faults[value] = fault
+                    self._room_for_faults -= len(value)
         if used.use is Use.ACCESS and len(found.restrictions) < _MOST_KEPT:
             found.restrictions.update(word for value in odd for word in restrictions_in(value))
-        fresh = self._transports(odd, new, faults) if self._has_transports else {}
-        self._known |= new - faults.keys()
-        if len(self._known) >= _MOST_KEPT:
-            self._known.clear()
+        fresh = self._transports(odd, new) if self._has_transports else {}
+        known.update(new)
+        self._room -= sum(map(len, new))
+        if self._room < 0:
+            known.clear()
+            self._room = _ROOM
         if faults or fresh:
             for (key, value), number in zip(entries, numbers, strict=True):
                 if value in faults:
@@ -176,11 +185,14 @@ class _Surveyor:
                 elif value in fresh and len(found.transports) < _MOST_KEPT:
                     found.transports.setdefault(fresh[value], Content(key, value, number))
 
-    def _transports(self, odd: list[bytes], new: set[bytes], faults: dict[bytes, Fault]) -> dict[bytes, str]:
-        """Return the transports in new values that no earlier value names."""
+    def _transports(self, odd: list[bytes], new: list[bytes]) -> dict[bytes, str]:
+        """Return the transports in new values that no earlier value names, by the first value that names each."""
         use = self.found.used.use
         prefixes = {value.partition(b":")[0] for value in new}
         candidates = odd if use in _WITH_FILTERS else new if not prefixes <= self._seen else ()
         self._seen |= prefixes if len(self._seen) < _MOST_KEPT else set()
-        names = {name: value for value in candidates if value not in faults and (name := transport_in(use, value))}
-        return {value: name for name, value in names.items() if name not in self.found.transports}
+        names: dict[str, bytes] = {}
+        for value in candidates:
+            if value not in self._faults and (name := transport_in(use, value)) and name not in self.found.transports:
+                names.setdefault(name, value)
+        return {value: name for name, value in names.items()}

@@ -360,17 +360,28 @@ _JUDGES: dict[Use, Callable[[str], Fault | None]] = {
 
 _WITH_FILTERS = (Use.CHECKS, Use.BODY_CHECKS)
 _TRANSPORTS = (Use.TRANSPORT, Use.TRANSPORT_OF_SENDER, Use.TRANSPORT_OF_USER)
-_PLAIN_HOP = rb"[\w-]+:(?:(?:\[(?:[a-z0-9]+[.-])*[a-z]+\]|(?:[a-z0-9]+[.-])*[a-z]+)(?::[1-9][0-9]{0,3})?)?"
+_PLAIN_HOST = rb"[a-z0-9]+(?:[.-][a-z0-9]+)*(?<=[a-z])"
+_PLAIN_HOP = rb"[\w-]+:(?:(?:\[%b\]|%b)(?::[1-9][0-9]{0,3})?)?" % (_PLAIN_HOST, _PLAIN_HOST)
+_PLAIN_TEXT = rb"(?:[ \t]+[A-Za-z][^$]*)?"
 _PLAIN = {
-    Use.ACCESS: re.compile(rb"(?:OK|DUNNO|RELAY|REJECT|DISCARD|HOLD|WARN|INFO)(?:[ \t]+[A-Za-z].*)?", re.DOTALL),
+    Use.ACCESS: re.compile(
+        rb"(?i:OK|DUNNO|RELAY|REJECT|DISCARD|HOLD|WARN|INFO)%b|[45][0-9]{2}[ \t]+[!-~].*" % _PLAIN_TEXT, re.DOTALL
+    ),
+    **dict.fromkeys(_WITH_FILTERS, re.compile(rb"(?i:OK|DUNNO|REJECT|DISCARD|HOLD|WARN|INFO|IGNORE)%b" % _PLAIN_TEXT)),
+    Use.CLIENT_CHECKS: re.compile(rb"(?i:OK|DUNNO|WARN|INFO|IGNORE)%b" % _PLAIN_TEXT),
+    Use.POSTSCREEN: re.compile(rb"(?i:PERMIT|REJECT|DUNNO)"),
     **dict.fromkeys(_TRANSPORTS, re.compile(_PLAIN_HOP)),
     Use.CANONICAL: re.compile(rb'[^@,|:"/=>-][^@,]*(?:@[^@,]*)?'),
     Use.VIRTUAL: re.compile(rb'[^@|:"/=>-][^@]*(?:@[^@]*)?'),
     Use.NUMBERS: re.compile(rb"[0-9]+"),
     Use.LOGINS: re.compile(rb"[^;]*"),
+    Use.POLICY: re.compile(rb"[\w-]+(?:[ \t]+match=[!-+.-~-]*)?"),
+    Use.PASSWORDS: re.compile(rb"[^:\"'][^:]*:.*", re.DOTALL),
 }
 """Values that are seen to be good without a closer look."""
+_OF_ANY_LENGTH = (Use.ACCESS, *_WITH_FILTERS, Use.CLIENT_CHECKS, Use.PASSWORDS, Use.POLICY)
 _LONGEST_PLAIN = 60
+"""Bytes of other plain values: names have limits, and lists need a closer look."""
 
 
 def unusual(use: Use, values: Iterable[bytes], check: str = "") -> list[bytes]:
@@ -384,6 +395,8 @@ def unusual(use: Use, values: Iterable[bytes], check: str = "") -> list[bytes]:
     if plain is None:
         return list(values)
     is_plain = plain.fullmatch
+    if use in _OF_ANY_LENGTH:
+        return [value for value in values if not is_plain(value)]
     return [value for value in values if len(value) > _LONGEST_PLAIN or not is_plain(value)]
 
 

@@ -16,6 +16,8 @@ from ...rule import Rule
 from ...text.sources import Assignment, MasterFile, Source
 
 _COMMAND = 7
+_MOST_REPEATED = 100
+"""Repeated settings that are reported one by one."""
 
 
 class MissingEquals(Rule):
@@ -288,24 +290,42 @@ class DuplicateParameter(Rule):
 
     def check(self, context: Context) -> Iterator[Finding]:
         """Yield the findings."""
-        first: dict[str, Assignment] = {}
         if len(context.main.effective) == len(context.main.assignments):
             return
+        last: dict[str, Assignment] = {}
+        repeated: list[tuple[Assignment, Assignment]] = []
         for each in context.main.assignments:
-            earlier = first.get(each.name)
-            first[each.name] = each
-            if earlier is None:
-                continue
+            if each.name in last:
+                repeated.append((last[each.name], each))
+            last[each.name] = each
+        for earlier, each in repeated[:_MOST_REPEATED]:
             same = earlier.value == each.value
-            level = Severity.INFO if same else Severity.ERROR if "tls" in each.name else Severity.WARNING
             yield self.finding(
                 each.name_span(),
                 f"{each.name} is set again{' to the same value' if same else ', and this one counts'}",
                 "keep one of them",
-                severity=level,
+                severity=self._severity(earlier, each),
                 related=[(earlier.name_span(), "set before here")],
                 fix=Fix("remove the earlier one", context.main.removal(earlier.line), safe=True),
             )
+        if more := repeated[_MOST_REPEATED:]:
+            yield self.finding(
+                more[0][1].name_span(),
+                f"{len(more)} more settings from here on repeat earlier ones; the last one of a parameter counts",
+                "keep one of each",
+                severity=max(self._severity(earlier, each) for earlier, each in more),
+                fix=Fix(
+                    "remove the earlier ones",
+                    tuple(edit for earlier, _ in more for edit in context.main.removal(earlier.line)),
+                    safe=True,
+                ),
+            )
+
+    @staticmethod
+    def _severity(earlier: Assignment, later: Assignment) -> Severity:
+        if earlier.value == later.value:
+            return Severity.INFO
+        return Severity.ERROR if "tls" in later.name else Severity.WARNING
 
 
 class EmptyOverridesDefault(Rule):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 
 from maps.file_values import FileValueError, decode
 from maps.folding import WrappedTable
@@ -34,6 +35,8 @@ from ...rule import Rule
 
 _PLUGINS = ("cdb", "ldap", "lmdb", "mongodb", "mysql", "pcre", "pgsql", "sdbm", "sqlite")
 _ALIASES = ("alias_maps", "alias_database")
+_MOST_POLICIES = 100_000
+"""TLS policies of one table that are parsed."""
 
 
 class UnknownType(Rule):
@@ -396,7 +399,7 @@ class InvalidPolicyEntry(Rule):
             if table.text in reported:
                 continue
             reported.add(table.text)
-            for key, value, line, column in entries_of(context, table):
+            for key, value, line, column in islice(entries_of(context, table), _MOST_POLICIES):
                 where = Where(parameter, key.decode("utf-8", "replace"))
                 try:
                     if parameter.endswith("_per_site"):
