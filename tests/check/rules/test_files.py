@@ -225,7 +225,12 @@ def test_wrong_side_of_a_pair_gets_a_suggestion() -> None:
     twice = "smtp_tls_security_level = may\nsmtp_tls_security_level = encrypt\n"
     found = {finding.rule: finding for finding in run(twice, RULES).findings}
     assert found["N003"].help == 'did you mean "smtpd_tls_security_level" here, or there?'
-    assert "N003" not in {finding.rule for finding in run(twice + "smtpd_tls_security_level = may\n", RULES).findings}
+    assert found["S011"].fix
+    assert not found["S011"].fix.safe
+    both = {finding.rule: finding for finding in run(twice + "smtpd_tls_security_level = may\n", RULES).findings}
+    assert "N003" not in both
+    assert both["S011"].fix
+    assert both["S011"].fix.safe
     client_only = "smtpd_tls_security_level = may\nsmtp_tls_cert_file = /etc/ssl/mail.pem\n"
     found = {finding.rule: finding for finding in run(client_only, RULES).findings}
     assert "did you mean smtpd_tls_cert_file?" in found["K015"].help

@@ -195,16 +195,26 @@ class WrongSide(Rule):
             )
 
     def _twice(self, context: Context) -> Iterator[Finding]:
-        for this, other in (("smtp", "smtpd"), ("smtpd", "smtp")):
-            name, meant = f"{this}_tls_security_level", f"{other}_tls_security_level"
-            found = [each for each in context.main.assignments if each.name == name]
-            if len(found) > 1 and found[0].value != found[-1].value and not context.is_set(meant):
-                yield self.finding(
-                    found[-1].name_span(),
-                    f"{name} is set twice, and {meant} not at all",
-                    f'did you mean "{meant}" here, or there?',
-                    related=[(found[0].name_span(), "set before here")],
-                )
+        for first, last, meant in levels_of_one_side(context):
+            yield self.finding(
+                last.name_span(),
+                f"{last.name} is set twice, and {meant} not at all",
+                f'did you mean "{meant}" here, or there?',
+                related=[(first.name_span(), "set before here")],
+            )
+
+
+def levels_of_one_side(context: Context) -> list[tuple[Assignment, Assignment, str]]:
+    """Return the first and the last setting of a level that is set to two values, and the level of the unset side."""
+    found = []
+    for this, other in (("smtp", "smtpd"), ("smtpd", "smtp")):
+        name, meant = f"{this}_tls_security_level", f"{other}_tls_security_level"
+        if name not in context.main.effective or context.is_set(meant):
+            continue
+        settings = [each for each in context.main.assignments if each.name == name]
+        if settings[0].value != settings[-1].value:
+            found.append((settings[0], settings[-1], meant))
+    return found
 
 
 class UnusedUserParameter(Rule):

@@ -14,6 +14,7 @@ from ...facts.readings import comment_start, comment_words, is_quoted
 from ...findings import Edit, Finding, Fix, Severity, Span
 from ...rule import Rule
 from ...text.sources import Assignment, MasterFile, Source
+from ..parameters.names import levels_of_one_side
 
 _COMMAND = 7
 _MOST_REPEATED = 100
@@ -294,6 +295,7 @@ class DuplicateParameter(Rule):
             return
         last: dict[str, Assignment] = {}
         repeated: list[tuple[Assignment, Assignment]] = []
+        guesses = {last for _, last, _ in levels_of_one_side(context)}  # one may be meant for the other side: N003
         for each in context.main.assignments:
             if each.name in last:
                 repeated.append((last[each.name], each))
@@ -306,7 +308,7 @@ class DuplicateParameter(Rule):
                 "keep one of them",
                 severity=self._severity(earlier, each),
                 related=[(earlier.name_span(), "set before here")],
-                fix=Fix("remove the earlier one", context.main.removal(earlier.line), safe=True),
+                fix=Fix("remove the earlier one", context.main.removal(earlier.line), safe=each not in guesses),
             )
         if more := repeated[_MOST_REPEATED:]:
             yield self.finding(
@@ -317,7 +319,7 @@ class DuplicateParameter(Rule):
                 fix=Fix(
                     "remove the earlier ones",
                     tuple(edit for earlier, _ in more for edit in context.main.removal(earlier.line)),
-                    safe=True,
+                    safe=guesses.isdisjoint(each for _, each in more),
                 ),
             )
 
