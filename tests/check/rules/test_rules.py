@@ -84,3 +84,20 @@ def test_every_rule_is_documented_and_has_its_examples() -> None:
 
 def test_rules_have_names_of_their_own() -> None:
     assert len({rule.name for rule in RULES.values()}) == len(RULES)
+
+
+_COPIED = ("S", "N", "V", "T", "R", "P")
+"""Subjects whose errors show that an example can't be copied. Those of others show that it is a fragment."""
+
+
+def test_right_examples_have_no_other_mistake() -> None:
+    ordinary = [rule for rule in RULES.values() if not rule.optional]
+    mistakes = [
+        (rule.id, kind, str(finding.span), finding.rule, finding.message)
+        for rule in RULES.values()
+        for kind in ("good", "lookalike")
+        for finding in run(getattr(rule, kind), ordinary, version=rule.example_version).findings
+        if finding.severity is Severity.ERROR and finding.suppressed is None
+        if finding.rule[0] in _COPIED and finding.rule != "R010"
+    ]
+    assert mistakes == []

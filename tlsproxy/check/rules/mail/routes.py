@@ -214,7 +214,7 @@ class UncheckedRecipients(Rule):
     good = "local_recipient_maps = proxy:unix:passwd.byname $alias_maps\n"
     lookalike = (
         "local_recipient_maps =\nluser_relay = postmaster\nvirtual_mailbox_domains = example.com\n"
-        "virtual_mailbox_maps = hash:/etc/postfix/users\n"
+        "virtual_mailbox_maps = hash:/etc/postfix/users\nvirtual_transport = lmtp:unix:private/lmtp\n"
     )
 
     _MAPS = (

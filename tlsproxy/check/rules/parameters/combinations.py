@@ -258,9 +258,13 @@ class OwnName(Rule):
         if setting is None or not name or any(each.isspace() for each in name):
             return
         if name.partition(".")[0] == "localhost":
-            yield self.finding(setting.span(), f"{name} is the name of every host", "set the name that DNS has for it")
+            problem = "is the name of every host"
         elif "." not in name:
-            yield self.finding(setting.span(), f"{name} has no domain", "set the name that DNS has for it")
+            problem = "has no domain"
+        else:
+            return
+        message = f"{name} {problem}: many servers refuse mail from it"
+        yield self.finding(setting.span(), message, "set the name that DNS has for it")
 
 
 class DebugEveryone(Rule):

@@ -243,7 +243,8 @@ class UnusedUserParameter(Rule):
             if service:
                 message, help = f"there is no service {service} that this could be for", "remove it"
             else:
-                message, help = f"nothing refers to {each.name}", "remove it, or name it as known"
+                message = f"nothing refers to {each.name}"
+                help = f"remove it, or accept it with --known {each.name} if another program reads it"
                 meant = context.suggestions.similar_parameter(each.name)
                 if meant.partition("_")[0] == each.name.partition("_")[0]:
                     help = f'did you mean "{meant}"?'

@@ -105,7 +105,7 @@ class PipeAttributes(Rule):
                 message = f"{program} does not deliver as {account}, which owns the queue"
                 yield self.finding(entry.span(index), message, "name an account of its own")
             if name == "user" and accounts and account not in accounts:
-                message = f"/etc/passwd has no account {account}: {program} is fatal"
+                message = f"/etc/passwd has no account {account}: {program} exits when it delivers"
                 parts = account.partition(".")
                 hint = f"write user={parts[0]}:{parts[2]}" if parts[0] in accounts and parts[2] else ""
                 severity = Severity.ERROR if hint else Severity.WARNING

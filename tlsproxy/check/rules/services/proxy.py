@@ -60,7 +60,7 @@ class ProxyLimit(ProcessLimit):
     effect = 'tlsproxy(8): fatal, "requires a process limit of 0".'
     bad = "--- master.cf\ntlsproxy unix - - y - 5 tlsproxy\n"
     good = "--- master.cf\ntlsproxy unix - - y - 0 tlsproxy\n"
-    lookalike = "default_process_limit = 0\n--- master.cf\ntlsproxy unix - - y - - tlsproxy\n"
+    lookalike = "default_process_limit = 5\n--- master.cf\ntlsproxy unix - - y - 0 tlsproxy\n"
 
     programs = ("tlsproxy",)
 

@@ -154,7 +154,8 @@ class UnrenderedTemplate(Rule):
     bad = "{% if tls %}\nsmtpd_tls_cert_file = {{ certificate }}\n{% endif %}\nmyhostname = ${MAIL_HOST}\n"
     good = "smtpd_tls_cert_file = /etc/ssl/mail.pem\nmyhostname = mail.example.com\n"
     lookalike = (
-        "# made from {{ template }}\nheader_checks = regexp:{{/^X: #/ IGNORE}}, inline:{{a=b}, {c=d}}\n"
+        "# made from {{ template }}\nheader_checks = regexp:{{/^X: #/ IGNORE}}\n"
+        "virtual_alias_maps = inline:{{a=b}, {c=d}}\n"
         "smtpd_banner = ${{$mail_version} >= {3} ? {new} : {old}}\n"
         'mailbox_command = procmail -a "$EXTENSION"\n'
     )

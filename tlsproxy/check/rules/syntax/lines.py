@@ -118,7 +118,9 @@ class SwallowedAssignment(Rule):
     effect = "`relayhost =` and an indented next line: relayhost has the value `smtpd_tls_security_level = may`."
     bad = "relayhost =\n smtpd_tls_security_level = may\n"
     good = "relayhost =\nsmtpd_tls_security_level = may\n"
-    lookalike = "smtpd_recipient_restrictions =\n  permit_mynetworks,\n  check_recipient_access inline:{ a=b }\n"
+    lookalike = (
+        "smtpd_recipient_restrictions =\n  permit_mynetworks,\n  check_recipient_access inline:{ a@b.example=REJECT }\n"
+    )
 
     def check(self, context: Context) -> Iterator[Finding]:
         """Yield the findings."""
@@ -165,7 +167,7 @@ class LeadingWhitespace(Rule):
                 if text[0] in SPACE:
                     yield self.finding(
                         source.span(number),
-                        "this line is dropped: it goes on with a line that is not there",
+                        "Postfix drops this line: it is indented, and continues no other line",
                         "remove the white space in front of it",
                         fix=Fix("remove the white space", tuple(self._edits(source, number)), safe=True),
                     )

@@ -38,7 +38,7 @@ class BadTableValue(Rule):
     lookalike = (
         "smtpd_restriction_classes = strict\nstrict = reject\n"
         "smtpd_client_restrictions = check_client_access inline:{a.example=strict, {b.example=450 4.7.1 later}}\n"
-        "header_checks = regexp:{{/^Subject: (.*)/ REPLACE Subject: $1}}\n"
+        "header_checks = regexp:{{/^Subject: (.*)/ REPLACE Subject: $$1}}\n"
         "transport_maps = inline:{{.example.com=:[mail.example.net]}, {example.org=error:5.1.2 no such domain}}\n"
     )
 
@@ -83,7 +83,7 @@ class DeadKey(Rule):
     good = "transport_maps = inline:{{example.com=smtp:[mail.example.net]}}\n"
     lookalike = (
         "virtual_alias_maps = inline:{@example.com=joe, joe=jane@example.net}\n"
-        "transport_maps = regexp:{{/@example\\.com$/ smtp:}}\n"
+        "transport_maps = regexp:{{/@example\\.com$$/ smtp:}}\n"
         "smtpd_sender_restrictions = check_sender_access inline:{joe@=REJECT}\n"
     )
 
@@ -250,7 +250,7 @@ class OtherSyntax(Rule):
     in_templates = True
     bad = "header_checks = regexp:/etc/postfix/header_checks.pcre\n"
     good = "header_checks = pcre:/etc/postfix/header_checks.pcre\n"
-    lookalike = "header_checks = regexp:/etc/postfix/pcre_header_checks\ntransport_maps = hash:/etc/postfix/hash.db\n"
+    lookalike = "header_checks = regexp:/etc/postfix/pcre_header_checks\ntransport_maps = hash:/etc/postfix/hash_maps\n"
 
     _SUFFIXES = ("pcre", "regexp", "cidr", "mysql", "pgsql", "ldap", "sqlite")
 
@@ -311,7 +311,10 @@ class PasswordsReadable(Rule):
     needs_files = True
     bad = "smtp_sasl_password_maps = texthash:$config_directory/cert.pem\n"
     good = "smtp_sasl_password_maps = texthash:$config_directory/key.pem\n"
-    lookalike = "smtp_sasl_password_maps = texthash:$config_directory/nofile\nalias_maps = $config_directory/cert.pem\n"
+    lookalike = (
+        "smtp_sasl_password_maps = texthash:$config_directory/nofile\n"
+        "alias_maps = texthash:$config_directory/cert.pem\n"
+    )
 
     def check(self, context: Context) -> Iterator[Finding]:
         """Yield the findings."""

@@ -387,7 +387,10 @@ class InvalidPolicyEntry(Rule):
     name = "policy-entry-invalid"
     bad = "smtp_tls_policy_maps = inline:{ {example.com = encrypt protocols=TLSv1.2,TLSv1.3 ciphers=strong} }\n"
     good = "smtp_tls_policy_maps = inline:{ {example.com = encrypt protocols=TLSv1.2:TLSv1.3} }\n"
-    lookalike = "smtp_tls_policy_maps = inline:{ {example.com = secure match=.example.com:example.net} }\n"
+    lookalike = (
+        "smtp_tls_policy_maps = inline:{ {example.com = secure match=.example.com:example.net} }\n"
+        "smtp_tls_CAfile = /etc/ssl/certs/ca-certificates.crt\n"
+    )
 
     def check(self, context: Context) -> Iterator[Finding]:
         """Yield the findings."""

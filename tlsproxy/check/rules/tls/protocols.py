@@ -347,7 +347,7 @@ class UnknownGroup(Rule):
     effect = 'a warning, "ignoring unknown ECDHE curve"; the others are used.'
     bad = "tls_eecdh_auto_curves = X25519 prime256v2\n"
     good = "tls_eecdh_auto_curves = X25519 prime256v1\n"
-    lookalike = "tls_eecdh_auto_curves =\n"
+    lookalike = "tls_eecdh_auto_curves = X25519 P-256\n"
 
     def check(self, context: Context) -> Iterator[Finding]:
         """Yield the findings."""
