@@ -13,7 +13,7 @@ from postconf.catalogue import Release
 from .context import Context, Options
 from .facts.filesystem import FileSystem
 from .findings import Finding, Severity
-from .rule import Rule
+from .rule import Rule, all_rules
 from .text.foreign import FOREIGN, foreign
 from .text.pragmas import Suppressions, read_pragmas
 from .text.sources import TOO_LARGE, MainFile, MasterFile, Source, Text
@@ -119,10 +119,25 @@ def _with_pragmas(findings: list[Finding], sources: list[Source], rules: Iterabl
     ran = {rule.id for rule in rules}
     if reporter is not None:
         for pragma in comments:
+            if unknown := pragma.rules - _ids().keys():
+                findings.append(reporter.finding(pragma.span, *_unknown_rules(sorted(unknown))))
             for unused in sorted((pragma.rules & ran) - pragma.used):
                 message = f"unused suppression: {unused} does not occur here"
                 findings.append(reporter.finding(pragma.span, message, "delete the comment"))
     return findings
+
+
+@lru_cache(maxsize=1)
+def _ids() -> dict[str, str]:
+    """Return the names of all rules by their ids."""
+    return {rule.id: rule.name for rule in all_rules()}
+
+
+def _unknown_rules(words: list[str]) -> tuple[str, str]:
+    """Return the message on words in a suppression that are no ids, and its remedy."""
+    message = f"unused suppression: no rule has the id {', '.join(words)}"
+    meant = [id for id, name in _ids().items() if name in words]
+    return message, f"write {', '.join(meant)}" if meant else "write ids as S011, and -- in front of the reason"
 
 
 def _suppressed(finding: Finding, suppressions: Suppressions) -> Finding:

@@ -79,6 +79,11 @@ class Finding:
     """The reason in a comment that suppresses it; empty without a reason, None without such a comment."""
 
     @property
+    def message_with_help(self) -> str:
+        """The message and the remedy, for formats with one text for both."""
+        return f"{self.message}; {self.help}" if self.help else self.message
+
+    @property
     def order(self) -> tuple[str, int, int, str, str]:
         """Sorts findings as a reader meets them."""
         return self.span.path, self.span.line, self.span.column, self.rule, self.message

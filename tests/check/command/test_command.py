@@ -218,6 +218,13 @@ def test_nothing_is_written_unless_asked_for(directory: Path, capsys: pytest.Cap
     assert {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in directory.iterdir()} == before
 
 
+def test_unsafe_fixes_without_fix_or_diff_are_refused(directory: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write(directory, TYPO)
+    assert check("main.cf", "--unsafe-fixes") == 2
+    assert "--unsafe-fixes needs --diff" in capsys.readouterr().err
+    assert (directory / "main.cf").read_text() == TYPO
+
+
 def test_diff_shows_the_changes_of_fix(directory: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write(directory, GOOD, "tlsproxy unix - - n - 5 tlsproxy\n")
     assert check("-c", ".", "--diff") == 1
@@ -232,7 +239,7 @@ def test_fix_applies_certain_changes_and_checks_again(directory: Path, capsys: p
     assert check("-c", ".", "--fix") == 1  # the name is not certain
     assert (directory / "master.cf").read_text() == "tlsproxy unix - - n - 0 tlsproxy\n"
     assert (directory / "main.cf").read_text() == TYPO
-    assert check("-c", ".", "--unsafe-fixes") == 0
+    assert check("-c", ".", "--fix", "--unsafe-fixes") == 0
     assert (directory / "main.cf").read_text() == TYPO.replace("leve ", "level ")
     assert "X001" not in capsys.readouterr().out
 
@@ -241,7 +248,7 @@ def test_fix_keeps_mode_and_link(directory: Path) -> None:
     (directory / "real").write_text(COMMENT)
     (directory / "real").chmod(0o640)
     (directory / "main.cf").symlink_to("real")
-    check("main.cf", "--unsafe-fixes")
+    check("main.cf", "--fix", "--unsafe-fixes")
     assert (directory / "main.cf").is_symlink()
     assert (directory / "real").stat().st_mode & 0o777 == 0o640
     assert (directory / "real").read_text() == (
@@ -258,9 +265,9 @@ def test_fixes_leave_nothing_more_to_fix(rule: object, directory: Path, capsys: 
         (directory / name).parent.mkdir(exist_ok=True)
         (directory / name).write_text(text)
     version = rule.example_version  # type: ignore[attr-defined]
-    main(["-c", ".", "--no-fs", "--unsafe-fixes", "--postfix-version", version])
+    main(["-c", ".", "--no-fs", "--fix", "--unsafe-fixes", "--postfix-version", version])
     after = {name: (directory / name).read_text() for name in files}
-    main(["-c", ".", "--no-fs", "--unsafe-fixes", "--postfix-version", version])
+    main(["-c", ".", "--no-fs", "--fix", "--unsafe-fixes", "--postfix-version", version])
     assert {name: (directory / name).read_text() for name in files} == after
 
 
@@ -284,6 +291,28 @@ def test_comment_that_ignores_nothing_is_reported(directory: Path, capsys: pytes
     write(directory, "# tlsproxy-check: ignore=S002\n" + GOOD)
     assert check("main.cf", "--fail-on", "info") == 1
     assert "A001" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("inline-comment", "no rule has the id inline-comment\n"),
+        ("S002 it is so", "no rule has the id is, it, so\n"),
+    ],
+)
+def test_comment_that_ignores_no_id_is_reported(
+    directory: Path, capsys: pytest.CaptureFixture[str], words: str, message: str
+) -> None:
+    write(directory, f"compatibility_level = 3.7\n# tlsproxy-check: ignore={words}\n{COMMENT.splitlines()[1]}\n")
+    check("main.cf")
+    out = capsys.readouterr().out
+    assert f"main.cf:2:1: info A001 [unused-ignore] unused suppression: {message}" in out
+    assert ("help: write S002\n" in out) == (words == "inline-comment")
+
+
+def test_name_of_a_rule_in_place_of_its_id_gets_the_id(capsys: pytest.CaptureFixture[str]) -> None:
+    assert check("--ignore", "inline-comment") == 2
+    assert 'no rule begins with inline-comment (did you mean "S002"?)' in capsys.readouterr().err
 
 
 def test_template_is_checked_without_its_markup(directory: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -347,7 +376,12 @@ def test_each_rule_can_be_explained(capsys: pytest.CaptureFixture[str]) -> None:
         assert main(["--explain", rule.id]) == 0
         assert rule.title() in capsys.readouterr().out
     assert main(["--list-rules"]) == 0
-    assert "S002 inline-comment" in capsys.readouterr().out
+    listed = capsys.readouterr().out
+    assert "S002 inline-comment" in listed
+    assert {line.partition(" ")[0] for line in listed.splitlines() if "only if selected" in line} == {
+        rule.id for rule in all_rules() if rule.optional
+    }
+    assert main(["--explain", "G001"]) == 0
 
 
 @pytest.fixture
@@ -405,6 +439,11 @@ def test_gitlab_gets_code_quality(reports: dict[str, str]) -> None:
     assert len({each["fingerprint"] for each in issues}) == len(issues)
     assert {"critical"} <= {each["severity"] for each in issues} <= {"info", "minor", "major", "critical", "blocker"}
     assert all(each["location"]["lines"]["begin"] >= 1 and each["location"]["path"] for each in issues)
+
+
+@pytest.mark.parametrize("name", [name for name in FORMATS if name != "concise"])
+def test_report_has_the_remedy(reports: dict[str, str], name: str) -> None:
+    assert "put the comment on a line of its own" in reports[name]
 
 
 def test_junit_lists_rules_that_passed(reports: dict[str, str]) -> None:

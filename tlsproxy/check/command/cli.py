@@ -106,6 +106,8 @@ class _Run:
         self.upgrade = Upgrade(arguments.upgrade, arguments.from_, self.release) if arguments.upgrade else None
         if arguments.from_ and not self.upgrade:
             raise _UsageError("--from needs --upgrade")
+        if arguments.unsafe_fixes and not (arguments.fix or arguments.diff):
+            raise _UsageError("--unsafe-fixes needs --diff, which shows the changes, or --fix, which makes them")
         self.tls_report = TlsReport(arguments.openssl) if arguments.tls_report else None
         self.compliance = Compliance(arguments.profile, arguments.openssl) if arguments.profile else None
         if sum(map(bool, (self.upgrade, self.tls_report, self.compliance))) > 1:
@@ -126,8 +128,9 @@ class _Run:
         """Run the command; return the exit status."""
         arguments = self.arguments
         if arguments.list_rules:
-            for rule in self.rules:
-                print(f"{rule.id} {rule.name:28} {rule.severity.word:8} {rule.title()}")
+            for rule in all_rules():
+                note = " (only if selected)" if rule.optional else ""
+                print(f"{rule.id} {rule.name:28} {rule.severity.word:8} {rule.title()}{note}")
             return FINE
         if arguments.explain:
             return self._explain(arguments.explain)
@@ -136,14 +139,15 @@ class _Run:
         for target in targets:
             if target.format not in formats:
                 meant = suggestion(target.format, formats)
-                raise _UsageError(f"unknown format {target.format}{meant}; formats are {', '.join(formats)}")
+                report = " of this report" if formats is not reports.FORMATS else ""
+                raise _UsageError(f"unknown format {target.format}{meant}; formats{report} are {', '.join(formats)}")
         directories = arguments.config_directory
         if not directories and not arguments.files:
             root = arguments.root.rstrip("/")
             directories = [root + DEFAULT_DIRECTORY]
         inputs: list[Input] = []
         results: list[Checked] = []
-        edits = arguments.diff or arguments.fix or arguments.unsafe_fixes
+        edits = arguments.diff or arguments.fix
         for each in read_inputs(directories, arguments.files, arguments.root):
             results.append(self._check(each))
             inputs += [each] if edits else []
@@ -154,7 +158,7 @@ class _Run:
                 self._show_diff(result, self._fixed(each, result))
         elif edits:
             results = [self._fix(each, result) for each, result in zip(inputs, results, strict=True)]
-        if (arguments.diff or arguments.fix) and not arguments.unsafe_fixes and not arguments.quiet:
+        if edits and not arguments.unsafe_fixes and not arguments.quiet:
             self._name_unsafe(results)
         for target in targets:
             if not (arguments.diff and not target.path):
@@ -273,7 +277,9 @@ class _Run:
         return result
 
     def _explain(self, name: str) -> int:
-        rule = next((each for each in all_rules() if name in (each.id, each.name)), None)
+        from ..tls_report.guidelines.rules import RULES
+
+        rule = next((each for each in (*all_rules(), *RULES) if name in (each.id, each.name)), None)
         if rule is None:
             raise _UsageError(f"unknown rule {name}{_near_rule(name)}; --list-rules shows all")
         print(rule.page(), end="")
@@ -311,7 +317,9 @@ def _require_rules(rules: list[Rule], prefixes: Sequence[str], where: str = "") 
     """Raise `_UsageError` for a beginning that no rule has; `where`: the file that names it."""
     for prefix in dict.fromkeys(prefixes):
         if not any(rule.id.startswith(prefix) for rule in rules):
-            raise _UsageError(f"{where}no rule begins with {prefix}{_near_rule(prefix)}; --list-rules shows all")
+            named = next((rule.id for rule in rules if rule.name == prefix), "")
+            meant = f' (did you mean "{named}"?)' if named else _near_rule(prefix)
+            raise _UsageError(f"{where}no rule begins with {prefix}{meant}; --list-rules shows all")
 
 
 class _Words(argparse.Action):
@@ -392,7 +400,13 @@ def _parser() -> Parser:
     add("--tls-report", action="store_true", help="show the TLS settings that each service offers, and their origin")
     add("--profile", default="", metavar="NAME", help="report TLS settings of servers that violate a guideline")
     add("--openssl", default="", metavar="PROGRAM", help="report for this openssl(1), such as the distribution's")
-    add("--format", action="append", default=[], metavar="FORMAT[:FILE]", help=", ".join(reports.FORMATS))
+    add(
+        "--format",
+        action="append",
+        default=[],
+        metavar="FORMAT[:FILE]",
+        help=f"{', '.join(reports.FORMATS)}; html only with --tls-report",
+    )
     add(
         "--status", default="", metavar="SOCKET", help="compare with the certificates of the running tlsproxy(8) (K014)"
     )

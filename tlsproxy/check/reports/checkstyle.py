@@ -24,5 +24,5 @@ def _error(finding: Finding) -> str:
     source = attribute(f"tlsproxy-check.{finding.rule}")
     return (
         f"    <error {place} severity={attribute(finding.severity.word)} "
-        f"message={attribute(finding.message)} source={source}/>\n"
+        f"message={attribute(finding.message_with_help)} source={source}/>\n"
     )

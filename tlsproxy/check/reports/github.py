@@ -21,8 +21,7 @@ def render(run: Run, *, colour: bool) -> str:  # noqa: ARG001
             "title": f"{each.rule} {each.name}",
         }
         given = ",".join(f"{key}={escape(printable(str(value)), ':,')}" for key, value in properties.items() if value)
-        text = f"{each.message}; {each.help}" if each.help else each.message
-        lines.append(f"::{_COMMANDS[each.severity]} {given}::{escape(printable(text))}\n")
+        lines.append(f"::{_COMMANDS[each.severity]} {given}::{escape(printable(each.message_with_help))}\n")
     return "".join(lines)
 
 

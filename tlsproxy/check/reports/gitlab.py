@@ -16,7 +16,7 @@ def render(run: Run, *, colour: bool) -> str:  # noqa: ARG001
     seen: dict[str, int] = {}
     issues = [
         {
-            "description": each.message,
+            "description": each.message_with_help,
             "check_name": f"{each.rule} {each.name}",
             "fingerprint": fingerprint(each, seen),
             "severity": _SEVERITIES[each.severity],

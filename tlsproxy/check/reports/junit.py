@@ -25,7 +25,7 @@ def render(run: Run, *, colour: bool) -> str:  # noqa: ARG001
             if not findings:
                 cases.append(f"    <testcase name={name} classname={place}/>\n")
                 continue
-            lines = "\n".join(f"{each.span}: {each.severity.word}: {each.message}" for each in findings)
+            lines = "\n".join(f"{each.span}: {each.severity.word}: {each.message_with_help}" for each in findings)
             cases.append(
                 f"    <testcase name={name} classname={place}>\n"
                 f"      <failure type={attribute(findings[0].severity.word)} "
