@@ -161,3 +161,7 @@ def test_repeated_settings_have_a_bounded_number_of_findings() -> None:
     found = [each for each in findings("relayhost =\n" * 1000) if each.rule == "S011"]
     assert len(found) == 101
     assert sum(len(each.fix.edits) for each in found if each.fix) == 999
+
+
+def test_number_with_thousands_of_digits_is_read() -> None:
+    assert (1, 22) in places(findings("smtpd_tls_loglevel = " + "1" * 5000 + "\n"), "V005")

@@ -39,6 +39,7 @@ class _Builder:
         self.graph = Graph()
         self._config = config
         self._services = config.services()
+        self._by_name = {(view.service.name, view.service.type): view for view in reversed(self._services)}
         self._filtered: dict[tuple[str, str], list[str]] = {}
         """Content filters with the services whose mail they get."""
         self._queue = self.graph.add(
@@ -269,12 +270,10 @@ class _Builder:
     # Services
 
     def _has(self, name: str, kind: str) -> bool:
-        return any((view.service.name, view.service.type) == (name, kind) for view in self._services)
+        return (name, kind) in self._by_name
 
     def _view(self, name: str, kind: str) -> View:
-        return next(
-            (view for view in self._services if (view.service.name, view.service.type) == (name, kind)), self._config
-        )
+        return self._by_name.get((name, kind), self._config)
 
     def _place_of(self, name: str, kind: str) -> Place | None:
         view = self._view(name, kind)

@@ -23,6 +23,8 @@ _UNIT_WORDS = {
     "d": ("d", "day", "days"),
     "w": ("w", "week", "weeks"),
 }
+_DIGITS = 9
+"""Digits of a level that are looked at: Python refuses to read thousands (CVE-2020-10735)."""
 _LAST_HARMLESS = 2
 _REPLY_CODE = re.compile(r"[45][0-9]{2}|0*")
 """A reply that refuses; 0 means no reply, as for smtpd_forbid_bare_newline_reject_code."""
@@ -154,8 +156,9 @@ class BadLogLevel(KindRule):
         yield from super().check(context)
         for read in readings_of(context, *self.kinds):
             for word in read.reading.words:
-                if word.text.isdigit() and int(word.text) > _LAST_HARMLESS:
-                    contents = "the handshake" if int(word.text) == _LAST_HARMLESS + 1 else "mail and passwords"
+                level = int(word.text.lstrip("0")[:_DIGITS] or 0) if word.text.isdecimal() else 0
+                if level > _LAST_HARMLESS:
+                    contents = "the handshake" if level == _LAST_HARMLESS + 1 else "mail and passwords"
                     yield self.finding(
                         locate(context, read.assignment, word.start, word.end)[1],
                         f"level {word.text} logs {contents}, packet by packet",
