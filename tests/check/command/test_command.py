@@ -310,6 +310,15 @@ def test_comment_that_ignores_no_id_is_reported(
     assert ("help: write S002\n" in out) == (words == "inline-comment")
 
 
+@pytest.mark.parametrize("level", ["", "compatibility_level = 0\n"])
+def test_missing_relay_control_names_the_missing_level(
+    directory: Path, capsys: pytest.CaptureFixture[str], level: str
+) -> None:
+    write(directory, f"myhostname = mail.example.com\n{level}")
+    assert check("main.cf") == 1
+    assert ("empty by default without compatibility_level" in capsys.readouterr().out) == (not level)
+
+
 def test_name_of_a_rule_in_place_of_its_id_gets_the_id(capsys: pytest.CaptureFixture[str]) -> None:
     assert check("--ignore", "inline-comment") == 2
     assert 'no rule begins with inline-comment (did you mean "S002"?)' in capsys.readouterr().err

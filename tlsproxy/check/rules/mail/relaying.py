@@ -55,10 +55,12 @@ class NoRelayControl(Rule):
             span = self._span(context, lists)
             if span not in reported:
                 reported.add(span)
+                is_by_default = not any(context.setting(name, lists.view) for name in (*_LISTS, "compatibility_level"))
                 yield self.finding(
                     span,
                     "smtpd does not start: neither smtpd_relay_restrictions nor smtpd_recipient_restrictions rejects "
-                    "mail for other destinations",
+                    "mail for other destinations"
+                    + (", and both are empty by default without compatibility_level" * is_by_default),
                     "add: smtpd_relay_restrictions = permit_mynetworks, permit_sasl_authenticated, "
                     "defer_unauth_destination",
                 )
