@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
-_LIKE_NETWORK = re.compile(r"\[?[0-9a-fA-F.:]*[.:][0-9a-fA-F.:]*\]?/\S*\Z|\[.*")
+_LIKE_NETWORK = re.compile(r"\[?(?=[0-9a-fA-F]*[.:])[0-9a-fA-F.:]*\]?/\S*\Z|\[.*")
 _NO_NETWORK = re.compile(r"[^0-9a-fA-F.:/\[\]]")
 _LIKE_IPV4 = re.compile(r"[0-9][0-9.]*\Z")
 _RANGE = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,3}){3})-([0-9]{1,3}(?:\.[0-9]{1,3}){3}|[0-9]{1,3})\Z")
