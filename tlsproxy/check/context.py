@@ -129,6 +129,13 @@ class Context:
             self._kept[make] = make(self)
         return cast("Kept", self._kept[make])
 
+    def forget(self) -> None:
+        """Drop the files and all results: they refer to each other, and the garbage collector would have to find them.
+
+        The context can't be used afterwards.
+        """
+        vars(self).clear()
+
     # Settings
 
     @cached_property

@@ -66,7 +66,9 @@ def check(
     if pragmas:
         findings = _with_pragmas(findings, context.sources, judges)
     findings = sorted(set(findings), key=lambda finding: finding.order)
-    return Checked(context.texts, _bounded(findings, judges))
+    checked = Checked(context.texts, _bounded(findings, judges))
+    context.forget()
+    return checked
 
 
 @lru_cache(maxsize=8)

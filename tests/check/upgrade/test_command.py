@@ -92,7 +92,7 @@ def test_diff_changes_nothing(directory: Path, capsys: pytest.CaptureFixture[str
         (["--upgrade", "plan9"], "plan9 is neither a Postfix release nor a distribution; known are debian11, "),
         (["--upgrade", "4.2"], "Postfix 4.2 is not in the catalogue"),
         (["--from", "3.7"], "--from needs --upgrade"),
-        (["--upgrade", "3.10", "--format", "sarif"], "unknown format sarif; formats are text, json"),
+        (["--upgrade", "3.10", "--format", "sarif"], "unknown format sarif; formats of this report are text, json"),
     ],
 )
 def test_wrong_usage_is_status_2(arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -38,8 +38,8 @@ _LONGEST_PROBLEM = 5000
 """Characters of an error that are shown: it can quote a project file of a stranger."""
 _SHOWN = 4
 """Files that are named where there are more."""
-_NEW_OBJECTS = 200_000
-"""Objects after which the garbage collector looks for cycles: those of some forty configurations."""
+_NEW_OBJECTS = 10_000
+"""Objects after which the garbage collector looks for cycles: those of some twenty configurations."""
 _EXAMPLES = """\
 examples:
   tlsproxy-check                                     /etc/postfix, with the keys and tables that it names
@@ -150,7 +150,10 @@ class _Run:
         edits = arguments.diff or arguments.fix
         for each in read_inputs(directories, arguments.files, arguments.root):
             results.append(self._check(each))
-            inputs += [each] if edits else []
+            if edits:
+                inputs.append(each)
+            elif not (self.upgrade or self.tls_report):
+                each.forget()
             if len(results) == 1:
                 _settle_garbage()
         if arguments.diff:

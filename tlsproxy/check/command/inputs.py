@@ -36,6 +36,12 @@ class Input:
     main: MainFile | None
     master: MasterFile | None
 
+    def forget(self) -> None:
+        """Drop the contents of the files, as `Context.forget` does; results and their texts are not concerned."""
+        for source in (self.main, self.master):
+            if source is not None:
+                vars(source).clear()
+
 
 def read_inputs(directories: Iterable[str], files: Iterable[str], root: str) -> Iterator[Input]:
     """Yield all that is named, each when it is asked for; raise `InputError`.

@@ -137,7 +137,9 @@ def _listed(context: Context) -> tuple[list[Read], list[Assignment]]:
             continue
         if text is None or ("$" in each.value and context.undefined(each)):
             continue
-        if ("#" in each.value and comment_start(context, each) >= 0) or is_quoted(context, each):
+        if "#" in each.value and comment_start(context, each) >= 0:
+            continue
+        if each.value[-1:] in _QUOTES and is_quoted(context, each):
             continue
         if len(text) > min(room, _LONGEST_VALUE):
             left_out.append(each)
