@@ -6,7 +6,7 @@
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
-PYTEST_ARGS ?= -n 2 --dist loadgroup -q
+PYTEST_ARGS ?= -n 3 --dist loadgroup -q
 
 # Coverage of lines in the processes of the tests; MEASURE= switches it off.
 PACKAGES = $(shell $(BIN)/python -c 'import sysconfig; print(*(sysconfig.get_path("purelib") + "/" + name \
