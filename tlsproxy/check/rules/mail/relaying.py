@@ -97,10 +97,10 @@ class OpenRelay(Rule):
     """Open relay: any client may send mail to any destination.
 
     The rule evaluates the lists as smtpd(8) does, for a client outside mynetworks that has not logged in, and
-    addresses of other sites. It queries the tables that exist. It also tries a sender and a HELO name that a table
-    permits before the relay control, because a client can claim any, and a recipient elsewhere that a pattern without
-    an end permits. A top-level domain in relay_domains opens
-    the relay for all domains in it.
+    addresses of other sites. It queries the tables that exist; text tables of more than 16 MiB, and regexp and pcre
+    tables of more than 1 MiB, count as empty. It also tries a sender and a HELO name that a table permits before the
+    relay control, because a client can claim any, and a recipient elsewhere that a pattern without an end permits. A
+    top-level domain in relay_domains opens the relay for all domains in it.
     """
 
     id = "R011"
