@@ -475,6 +475,18 @@ MISTAKES = [
         "main.cf:4:30",
     ),
     (
+        "dnsbl unreachable in master.cf",
+        "postscreen_dnsbl_sites = zen.spamhaus.org*2, bl.spamcop.net*1\npostscreen_dnsbl_action = enforce\n",
+        "smtp      inet  n       -       y       -       1       postscreen -o postscreen_dnsbl_threshold=8\n"
+        "smtpd     pass  -       -       y       -       -       smtpd\n"
+        "dnsblog   unix  -       -       y       -       0       dnsblog\n"
+        "tlsproxy  unix  -       -       y       -       0       tlsproxy\n",
+        "",
+        "Q012",
+        "warning",
+        "master.cf:19:98",
+    ),
+    (
         "dnsbl no action",
         "postscreen_dnsbl_sites = zen.spamhaus.org*3\npostscreen_dnsbl_threshold = 3\n",
         "smtp      inet  n       -       y       -       1       postscreen\n"
@@ -487,7 +499,7 @@ MISTAKES = [
         "main.cf:3:1",
     ),
     (
-        "w mailbox command quotes",
+        "mailbox command quotes",
         'mailbox_command = "/usr/bin/procmail -a $EXTENSION"\n',
         "",
         "",
@@ -496,7 +508,7 @@ MISTAKES = [
         "main.cf:3:19",
     ),
     (
-        "w class builtin",
+        "class builtin",
         "smtpd_restriction_classes = reject\nreject = reject_unknown_client_hostname\n"
         "smtpd_client_restrictions = permit_mynetworks, reject\n",
         "",
@@ -506,7 +518,7 @@ MISTAKES = [
         "main.cf:3:29",
     ),
     (
-        "w virtual catchall regexp",
+        "virtual catchall regexp",
         "virtual_alias_maps = regexp:$config_directory/virtual\n",
         "",
         "--- virtual\n/.*/ catchall@example.org\n",
@@ -515,7 +527,7 @@ MISTAKES = [
         "main.cf:3:22",
     ),
     (
-        "w alias include",
+        "alias include",
         "alias_maps = hash:$config_directory/aliases\nalias_database = hash:$config_directory/aliases\n",
         "",
         "--- aliases\npostmaster: root\nlist: include:/etc/postfix/list\n",
@@ -523,11 +535,11 @@ MISTAKES = [
         "warning",
         "aliases:2",
     ),
-    ("w smtp on inet", "", "smtp inet n - y - - smtp\n", "", "M020", "error", "master.cf:19:21"),
-    ("w cleanup private", "", "cleanup unix y - y - 0 cleanup\n", "", "M020", "error", "master.cf:19:14"),
-    ("w rewrite public", "", "rewrite unix n - y - - trivial-rewrite\n", "", "M020", "error", "master.cf:19:14"),
+    ("smtp on inet", "", "smtp inet n - y - - smtp\n", "", "M020", "error", "master.cf:19:21"),
+    ("cleanup private", "", "cleanup unix y - y - 0 cleanup\n", "", "M020", "error", "master.cf:19:14"),
+    ("rewrite public", "", "rewrite unix n - y - - trivial-rewrite\n", "", "M020", "error", "master.cf:19:14"),
     (
-        "w flag i",
+        "flag i",
         "header_checks = regexp:$config_directory/hc\n",
         "",
         "--- hc\n/^Subject:.*viagra/i REJECT\n",
@@ -536,7 +548,7 @@ MISTAKES = [
         "hc:1",
     ),
     (
-        "w key comma",
+        "key comma",
         "smtp_generic_maps = texthash:$config_directory/g\n",
         "",
         "--- g\njoe@host.lan, joe@example.org\n",
@@ -545,7 +557,7 @@ MISTAKES = [
         "g:1",
     ),
     (
-        "w key arrow",
+        "key arrow",
         "virtual_alias_domains = example.net\nvirtual_alias_maps = texthash:$config_directory/v\n",
         "",
         "--- v\ninfo@example.net -> joe\n",
@@ -554,7 +566,7 @@ MISTAKES = [
         "v:1",
     ),
     (
-        "w login semicolon",
+        "login semicolon",
         "smtpd_sasl_auth_enable = yes\nsmtpd_tls_auth_only = yes\nsmtpd_sasl_type = dovecot\n"
         "smtpd_sasl_path = private/auth\n"
         "smtpd_sender_restrictions = reject_sender_login_mismatch\n"
@@ -566,7 +578,7 @@ MISTAKES = [
         "l:1",
     ),
     (
-        "w sasl quotes",
+        "sasl quotes",
         "relayhost = [smtp.example.net]:587\nsmtp_sasl_auth_enable = yes\n"
         "smtp_sasl_security_options = noanonymous\nsmtp_tls_security_level = encrypt\n"
         "smtp_sasl_password_maps = texthash:$config_directory/sasl_passwd\n",
@@ -577,7 +589,7 @@ MISTAKES = [
         "sasl_passwd:1",
     ),
     (
-        "w no mappings",
+        "no mappings",
         "receive_override_options = no_address_mappings\nvirtual_alias_domains = example.net\n"
         "virtual_alias_maps = inline:{a@example.net=joe}\n",
         "",
@@ -587,7 +599,7 @@ MISTAKES = [
         "main.cf:5:1",
     ),
     (
-        "w no body checks",
+        "no body checks",
         "receive_override_options = no_header_body_checks\nheader_checks = regexp:$config_directory/hc\n",
         "",
         "--- hc\n/^X:/ IGNORE\n",
@@ -596,7 +608,7 @@ MISTAKES = [
         "main.cf:4:1",
     ),
     (
-        "w mime off",
+        "mime off",
         "disable_mime_input_processing = yes\nmime_header_checks = regexp:$config_directory/hc\n",
         "",
         "--- hc\n/^X:/ IGNORE\n",
@@ -604,8 +616,8 @@ MISTAKES = [
         "warning",
         "main.cf:4:1",
     ),
-    ("w size kb", "message_size_limit = 20480\n", "", "", "Q001", "warning", "main.cf:3:22"),
-    ("w bind loopback", "smtp_bind_address = 127.0.0.1\n", "", "", "V015", "warning", "main.cf:3:21"),
+    ("size kb", "message_size_limit = 20480\n", "", "", "Q001", "warning", "main.cf:3:22"),
+    ("bind loopback", "smtp_bind_address = 127.0.0.1\n", "", "", "V015", "warning", "main.cf:3:21"),
     ("relayhost self", "relayhost = [mx.example.net]\n", "", "", "F009", "error", "main.cf:3:13"),
     (
         "transport self",

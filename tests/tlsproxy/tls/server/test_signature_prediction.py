@@ -33,11 +33,16 @@ SHA512_FIRST = "rsa_pss_rsae_sha512:rsa_pss_rsae_sha256:ecdsa_secp256r1_sha256"
 SHA384_ONLY = "rsa_pss_rsae_sha384:ecdsa_secp256r1_sha256"
 
 
+def offer_schemes(context: SSL.Context, schemes: str) -> None:
+    """Choose the signature schemes of a client; pyOpenSSL has no function for that."""
+    assert lib.SSL_CTX_set1_sigalgs_list(context._context, schemes.encode()) == 1
+
+
 def client_hello(schemes: str | None = None) -> bytes:
     """The first flight of a real client."""
     context = SSL.Context(SSL.TLS_METHOD)
     if schemes:
-        assert lib.SSL_CTX_set1_sigalgs_list(context._context, schemes.encode()) == 1
+        offer_schemes(context, schemes)
     client = SSL.Connection(context)
     client.set_connect_state()
     with pytest.raises(SSL.WantReadError):
@@ -94,7 +99,7 @@ def test_prediction_is_the_choice_of_openssl(
 ) -> None:
     context = SSL.Context(SSL.TLS_METHOD)
     context.set_cipher_list(b"ALL:@SECLEVEL=0")
-    assert lib.SSL_CTX_set1_sigalgs_list(context._context, ":".join(order[:count]).encode()) == 1
+    offer_schemes(context, ":".join(order[:count]))
     ours, theirs = socket.socketpair()
     with ours, theirs:
         client = SSL.Connection(context, ours)

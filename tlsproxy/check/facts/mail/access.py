@@ -40,7 +40,8 @@ from ..tables.contents import PATTERNS, contents
 from ..tables.uses import used_tables
 from ..tables.values import restrictions_in
 
-_IN_FILES = ("btree", "cdb", "cidr", "hash", "lmdb", "pcre", "regexp", "texthash")
+OPENED = ("btree", "cdb", "cidr", "hash", "lmdb", "pcre", "regexp", "texthash")
+"""Types of tables in files that `opener_of` opens; others count as empty."""
 _INLINE = ("inline", "static", "randmap", "pipemap", "unionmap", "fail", "environ")
 _EMPTY = "internal:unknown"
 _MOST_CHARACTERS = 100_000
@@ -190,7 +191,7 @@ def opener_of(context: Context) -> Callable[[str, Access], Table]:
         kind, _, path = name.removeprefix("proxy:").partition(":")
         if kind in _INLINE or path.startswith("{"):
             return open_table(f"{kind}:{path}", access)
-        is_file = kind in _IN_FILES and path.startswith("/") and context.files.enabled
+        is_file = kind in OPENED and path.startswith("/") and context.files.enabled
         is_there = is_file and context.files.exists(path) and not context.files.is_endless(path)
         is_there = is_there and _is_small(context, kind, path)
         return open_table(f"{kind}:{context.files.locate(path)}" if is_there else _EMPTY, access)

@@ -10,14 +10,13 @@ from postconf.syntax.lines import decode
 from ...context import Context
 from ...findings import Span
 from ..readings import locate, readings_of
-from ..tables.contents import contents, is_readable, span_of
+from ..tables.contents import contents, has_known_keys, span_of
 from ..tables.uses import Use, used_tables
 
 _MOST = 1000
 """Next hops of tables that are compared with keys."""
 _PARAMETERS = ("relayhost", "smtp_fallback_relay", "default_transport", "relay_transport")
 _CLIENTS = ("smtp", "relay")
-_IN_FIXED_TABLES = ("inline", "texthash", "hash", "btree", "lmdb", "cdb", "dbm", "sdbm")
 _OF_HOPS = (Use.TRANSPORT, Use.TRANSPORT_OF_SENDER, Use.RELAYHOST)
 
 
@@ -107,7 +106,7 @@ def _routes(context: Context) -> _Routes | None:
         if used.use not in _OF_HOPS:
             continue
         named = used.named
-        if named.kind not in _IN_FIXED_TABLES or not (named.kind == "inline" or is_readable(context, named.name)):
+        if not has_known_keys(context, named):
             return None
         if used.use is Use.TRANSPORT:
             for count, entry in enumerate(contents(context, named)):

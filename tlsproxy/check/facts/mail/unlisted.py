@@ -13,23 +13,30 @@ from ....mail.routing import AddressClass, Router
 from ....mail.tables import TableLookupError
 from ...context import Context
 from ..readings import readings
-from ..tables.contents import Content, contents, is_readable
+from ..tables.contents import PATTERNS, WITH_KEYS, Content, contents, is_readable
 from ..tables.named import Named, split_table
 from ..tables.surveys import number_of_entries
 from ..tables.uses import Use, used_tables
-from .access import opener_of
+from .access import OPENED, opener_of
 
 _CLASSES = ("mydestination", "virtual_alias_domains", "virtual_alias_maps", "virtual_mailbox_domains", "relay_domains")
 _IN_SETTINGS = ("inline", "static")
-_IN_FILES = ("btree", "cdb", "hash", "lmdb", "pcre", "regexp", "texthash")
-_WITH_KEYS = ("btree", "cdb", "hash", "inline", "lmdb", "texthash")
 _MOST_DOMAINS = 200
 _MOST_ENTRIES = 10_000
+_LOCAL_PART = "someone"
+_STRANGE = ("stranger.example", "another.invalid")
+"""Domains that no site has (RFC 6761)."""
+_WITH_PATTERNS = (*PATTERNS, "static")
+_NAMES = {
+    AddressClass.LOCAL: ("mydestination",),
+    AddressClass.VIRTUAL_ALIAS: ("virtual_alias_domains", "virtual_alias_maps"),
+    AddressClass.VIRTUAL_MAILBOX: ("virtual_mailbox_domains",),
+}
 
 
 def unlisted_domains(context: Context) -> Iterator[tuple[Named, Content, str]]:
     """Yield the first address of each domain for which mail from elsewhere is refused; none if a class is unknown."""
-    tables = [used.named for used in used_tables(context) if used.use is Use.VIRTUAL and used.named.kind in _WITH_KEYS]
+    tables = [used.named for used in used_tables(context) if used.use is Use.VIRTUAL and used.named.kind in WITH_KEYS]
     if not tables or not _are_known(context):
         return
     try:
@@ -67,17 +74,6 @@ def takes_every_domain(context: Context) -> tuple[str, Named] | None:
     return (one.value, named) if one is not None and named is not None else None
 
 
-_LOCAL_PART = "someone"
-_STRANGE = ("stranger.example", "another.invalid")
-"""Domains that no site has (RFC 6761)."""
-_WITH_PATTERNS = ("regexp", "pcre", "static")
-_NAMES = {
-    AddressClass.LOCAL: ("mydestination",),
-    AddressClass.VIRTUAL_ALIAS: ("virtual_alias_domains", "virtual_alias_maps"),
-    AddressClass.VIRTUAL_MAILBOX: ("virtual_mailbox_domains",),
-}
-
-
 def _domains(context: Context, named: Named) -> dict[str, Content]:
     found: dict[str, Content] = {}
     for count, entry in enumerate(contents(context, named)):
@@ -99,7 +95,7 @@ def _are_known(context: Context) -> bool:
                 return False
             for named in split_table(read.assignment, word.text) if word.role == "table" else ():
                 is_inside = named.kind in _WITH_PATTERNS and named.name.startswith("{")
-                is_there = is_inside or (named.kind in _IN_FILES and is_readable(context, named.name))
+                is_there = is_inside or (named.kind in OPENED and is_readable(context, named.name))
                 if named.kind not in _IN_SETTINGS and not is_there:
                     return False
                 if number_of_entries(context, named) > _MOST_ENTRIES:

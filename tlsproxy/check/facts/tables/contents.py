@@ -24,6 +24,8 @@ from ...findings import Span
 from .named import FILES, LONGEST_LINE, Named
 
 PATTERNS = ("regexp", "pcre")
+WITH_KEYS = ("inline", "texthash", *FILES)
+"""Types whose keys are texts, in a file or in the name of the table."""
 _FROM_SOURCES = (*FILES, "texthash")
 _WITH_RULES = (*PATTERNS, "cidr")
 _INLINE_ENTRY = re.compile(r'\s*((?:[^\s="\\]|\\.|"(?:[^"\\]|\\.)*")*)\s*=\s*(.*?)\s*\Z', re.DOTALL)
@@ -89,6 +91,11 @@ def is_readable(context: Context, name: str) -> bool:
         return stat.S_ISREG(context.files.stat(name).st_mode)
     except (OSError, ValueError):
         return False
+
+
+def has_known_keys(context: Context, named: Named) -> bool:
+    """Return True if the keys of a table are texts, all of which can be read."""
+    return named.kind in WITH_KEYS and (named.kind == "inline" or is_readable(context, named.name))
 
 
 def _inline(name: str) -> Iterator[Content]:

@@ -7,12 +7,11 @@ from collections.abc import Iterator
 from postconf.syntax.lines import decode
 
 from ...context import Context, words_of
-from .contents import Content, contents, is_readable
+from .contents import Content, contents, has_known_keys
 from .named import Named
 from .surveys import number_of_entries
 from .uses import Use, used_tables
 
-_WITH_KEYS = ("inline", "texthash", "hash", "btree", "lmdb", "cdb", "dbm", "sdbm")
 _MOST = 100_000
 """Aliases that are compared; with more, a program writes the table."""
 _MOST_FOUND = 10
@@ -24,7 +23,7 @@ def dead_ends(context: Context, domains: frozenset[str]) -> Iterator[tuple[Named
     `domains`: those of virtual_alias_domains in lower case. Domains that a table marks are added.
     """
     tables = [each.named for each in used_tables(context) if each.use is Use.VIRTUAL]
-    if any(not _is_known(context, each) or number_of_entries(context, each) > _MOST for each in tables):
+    if any(not has_known_keys(context, each) or number_of_entries(context, each) > _MOST for each in tables):
         return
     entries: dict[str, tuple[Named, Content]] = {}
     for named in tables:
@@ -47,10 +46,6 @@ def dead_ends(context: Context, domains: frozenset[str]) -> Iterator[tuple[Named
             found += 1
             if found == _MOST_FOUND:
                 return
-
-
-def _is_known(context: Context, named: Named) -> bool:
-    return named.kind in _WITH_KEYS and (named.kind == "inline" or is_readable(context, named.name))
 
 
 def _without_extension(local: str, delimiters: str) -> str:

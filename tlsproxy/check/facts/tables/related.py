@@ -9,7 +9,7 @@ from itertools import islice
 from postconf.syntax.lines import decode
 
 from ...context import Context
-from .contents import Content, contents
+from .contents import WITH_KEYS, Content, contents
 from .named import Named, named_tables
 from .uses import used_tables
 
@@ -17,7 +17,6 @@ _FINGERPRINT = re.compile(r"[0-9A-Fa-f]{2}(?::[0-9A-Fa-f]{2})+\Z")
 _DIGESTS = {"md5": 16, "sha1": 20, "sha224": 28, "sha256": 32, "sha384": 48, "sha512": 64}
 """Bytes of a fingerprint, by smtpd_tls_fingerprint_digest."""
 _MOST_ENTRIES = 10_000
-_WITH_KEYS = ("btree", "cdb", "hash", "inline", "lmdb", "texthash")
 
 
 def other_digests(context: Context) -> Iterator[tuple[Named, Content, str]]:
@@ -28,7 +27,7 @@ def other_digests(context: Context) -> Iterator[tuple[Named, Content, str]]:
     asked = {each.named.text: each.named for each in used_tables(context) if each.check == "check_ccert_access"}
     asked |= {each.text: each for each in named_tables(context) if each.assignment.name == "relay_clientcerts"}
     for named in asked.values():
-        if named.kind not in _WITH_KEYS:
+        if named.kind not in WITH_KEYS:
             continue
         for entry in islice(contents(context, named), _MOST_ENTRIES):
             key = decode(entry.key)

@@ -9,7 +9,7 @@ from postconf.syntax.lines import decode
 
 from ...context import Context, words_of
 from ...facts.mail.nexthops import Nexthop, named_nexthops, other_nexthop
-from ...facts.tables.contents import contents, span_of
+from ...facts.tables.contents import WITH_KEYS, contents, span_of
 from ...facts.tables.uses import Use, UsedTable, used_tables
 from ...facts.tls.key_files import level_of
 from ...findings import Finding, Severity, Span
@@ -18,7 +18,6 @@ from ..services.programs import named_transports
 
 _ENCRYPTED = ("encrypt", "dane-only", "fingerprint", "verify", "secure")
 _MAY = ("may", "dane")
-_IN_FIXED_TABLES = ("inline", "texthash", "hash", "btree", "lmdb", "cdb", "dbm", "sdbm")
 
 
 def _clients(context: Context) -> list[tuple[str, View]]:
@@ -195,7 +194,7 @@ class OtherDestination(Rule):
             return
         hosts = {hop.host for hop in hops}
         for used in used_tables(context):
-            if used.use not in (Use.PASSWORDS, Use.POLICY) or used.named.kind not in _IN_FIXED_TABLES:
+            if used.use not in (Use.PASSWORDS, Use.POLICY) or used.named.kind not in WITH_KEYS:
                 continue
             keys: dict[str, Span] = {}
             for entry in contents(context, used.named):

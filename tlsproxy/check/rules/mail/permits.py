@@ -126,5 +126,5 @@ class AnonymousLogin(Rule):
                 setting = context.setting(name, view)
                 if setting is not None and setting.name_span() not in reported:
                     reported.add(setting.name_span())
-                    message = "without noanonymous, a client may log in as nobody, if the SASL server offers it"
+                    message = "without noanonymous, a client may log in anonymously, if the SASL server offers that"
                     yield self.finding(setting.name_span(), message, f"add noanonymous to {setting.name}")

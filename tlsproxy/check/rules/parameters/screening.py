@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from postconf import View
 from postconf.values import InvalidValueError, integer
 
 from ...context import Context, words_of
@@ -55,7 +56,7 @@ class UselessLists(Rule):
             if setting is None or not most:
                 continue
             action = context.value("postscreen_dnsbl_action", view).lower()
-            threshold = self._number(context, "postscreen_dnsbl_threshold")
+            threshold = self._threshold(context, view)
             given = context.setting("postscreen_dnsbl_threshold", view)
             allows = any(context.is_set(each, view) for each in _ALLOWING)
             if action == "ignore" and not allows and not context.is_set("postscreen_dnsbl_action", view):
@@ -74,8 +75,9 @@ class UselessLists(Rule):
             return
 
     @staticmethod
-    def _number(context: Context, name: str) -> int | None:
+    def _threshold(context: Context, view: View) -> int | None:
+        name = "postscreen_dnsbl_threshold"
         try:
-            return integer(context.release.parameter(name), context.value(name))
+            return integer(context.release.parameter(name), context.value(name, view))
         except (InvalidValueError, KeyError):
             return None

@@ -120,7 +120,8 @@ def _faults(kind: str, name: str, file: MainFile) -> Iterator[tuple[Span, str, s
     if not needed or any(needed in hint for hint in meant if hint) or file.broken:
         return
     first = Span(file.path, 1)
-    if not file.effective[needed].value if needed in file.effective else True:
+    given = file.effective.get(needed)
+    if given is None or not given.value:
         yield first, f"without {needed}, the program that opens the table is fatal", f"add {needed} = …", Severity.ERROR
     if not {"query", "table", "select_function"} & file.effective.keys() and not any("query" in hint for hint in meant):
         message = "without query, the program that opens the table is fatal"
